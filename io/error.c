@@ -1,0 +1,63 @@
+// error.c: see error.h.
+#include "error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+bool quiet = false;
+
+static _Thread_local Trap *innermost = NULL;
+static void (*cleaner)(void) = NULL;
+
+void trap_push(Trap *t) {
+    t->message[0] = 0;
+    t->outer = innermost;
+    innermost = t;
+}
+
+void trap_end(Trap *t) { innermost = t->outer; }
+
+void at_death(void (*clean)(void)) { cleaner = clean; }
+
+static void print_line(const char *prefix, const char *format, va_list list) {
+    char line[4096];
+    vsnprintf(line, sizeof line, format, list);
+    for (char *c = line; *c; c++)
+        if ((unsigned char)*c < 32 || *c == 127) *c = ' '; // a message is one line, whatever a file held
+    fflush(stdout);
+    fprintf(stderr, "retina: %s%s\n", prefix, line);
+}
+
+_Noreturn void die(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    if (innermost) {
+        Trap *t = innermost;
+        innermost = t->outer;
+        vsnprintf(t->message, sizeof t->message, format, list);
+        va_end(list);
+        longjmp(t->jump, 1);
+    }
+    print_line("", format, list);
+    va_end(list);
+    if (cleaner) cleaner();
+    exit(1);
+}
+
+_Noreturn void die_usage(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    print_line("", format, list);
+    va_end(list);
+    if (cleaner) cleaner();
+    exit(2);
+}
+
+void note(const char *format, ...) {
+    if (quiet) return;
+    va_list list;
+    va_start(list, format);
+    print_line("note: ", format, list);
+    va_end(list);
+}

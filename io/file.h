@@ -1,0 +1,44 @@
+// file.h: files as bytes. Read whole or mapped; written beside and renamed into place, so that a
+// reader never sees half a file and a failure leaves nothing behind.
+#ifndef RETINA_IO_FILE_H
+#define RETINA_IO_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memory.h"
+
+typedef struct {
+    const uint8_t *bytes;
+    size_t size;
+    const char *path; // for messages
+} Bytes;
+
+Bytes file_map(Arena *a, const char *path);  // read-only mapping for the life of the process or until file_unmap
+void file_unmap(Bytes b);
+Bytes file_read(Arena *a, const char *path); // a copy in the arena, followed by one 0 byte; "-" is stdin
+
+bool file_exists(const char *path);
+bool folder_exists(const char *path);
+void folder_make(const char *path); // with all missing parents
+// Names in a folder, sorted by byte order, without . and ..; full paths. *count receives how many.
+char **folder_list(Arena *a, const char *path, size_t *count);
+
+char *path_join(Arena *a, const char *folder, const char *name);
+const char *path_name(const char *path);      // after the last '/'
+char *path_stem(Arena *a, const char *path);  // name without its last extension
+const char *path_extension(const char *path); // after the last '.' of the name, or ""
+
+typedef struct Writer Writer;
+Writer *writer_open(const char *path); // PATH.tmp.PID until writer_close; parents are made
+void writer_put(Writer *w, const void *bytes, size_t size);
+void writer_print(Writer *w, const char *format, ...) PRINTF_LIKE(2, 3);
+void writer_patch(Writer *w, uint64_t offset, const void *bytes, size_t size); // overwrite what was put before
+uint64_t writer_offset(const Writer *w);
+void writer_close(Writer *w); // flush, fsync, rename; dies if any of it failed
+void writer_drop(Writer *w);  // give up: the file never appears
+
+void file_write(const char *path, const void *bytes, size_t size);
+
+#endif

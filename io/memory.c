@@ -1,0 +1,145 @@
+// memory.c: see memory.h. An arena is a list of chunks; a chunk is one malloc.
+#include "memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGN 64                       // a cache line and an AVX-512 vector
+#define CHUNK_MIN ((size_t)256 * 1024) // small arenas stay small; chunks double up to CHUNK_MAX
+#define CHUNK_MAX ((size_t)64 * 1024 * 1024)
+
+typedef struct Chunk {
+    struct Chunk *next, *previous;
+    size_t size, used; // of the bytes after the head
+    void *block;       // what malloc gave
+    unsigned char *bytes;
+} Chunk;
+
+struct Arena {
+    const char *what;
+    Chunk *first, *current;
+    size_t in_use, peak;
+};
+
+void *memory_take(size_t bytes, const char *what) {
+    void *p = malloc(bytes ? bytes : 1);
+    need(p, "%s: the system has no %zu MiB of memory left", what, bytes >> 20);
+    return p;
+}
+
+size_t size_mul(size_t a, size_t b, const char *what) {
+    size_t r;
+    need(!__builtin_mul_overflow(a, b, &r), "%s: a size of %zu times %zu is beyond this machine", what, a, b);
+    return r;
+}
+
+size_t size_add(size_t a, size_t b, const char *what) {
+    size_t r;
+    need(!__builtin_add_overflow(a, b, &r), "%s: a size of %zu plus %zu is beyond this machine", what, a, b);
+    return r;
+}
+
+static Chunk *chunk_new(size_t size, const char *what) {
+    size_t head = (sizeof(Chunk) + ALIGN - 1) / ALIGN * ALIGN;
+    unsigned char *block = memory_take(size_add(size, head + ALIGN, what), what);
+    Chunk *c = (Chunk *)(((uintptr_t)block + ALIGN - 1) / ALIGN * ALIGN);
+    *c = (Chunk){.size = size, .block = block, .bytes = (unsigned char *)c + head};
+    return c;
+}
+
+Arena *arena_new(const char *what) {
+    Arena *a = memory_take(sizeof *a, what);
+    *a = (Arena){.what = what};
+    return a;
+}
+
+void arena_free(Arena *a) {
+    if (!a) return;
+    for (Chunk *c = a->first, *next; c; c = next) {
+        next = c->next;
+        free(c->block);
+    }
+    free(a);
+}
+
+// The next chunk of the list if it is empty and large enough, else a new one put before it.
+static void chunk_advance(Arena *a, size_t bytes) {
+    Chunk *after = a->current ? a->current->next : a->first;
+    if (!after || after->size < bytes) {
+        size_t size = a->current ? a->current->size * 2 : CHUNK_MIN;
+        if (size > CHUNK_MAX) size = CHUNK_MAX;
+        if (size < bytes) size = bytes;
+        Chunk *c = chunk_new(size, a->what);
+        c->previous = a->current;
+        c->next = after;
+        if (after) after->previous = c;
+        if (a->current) a->current->next = c;
+        else a->first = c;
+        after = c;
+    }
+    after->used = 0;
+    a->current = after;
+}
+
+void *arena_take(Arena *a, size_t count, size_t size) {
+    size_t bytes = size_mul(count, size, a->what);
+    bytes = size_add(bytes, ALIGN - 1, a->what) / ALIGN * ALIGN;
+    if (bytes == 0) bytes = ALIGN;
+    if (!a->current || a->current->size - a->current->used < bytes) chunk_advance(a, bytes);
+    void *p = a->current->bytes + a->current->used;
+    a->current->used += bytes;
+    a->in_use += bytes;
+    if (a->in_use > a->peak) a->peak = a->in_use;
+    return p;
+}
+
+void *arena_zero(Arena *a, size_t count, size_t size) {
+    void *p = arena_take(a, count, size);
+    memset(p, 0, count * size);
+    return p;
+}
+
+Mark arena_mark(Arena *a) {
+    return (Mark){.chunk = a->current, .used = a->current ? a->current->used : 0};
+}
+
+void arena_release(Arena *a, Mark mark) {
+    while (a->current != mark.chunk) {
+        a->in_use -= a->current->used;
+        a->current->used = 0;
+        a->current = a->current->previous;
+    }
+    if (a->current) {
+        a->in_use -= a->current->used - mark.used;
+        a->current->used = mark.used;
+    }
+}
+
+size_t arena_peak(const Arena *a) { return a->peak; }
+
+void *arena_grow(Arena *a, const void *old, size_t old_count, size_t new_count, size_t size) {
+    void *p = arena_take(a, new_count, size);
+    if (old_count) memcpy(p, old, old_count * size);
+    return p;
+}
+
+char *arena_text(Arena *a, const char *bytes, size_t length) {
+    char *t = arena_take(a, size_add(length, 1, a->what), 1);
+    if (length) memcpy(t, bytes, length);
+    t[length] = 0;
+    return t;
+}
+
+char *arena_print(Arena *a, const char *format, ...) {
+    va_list list, again;
+    va_start(list, format);
+    va_copy(again, list);
+    int n = vsnprintf(NULL, 0, format, list);
+    va_end(list);
+    need(n >= 0, "%s: a text that cannot be formatted", a->what);
+    char *t = arena_take(a, (size_t)n + 1, 1);
+    vsnprintf(t, (size_t)n + 1, format, again);
+    va_end(again);
+    return t;
+}

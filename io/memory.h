@@ -1,0 +1,46 @@
+// memory.h: arenas. One arena per lifetime; a mark and a release bring it back; nothing is freed
+// piece by piece.
+#ifndef RETINA_IO_MEMORY_H
+#define RETINA_IO_MEMORY_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+typedef struct Arena Arena;
+typedef struct {
+    void *chunk;
+    size_t used;
+} Mark;
+
+Arena *arena_new(const char *what); // `what` names it in messages; kept by pointer
+void arena_free(Arena *a);
+
+// count * size bytes, 64-byte aligned, uninitialised. Dies, with the arena's name and the size, when
+// the product overflows or the system has no more memory.
+void *arena_take(Arena *a, size_t count, size_t size);
+void *arena_zero(Arena *a, size_t count, size_t size);
+#define take(arena, type, count) ((type *)arena_take((arena), (count), sizeof(type)))
+#define take_zero(arena, type, count) ((type *)arena_zero((arena), (count), sizeof(type)))
+
+Mark arena_mark(Arena *a);
+void arena_release(Arena *a, Mark mark); // chunks stay, for the next round
+
+size_t arena_peak(const Arena *a); // most bytes in use at once since arena_new
+
+// Grows `old` (of old_count) to new_count by taking and copying; the old room is lost until release.
+void *arena_grow(Arena *a, const void *old, size_t old_count, size_t new_count, size_t size);
+
+char *arena_text(Arena *a, const char *bytes, size_t length); // a copy with a closing 0
+char *arena_print(Arena *a, const char *format, ...) PRINTF_LIKE(2, 3);
+
+// Checked size arithmetic: dies instead of wrapping. `what` is the place, as in "a.png: header".
+size_t size_mul(size_t a, size_t b, const char *what);
+size_t size_add(size_t a, size_t b, const char *what);
+
+// malloc for the few things outside an arena (thread stacks, tables for the process): never NULL.
+void *memory_take(size_t bytes, const char *what);
+
+#endif

@@ -1,0 +1,206 @@
+// option.c: see option.h.
+#include "option.h"
+
+#include "json.h" // real_text
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int smaller(int a, int b) { return a < b ? a : b; }
+
+// Edit distance with insertions, deletions, exchanges, and swaps of neighbours.
+static int distance(const char *a, const char *b) {
+    int n = (int)strlen(a), m = (int)strlen(b);
+    if (n > 60 || m > 60) return 1000;
+    int d[62][62];
+    for (int i = 0; i <= n; i++) d[i][0] = i;
+    for (int j = 0; j <= m; j++) d[0][j] = j;
+    for (int i = 1; i <= n; i++)
+        for (int j = 1; j <= m; j++) {
+            d[i][j] = smaller(smaller(d[i - 1][j], d[i][j - 1]) + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = smaller(d[i][j], d[i - 2][j - 2] + 1);
+        }
+    return d[n][m];
+}
+
+const char *nearest_name(const char *wrong, const char *const *names, size_t count) {
+    const char *best = NULL;
+    int least = 1000;
+    for (size_t i = 0; i < count; i++) {
+        int d = distance(wrong, names[i]);
+        if (*wrong && strncmp(wrong, names[i], strlen(wrong)) == 0) d = smaller(d, 1);
+        if (d < least) least = d, best = names[i];
+    }
+    return best && least <= 1 + (int)strlen(best) / 3 ? best : NULL;
+}
+
+static void print_default(const Option *o) {
+    char t[32];
+    switch (o->kind) {
+    case OPT_INT: printf(" [%d]", *(int *)o->value); break;
+    case OPT_LONG: printf(" [%lld]", (long long)*(int64_t *)o->value); break;
+    case OPT_REAL:
+        if (!isnan(*(double *)o->value)) printf(" [%s]", real_text(*(double *)o->value, t));
+        break;
+    case OPT_TEXT:
+    case OPT_OPTIONAL:
+        if (*(const char **)o->value) printf(" [%s]", *(const char **)o->value);
+        break;
+    case OPT_CHOICE: {
+        const char *c = o->choices;
+        for (int i = *(int *)o->value; i > 0 && c; i--) c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL;
+        if (c) printf(" [%.*s]", (int)strcspn(c, "|"), c);
+        break;
+    }
+    default: break;
+    }
+}
+
+static void print_help(const char *usage, const char *purpose, const Option *options, size_t count) {
+    static const char *units[] = {"", " N", " N", " X", " TEXT", " TEXT", NULL, "[=TEXT]"};
+    printf("usage: %s\n%s\n\n", usage, purpose);
+    for (size_t i = 0; i < count; i++) {
+        const Option *o = &options[i];
+        if (!o->name) {
+            printf("%s\n", o->help);
+            continue;
+        }
+        char left[128];
+        if (o->kind == OPT_CHOICE) snprintf(left, sizeof left, "--%s %s", o->name, o->choices);
+        else snprintf(left, sizeof left, "--%s%s", o->name, units[o->kind]);
+        printf("  %-28s %s", left, o->help);
+        print_default(o);
+        printf("\n");
+    }
+    printf("  %-28s %s\n", "--help", "this text");
+}
+
+static const Option *find(const Option *options, size_t count, const char *name, size_t n) {
+    for (size_t i = 0; i < count; i++)
+        if (options[i].name && strlen(options[i].name) == n && strncmp(options[i].name, name, n) == 0) return &options[i];
+    return NULL;
+}
+
+static void append(TextList *list, const char *text) {
+    list->items = realloc((void *)list->items, (list->count + 1) * sizeof *list->items);
+    need(list->items, "options: no memory left");
+    list->items[list->count++] = text;
+}
+
+static void set_value(const Option *o, const char *text) {
+    char *end;
+    errno = 0;
+    switch (o->kind) {
+    case OPT_INT:
+    case OPT_LONG: {
+        long long v = strtoll(text, &end, 10);
+        bool ok = *text && !*end && errno == 0 && (o->kind == OPT_LONG || (v >= -2147483647 && v <= 2147483647));
+        if (!ok) die_usage("--%s %s: a whole number is wanted", o->name, text);
+        if (o->kind == OPT_INT) *(int *)o->value = (int)v;
+        else *(int64_t *)o->value = v;
+        break;
+    }
+    case OPT_REAL: {
+        double v = strtod(text, &end);
+        if (!*text || *end || !isfinite(v)) die_usage("--%s %s: a number is wanted", o->name, text);
+        *(double *)o->value = v;
+        break;
+    }
+    case OPT_TEXT:
+    case OPT_OPTIONAL: *(const char **)o->value = text; break;
+    case OPT_LIST: append(o->value, text); break;
+    case OPT_CHOICE: {
+        int i = 0;
+        for (const char *c = o->choices; c; i++) {
+            size_t n = strcspn(c, "|");
+            if (strlen(text) == n && strncmp(c, text, n) == 0) {
+                *(int *)o->value = i;
+                return;
+            }
+            c = c[n] ? c + n + 1 : NULL;
+        }
+        die_usage("--%s %s: one of %s is wanted", o->name, text, o->choices);
+    }
+    case OPT_FLAG: break;
+    }
+}
+
+void options_parse(const char *usage, const char *purpose, Option *options, size_t count, int argc, char **argv,
+                   TextList *rest) {
+    const char *command = usage;
+    if (rest) *rest = (TextList){0};
+    bool ended = false;
+    for (int i = 0; i < argc; i++) {
+        const char *a = argv[i];
+        if (ended || a[0] != '-' || a[1] == 0) {
+            if (!rest) die_usage("%s: not expected here; usage: %s", a, command);
+            append(rest, a);
+            continue;
+        }
+        if (strcmp(a, "--") == 0) {
+            ended = true;
+            continue;
+        }
+        if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
+            print_help(usage, purpose, options, count);
+            exit(0);
+        }
+        if (a[1] != '-') die_usage("%s: options are long, --name; usage: %s", a, command);
+        const char *name = a + 2, *equals = strchr(name, '=');
+        size_t n = equals ? (size_t)(equals - name) : strlen(name);
+        const Option *o = find(options, count, name, n);
+        if (!o) {
+            const char **names = malloc((count + 1) * sizeof *names);
+            need(names, "options: no memory left");
+            size_t k = 0;
+            for (size_t j = 0; j < count; j++)
+                if (options[j].name) names[k++] = options[j].name;
+            names[k++] = "help";
+            char wrong[64];
+            snprintf(wrong, sizeof wrong, "%.*s", (int)(n < 63 ? n : 63), name);
+            const char *near = nearest_name(wrong, names, k);
+            if (near) die_usage("--%.*s: no such option; did you mean --%s?", (int)n, name, near);
+            die_usage("--%.*s: no such option; --help lists them", (int)n, name);
+        }
+        if (o->kind == OPT_FLAG) {
+            if (equals) die_usage("--%s takes no value", o->name);
+            *(bool *)o->value = true;
+        } else if (o->kind == OPT_OPTIONAL) {
+            set_value(o, equals ? equals + 1 : "");
+        } else {
+            if (!equals && i + 1 >= argc) die_usage("--%s wants a value", o->name);
+            set_value(o, equals ? equals + 1 : argv[++i]);
+        }
+    }
+}
+
+void options_record(const Option *options, size_t count, Writer *w) {
+    char t[32];
+    for (size_t i = 0; i < count; i++) {
+        const Option *o = &options[i];
+        if (!o->name) continue;
+        writer_print(w, "%s = ", o->name);
+        switch (o->kind) {
+        case OPT_FLAG: writer_print(w, "%s", *(bool *)o->value ? "yes" : "no"); break;
+        case OPT_INT: writer_print(w, "%d", *(int *)o->value); break;
+        case OPT_LONG: writer_print(w, "%lld", (long long)*(int64_t *)o->value); break;
+        case OPT_REAL: writer_print(w, "%s", real_text(*(double *)o->value, t)); break;
+        case OPT_TEXT:
+        case OPT_OPTIONAL: writer_print(w, "%s", *(const char **)o->value ? *(const char **)o->value : ""); break;
+        case OPT_LIST:
+            for (size_t j = 0; j < ((TextList *)o->value)->count; j++)
+                writer_print(w, "%s%s", j ? " " : "", ((TextList *)o->value)->items[j]);
+            break;
+        case OPT_CHOICE: {
+            const char *c = o->choices;
+            for (int k = *(int *)o->value; k > 0; k--) c = strchr(c, '|') + 1;
+            writer_print(w, "%.*s", (int)strcspn(c, "|"), c);
+            break;
+        }
+        }
+        writer_print(w, "\n");
+    }
+}

@@ -1,0 +1,20 @@
+// progress.h: a bar with rate and time left on a terminal, ten plain lines elsewhere. On stderr.
+#ifndef RETINA_IO_PROGRESS_H
+#define RETINA_IO_PROGRESS_H
+
+#include <stddef.h>
+
+typedef struct {
+    const char *what;
+    size_t total, done, start_done;
+    double started, shown; // seconds
+    int tenths;
+} Progress;
+
+Progress progress_start(const char *what, size_t total); // total 0: unknown
+void progress_resume(Progress *p, size_t done);          // work that an earlier run had done: not in the rate
+void progress_at(Progress *p, size_t done);
+void progress_end(Progress *p);
+double seconds_now(void); // monotonic
+
+#endif

@@ -1,0 +1,118 @@
+// thread.c: see thread.h. Workers sleep on a condition variable between jobs; within a job, ranges
+// are handed out by an atomic counter.
+#define _GNU_SOURCE // sched_getaffinity
+#include "thread.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "memory.h"
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t wake, done;
+    int wanted;  // threads in all, the caller included; 0: not yet chosen
+    int started; // workers that exist
+    unsigned long job;
+    int running; // workers still inside the job
+    ParallelFn *fn;
+    void *arg;
+    size_t n, grain;
+    atomic_size_t next;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
+
+static _Thread_local int own_index = 0;
+static _Thread_local bool inside = false;
+
+int threads_available(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        int n = CPU_COUNT(&set);
+        if (n > 0) return n;
+    }
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (int)n : 1;
+}
+
+void threads_set(int n) {
+    need(n >= 1 && n <= 4096, "%d threads: between 1 and 4096 are possible", n);
+    pool.wanted = n;
+}
+
+int threads_count(void) {
+    if (pool.wanted == 0) pool.wanted = threads_available();
+    return pool.wanted;
+}
+
+int thread_index(void) { return own_index; }
+
+static void run_ranges(void) {
+    for (;;) {
+        size_t begin = atomic_fetch_add(&pool.next, pool.grain);
+        if (begin >= pool.n) return;
+        size_t end = pool.n - begin < pool.grain ? pool.n : begin + pool.grain;
+        pool.fn(pool.arg, begin, end);
+    }
+}
+
+static void *worker(void *arg) {
+    own_index = (int)(intptr_t)arg;
+    inside = true;
+    unsigned long seen = 0;
+    pthread_mutex_lock(&pool.lock);
+    for (;;) {
+        while (pool.job == seen) pthread_cond_wait(&pool.wake, &pool.lock);
+        seen = pool.job;
+        if (own_index >= pool.wanted) continue; // --threads was lowered
+        pthread_mutex_unlock(&pool.lock);
+        run_ranges();
+        pthread_mutex_lock(&pool.lock);
+        if (--pool.running == 0) pthread_cond_signal(&pool.done);
+    }
+    return NULL;
+}
+
+void parallel_for(size_t n, size_t grain, ParallelFn *fn, void *arg) {
+    if (n == 0) return;
+    if (grain == 0) grain = 1;
+    int threads = threads_count();
+    if (threads == 1 || inside || n <= grain) {
+        for (size_t b = 0; b < n; b += grain) fn(arg, b, n - b < grain ? n : b + grain);
+        return;
+    }
+    pthread_mutex_lock(&pool.lock);
+    while (pool.started < threads - 1) {
+        pthread_t thread;
+        pthread_attr_t attr;
+        pthread_attr_init(&attr);
+        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+        int failed = pthread_create(&thread, &attr, worker, (void *)(intptr_t)(pool.started + 1));
+        pthread_attr_destroy(&attr);
+        if (failed) { // go on with fewer: the results are the same
+            pool.wanted = threads = pool.started + 1;
+            break;
+        }
+        pool.started++;
+    }
+    pool.fn = fn;
+    pool.arg = arg;
+    pool.n = n;
+    pool.grain = grain;
+    atomic_store(&pool.next, 0);
+    pool.running = threads - 1;
+    pool.job++;
+    pthread_cond_broadcast(&pool.wake);
+    pthread_mutex_unlock(&pool.lock);
+
+    inside = true;
+    run_ranges();
+    inside = false;
+
+    pthread_mutex_lock(&pool.lock);
+    while (pool.running > 0) pthread_cond_wait(&pool.done, &pool.lock);
+    pthread_mutex_unlock(&pool.lock);
+}

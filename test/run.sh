@@ -1,0 +1,27 @@
+#!/bin/sh
+# Runs every test program given and closes with "N passed, N failed". A program that ends by a signal,
+# or with a failing status and no FAIL line, counts as one failure. Lines of "ok" are kept in the log.
+passed=0 failed=0 skipped=0
+log=${BUILD:-build}/test.log
+: > "$log"
+for program in "$@"; do
+    name=${program##*/}
+    started=$(date +%s)
+    "$program" > "$log.one" 2>&1
+    status=$?
+    cat "$log.one" >> "$log"
+    p=$(grep -c '^ok ' "$log.one")
+    f=$(grep -c '^FAIL ' "$log.one")
+    s=$(grep -c '^SKIP ' "$log.one")
+    if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then
+        f=1
+        echo "FAIL $name: ended with status $status"
+        tail -n 5 "$log.one"
+    fi
+    grep '^FAIL \|^SKIP ' "$log.one"
+    printf '%-28s %5d passed, %d failed  (%d s)\n' "$name" "$p" "$f" $(($(date +%s) - started))
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+done
+rm -f "$log.one"
+if [ $skipped -gt 0 ]; then echo "$passed passed, $failed failed, $skipped skipped"; else echo "$passed passed, $failed failed"; fi
+[ $failed -eq 0 ] && [ $passed -gt 0 ]
