@@ -12,11 +12,13 @@ A golden file is one safetensors file:
                     the same name holds its settings as JSON (and "text", where the directory has a tokenizer)
 A tensor of more than LIMIT values is not stored whole: it holds every s-th value of the flat, row-major tensor, from
 the 0th, and the metadata holds "NAME#every" = s (odd, dividing none of its dimensions) and "NAME#shape" = "[d0, d1]".
+The tensors lie in the file in the order of this list, taps in the order in which the modules return, int64 before f32.
 taps.txt beside it has one line NAME<TAB>[d0, d1] per tap, in order; "<TAB>optional" follows where an implementation
 need not have that tap: dropout, identity and the like, whose output is their input, and rotary_emb.
 """
 import json
 import os
+import struct
 import warnings
 import zlib
 
@@ -30,7 +32,6 @@ import numpy as np
 import torch
 import transformers
 from safetensors import safe_open
-from safetensors.torch import save_file
 
 transformers.utils.logging.disable_progress_bar()
 torch.set_num_threads(2)
@@ -173,18 +174,37 @@ def thin(tensors, limit=LIMIT):
     return stored, meta
 
 
+def write_safetensors(path, tensors, meta):
+    """As the library writes it, but in the order given and with the metadata sorted, so that the bytes are the same in every
+    run (the library keeps metadata in a hash map)."""
+    kinds = {torch.int64: "I64", torch.float32: "F32", torch.int32: "I32", torch.bool: "BOOL"}
+    header, at = {"__metadata__": {k: meta[k] for k in sorted(meta)}}, 0
+    order = sorted(tensors, key=lambda n: -tensors[n].element_size())  # stable
+    for name in order:
+        t = tensors[name]
+        size = t.numel() * t.element_size()
+        header[name] = {"dtype": kinds[t.dtype], "shape": list(t.shape), "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        for name in order:
+            f.write(tensors[name].contiguous().numpy().tobytes())
+
+
 def write_golden(path, inputs, taps, optional, results, generated, limit=LIMIT):
-    tensors, meta = thin({n: t.float() for n, t in taps.items() if n not in optional}, limit)
-    more, more_meta = thin({"result/" + n: t.float() for n, t in results.items()}, limit)
-    tensors.update(more)
-    meta.update(more_meta)
-    for n, t in inputs.items():
-        tensors["input/" + n] = t.contiguous().clone()
+    tensors = {"input/" + n: t.contiguous().clone() for n, t in inputs.items()}
+    meta = {}
     for k, (settings, ids) in enumerate(generated):
         tensors[f"generate/{k}"] = ids.contiguous()
         meta[f"generate/{k}"] = json.dumps(settings)
+    for group in ({n: t.float() for n, t in taps.items() if n not in optional}, {"result/" + n: t.float() for n, t in results.items()}):
+        stored, how = thin(group, limit)
+        tensors.update(stored)
+        meta.update(how)
     meta["reference"] = f"transformers {transformers.__version__}, torch {torch.__version__.split('+')[0]}, f32, eager attention"
-    save_file(tensors, path, metadata={k: meta[k] for k in sorted(meta)})
+    write_safetensors(path, tensors, meta)
 
 
 def read_golden(path):
@@ -221,15 +241,19 @@ def results_of(out):
 
 
 def generate(model, inputs, settings):
-    """New ids only, [B, n], padded with -1 after the end token (kept)."""
-    settings = dict(settings)
+    """New ids only, [B, n], padded with -1 after the end token (kept); and the smallest distance between the best and the
+    second best score that any choice of the first row hung on (0 for beams: not known)."""
     with torch.no_grad():
-        out = model.generate(**inputs, do_sample=False, **settings)
-    new = out[:, inputs["input_ids"].shape[1]:].clone()
-    eos = settings.get("eos_token_id", model.generation_config.eos_token_id)
+        out = model.generate(**inputs, do_sample=False, return_dict_in_generate=True, output_scores=True, **settings)
+    new = out.sequences[:, inputs["input_ids"].shape[1]:].clone()
+    eos = model.generation_config.eos_token_id
     eos = [] if eos is None else eos if isinstance(eos, list) else [eos]
     for row in new:
         hit = [i for i, t in enumerate(row.tolist()) if t in eos]
         if hit:
             row[hit[0] + 1:] = -1
-    return new
+    gap = 0.0
+    if settings.get("num_beams", 1) == 1:
+        steps = int((new[0] >= 0).sum())
+        gap = min(float(torch.diff(-torch.topk(s[0], 2).values)) for s in out.scores[:steps])
+    return new, gap

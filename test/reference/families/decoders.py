@@ -1,0 +1,111 @@
+"""Text decoders of the Llama type: Llama, Mistral, Qwen2, Qwen3, OLMo, OLMo-2, Gemma-2."""
+import torch
+import transformers as T
+
+import golden
+import vocabulary
+from case import GENERATE, Case, ids
+
+CLASSES = {
+    "llama": (T.LlamaConfig, T.LlamaForCausalLM), "mistral": (T.MistralConfig, T.MistralForCausalLM),
+    "qwen2": (T.Qwen2Config, T.Qwen2ForCausalLM), "qwen3": (T.Qwen3Config, T.Qwen3ForCausalLM),
+    "olmo": (T.OlmoConfig, T.OlmoForCausalLM), "olmo2": (T.Olmo2Config, T.Olmo2ForCausalLM),
+    "gemma2": (T.Gemma2Config, T.Gemma2ForCausalLM),
+}
+QWEN_PATTERN = r"""(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"""
+LLAMA3_PATTERN = QWEN_PATTERN.replace(r"\p{N}|", r"\p{N}{1,3}|", 1)
+SMALL = dict(hidden_size=24, intermediate_size=52, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2, vocab_size=320)
+
+
+def tokenizer(kind, vocab):
+    if kind in ("llama", "mistral", "gemma2"):
+        return vocabulary.sentencepiece(vocab - 5)
+    if kind in ("llama3",):
+        return vocabulary.byte_level(vocab - 3, ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"], pattern=LLAMA3_PATTERN,
+                                     bos="<|begin_of_text|>")
+    return vocabulary.byte_level(vocab - 3, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], pattern=QWEN_PATTERN)
+
+
+def build(name, seed, kind, config, dtype, tokens=19, batch=None, tokenizer_kind=None, generate=GENERATE, base=False, **kw):
+    """`batch`: lengths of a second run of several sequences, right-padded with a mask."""
+    rng = golden.rng_of(seed, "inputs")
+    config_class, model_class = CLASSES[kind]
+    model = model_class(config_class(**config))
+    V = config["vocab_size"]
+    runs = {"": {"input_ids": ids(rng, V, 1, tokens)}}
+    if batch:
+        padded = ids(rng, V, len(batch), max(batch))
+        mask = torch.tensor([[int(t < n) for t in range(max(batch))] for n in batch])
+        runs["batch"] = {"input_ids": torch.where(mask.bool(), padded, 0), "attention_mask": mask}
+    files = {"tokenizer.json": tokenizer(tokenizer_kind or kind, V)} if V >= 290 else {}
+    return Case(name, model, runs, dtype, generate=generate, files=files, seed=seed, **kw)
+
+
+def cases():
+    yield build("llama-2", 21, "llama", dict(SMALL, num_key_value_heads=1, rms_norm_eps=1e-5, max_position_embeddings=64), "bf16",
+                batch=(5, 13), limit=256)
+    yield build("llama-3", 22, "llama", dict(SMALL, tie_word_embeddings=True, rms_norm_eps=1e-5, max_position_embeddings=128, hidden_size=32,
+                                             num_attention_heads=4, rope_parameters={
+                                                 "rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0,
+                                                 "high_freq_factor": 4.0, "original_max_position_embeddings": 16}),
+                "f16", tokens=41, tokenizer_kind="llama3", limit=256)
+    yield build("llama-biases", 23, "llama", dict(SMALL, attention_bias=True, mlp_bias=True, head_dim=10, max_position_embeddings=64,
+                                                  rope_parameters={"rope_type": "linear", "rope_theta": 1000.0, "factor": 2.5},
+                                                  hidden_act="gelu", vocab_size=120), "f32", tokens=21, limit=200)
+    yield build("mistral-window", 24, "mistral", dict(SMALL, sliding_window=6, head_dim=6, num_hidden_layers=3, rms_norm_eps=1e-5), "bf16",
+                tokens=23, limit=256)
+    yield build("qwen2-small", 25, "qwen2", dict(SMALL, tie_word_embeddings=True, rope_parameters={"rope_type": "default", "rope_theta": 1e6}),
+                "bf16", tokens=19, limit=256)
+    yield build("qwen2-window", 26, "qwen2", dict(SMALL, use_sliding_window=True, sliding_window=5, max_window_layers=1, num_hidden_layers=3,
+                                                  num_attention_heads=4, num_key_value_heads=4, vocab_size=150), "f16", tokens=18, limit=160)
+    yield build("qwen3-small", 27, "qwen3", dict(SMALL, head_dim=12, tie_word_embeddings=True), "bf16", limit=256)
+    yield build("olmo-clip", 28, "olmo", dict(SMALL, clip_qkv=0.7, vocab_size=297), "f32", limit=256)
+    yield build("olmo2-small", 29, "olmo2", dict(SMALL, rms_norm_eps=1e-5), "bf16", limit=256)
+    yield build("gemma2-small", 30, "gemma2", dict(SMALL, num_hidden_layers=4, head_dim=16, num_attention_heads=4, sliding_window=5,
+                                                   query_pre_attn_scalar=20, rms_norm_eps=1e-5), "bf16", tokens=17, limit=160,
+                gains={"q_proj": 3.0, "k_proj": 3.0})
+
+
+def random_rope(rng, head_dim):
+    theta = float(rng.choice([100.0, 1e4, 5e5, 1e6]))
+    kind = int(rng.integers(0, 3))
+    if kind == 0:
+        return {"rope_type": "default", "rope_theta": theta}
+    if kind == 1:
+        return {"rope_type": "linear", "rope_theta": theta, "factor": float(rng.choice([2.0, 3.5, 8.0]))}
+    return {"rope_type": "llama3", "rope_theta": theta, "factor": float(rng.choice([4.0, 8.0, 32.0])), "low_freq_factor": 1.0,
+            "high_freq_factor": float(rng.choice([2.0, 4.0])), "original_max_position_embeddings": int(rng.choice([8, 16, 24]))}
+
+
+def random_config(rng, kind, vocab=None):
+    groups, kv = int(rng.integers(1, 4)), int(rng.integers(1, 4))
+    heads, hd = groups * kv, 2 * int(rng.integers(1, 12))
+    c = dict(num_attention_heads=heads, num_key_value_heads=kv, hidden_size=heads * hd, intermediate_size=int(rng.integers(7, 150)),
+             num_hidden_layers=int(rng.integers(1, 5)), vocab_size=vocab or int(rng.integers(40, 400)), tie_word_embeddings=bool(rng.integers(0, 2)),
+             rope_parameters=random_rope(rng, hd), max_position_embeddings=256)
+    if kind != "olmo":
+        c["rms_norm_eps"] = float(rng.choice([1e-6, 1e-5, 1e-3]))
+    if kind != "gemma2":
+        c["hidden_act"] = str(rng.choice(["silu", "silu", "gelu", "gelu_pytorch_tanh", "relu"]))
+    if kind in ("llama", "mistral", "qwen3", "gemma2"):
+        c["head_dim"] = 2 * int(rng.integers(1, 14)) if rng.integers(0, 2) or kind in ("qwen3", "gemma2") else None
+    if kind in ("llama", "qwen3", "olmo", "olmo2", "gemma2"):
+        c["attention_bias"] = bool(rng.integers(0, 2))
+    if kind == "llama":
+        c["mlp_bias"] = bool(rng.integers(0, 2))
+    if kind in ("mistral", "gemma2"):
+        c["sliding_window"] = int(rng.integers(2, 12)) if kind == "gemma2" or rng.integers(0, 2) else None
+    if kind in ("qwen2", "qwen3") and rng.integers(0, 2):
+        c.update(use_sliding_window=True, sliding_window=int(rng.integers(2, 12)), max_window_layers=int(rng.integers(0, 3)))
+    if kind == "olmo":
+        c["clip_qkv"] = float(rng.choice([0.5, 1.0])) if rng.integers(0, 2) else None
+    if kind == "gemma2":
+        c.update(query_pre_attn_scalar=int(rng.integers(4, 40)), attn_logit_softcapping=[None, 5.0, 50.0][rng.integers(0, 3)],
+                 final_logit_softcapping=[None, 4.0, 30.0][rng.integers(0, 3)])
+    return c
+
+
+def random_case(rng, seed, kind="llama"):
+    c = random_config(rng, kind)
+    lengths = tuple(int(n) for n in rng.integers(1, 20, size=int(rng.integers(2, 5))))
+    return build(kind, seed, kind, c, str(rng.choice(["f32", "bf16", "f16"])), tokens=int(rng.integers(1, 70)), batch=lengths)
