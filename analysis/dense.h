@@ -1,0 +1,40 @@
+// dense.h: matrix products in double, for spectra and regressions. (The models' own product, in float,
+// is model/kernels.h.)
+//
+// Every element of a result is summed in one fixed order, products and sums rounded separately: the same
+// bits for every thread count and instruction set.
+#ifndef RETINA_ANALYSIS_DENSE_H
+#define RETINA_ANALYSIS_DENSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// A matrix to read: element (i, k) is at i * row + k * col of f (float) or of d (double); one of the two is
+// NULL. So a transposed matrix is the same numbers with row and col exchanged.
+typedef struct {
+    const float *f;
+    const double *d;
+    ptrdiff_t row, col;
+} Dense;
+
+typedef enum { DENSE_SET, DENSE_ADD, DENSE_SUBTRACT } DenseMode;
+
+// c (M, N; rows ldc apart) = , += or -= a (M, K) times b (N, K) transposed. With `lower` only the elements
+// with column <= row are touched. On all threads when it is large.
+void dense_product(double *c, ptrdiff_t ldc, DenseMode mode, Dense a, Dense b, int M, int N, int K, bool lower);
+
+// y (n) = s v, with s symmetric, of which only the lower triangle (rows ld apart) is read.
+void dense_symmetric_times(double *y, const double *s, ptrdiff_t ld, const double *v, int n);
+
+// Plane rotations of one sweep of QL, on rows hi, hi-1, …, lo of z (rows ld apart, n long): rows k and k+1 get
+//     z[k+1] = sn[k] z[k] + cs[k] z[k+1],   z[k] = cs[k] z[k] - sn[k] z[k+1],   for k = hi-1 down to lo.
+typedef struct {
+    int lo, hi;
+    const double *cs, *sn; // index k - lo
+} DenseSweep;
+void dense_rotate(double *z, ptrdiff_t ld, int n, const DenseSweep *sweeps, int count);
+
+// Sum of a[i] * b[i], in eight running sums.
+double dense_dot(const double *a, const double *b, size_t n);
+
+#endif

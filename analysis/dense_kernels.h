@@ -1,0 +1,17 @@
+// dense_kernels.h: the inner loops behind dense.h, one table for each instruction set.
+#ifndef RETINA_ANALYSIS_DENSE_KERNELS_H
+#define RETINA_ANALYSIS_DENSE_KERNELS_H
+
+#include "dense.h"
+
+typedef struct {
+    int mr, nr; // the tile: mr rows of a by nr rows of b; both divide DENSE_BLOCK
+    void (*tile)(double *out, const double *a, const double *b, int K);
+    double (*dot)(const double *a, const double *b, size_t n);
+    void (*symmetric)(double *y, const double *s, ptrdiff_t ld, const double *v, int n);
+    void (*rotate)(double *z, ptrdiff_t ld, int begin, int end, const DenseSweep *sweeps, int count);
+} DenseKernels;
+
+extern const DenseKernels dense_plain_kernels, dense_avx2_kernels, dense_avx512_kernels;
+
+#endif
