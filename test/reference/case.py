@@ -21,7 +21,7 @@ class Case:
     seed: int = 0
     gains: dict = field(default_factory=dict)
     eos_after: int = 4  # the greedy answer's first new token from this place on becomes an end token; -1: none does
-    shard: str = "5GB"
+    variants: dict = field(default_factory=dict)  # sub-directory -> arguments of eras.rewrite: the same weights, other writers
 
 
 def write_json(path, value):
@@ -41,7 +41,7 @@ def save(case, path):
     if case.generate:
         choose_end_tokens(case)
     case.model.to(golden.DTYPES[case.dtype])
-    case.model.save_pretrained(path, max_shard_size=case.shard)
+    case.model.save_pretrained(path)
     for name, value in case.files.items():
         write_json(os.path.join(path, name), value)
     for name in os.listdir(path):

@@ -1,5 +1,6 @@
 """make_goldens.py [NAME…]: writes test/golden/NAME/ for every case of every family (or those whose name begins with one of
-the arguments): the model directory as save_pretrained writes it, golden[-RUN].safetensors and taps[-RUN].txt."""
+the arguments): the model directory as save_pretrained writes it, golden[-RUN].safetensors and taps[-RUN].txt. A sub-directory holds the
+same weights as another writer would have saved them: the goldens above it hold for it too."""
 import importlib
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import sys
 
 import golden  # sets the environment before transformers is loaded
+import eras
 from case import save, write_goldens
 
 FAMILIES = ["clip", "decoders", "llava", "bert"]
@@ -44,6 +46,8 @@ def main():
             shutil.rmtree(path, ignore_errors=True)
             save(case, path)
             write_goldens(case, path)
+            for name, how in case.variants.items():
+                eras.rewrite(path, os.path.join(path, name), **how)
             held = min(check_generation(case, path), default=None)
             print(f"{case.name:20} {size_of(path) / 1024:7.1f} KiB" + (f"  smallest gap {held:.3g}" if held else ""), flush=True)
 

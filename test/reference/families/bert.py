@@ -39,6 +39,24 @@ def cases():
                 limit=256)
 
 
+    tiny = dict(hidden_size=8, intermediate_size=14, num_hidden_layers=1, num_attention_heads=2, max_position_embeddings=12, vocab_size=40)
+    yield build("bert-eras", 53, "bert", tiny, "f32", limit=60,
+                variants={"a": dict(era="A", old_config=True, extra=head_of("bert", tiny)), "bin": dict(era="C", as_bin=True)})
+    yield build("roberta-eras", 54, "roberta", dict(tiny, type_vocab_size=1), "f32", limit=60,
+                variants={"a": dict(era="A", old_config=True, extra=head_of("roberta", tiny))})
+
+
+def head_of(kind, c):
+    """The tensors that a published checkpoint carries beside the encoder: the head it was trained with."""
+    D, V = c["hidden_size"], c["vocab_size"]
+    names = {"roberta": {"lm_head.bias": (V,), "lm_head.dense.weight": (D, D), "lm_head.dense.bias": (D,), "lm_head.layer_norm.weight": (D,),
+                         "lm_head.layer_norm.bias": (D,)},
+             "bert": {"cls.predictions.bias": (V,), "cls.predictions.transform.dense.weight": (D, D), "cls.predictions.transform.dense.bias": (D,),
+                      "cls.predictions.transform.LayerNorm.gamma": (D,), "cls.predictions.transform.LayerNorm.beta": (D,),
+                      "cls.seq_relationship.weight": (2, D), "cls.seq_relationship.bias": (2,)}}[kind]
+    return {n: torch.zeros(shape) for n, shape in names.items()}
+
+
 def random_case(rng, seed, kind="bert"):
     heads = int(rng.integers(1, 6))
     c = dict(hidden_size=heads * int(rng.integers(2, 20)), num_attention_heads=heads, intermediate_size=int(rng.integers(9, 120)),

@@ -46,9 +46,16 @@ def build(name, seed, vision, text_kind, text, dtype, images=(1,), other=None, l
 
 
 def cases():
-    yield build("llava-default", 41, VISION, "llama", dict(TEXT, rms_norm_eps=1e-5), "f16", images=(2,), other=(1, 1), limit=110)
-    yield build("llava-full", 42, dict(VISION, image_size=12, hidden_act="gelu"), "mistral", dict(TEXT, sliding_window=7, num_key_value_heads=3),
-                "bf16", images=(1,), layer=[-2, -3, 1], strategy="full", bias=False, act="gelu_pytorch_tanh", limit=110)
+    yield build("llava-default", 41, VISION, "llama", dict(TEXT, rms_norm_eps=1e-5), "f16", images=(2,), other=(1, 1), limit=90)
+    yield build("llava-full", 42, dict(VISION, image_size=12, hidden_act="gelu"), "mistral", dict(TEXT, vocab_size=90, sliding_window=7, num_key_value_heads=3),
+                "bf16", images=(1,), layer=[-2, -3, 1], strategy="full", bias=False, act="gelu_pytorch_tanh", limit=90)
+
+
+    tiny = dict(hidden_size=8, intermediate_size=10, num_hidden_layers=2, num_attention_heads=2, patch_size=3, image_size=8)
+    yield build("llava-eras", 43, tiny, "llama", dict(TEXT, vocab_size=40, hidden_size=8, num_attention_heads=2, num_key_value_heads=1,
+                                                      intermediate_size=14), "f16", generate=[], limit=40,
+                variants={"a": dict(era="A", old_config=True), "a-bin": dict(era="A", old_config=True, as_bin=True, shards=2),
+                          "b": dict(era="B", shards=3), "c": dict(era="C", old_config=True)})
 
 
 def random_case(rng, seed):

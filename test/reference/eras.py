@@ -1,0 +1,151 @@
+"""eras.py IN OUT [--era A|B|C] [--config4] [--shards N] [--bin]: the same checkpoint as other writers would have saved it.
+
+--era     tensor names: A the original release and transformers before 4.52 (with the buffers that those versions stored),
+          B transformers 4.52 to 4.5x in memory, C transformers 5 in memory (spec: models.md 4)
+--config4 config.json in the manner of transformers 4: only what differs from the class defaults, torch_dtype, rope_theta
+          and rope_scaling
+--shards  N files and an index;  --bin  PyTorch's pickle in place of safetensors
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+
+import golden  # sets the environment before transformers is loaded
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+
+def in_memory(family, name):
+    """What save_pretrained of 5.24 wrote -> the name in memory (era C)."""
+    if family == "llava":
+        name = re.sub(r"^language_model\.model\.", "model.language_model.", name)
+        name = re.sub(r"^language_model\.lm_head", "lm_head", name)
+        name = re.sub(r"^(vision_tower|multi_modal_projector)\.", r"model.\1.", name)
+    return name
+
+
+def renamed(family, name, era):
+    name = in_memory(family, name)
+    if family == "llava":
+        if era in "AB":
+            name = name.replace("vision_tower.", "vision_tower.vision_model.")
+        if era == "A":
+            name = re.sub(r"^model\.language_model\.", "language_model.model.", name)
+            name = re.sub(r"^lm_head", "language_model.lm_head", name)
+            name = re.sub(r"^model\.", "", name)
+    if family == "clip_vision_model" and era in "AB":
+        name = "vision_model." + name
+    if family == "clip_text_model" and era in "AB":
+        name = "text_model." + name
+    if family in ("bert", "roberta") and era == "A":  # saved from a head model, layer norms of TensorFlow's naming
+        name = f"{family}.{name}"
+        if family == "bert":
+            name = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+    return name
+
+
+def old_buffers(config, names):
+    """What early versions stored beside the parameters."""
+    extra = {}
+    for name, t in names.items():
+        stem = re.sub(r"position_embeddings?\.weight$", "position_ids", name)
+        if stem != name:
+            extra[stem] = torch.arange(t.shape[0]).unsqueeze(0)
+        layer = re.match(r"(.*layers\.\d+\.self_attn)\.o_proj\.weight$", name)
+        if layer:
+            c = config.get("text_config", config)
+            hd = c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
+            extra[layer[1] + ".rotary_emb.inv_freq"] = 1.0 / (10000.0 ** (torch.arange(0, hd, 2).float() / hd))
+    return extra
+
+
+def differing(config, default):
+    """The keys of a configuration that differ from its class's defaults, and model_type."""
+    d = {k: v for k, v in config.items() if k == "model_type" or k not in default or v != default[k]}
+    for key in ("transformers_version", "_name_or_path"):
+        d.pop(key, None)
+    if "dtype" in d:
+        d["torch_dtype"] = d.pop("dtype")
+    rope = d.pop("rope_parameters", None)
+    if rope:
+        d["rope_theta"] = rope["rope_theta"]
+        scaling = {k: v for k, v in rope.items() if k != "rope_theta"}
+        if scaling["rope_type"] == "default":
+            d["rope_scaling"] = None
+        else:
+            d["rope_scaling"] = scaling
+            if scaling["rope_type"] == "linear":
+                d["rope_scaling"] = {"type": "linear", "factor": scaling["factor"]}
+    return d
+
+
+def config4(path):
+    config = transformers.AutoConfig.from_pretrained(path, local_files_only=True)
+    full = config.to_dict()
+    out = differing(full, {k: v for k, v in type(config)().to_dict().items() if not k.endswith("_config")})
+    for key in ("text_config", "vision_config"):
+        if key in full:
+            part = getattr(config, key)
+            out[key] = differing(part.to_dict(), type(part)().to_dict())
+    if config.model_type == "llava":
+        out["image_token_index"] = out.pop("image_token_id", out.get("image_token_index"))
+    out["architectures"], out["transformers_version"] = full["architectures"], "4.36.0"
+    return out
+
+
+def write_weights(path, tensors, shards, as_bin):
+    stem, end = ("pytorch_model", "bin") if as_bin else ("model", "safetensors")
+    save = torch.save if as_bin else lambda d, f: save_file(d, f, {"format": "pt"})
+    if shards <= 1:
+        save(tensors, os.path.join(path, f"{stem}.{end}"))
+        return
+    names, index = sorted(tensors), {}
+    for s in range(shards):
+        part = names[s::shards]  # scattered: neighbours in the graph lie in different files
+        file = f"{stem}-{s + 1:05d}-of-{shards:05d}.{end}"
+        save({n: tensors[n] for n in part}, os.path.join(path, file))
+        index.update({n: file for n in part})
+    total = sum(t.numel() * t.element_size() for t in tensors.values())
+    with open(os.path.join(path, f"{stem}.{end}.index.json"), "w") as f:
+        json.dump({"metadata": {"total_size": total}, "weight_map": {n: index[n] for n in names}}, f, indent=1)
+        f.write("\n")
+
+
+def rewrite(source, target, era="C", old_config=False, shards=1, as_bin=False, extra=()):
+    with open(os.path.join(source, "config.json")) as f:
+        config = json.load(f)
+    shutil.rmtree(target, ignore_errors=True)
+    os.makedirs(target)
+    for name in os.listdir(source):
+        if name.endswith(".json") and name != "config.json":
+            shutil.copy(os.path.join(source, name), target)
+    tensors = load_file(os.path.join(source, "model.safetensors"))
+    tensors = {renamed(config["model_type"], n, era): t for n, t in tensors.items()}
+    if era == "A":
+        tensors.update(old_buffers(config, tensors))
+    tensors.update(extra)
+    write_weights(target, tensors, shards, as_bin)
+    with open(os.path.join(target, "config.json"), "w") as f:
+        json.dump(config4(source) if old_config else config, f, indent=1)
+        f.write("\n")
+    for name in os.listdir(target):
+        os.chmod(os.path.join(target, name), 0o644)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("source")
+    p.add_argument("target")
+    p.add_argument("--era", choices="ABC", default="C")
+    p.add_argument("--config4", action="store_true")
+    p.add_argument("--shards", type=int, default=1)
+    p.add_argument("--bin", action="store_true")
+    a = p.parse_args()
+    rewrite(a.source, a.target, a.era, a.config4, a.shards, a.bin)
+
+
+if __name__ == "__main__":
+    main()
