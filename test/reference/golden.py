@@ -177,7 +177,7 @@ def thin(tensors, limit=LIMIT):
 def write_safetensors(path, tensors, meta):
     """As the library writes it, but in the order given and with the metadata sorted, so that the bytes are the same in every
     run (the library keeps metadata in a hash map)."""
-    kinds = {torch.int64: "I64", torch.float32: "F32", torch.int32: "I32", torch.bool: "BOOL"}
+    kinds = {torch.int64: "I64", torch.float32: "F32", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
     header, at = {"__metadata__": {k: meta[k] for k in sorted(meta)}}, 0
     order = sorted(tensors, key=lambda n: -tensors[n].element_size())  # stable
     for name in order:
