@@ -21,6 +21,7 @@ class Case:
     seed: int = 0
     gains: dict = field(default_factory=dict)
     eos_after: int = 4  # the greedy answer's first new token from this place on becomes an end token; -1: none does
+    options: dict = field(default_factory=dict)  # further arguments of from_pretrained
     variants: dict = field(default_factory=dict)  # sub-directory -> arguments of eras.rewrite: the same weights, other writers
 
 
@@ -72,7 +73,7 @@ def cache_off(model, arguments):
 
 def write_goldens(case, path):
     """golden[-RUN].safetensors and taps[-RUN].txt of every run, computed from the files as they were saved."""
-    model = golden.load(path, type(case.model))
+    model = golden.load(path, type(case.model), **case.options)
     for run, arguments in case.runs.items():
         taps, optional, out = golden.record(model, call_of(cache_off(model, arguments)))
         for name, t in taps.items():

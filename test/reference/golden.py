@@ -221,13 +221,13 @@ def read_golden(path):
 
 # ---- model directories
 
-def load(path, cls=None, dtype=torch.float32):
+def load(path, cls=None, dtype=torch.float32, **options):
     """The reference as the goldens use it: the stored weights widened to f32, eager attention."""
     if cls is None:
         with open(os.path.join(path, "config.json")) as f:
             config = json.load(f)
         cls = getattr(transformers, config["architectures"][0])
-    model = cls.from_pretrained(path, dtype=dtype, attn_implementation="eager", local_files_only=True)
+    model = cls.from_pretrained(path, dtype=dtype, attn_implementation="eager", local_files_only=True, **options)
     return model.eval()
 
 

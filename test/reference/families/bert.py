@@ -30,7 +30,8 @@ def build(name, seed, kind, config, dtype, lengths=(5, 9), pooler=True, token_ty
         files = {"tokenizer.json": vocabulary.wordpiece(V - 2)}
     if kind == "roberta" and V >= 290:
         files = {"tokenizer.json": vocabulary.roberta(V - 3)}
-    return Case(name, model_class(c, add_pooling_layer=pooler), runs, dtype, files=files, seed=seed, **kw)
+    options = {"add_pooling_layer": pooler}  # roberta-large is published without a pooler
+    return Case(name, model_class(c, **options), runs, dtype, files=files, seed=seed, options=options, **kw)
 
 
 def cases():

@@ -1,0 +1,186 @@
+"""models.py [--retina ./retina] [--count N] [--seed S] [--keep DIR] [FAMILY…]: fresh random models against the reference.
+
+For every family, N random configurations (widths, heads, layers, activations, eps, rope settings, image and patch sizes, stored
+types, ways of saving) are written as model directories; `retina extract --taps '*'`, `retina generate` and `retina info --taps`
+are run on them and compared with transformers in f32:
+    every tap within 1e-5 relative, names and order equal (a tap may leave further only where the reference itself is that
+    far from its own result in f64: four times its error); new ids equal, unless the reference's choice hung on less than 1e-3.
+One line a comparison that fails, one line a model; exit status 1 if any failed. Needs the reference environment."""
+import argparse
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "test", "reference"))
+
+import golden  # sets the environment before transformers is loaded
+import numpy as np
+import torch
+
+import case as cases
+import compare
+import eras
+
+FAMILIES = {  # name: (module, arguments of random_case)
+    "clip": ("clip", {}), "llama": ("decoders", {"kind": "llama"}), "mistral": ("decoders", {"kind": "mistral"}),
+    "qwen2": ("decoders", {"kind": "qwen2"}), "llava": ("llava", {}), "bert": ("bert", {"kind": "bert"}),
+    "roberta": ("bert", {"kind": "roberta"}), "qwen3": ("decoders", {"kind": "qwen3"}), "olmo": ("decoders", {"kind": "olmo"}),
+    "olmo2": ("decoders", {"kind": "olmo2"}), "gemma2": ("decoders", {"kind": "gemma2"}),
+}
+FIRST = ["clip", "llama", "mistral", "qwen2", "llava", "bert"]  # what is run when no family is named
+ALLOW = 1e-5
+TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+class Tally:
+    def __init__(self):
+        self.failed, self.held = [], 0
+
+    def say(self, ok, where, what):
+        if ok:
+            self.held += 1
+        else:
+            self.failed.append(where)
+            print(f"FAIL {where}: {what}", flush=True)
+
+
+def retina(a, *words):
+    command = [a.retina, *words]
+    r = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    return r.returncode, r.stdout, r.stderr.strip(), " ".join(command)
+
+
+def write_inputs(arguments, directory, stem):
+    """The arguments of one forward pass as files; what the command line calls them."""
+    words = []
+    text = {k: v for k, v in arguments.items() if k in TEXT_INPUTS}
+    rest = {k: v for k, v in arguments.items() if k not in TEXT_INPUTS and torch.is_tensor(v)}
+    for option, tensors in (("--ids", text), ("--pixels", rest)):
+        if tensors:
+            path = os.path.join(directory, stem + option + ".safetensors")
+            golden.write_safetensors(path, tensors, {})
+            words += [option, path]
+    return words
+
+
+def own_error(case, path, arguments, taps):
+    """How far the reference in f32 is from itself in f64, per tap."""
+    model = golden.load(path, type(case.model), torch.float64, **case.options)
+    wide = {k: v.double() if torch.is_tensor(v) and v.is_floating_point() else v for k, v in arguments.items()}
+    exact, _, _ = golden.record(model, cases.call_of(cases.cache_off(model, wide)))
+    return {n: compare.distance(t.numpy(), exact[n].numpy()) for n, t in taps.items()}
+
+
+def check_extract(a, tally, case, model, path, run, arguments, where):
+    taps, optional, _ = golden.record(model, cases.call_of(cases.cache_off(model, arguments)))
+    out = os.path.join(path, f"out-{run}.safetensors")
+    status, _, err, command = retina(a, "extract", "--model", path, *write_inputs(arguments, path, run), "--taps", "*", "--out", out, "--quiet")
+    if status != 0:
+        return tally.say(False, where, f"exit {status}: {err.splitlines()[-1] if err else ''}  [{command}]")
+    got, _ = compare.read_raw(out)
+    need = [n for n in taps if n not in optional]
+    mask = arguments["attention_mask"].numpy() if "attention_mask" in arguments else None
+    rows = compare.compare(got, need, lambda n: (taps[n].float().numpy().reshape(-1), 1, list(taps[n].shape)), mask)
+    own = None
+    bad = []
+    for name, rel, why in rows:
+        if rel is not None and rel <= ALLOW:
+            continue
+        if rel is not None:
+            own = own or own_error(case, path, arguments, taps)
+            if rel <= 4 * own[name]:
+                continue
+            why = f"rel {rel:.3g} (the reference's own error {own[name]:.2g})"
+        bad.append(f"{name}: {why}")
+    tally.say(not bad, where, f"{bad[0] if bad else ''}; {len(bad)} of {len(rows)} taps leave  [{command}]")
+    extra = [n for n in got if "#" not in n and n not in taps and not n.startswith("pooler")]
+    tally.say(not extra, where + " names", f"taps that the reference does not have: {extra[:5]}")
+
+
+def check_generate(a, tally, model, path, arguments, settings, where):
+    new, gap = golden.generate(model, arguments, settings)
+    names = {"max_new_tokens": "--max-new-tokens", "min_new_tokens": "--min-new-tokens", "num_beams": "--beams", "length_penalty": "--length-penalty",
+             "repetition_penalty": "--repetition-penalty", "no_repeat_ngram_size": "--no-repeat-ngram"}
+    words = [w for k, v in settings.items() for w in (names[k], str(v))]
+    ids = ",".join(str(i) for i in arguments["input_ids"][0].tolist())
+    pixels = write_inputs({k: v for k, v in arguments.items() if k not in TEXT_INPUTS}, path, "generate")
+    status, text, err, command = retina(a, "generate", "--model", path, "--ids", ids, *pixels, *words, "--json", "--quiet")
+    if status != 0:
+        return tally.say(False, where, f"exit {status}: {err.splitlines()[-1] if err else ''}  [{command}]")
+    got, want = json.loads(text)["ids"], [t for t in new[0].tolist() if t >= 0]
+    near = settings.get("num_beams", 1) == 1 and gap < 1e-3
+    tally.say(got == want or near, where, f"ids {got}, expected {want} (smallest gap {gap:.2g})  [{command}]")
+
+
+def check_info(a, tally, model, path, arguments, where):
+    """Names and order as the forward pass reaches them; shapes are compared by extract."""
+    taps, optional, _ = golden.record(model, cases.call_of(cases.cache_off(model, arguments)))
+    status, text, err, command = retina(a, "info", path, "--taps")
+    got = [line.split("\t")[0] for line in text.splitlines() if "\t" in line]
+    got = [n for n in got if n not in optional and "#" not in n]
+    want = [n for n in taps if n not in optional]
+    first = next((f"{g} where {w} is due" for g, w in zip(got, want) if g != w), f"{len(got)} names, expected {len(want)}")
+    tally.say(status == 0 and got == want, where, f"{err or first}  [{command}]")
+
+
+def check_model(a, tally, family, seed):
+    rng = golden.rng_of(seed, family)
+    module, how = FAMILIES[family]
+    case = importlib.import_module(f"families.{module}").random_case(rng, seed, **how)
+    path = os.path.join(a.dir, f"{family}-{seed}")
+    cases.save(case, path)
+    saved = "as saved"
+    if rng.integers(0, 2):
+        era, old, shards, as_bin = str(rng.choice(list("ABC"))), bool(rng.integers(0, 2)), int(rng.integers(1, 4)), rng.integers(0, 6) == 0
+        eras.rewrite(path, path + "-rewritten", era, old, shards, as_bin)
+        path, saved = path + "-rewritten", f"era {era}{', 4.x config' if old else ''}{f', {shards} shards' if shards > 1 else ''}{', .bin' if as_bin else ''}"
+    model = golden.load(path, type(case.model), **case.options)
+    before = len(tally.failed)
+    where = f"{family} --seed {seed}"
+    if case.options.get("add_pooling_layer", True):  # config.json does not say that the file has no pooler
+        check_info(a, tally, model, path, case.runs[""], where + " info")
+    for run, arguments in case.runs.items():
+        check_extract(a, tally, case, model, path, run, arguments, where + (f" {run}" if run else ""))
+    for settings in case.generate:
+        check_generate(a, tally, model, path, case.runs[""], settings, f"{where} generate {json.dumps(settings)}")
+    bad = len(tally.failed) - before
+    print(f"{'ok  ' if not bad else 'BAD '} {family:8} seed {seed:5}  {case.dtype:4} {saved}" + (f": {bad} comparisons failed" if bad else ""), flush=True)
+    if not bad and not a.keep:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--retina", default=os.path.join(ROOT, "retina"))
+    p.add_argument("--count", type=int, default=5)
+    p.add_argument("--seed", type=int, default=1000)
+    p.add_argument("--keep", help="a directory for the models, kept afterwards")
+    p.add_argument("family", nargs="*")
+    a = p.parse_args()
+    unknown = [f for f in a.family if f not in FAMILIES]
+    if unknown:
+        p.error(f"no family {unknown[0]}; there are {', '.join(FAMILIES)}")
+    a.dir = a.keep or tempfile.mkdtemp(prefix="models-")
+    os.makedirs(a.dir, exist_ok=True)
+    tally = Tally()
+    for family in a.family or FIRST:
+        for seed in range(a.seed, a.seed + a.count):
+            try:
+                check_model(a, tally, family, seed)
+            except Exception:
+                traceback.print_exc()
+                tally.say(False, f"{family} --seed {seed}", "the comparison itself broke")
+    if not a.keep:
+        shutil.rmtree(a.dir, ignore_errors=True)
+    print(f"{tally.held} comparisons held, {len(tally.failed)} failed")
+    return 1 if tally.failed or not tally.held else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
