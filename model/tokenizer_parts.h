@@ -1,0 +1,257 @@
+// tokenizer_parts.h: what the files tokenizer*.c share. Nobody else includes it.
+//
+// The stages of a tokenizer.json, in the order in which a text passes them:
+//
+//   added tokens (raw)  →  normalise  →  added tokens (normalised)  →  split  →  model  →  post-process
+//
+// Every stage but the first and the last works on each piece between added tokens separately. Nested
+// Sequences are flat lists here.
+#ifndef RETINA_MODEL_TOKENIZER_PARTS_H
+#define RETINA_MODEL_TOKENIZER_PARTS_H
+
+#include "io/json.h"
+#include "tokenizer.h"
+#include "unicode.h"
+
+typedef struct {
+    const char *text;
+    size_t length;
+} Piece;
+
+bool piece_is(Piece p, const char *text);
+Piece piece_copy(Arena *a, Piece p);
+uint32_t piece_hash(Piece p);
+
+// ---- tokenizer_pattern.c: a text or an expression to look for
+
+typedef struct Pattern Pattern;
+Pattern *pattern_read(Arena *a, const Json *json, const char *where); // {"String": …}, {"Regex": …} or a text
+Pattern *pattern_literal(Arena *a, Piece text);
+Pattern *pattern_gpt2(Arena *a); // the one that ByteLevel{use_regex} means
+// The first match in text[at, n); matches are never empty.
+bool pattern_find(const Pattern *p, const char *text, size_t n, size_t at, size_t *begin, size_t *end);
+
+// ---- tokenizer_words.c: token texts and ids, both ways; tries
+
+typedef struct {
+    Piece text;
+    int32_t id;
+} Word;
+
+typedef struct {
+    Word *words;
+    size_t count, room;
+    uint32_t *by_text, *by_id; // open addressing: index + 1, 0 is free
+    uint32_t mask;
+    int32_t highest;
+} Words;
+
+void words_open(Words *w, Arena *a, size_t expected);
+void words_add(Words *w, Arena *a, Piece text, int32_t id); // a text or id that is there already is redirected
+int32_t words_id(const Words *w, const char *text, size_t n); // -1: no such text
+const Word *words_word(const Words *w, int32_t id);           // NULL: no such id
+
+// A set of texts with a number each, walked byte by byte. Node 0 is the root.
+typedef struct {
+    uint64_t *keys;    // (node << 8 | byte) + 1, 0 is free
+    uint32_t *targets; // the node behind it
+    uint32_t mask, used, nodes, room;
+    int32_t *values; // per node: the number of the text that ends here, or -1
+    bool first[256]; // bytes with which a text begins
+} Trie;
+
+void trie_open(Trie *t, Arena *a);
+void trie_add(Trie *t, Arena *a, Piece text, int32_t value);
+uint32_t trie_step(const Trie *t, uint32_t node, unsigned char byte); // 0: no way on
+int32_t trie_longest(const Trie *t, const char *text, size_t n, size_t *length); // -1: none begins here
+
+// ---- tokenizer_normal.c
+
+typedef enum { NORMAL_FORM, NORMAL_LOWER, NORMAL_STRIP, NORMAL_FILTER, NORMAL_PREPEND, NORMAL_REPLACE, NORMAL_BERT, NORMAL_NMT, NORMAL_CHARSMAP, NORMAL_BYTES } NormalKind;
+
+typedef struct {
+    NormalKind kind;
+    NormalForm form;
+    bool left, right;      // Strip
+    bool clean, chinese;   // BERT
+    uint32_t flags;        // Filter: characters with one of these UNI_* go
+    Pattern *pattern;      // Replace
+    Piece text;            //   by this; Prepend: this
+    const uint32_t *units; // charsmap: a double-array trie
+    size_t unit_count;
+    Piece pool; // charsmap: replacements, each closed by 0
+} Normal;
+
+typedef struct {
+    Normal *steps;
+    size_t count;
+} Normals;
+
+Normals normals_read(Arena *a, const Json *json, const char *where);
+// The result lies in `text` or in one of the two buffers. *origin: whether the first character still is the
+// first of the whole text (the pre-tokenizer Metaspace asks).
+Piece normals_apply(const Normals *n, Growing buffers[2], Piece text, bool *origin);
+
+// ---- tokenizer_split.c
+
+typedef enum { SPLIT_PATTERN, SPLIT_BYTES, SPLIT_METASPACE, SPLIT_WORDS, SPLIT_SPACES, SPLIT_PUNCTUATION, SPLIT_DIGITS, SPLIT_LENGTH } SplitKind;
+typedef enum { REMOVED, ISOLATED, MERGED_PREVIOUS, MERGED_NEXT, CONTIGUOUS } Behavior; // of what a split is made at
+typedef enum { PREPEND_ALWAYS, PREPEND_FIRST, PREPEND_NEVER } PrependScheme;
+
+typedef struct {
+    SplitKind kind;
+    Pattern *pattern; // ByteLevel: NULL without use_regex; Metaspace: the mark
+    Behavior behavior;
+    bool invert;           // Split: what lies between the matches is the match
+    bool prefix_space;     // ByteLevel
+    Piece mark;            // Metaspace: what stands for a space
+    PrependScheme prepend; //   and whether one is put in front
+    bool split;            //   and whether the text is split there
+    size_t length;         // FixedLength, characters
+} Split;
+
+typedef struct {
+    Split *steps;
+    size_t count;
+} Splits;
+
+Splits splits_read(Arena *a, const Json *json, const char *where);
+// Calls fn(self, word) for every word, in order; a word lives until fn returns. `buffers` are two for each step.
+typedef void WordFn(void *self, Piece word);
+void splits_apply(const Splits *s, Growing *buffers, Piece text, bool origin, WordFn *fn, void *self);
+
+void bytes_put(Growing *out, Piece text); // each byte as one character of GPT-2's alphabet
+int byte_of_character(uint32_t c);        // and back; -1: not in the alphabet
+Piece one_character(Arena *a, const Json *json, const char *key, const char *where);
+PrependScheme prepend_of(const Json *json, const char *where);
+
+// ---- tokenizer_bpe.c, tokenizer_pieces.c: the models
+
+typedef enum { MODEL_BPE, MODEL_WORDPIECE, MODEL_WORDLEVEL, MODEL_UNIGRAM } ModelKind;
+
+typedef struct {
+    uint32_t rank;
+    int32_t whole;
+} Merge;
+
+typedef struct {
+    ModelKind kind;
+    const char *path; // of the file, for messages
+    Words words;
+    int32_t unk; // -1: none
+    // BPE
+    uint64_t *pairs; // left << 32 | right, + 1; 0 is free
+    Merge *merges;   // of that pair
+    uint32_t pair_mask;
+    Piece prefix, suffix; // continuing_subword_prefix, end_of_word_suffix; empty: none
+    bool has_unk, fuse_unk, byte_fallback, ignore_merges;
+    int32_t bytes[256];      // ids of <0x00> …, -1: none
+    int32_t short_ids[2048]; // ids of the characters below U+0800, -1: none
+    bool parts;              // no merge makes "x▁", so a text falls apart before every ▁ that begins a run of them
+    // WordPiece
+    Trie trie, inside; // tokens that begin a word, and those that go on (##). Unigram: trie only
+    size_t longest;    // characters; a longer word is unknown
+    // Unigram
+    double *scores; // by id
+    size_t score_count;
+    double unk_score;
+} Model;
+
+void model_read(Model *m, Arena *a, const Json *json, const char *path);
+void model_options(Model *m, Arena *a, const Json *options); // those of a class in the place of the file's
+void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Json *merges, const char *where);
+void wordpiece_read(Model *m, Arena *a, const Json *json, const char *where);
+void unigram_read(Model *m, Arena *a, const Json *json, const char *where);
+void vocab_read(Words *w, Arena *a, const Json *vocab, const char *where); // {"text": id, …}
+
+// What encoding one text needs: the ids so far, and room that is used again and again.
+typedef struct Seen Seen;
+typedef struct {
+    Arena *arena;
+    const Tokenizer *tokenizer;
+    int32_t *ids;
+    size_t count, room;
+    Growing normal[2], *split, affixed;
+    void *scratch[2];
+    size_t scratch_size[2];
+    Seen *seen; // words of this text with their ids
+    uint32_t seen_mask;
+} Encoder;
+
+void seen_open(Encoder *e, size_t text_bytes);
+void model_word(const Model *m, Encoder *e, Piece word);
+void ids_put(Encoder *e, int32_t id);
+void *scratch_take(Encoder *e, int which, size_t count, size_t size);
+void bpe_word(const Model *m, Encoder *e, Piece word);
+void wordpiece_word(const Model *m, Encoder *e, Piece word);
+void unigram_word(const Model *m, Encoder *e, Piece word);
+
+// ---- tokenizer_decode.c
+
+typedef enum { DECODE_BYTES, DECODE_METASPACE, DECODE_WORDPIECE, DECODE_BPE, DECODE_REPLACE, DECODE_FUSE, DECODE_STRIP, DECODE_BYTE_FALLBACK, DECODE_CTC } DecodeKind;
+
+typedef struct {
+    DecodeKind kind;
+    Piece text;       // Metaspace: the mark; WordPiece: prefix; BPE: suffix; Replace: by what; Strip: character; CTC: pad
+    Piece delimiter;  // CTC
+    Pattern *pattern; // Replace
+    bool cleanup;     // WordPiece, CTC
+    bool prepends;    // Metaspace: the first token's marks go
+    size_t start, stop; // Strip: at most so many
+} Decode;
+
+typedef struct {
+    Decode *steps;
+    size_t count;
+    bool given; // without a decoder, tokens are joined by spaces
+} Decodes;
+
+Decodes decodes_read(Arena *a, const Json *json, const char *where);
+
+// ---- tokenizer_class.c: what the reference's classes do in code
+
+typedef struct {
+    const char *name;
+    const char *named[TOKEN_NAMED]; // special tokens where tokenizer_config.json names none
+    const char *model;              // options of a model that is rebuilt, JSON
+    const char *normalizer, *pre_tokenizer, *decoder; // JSON, NULL: none
+    NamedToken before, after; // what its post-processor adds, TOKEN_NAMED: nothing
+} Class;
+
+// The class that AutoTokenizer picks, NULL: one that takes tokenizer.json as it is. *name receives its name.
+const Class *class_pick(const Json *config, const Json *model_config, bool byte_level, const char **name);
+// One of the JSON texts above, parsed, with values {"NAME", "…", …, NULL} for its %NAME%s.
+const Json *class_part(Arena *a, const char *text, const char *const *values);
+
+// ---- tokenizer.c, tokenizer_load.c
+
+typedef struct {
+    Piece content, normal; // as written, and as normalised (what is looked for and what decodes)
+    int32_t id;
+    bool single_word, left, right, normalized, special;
+} Added;
+
+struct Tokenizer {
+    const char *path, *class;
+    Model model;
+    Normals normals;
+    Splits splits;
+    Decodes decodes;
+    int32_t *before, *after; // what the post-processor puts around the text
+    size_t before_count, after_count;
+    Added *added;
+    size_t added_count, added_room;
+    Words added_words; // content → index in `added`
+    Words added_ids;   // one word for each id of an added token: its text is not used
+    Words special;     // contents that decoding leaves out
+    Trie raw, normal;  // value: index in `added`
+    int32_t named[TOKEN_NAMED];
+    bool clip_decode;   // </w> becomes a space and the ends are stripped
+    bool clean_up;      // clean_up_tokenization_spaces, for models other than BPE
+    bool split_special; // special tokens in a text are text
+    bool cut_left;      // truncation_side
+};
+
+const Added *added_of(const Tokenizer *t, int32_t id);
+
+#endif

@@ -1,0 +1,174 @@
+// tokenizer_words.c: token texts and ids, both ways; sets of texts that are walked byte by byte.
+#include <string.h>
+
+#include "tokenizer_parts.h"
+
+static uint32_t hash_bytes(const char *text, size_t n) {
+    uint64_t h = 0x9E3779B97F4A7C15u ^ n;
+    while (n >= 8) {
+        uint64_t w;
+        memcpy(&w, text, 8);
+        h = (h ^ w) * 0xD6E8FEB86659FD93u;
+        h ^= h >> 32;
+        text += 8, n -= 8;
+    }
+    uint64_t w = 0;
+    memcpy(&w, text, n);
+    h = (h ^ w) * 0xD6E8FEB86659FD93u;
+    return (uint32_t)(h ^ h >> 29 ^ h >> 47);
+}
+
+uint32_t piece_hash(Piece p) { return hash_bytes(p.text, p.length); }
+
+static uint32_t hash_number(uint64_t v) {
+    v *= 0x9E3779B97F4A7C15u;
+    return (uint32_t)(v >> 32 ^ v >> 17);
+}
+
+bool piece_is(Piece p, const char *text) { return p.length == strlen(text) && memcmp(p.text, text, p.length) == 0; }
+
+Piece piece_copy(Arena *a, Piece p) { return (Piece){arena_text(a, p.text, p.length), p.length}; }
+
+// ---- words
+
+static void words_index(Words *w, Arena *a, uint32_t slots) {
+    w->mask = slots - 1;
+    w->by_text = take_zero(a, uint32_t, slots);
+    w->by_id = take_zero(a, uint32_t, slots);
+    for (uint32_t i = 0; i < w->count; i++) {
+        uint32_t h = hash_bytes(w->words[i].text.text, w->words[i].text.length) & w->mask;
+        while (w->by_text[h]) h = (h + 1) & w->mask;
+        w->by_text[h] = i + 1;
+    }
+    for (uint32_t i = 0; i < w->count; i++) {
+        uint32_t h = hash_number((uint32_t)w->words[i].id) & w->mask;
+        while (w->by_id[h] && w->words[w->by_id[h] - 1].id != w->words[i].id) h = (h + 1) & w->mask;
+        w->by_id[h] = i + 1;
+    }
+}
+
+void words_open(Words *w, Arena *a, size_t expected) {
+    *w = (Words){.highest = -1, .room = expected < 8 ? 8 : expected};
+    need(w->room < 1u << 29, "a vocabulary of %zu tokens is more than this program can hold", expected);
+    w->words = take(a, Word, w->room);
+    uint32_t slots = 16;
+    while (slots < w->room * 2) slots *= 2;
+    words_index(w, a, slots);
+}
+
+static uint32_t text_slot(const Words *w, const char *text, size_t n) {
+    uint32_t h = hash_bytes(text, n) & w->mask;
+    for (; w->by_text[h]; h = (h + 1) & w->mask) {
+        Piece p = w->words[w->by_text[h] - 1].text;
+        if (p.length == n && memcmp(p.text, text, n) == 0) break;
+    }
+    return h;
+}
+
+static uint32_t id_slot(const Words *w, int32_t id) {
+    uint32_t h = hash_number((uint32_t)id) & w->mask;
+    while (w->by_id[h] && w->words[w->by_id[h] - 1].id != id) h = (h + 1) & w->mask;
+    return h;
+}
+
+void words_add(Words *w, Arena *a, Piece text, int32_t id) {
+    uint32_t slot = text_slot(w, text.text, text.length);
+    uint32_t index = w->by_text[slot];
+    if (index) {
+        w->words[index - 1].id = id;
+    } else {
+        if (w->count == w->room) {
+            w->words = arena_grow(a, w->words, w->count, w->room * 2, sizeof *w->words);
+            w->room *= 2;
+            words_index(w, a, (w->mask + 1) * 2);
+            slot = text_slot(w, text.text, text.length);
+        }
+        w->words[w->count] = (Word){text, id};
+        index = (uint32_t)++w->count;
+        w->by_text[slot] = index;
+    }
+    w->by_id[id_slot(w, id)] = index;
+    if (id > w->highest) w->highest = id;
+}
+
+int32_t words_id(const Words *w, const char *text, size_t n) {
+    if (w->count == 0) return -1;
+    uint32_t index = w->by_text[text_slot(w, text, n)];
+    return index ? w->words[index - 1].id : -1;
+}
+
+const Word *words_word(const Words *w, int32_t id) {
+    if (w->count == 0 || id < 0) return NULL;
+    uint32_t index = w->by_id[id_slot(w, id)];
+    return index ? &w->words[index - 1] : NULL;
+}
+
+// ---- tries
+
+static uint32_t trie_slot(const Trie *t, uint64_t key) {
+    uint32_t h = hash_number(key) & t->mask;
+    while (t->keys[h] && t->keys[h] != key) h = (h + 1) & t->mask;
+    return h;
+}
+
+static void trie_slots(Trie *t, Arena *a, uint32_t slots) {
+    uint64_t *keys = t->keys;
+    uint32_t *targets = t->targets, old = keys ? t->mask + 1 : 0;
+    t->keys = take_zero(a, uint64_t, slots);
+    t->targets = take(a, uint32_t, slots);
+    t->mask = slots - 1;
+    for (uint32_t i = 0; i < old; i++) {
+        if (!keys[i]) continue;
+        uint32_t h = trie_slot(t, keys[i]);
+        t->keys[h] = keys[i];
+        t->targets[h] = targets[i];
+    }
+}
+
+void trie_open(Trie *t, Arena *a) {
+    *t = (Trie){.nodes = 1, .room = 64};
+    trie_slots(t, a, 256);
+    t->values = take(a, int32_t, t->room);
+    t->values[0] = -1;
+}
+
+void trie_add(Trie *t, Arena *a, Piece text, int32_t value) {
+    uint32_t node = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        uint64_t key = ((uint64_t)node << 8 | (unsigned char)text.text[i]) + 1;
+        uint32_t h = trie_slot(t, key);
+        if (!t->keys[h]) {
+            if (++t->used > t->mask / 2) {
+                need(t->mask < 1u << 30, "a vocabulary whose tokens are together more than this program can hold");
+                trie_slots(t, a, (t->mask + 1) * 2);
+                h = trie_slot(t, key);
+            }
+            if (t->nodes == t->room) {
+                t->values = arena_grow(a, t->values, t->nodes, t->room * 2, sizeof *t->values);
+                t->room *= 2;
+            }
+            t->keys[h] = key;
+            t->targets[h] = t->nodes;
+            t->values[t->nodes++] = -1;
+        }
+        node = t->targets[h];
+    }
+    t->values[node] = value;
+    if (text.length) t->first[(unsigned char)text.text[0]] = true;
+}
+
+uint32_t trie_step(const Trie *t, uint32_t node, unsigned char byte) {
+    uint32_t h = trie_slot(t, ((uint64_t)node << 8 | byte) + 1);
+    return t->keys[h] ? t->targets[h] : 0;
+}
+
+int32_t trie_longest(const Trie *t, const char *text, size_t n, size_t *length) {
+    int32_t value = -1;
+    uint32_t node = 0;
+    for (size_t i = 0; i < n; i++) {
+        node = trie_step(t, node, (unsigned char)text[i]);
+        if (!node) break;
+        if (t->values[node] >= 0) value = t->values[node], *length = i + 1;
+    }
+    return value;
+}
