@@ -97,6 +97,28 @@ def holm(p):
     return dict(p=flat(p), adjusted=flat(out))
 
 
+def distances():
+    """Two views of 30 rows, far from the origin, with a copy and a row of zeros."""
+    x = rng.normal(size=(30, 5)) + 20
+    y = np.column_stack([x[:, :2] * 3 + rng.normal(size=(30, 2)), rng.normal(size=(30, 4))])
+    x[7], y[7] = x[3], y[3]
+    y[11] = 0
+    x, y = f32(np.round(x, 3)), f32(np.round(y, 3))
+    out = dict(x=flat(x), y=flat(y), C=5, D=6)
+    for name in ("l2", "cosine"):
+        d = []
+        for m in (x.astype(np.float64), y.astype(np.float64)):
+            if name == "cosine":
+                m = m / np.maximum(np.linalg.norm(m, axis=1, keepdims=True), 1e-12)
+                full = 1 - m @ m.T
+            else:
+                full = np.linalg.norm(m[:, None] - m[None], axis=2)
+            d.append(full[np.triu_indices(30, 1)])
+        a, b = d[0] - d[0].mean(), d[1] - d[1].mean()
+        out[name] = float((a * b).mean() / (a.std() * b.std()))
+    return out
+
+
 def student():
     rows = []
     for df in (1, 2, 3, 5, 10, 30, 100, 1998, 121859):
@@ -133,6 +155,7 @@ def main():
         regression=regression(50, 4),
         accelerated=accelerated(0.9),
         holm=holm([0.01, 0.04, 0.03, 0.005, 0.04, 0.9]),
+        distances=distances(),
         student=student(),
         beta=beta(),
         normal=[[q, float(stats.norm.ppf(q))] for q in quantiles],

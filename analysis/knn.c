@@ -1,0 +1,302 @@
+// knn.c: see knn.h.
+//
+// 1. Rows become float vectors whose products are scores with a bounded error (points.h).
+// 2. Blocks of 192 rows meet each other; of one set only the blocks on and above the diagonal, and each product serves
+//    both of its rows. Scores are compared with the query's threshold while they are in registers; the few that may still
+//    be near go to the query's list together with their bounds.
+// 3. A full list drops what K others are proved to beat; if too much is left (copies, ties), the metric itself decides.
+//    At the end it decides wherever the bounds of two candidates overlap.
+#include "knn.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/thread.h"
+#include "points.h"
+
+KnnMetric knn_metric_named(const char *name, const char *where) {
+    if (strcmp(name, "cosine") == 0) return KNN_COSINE;
+    need(strcmp(name, "l2") == 0, "%s: metric \"%s\"; cosine and l2 are possible", where, name);
+    return KNN_L2;
+}
+
+const char *knn_metric_name(KnnMetric metric) { return metric == KNN_COSINE ? "cosine" : "l2"; }
+
+typedef struct {
+    float upper, lower; // bounds of its score
+    uint32_t id;
+} Candidate;
+
+typedef struct {
+    double key; // smaller is nearer
+    Candidate candidate;
+} Keyed;
+
+typedef struct {
+    Points query, point;
+    bool one_set;
+    int K, room;
+    const uint32_t *group;
+    const KnnKernels *kernel;
+    float *least;          // (query.rows) threshold: the K-th best lower bound so far
+    int *count;            // (query.rows) candidates in each list
+    Candidate *list;       // (query.rows, room)
+    pthread_mutex_t *lock; // one for each block of queries
+    Neighbours out;
+    struct Own *own; // one for each thread
+} Search;
+
+struct Own {
+    Keyed *scratch; // room of them
+    float *packed;  // the block of queries that was met last, in panels of mr rows
+    size_t block;
+};
+
+double knn_value(const float *x, const float *y, int C, KnnMetric metric) {
+    const KnnKernels *k = knn_kernels();
+    size_t n = (size_t)C;
+    if (metric == KNN_L2) return sqrt(k->squared_distance(x, y, n));
+    return k->dot(x, y, n) / (fmax(sqrt(k->dot(x, x, n)), 1e-12) * fmax(sqrt(k->dot(y, y, n)), 1e-12));
+}
+
+// ---- lists
+
+static double metric_of(const Search *s, size_t q, uint32_t c) {
+    const float *x = s->query.x + q * (size_t)s->query.C, *y = s->point.x + (size_t)c * (size_t)s->query.C;
+    size_t C = (size_t)s->query.C;
+    if (s->query.metric == KNN_L2) return s->kernel->squared_distance(x, y, C);
+    return -s->kernel->dot(x, y, C) * s->query.scale[q] * s->point.scale[c];
+}
+
+static int by_upper(const void *a, const void *b) {
+    const Candidate *x = a, *y = b;
+    if (x->upper != y->upper) return x->upper > y->upper ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static int by_key(const void *a, const void *b) {
+    const Keyed *x = a, *y = b;
+    if (x->key != y->key) return x->key < y->key ? -1 : 1;
+    return (x->candidate.id > y->candidate.id) - (x->candidate.id < y->candidate.id);
+}
+
+// The K nearest of a list, in order. Where the bounds of candidates overlap, the metric itself decides among them.
+static void settle(Search *s, size_t q) {
+    Candidate *list = s->list + q * (size_t)s->room;
+    Keyed *keyed = s->own[thread_index()].scratch;
+    int n = s->count[q];
+    qsort(list, (size_t)n, sizeof *list, by_upper);
+    for (int begin = 0, end; begin < n && begin < s->K; begin = end) {
+        float least = list[begin].lower; // of the run that overlaps so far
+        for (end = begin + 1; end < n && list[end].upper >= least; end++) least = fminf(least, list[end].lower);
+        if (end - begin == 1) continue;
+        for (int i = begin; i < end; i++) keyed[i - begin] = (Keyed){metric_of(s, q, list[i].id), list[i]};
+        qsort(keyed, (size_t)(end - begin), sizeof *keyed, by_key);
+        for (int i = begin; i < end; i++) list[i] = keyed[i - begin].candidate;
+    }
+    if (n > s->K) s->count[q] = s->K;
+}
+
+static int by_size_descending(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x < y) - (x > y);
+}
+
+// Element k of x in descending order. A histogram finds its neighbourhood without a branch that depends on a number.
+static float kth_largest(float *x, int n, int k) {
+    enum { BINS = 256 };
+    float low = x[0], high = x[0];
+    for (int i = 1; i < n; i++) {
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+    }
+    float scale = (float)(BINS - 1) / (high - low);
+    if (!(scale < INFINITY)) return low; // all equal, or as good as
+    int count[BINS] = {0}, bin = 0, before = 0, m = 0;
+    for (int i = 0; i < n; i++) count[(int)((high - x[i]) * scale)]++;
+    while (before + count[bin] <= k) before += count[bin++];
+    for (int i = 0; i < n; i++) {
+        float v = x[i];
+        x[m] = v;
+        m += (int)((high - v) * scale) == bin;
+    }
+    qsort(x, (size_t)m, sizeof *x, by_size_descending); // few, as a rule
+    return x[k - before];
+}
+
+// Raises the threshold of a query to its K-th best lower bound, and drops what cannot reach it.
+static void shrink(Search *s, size_t q) {
+    Candidate *list = s->list + q * (size_t)s->room;
+    float *lower = (float *)s->own[thread_index()].scratch;
+    int n = s->count[q], kept = 0;
+    if (n < s->K) return;
+    for (int i = 0; i < n; i++) lower[i] = list[i].lower;
+    float least = kth_largest(lower, n, s->K - 1);
+    if (least > s->least[q]) s->least[q] = least;
+    for (int i = 0; i < n; i++)
+        if (list[i].upper >= s->least[q]) list[kept++] = list[i];
+    s->count[q] = kept;
+}
+
+static void append(Search *s, size_t q, uint32_t id, float upper) {
+    if (upper < s->least[q]) return; // the threshold has risen since it was compared
+    if (s->one_set && (id == q || (s->group && s->group[id] == s->group[q]))) return;
+    if (s->count[q] == s->room) {
+        shrink(s, q);
+        if (s->count[q] > s->K + (s->room - s->K) / 2) settle(s, q); // bounds alone make no room
+    }
+    s->list[q * (size_t)s->room + (size_t)s->count[q]++] = (Candidate){upper, upper - points_spread(&s->query, q, &s->point, id), id};
+}
+
+// ---- blocks
+
+// Block j of points meets block i of queries (packed in a).
+static void meet(Search *s, const float *a, size_t i, size_t j) {
+    const KnnKernels *k = s->kernel;
+    int mr = k->mr, nr = k->nr, C = s->query.C;
+    bool both = s->one_set && i != j;
+    float u[1024], w[1024], least_i[KNN_BLOCK], least_j[KNN_BLOCK];
+    uint32_t near_u[32], near_w[32];
+    size_t row = i * KNN_BLOCK, column = j * KNN_BLOCK;
+    // thresholds as they are now; a rising one only lets less through
+    pthread_mutex_lock(&s->lock[i]);
+    memcpy(least_i, s->least + row, sizeof least_i);
+    pthread_mutex_unlock(&s->lock[i]);
+    if (both) {
+        pthread_mutex_lock(&s->lock[j]);
+        memcpy(least_j, s->least + column, sizeof least_j);
+        pthread_mutex_unlock(&s->lock[j]);
+    } else {
+        for (int r = 0; r < KNN_BLOCK; r++) least_j[r] = INFINITY;
+    }
+    for (int c = 0; c < KNN_BLOCK; c += nr)
+        for (int r = 0; r < KNN_BLOCK; r += mr) {
+            size_t q = row + (size_t)r, p = column + (size_t)c;
+            KnnSide query = {a + (size_t)r * C, s->query.lift + q, s->query.slack + q, s->query.length + q, least_i + r};
+            KnnSide point = {s->point.packed + p * (size_t)C, s->point.lift + p, s->point.slack + p, s->point.length + p, least_j + c};
+            k->tile(u, w, near_u, near_w, query, point, C);
+            uint32_t any_u = 0, any_w = 0;
+            for (int t = 0; t < mr; t++) any_u |= near_u[t], any_w |= near_w[t];
+            if (any_u) {
+                pthread_mutex_lock(&s->lock[i]);
+                for (int t = 0; t < mr; t++)
+                    for (uint32_t bits = near_u[t]; bits; bits &= bits - 1) {
+                        int b = __builtin_ctz(bits);
+                        if (q + (size_t)t < s->query.N && p + (size_t)b < s->point.N)
+                            append(s, q + (size_t)t, (uint32_t)(p + (size_t)b), u[t * nr + b]);
+                    }
+                pthread_mutex_unlock(&s->lock[i]);
+            }
+            if (any_w) {
+                pthread_mutex_lock(&s->lock[j]);
+                for (int t = 0; t < mr; t++)
+                    for (uint32_t bits = near_w[t]; bits; bits &= bits - 1) {
+                        int b = __builtin_ctz(bits);
+                        if (q + (size_t)t < s->query.N && p + (size_t)b < s->point.N)
+                            append(s, p + (size_t)b, (uint32_t)(q + (size_t)t), w[t * nr + b]);
+                    }
+                pthread_mutex_unlock(&s->lock[j]);
+            }
+        }
+}
+
+static void pairs_range(void *arg, size_t begin, size_t end) {
+    Search *s = arg;
+    struct Own *own = &s->own[thread_index()];
+    size_t blocks = s->point.rows / KNN_BLOCK;
+    for (size_t index = begin; index < end; index++) {
+        size_t i = index / blocks, j = index % blocks;
+        if (s->one_set && j < i) continue; // the pair (j, i) serves both
+        if (own->block != i) points_pack_queries(own->packed, &s->query, i * KNN_BLOCK);
+        own->block = i;
+        meet(s, own->packed, i, j);
+    }
+}
+
+static void finish_range(void *arg, size_t begin, size_t end) {
+    Search *s = arg;
+    for (size_t q = begin; q < end; q++) {
+        shrink(s, q);
+        settle(s, q);
+        for (int k = 0; k < s->K; k++) s->out.id[q * (size_t)s->K + (size_t)k] = s->list[q * (size_t)s->room + (size_t)k].id;
+    }
+}
+
+static void search(Arena *a, Search *s, const char *what) {
+    size_t N = s->query.N, rows = s->query.rows, blocks = rows / KNN_BLOCK, threads = (size_t)threads_count();
+    s->kernel = knn_kernels();
+    s->room = s->K + (s->K / 2 > 256 ? s->K / 2 : 256);
+    s->least = take(a, float, rows);
+    s->count = take_zero(a, int, rows);
+    s->list = take(a, Candidate, size_mul(rows, (size_t)s->room, what));
+    s->lock = take(a, pthread_mutex_t, blocks);
+    s->own = take(a, struct Own, threads);
+    for (size_t r = 0; r < rows; r++) s->least[r] = r < N ? -INFINITY : INFINITY;
+    for (size_t b = 0; b < blocks; b++) pthread_mutex_init(&s->lock[b], NULL);
+    for (size_t t = 0; t < threads; t++)
+        s->own[t] = (struct Own){take(a, Keyed, (size_t)s->room), take(a, float, KNN_BLOCK * (size_t)s->query.C), SIZE_MAX};
+    parallel_for(blocks * (s->point.rows / KNN_BLOCK), 1, pairs_range, s);
+    parallel_for(N, 16, finish_range, s);
+    for (size_t b = 0; b < blocks; b++) pthread_mutex_destroy(&s->lock[b]);
+}
+
+static int by_number(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static size_t largest_group(Arena *a, const uint32_t *group, size_t N) {
+    if (!group) return 1;
+    Mark mark = arena_mark(a);
+    uint32_t *sorted = take(a, uint32_t, N);
+    memcpy(sorted, group, N * sizeof *sorted);
+    qsort(sorted, N, sizeof *sorted, by_number);
+    size_t most = 1;
+    for (size_t i = 0, run = 0; i < N; i++) {
+        run = i && sorted[i] == sorted[i - 1] ? run + 1 : 1;
+        if (run > most) most = run;
+    }
+    arena_release(a, mark);
+    return most;
+}
+
+Neighbours knn_self(Arena *a, const float *x, size_t N, int C, KnnMetric metric, int K, const uint32_t *group, const char *what) {
+    need(N >= 2 && N < UINT32_MAX && C >= 1 && K >= 1, "%s: %d neighbours among %zu rows of %d numbers; at least 1 among 2 of 1 are needed", what, K, N, C);
+    size_t others = N - largest_group(a, group, N);
+    need(others >= 1, "%s: all %zu rows are one group; nobody has a neighbour", what, N);
+    // results first: everything else is released
+    int kept = (size_t)K < others ? K : (int)others;
+    Search s = {.one_set = true, .K = kept, .group = group};
+    uint32_t *id = take(a, uint32_t, size_mul(N, (size_t)kept, what));
+    Mark mark = arena_mark(a);
+    s.query = points_of(a, x, N, C, metric, what);
+    points_scale_alike(&s.query, &s.query);
+    points_lift(a, &s.query, points_mean(a, &s.query));
+    points_pack(a, &s.query);
+    s.point = s.query;
+    s.out = (Neighbours){.rows = N, .K = kept, .id = id};
+    search(a, &s, what);
+    arena_release(a, mark);
+    return s.out;
+}
+
+Neighbours knn_between(Arena *a, const float *x, size_t N, const float *y, size_t M, int C, KnnMetric metric, int K, const char *what) {
+    need(N >= 1 && M >= 1 && M < UINT32_MAX && C >= 1 && K >= 1, "%s: %d neighbours of %zu rows among %zu, of %d numbers", what, K, N, M, C);
+    int kept = (size_t)K < M ? K : (int)M;
+    Search s = {.K = kept};
+    uint32_t *id = take(a, uint32_t, size_mul(N, (size_t)kept, what));
+    Mark mark = arena_mark(a);
+    s.query = points_of(a, x, N, C, metric, what);
+    s.point = points_of(a, y, M, C, metric, what);
+    points_scale_alike(&s.query, &s.point);
+    const double *mean = points_mean(a, &s.point);
+    points_lift(a, &s.query, mean);
+    points_lift(a, &s.point, mean);
+    points_pack(a, &s.point);
+    s.out = (Neighbours){.rows = N, .K = kept, .id = id};
+    search(a, &s, what);
+    arena_release(a, mark);
+    return s.out;
+}

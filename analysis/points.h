@@ -1,0 +1,37 @@
+// points.h: rows of a matrix made ready for float products whose error is bounded. Behind knn.h and overlap.h.
+#ifndef RETINA_ANALYSIS_POINTS_H
+#define RETINA_ANALYSIS_POINTS_H
+
+#include "knn.h"
+#include "knn_kernels.h"
+
+// With m the mean row, q and g rows after scaling,
+//     cosine: q g = (q - m)(g - m) + m g + (terms of q)        l2: -|q - g|²/2 = (q - m)(g - m) - |g - m|²/2 + (terms of q)
+// so both rank like (q - m)(g - m) + lift of g, where the product is of short vectors: no digits are lost to a common part.
+typedef struct {
+    const float *x;
+    size_t N, rows; // rows: N rounded up to whole blocks of KNN_BLOCK; those behind N are zeros and near nobody
+    int C;
+    KnnMetric metric;
+    const double *mean;           // (C) of the scaled rows
+    double *scale;                // (N) cosine: 1 / length; l2: a power of two, the same for all
+    float *packed;                // panels of nr rows
+    float *lift, *slack, *length; // (rows): see knn_kernels.h; lift is an upper bound
+    double *square;               // (N) |g - m|², exact_lift: the lift, both in double
+    double *exact_lift;
+} Points;
+
+Points points_of(Arena *a, const float *x, size_t N, int C, KnnMetric metric, const char *what); // dies on a NaN
+void points_scale_alike(Points *s, Points *t);      // of two sets that will meet; or of one, given twice
+double *points_mean(Arena *a, const Points *s);
+void points_lift(Arena *a, Points *s, const double *mean);
+void points_pack(Arena *a, Points *s);
+// Rows [first, first + KNN_BLOCK) as panels of mr rows.
+void points_pack_queries(float *out, const Points *s, size_t first);
+
+// What an upper bound of row c's score for q exceeds the lower bound by, at most.
+float points_spread(const Points *query, size_t q, const Points *point, uint32_t c);
+
+const KnnKernels *knn_kernels(void); // of the widest instruction set of this machine, or of RETINA_ISA
+
+#endif
