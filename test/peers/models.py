@@ -31,11 +31,15 @@ FAMILIES = {  # name: (module, arguments of random_case)
     "clip": ("clip", {}), "llama": ("decoders", {"kind": "llama"}), "mistral": ("decoders", {"kind": "mistral"}),
     "qwen2": ("decoders", {"kind": "qwen2"}), "llava": ("llava", {}), "bert": ("bert", {"kind": "bert"}),
     "roberta": ("bert", {"kind": "roberta"}), "qwen3": ("decoders", {"kind": "qwen3"}), "olmo": ("decoders", {"kind": "olmo"}),
-    "olmo2": ("decoders", {"kind": "olmo2"}), "gemma2": ("decoders", {"kind": "gemma2"}),
+    "olmo2": ("decoders", {"kind": "olmo2"}), "gemma2": ("decoders", {"kind": "gemma2"}), "siglip": ("siglip", {}),
+    "dinov2": ("dino", {"kind": "dinov2"}), "dinov2_with_registers": ("dino", {"kind": "dinov2_with_registers"}),
+    "dinov3_vit": ("dino", {"kind": "dinov3_vit"}), "idefics2": ("idefics2", {}), "qwen2_5_vl": ("qwen_vl", {"kind": "qwen2_5_vl"}),
+    "qwen3_5": ("qwen_vl", {"kind": "qwen3_5"}), "align": ("align", {}),
 }
 FIRST = ["clip", "llama", "mistral", "qwen2", "llava", "bert"]  # what is run when no family is named
 ALLOW = 1e-5
 TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+DERIVED = ("mm_token_type_ids",)  # the reference wants to be told which ids are images; the ids themselves say it
 
 
 class Tally:
@@ -60,7 +64,7 @@ def write_inputs(arguments, directory, stem):
     """The arguments of one forward pass as files; what the command line calls them."""
     words = []
     text = {k: v for k, v in arguments.items() if k in TEXT_INPUTS}
-    rest = {k: v for k, v in arguments.items() if k not in TEXT_INPUTS and torch.is_tensor(v)}
+    rest = {k: v for k, v in arguments.items() if k not in TEXT_INPUTS + DERIVED and torch.is_tensor(v)}
     for option, tensors in (("--ids", text), ("--pixels", rest)):
         if tensors:
             path = os.path.join(directory, stem + option + ".safetensors")

@@ -24,6 +24,10 @@ def in_memory(family, name):
         name = re.sub(r"^language_model\.model\.", "model.language_model.", name)
         name = re.sub(r"^language_model\.lm_head", "lm_head", name)
         name = re.sub(r"^(vision_tower|multi_modal_projector)\.", r"model.\1.", name)
+    if family == "qwen2_5_vl":
+        name = re.sub(r"^visual\.", "model.visual.", re.sub(r"^model\.", "model.language_model.", name))
+    if family == "dinov3_vit":
+        name = re.sub(r"^layer\.", "model.layer.", name)
     return name
 
 
@@ -36,8 +40,12 @@ def renamed(family, name, era):
             name = re.sub(r"^model\.language_model\.", "language_model.model.", name)
             name = re.sub(r"^lm_head", "language_model.lm_head", name)
             name = re.sub(r"^model\.", "", name)
-    if family == "clip_vision_model" and era in "AB":
+    if family in ("clip_vision_model", "siglip_vision_model") and era in "AB":
         name = "vision_model." + name
+    if family == "qwen2_5_vl" and era == "A":
+        name = re.sub(r"^model\.(visual\.)", r"\1", re.sub(r"^model\.language_model\.", "model.", name))
+    if family == "dinov3_vit" and era in "AB":
+        name = re.sub(r"^model\.layer\.", "layer.", name)
     if family == "clip_text_model" and era in "AB":
         name = "text_model." + name
     if family in ("bert", "roberta") and era == "A":  # saved from a head model, layer norms of TensorFlow's naming
@@ -69,11 +77,14 @@ def differing(config, default):
         d.pop(key, None)
     if "dtype" in d:
         d["torch_dtype"] = d.pop("dtype")
-    rope = d.pop("rope_parameters", None)
-    if rope:
+    rope = d.get("rope_parameters")
+    if rope and "partial_rotary_factor" not in rope:  # models with that key are younger than rope_parameters
+        del d["rope_parameters"]
         d["rope_theta"] = rope["rope_theta"]
         scaling = {k: v for k, v in rope.items() if k != "rope_theta"}
-        if scaling["rope_type"] == "default":
+        if "mrope_section" in scaling:
+            d["rope_scaling"] = {"type": "mrope", "mrope_section": scaling["mrope_section"]}
+        elif scaling["rope_type"] == "default":
             d["rope_scaling"] = None
         else:
             d["rope_scaling"] = scaling
@@ -92,6 +103,10 @@ def config4(path):
             out[key] = differing(part.to_dict(), type(part)().to_dict())
     if config.model_type == "llava":
         out["image_token_index"] = out.pop("image_token_id", out.get("image_token_index"))
+    if config.model_type == "qwen2_5_vl":  # published flat, and the vision part under the whole model's name
+        out = {**out.pop("text_config"), **out, "model_type": "qwen2_5_vl"}
+        out["vision_config"]["model_type"] = "qwen2_5_vl"
+        out["vision_config"]["hidden_size"] = full["vision_config"]["hidden_size"]
     out["architectures"], out["transformers_version"] = full["architectures"], "4.36.0"
     return out
 
