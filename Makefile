@@ -14,6 +14,7 @@ COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LIBRARY := $(sort $(wildcard io/*.c model/*.c analysis/*.c train/*.c))
 COMMANDS := $(sort $(wildcard run/*.c))
 TESTS := $(sort $(wildcard test/test_*.c))
+TEST_HELPERS := $(filter-out $(TESTS),$(sort $(wildcard test/*.c)))
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TEST_PROGRAMS := $(patsubst test/%.c,$(BUILD)/test/%,$(TESTS))
 
@@ -55,7 +56,11 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(BUILD)/test/check.o $(BUILD)/libretina.a
+$(BUILD)/libtest.a: $(call object,$(TEST_HELPERS))
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
 test: retina $(TEST_PROGRAMS)

@@ -12,6 +12,7 @@ A golden file is one safetensors file:
                     the same name holds its settings as JSON (and "text", where the directory has a tokenizer)
 A tensor of more than LIMIT values is not stored whole: it holds every s-th value of the flat, row-major tensor, from
 the 0th, and the metadata holds "NAME#every" = s (odd, dividing none of its dimensions) and "NAME#shape" = "[d0, d1]".
+The metadata entry "optional" lists taps that are not stored and need not exist, one a line.
 The tensors lie in the file in the order of this list, taps in the order in which the modules return, int64 before f32.
 taps.txt beside it has one line NAME<TAB>[d0, d1] per tap, in order; "<TAB>optional" follows where an implementation
 need not have that tap: dropout, identity and the like, whose output is their input, and the tables of rotary positions.
@@ -203,6 +204,7 @@ def write_golden(path, inputs, taps, optional, results, generated, limit=LIMIT):
         stored, how = thin(group, limit)
         tensors.update(stored)
         meta.update(how)
+    meta["optional"] = "\n".join(n for n in taps if n in optional)
     meta["reference"] = f"transformers {transformers.__version__}, torch {torch.__version__.split('+')[0]}, f32, eager attention"
     write_safetensors(path, tensors, meta)
 
