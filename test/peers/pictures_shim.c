@@ -1,0 +1,46 @@
+// pictures_shim.c: the picture functions behind a C interface that Python's ctypes can call (pictures.py).
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/image.h"
+
+static Arena *arena;
+static Mark start;
+
+// Everything given out before is gone.
+static void begin(void) {
+    if (!arena) arena = arena_new("peers");
+    else arena_release(arena, start);
+    start = arena_mark(arena);
+}
+
+// 1 and *image, or 0 and the message. flags: 1 truncated ok, 2 alpha white, 4 exif, 8 grey16 saturated
+int shim_decode(const uint8_t *bytes, size_t size, int flags, Image *image, char message[1024]);
+int shim_decode(const uint8_t *bytes, size_t size, int flags, Image *image, char message[1024]) {
+    Trap trap;
+    begin();
+    ImageOptions o = {.truncated_ok = flags & 1, .alpha_white = flags & 2, .exif_apply = flags & 4, .grey16_saturate = flags & 8};
+    if (trap_set(&trap)) {
+        *image = image_decode(arena, (Bytes){bytes, size, "file"}, &o);
+        trap_end(&trap);
+        return 1;
+    }
+    strcpy(message, trap.message);
+    return 0;
+}
+
+size_t shim_jpeg(const uint8_t *rgb, int w, int h, int quality, int sampling, const uint8_t **out);
+size_t shim_jpeg(const uint8_t *rgb, int w, int h, int quality, int sampling, const uint8_t **out) {
+    begin();
+    Bytes b = jpeg_encode(arena, rgb, w, h, quality, sampling ? JPEG_420 : JPEG_444);
+    *out = b.bytes;
+    return b.size;
+}
+
+size_t shim_png(const uint8_t *pixels, int w, int h, int grey, const uint8_t **out);
+size_t shim_png(const uint8_t *pixels, int w, int h, int grey, const uint8_t **out) {
+    begin();
+    Bytes b = grey ? png_encode_grey(arena, pixels, w, h) : png_encode(arena, pixels, w, h);
+    *out = b.bytes;
+    return b.size;
+}
