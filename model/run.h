@@ -25,6 +25,7 @@ struct Run {
     Taps *taps;                   // NULL: nobody asked for anything
     Recorder *recorder;           // NULL: inference
     size_t planned, planned_peak; // bytes: what a dry run would have taken
+    bool stop;                    // a forward ends when every tap asked for has been served
     jmp_buf *finish;              // where tap() goes when the last tap asked for has been served; NULL: never
 };
 

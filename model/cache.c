@@ -1,0 +1,56 @@
+// cache.c: see cache.h.
+#include "cache.h"
+
+#include <string.h>
+
+Cache *cache_new(Arena *a, int B, int capacity, int L, int width) {
+    Cache *c = take_zero(a, Cache, 1);
+    *c = (Cache){.B = B, .capacity = capacity, .L = L, .count = B};
+    c->lengths = take_zero(a, int32_t, (size_t)B);
+    c->k = take(a, Tensor, (size_t)L);
+    c->v = take(a, Tensor, (size_t)L);
+    for (int l = 0; l < L; l++) {
+        c->k[l] = tensor_take(a, DTYPE_F32, DIMS(B, capacity, width));
+        c->v[l] = tensor_take(a, DTYPE_F32, DIMS(B, capacity, width));
+    }
+    return c;
+}
+
+static float *text_at(const Cache *c, Tensor t, int b) { return f32(t) + (size_t)b * (size_t)c->capacity * (size_t)t.shape[2]; }
+
+Tensor cache_rows(const Cache *c, Tensor all) { return tensor_of(text_at(c, all, c->first), DTYPE_F32, DIMS(c->count, c->capacity, all.shape[2])); }
+
+void cache_copy(Cache *c, int to, int from) {
+    if (to == from) return;
+    c->lengths[to] = c->lengths[from];
+    for (int l = 0; l < c->L; l++) {
+        size_t bytes = (size_t)c->lengths[from] * (size_t)c->k[l].shape[2] * sizeof(float);
+        memcpy(text_at(c, c->k[l], to), text_at(c, c->k[l], from), bytes);
+        memcpy(text_at(c, c->v[l], to), text_at(c, c->v[l], from), bytes);
+    }
+}
+
+void cache_gather(Cache *c, Arena *scratch, const int *from) {
+    Mark mark = arena_mark(scratch);
+    int32_t *lengths = take(scratch, int32_t, (size_t)c->B);
+    for (int b = 0; b < c->B; b++) lengths[b] = c->lengths[from[b]];
+    for (int l = 0; l < c->L; l++)
+        for (int which = 0; which < 2; which++) {
+            Tensor t = which ? c->v[l] : c->k[l];
+            Mark inner = arena_mark(scratch);
+            float **old = take(scratch, float *, (size_t)c->B);
+            for (int b = 0; b < c->B; b++) { // only texts that move are set aside
+                size_t n = (size_t)c->lengths[b] * (size_t)t.shape[2];
+                old[b] = text_at(c, t, b);
+                if (from[b] == b) continue;
+                float *aside = take(scratch, float, n);
+                memcpy(aside, old[b], n * sizeof(float));
+                old[b] = aside;
+            }
+            for (int b = 0; b < c->B; b++)
+                if (from[b] != b) memcpy(text_at(c, t, b), old[from[b]], (size_t)c->lengths[from[b]] * (size_t)t.shape[2] * sizeof(float));
+            arena_release(scratch, inner);
+        }
+    memcpy(c->lengths, lengths, (size_t)c->B * sizeof *lengths);
+    arena_release(scratch, mark);
+}

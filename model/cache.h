@@ -1,0 +1,20 @@
+// cache.h: the keys and values of texts that are being generated. They belong to the generation, not to the model,
+// so a prefix (the picture) is computed once for all questions about it.
+#ifndef RETINA_MODEL_CACHE_H
+#define RETINA_MODEL_CACHE_H
+
+#include "run.h"
+
+typedef struct Cache {
+    int B, capacity, L; // texts, tokens that each may have, layers
+    int32_t *lengths;   // (B): tokens that are in
+    Tensor *k, *v;      // per layer (B, capacity, G*D)
+    int first, count;   // the texts that the next call is about
+} Cache;
+
+Cache *cache_new(Arena *a, int B, int capacity, int L, int width); // width = G*D
+Tensor cache_rows(const Cache *c, Tensor all);                     // the rows of the current texts, as a view
+void cache_copy(Cache *c, int to, int from);                       // text `from` with all its tokens
+void cache_gather(Cache *c, Arena *scratch, const int *from);      // text i becomes the old text from[i], for beams
+
+#endif

@@ -1,0 +1,337 @@
+// llama.c: a causal text transformer that shows the output of every module; one forward, a switch per family.
+//
+// Source: Touvron et al. 2023 (arXiv:2302.13971) and the papers of the families; names as in transformers 5.
+// Held by: test/test_models.c, every tap of every switch, against transformers in float32.
+// Letters: B texts, T tokens, C width, F feed-forward width, H query heads, G key/value heads, D head width.
+// Bites: Mistral slides by default, Qwen2 does not; Llama's attention_bias also puts a bias on o_proj; OLMo's norm
+// has no weights and a fixed eps; Gemma counts its sliding layers from 0; a window counts the token itself.
+#include "llama.h"
+
+#include <math.h>
+#include <string.h>
+
+// ---- configuration
+
+typedef struct {
+    const char *type;
+    int V, C, F, L, H, G, D, context; // class defaults (models.md 3.2); D 0: C / H
+    double eps, theta;
+    bool tied;
+} Defaults;
+
+static const Defaults defaults[] = {{"llama", 32000, 4096, 11008, 32, 32, 0, 0, 2048, 1e-6, 10000, false},
+                                    {"mistral", 32000, 4096, 14336, 32, 32, 8, 0, 4096 * 32, 1e-6, 10000, false},
+                                    {"qwen2", 151936, 4096, 22016, 32, 32, 32, 0, 32768, 1e-6, 10000, false},
+                                    {"qwen3", 151936, 4096, 22016, 32, 32, 32, 128, 32768, 1e-6, 10000, false},
+                                    {"olmo", 50304, 4096, 11008, 32, 32, 0, 0, 2048, 1e-5, 10000, false},
+                                    {"olmo2", 50304, 4096, 11008, 32, 32, 0, 0, 2048, 1e-5, 10000, false},
+                                    {"gemma2", 256000, 2304, 9216, 26, 8, 4, 256, 8192, 1e-6, 10000, true}};
+
+static const Defaults *defaults_of(const char *type) {
+    for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+        if (strcmp(defaults[i].type, type) == 0) return &defaults[i];
+    die("config.json: a text model of type \"%s\"; llama, mistral, qwen2, qwen3, olmo, olmo2 and gemma2 are known", type);
+}
+
+static void rope_read(LlamaConfig *c, const Json *j, double theta) {
+    const Json *p = json_get(j, "rope_parameters"), *old = json_get(j, "rope_scaling");
+    c->theta = json_real_or(p, "rope_theta", json_real_or(j, "rope_theta", theta));
+    const Json *s = p ? p : old;
+    const char *type = json_text_or(s, "rope_type", json_text_or(s, "type", "default"));
+    if (strcmp(type, "default") == 0 || strcmp(type, "mrope") == 0) {
+        c->rope = ROPE_DEFAULT;
+    } else if (strcmp(type, "linear") == 0) {
+        c->rope = ROPE_LINEAR;
+        c->rope_factor = json_real(s, "factor");
+    } else if (strcmp(type, "llama3") == 0) {
+        c->rope = ROPE_LLAMA3;
+        c->rope_factor = json_real(s, "factor");
+        c->rope_low = json_real(s, "low_freq_factor");
+        c->rope_high = json_real(s, "high_freq_factor");
+        c->rope_original = json_real(s, "original_max_position_embeddings");
+        need(c->rope_high > c->rope_low && c->rope_factor > 0, "config.json: rope: high_freq_factor must exceed low_freq_factor");
+    } else {
+        die("config.json: positions of type \"%s\"; default, linear and llama3 can be computed", type);
+    }
+    need(c->theta > 0 && (c->rope == ROPE_DEFAULT || c->rope_factor > 0), "config.json: rope: theta and factor must be positive");
+}
+
+// Which layers slide: layer_types if given, else each family's rule.
+static void windows_read(LlamaConfig *c, const Json *j, Arena *a, const char *type) {
+    bool mistral = strcmp(type, "mistral") == 0, gemma = strcmp(type, "gemma2") == 0, qwen = strncmp(type, "qwen", 4) == 0;
+    c->windowed = take_zero(a, bool, (size_t)c->L);
+    const Json *given = json_find(j, "sliding_window", 14);
+    bool off = given && given->kind == JSON_NULL;
+    c->window = off ? 0 : (int)json_int_or(j, "sliding_window", mistral || gemma || qwen ? 4096 : 0);
+    if (qwen && !json_bool_or(j, "use_sliding_window", false)) c->window = 0;
+    if (c->window <= 0) return;
+    const Json *types = json_get(j, "layer_types");
+    int from = (int)json_int_or(j, "max_window_layers", 28);
+    for (int l = 0; l < c->L; l++) {
+        if (types && l < (int)types->count) c->windowed[l] = types->items[l].kind == JSON_TEXT && strcmp(types->items[l].text, "sliding_attention") == 0;
+        else c->windowed[l] = mistral || (gemma && l % 2 == 0) || (qwen && l >= from);
+    }
+}
+
+static LlamaConfig config_read(Arena *a, const Json *j) {
+    const char *type = json_text_or(j, "model_type", "llama");
+    const Defaults *d = defaults_of(type);
+    bool gemma = strcmp(type, "gemma2") == 0, olmo = strcmp(type, "olmo") == 0, olmo2 = strcmp(type, "olmo2") == 0;
+    LlamaConfig c = {.C = (int)json_int_or(j, "hidden_size", d->C),
+                     .F = (int)json_int_or(j, "intermediate_size", d->F),
+                     .L = (int)json_int_or(j, "num_hidden_layers", d->L),
+                     .H = (int)json_int_or(j, "num_attention_heads", d->H),
+                     .V = (int)json_int_or(j, "vocab_size", d->V),
+                     .context = (int)json_int_or(j, "max_position_embeddings", d->context),
+                     .eps = (float)json_real_or(j, "rms_norm_eps", d->eps),
+                     .tied = json_bool_or(j, "tie_word_embeddings", d->tied)};
+    const Json *groups = json_find(j, "num_key_value_heads", 19);
+    c.G = groups && groups->kind == JSON_NULL ? c.H : (int)json_int_or(j, "num_key_value_heads", d->G ? d->G : c.H);
+    need(c.H > 0 && c.G > 0 && c.H % c.G == 0 && c.C > 0 && c.F > 0 && c.L > 0 && c.V > 0, "config.json: %d heads over %d key heads, width %d", c.H, c.G, c.C);
+    c.D = (int)json_int_or(j, "head_dim", d->D ? d->D : c.C / c.H);
+    need(c.D > 0 && c.D % 2 == 0, "config.json: a head width of %d; rotary positions need an even one", c.D);
+    const char *act = json_text_or(j, "hidden_act", "silu");
+    if (gemma) act = json_text_or(j, "hidden_activation", "gelu_pytorch_tanh");
+    c.act = act_named(act, "config.json");
+    bool bias = json_bool_or(j, "attention_bias", false), qwen2 = strcmp(type, "qwen2") == 0;
+    c.qkv_bias = bias || qwen2;
+    c.o_bias = bias && !qwen2;
+    c.mlp_bias = strcmp(type, "llama") == 0 && json_bool_or(j, "mlp_bias", false);
+    c.norm = gemma ? NORM_RMS_ZERO_CENTRED : olmo ? NORM_PLAIN : NORM_RMS;
+    if (olmo) c.eps = 1e-5f;
+    c.block = gemma ? BLOCK_BOTH : olmo2 ? BLOCK_POST : BLOCK_PRE;
+    c.qk_norm = strcmp(type, "qwen3") == 0 ? QK_PER_HEAD : olmo2 ? QK_WHOLE : QK_NONE;
+    c.clip_qkv = olmo ? (float)json_real_or(j, "clip_qkv", 0) : 0;
+    if (gemma) {
+        c.scale = (float)(1 / sqrt(json_real_or(j, "query_pre_attn_scalar", 256)));
+        c.attn_softcap = (float)json_real_or(j, "attn_logit_softcapping", 50);
+        c.final_softcap = (float)json_real_or(j, "final_logit_softcapping", 30);
+        c.embed_scale = (float)sqrt((double)c.C);
+    }
+    rope_read(&c, j, d->theta);
+    windows_read(&c, j, a, type);
+    return c;
+}
+
+// inv_freq in float, as the reference: 1 / theta^(2j/D), then the scaling of the family.
+static float *frequencies_of(Arena *a, const LlamaConfig *c) {
+    float *f = take(a, float, (size_t)c->D / 2);
+    for (int j = 0; j < c->D / 2; j++) {
+        float power = (float)pow(c->theta, (double)((float)(2 * j) / (float)c->D));
+        float inv = 1.0f / power;
+        if (c->rope == ROPE_LINEAR) inv = inv / (float)c->rope_factor;
+        if (c->rope == ROPE_LLAMA3) {
+            float wave = (float)(2 * 3.14159265358979323846) / inv, low = (float)(c->rope_original / c->rope_low), high = (float)(c->rope_original / c->rope_high);
+            float smooth = ((float)c->rope_original / wave - (float)c->rope_low) / (float)(c->rope_high - c->rope_low);
+            if (wave > low) inv = inv / (float)c->rope_factor;
+            else if (!(wave < high)) inv = (1 - smooth) * inv / (float)c->rope_factor + smooth * inv;
+        }
+        f[j] = inv;
+    }
+    return f;
+}
+
+// ---- weights
+
+static Tensor bias_if(bool has, Weights *w, long n, const char *prefix, int l, const char *name) {
+    return has ? weights_take(w, DIMS(n), "%slayers.%d.%s.bias", prefix, l, name) : NO_TENSOR;
+}
+
+static LlamaLayer layer_load(Weights *w, const LlamaConfig *c, const char *p, int l) {
+    LlamaLayer k = {0};
+    long C = c->C, F = c->F, Q = (long)c->H * c->D, K = (long)c->G * c->D;
+    k.q_w = weights_take(w, DIMS(Q, C), "%slayers.%d.self_attn.q_proj.weight", p, l);
+    k.q_b = bias_if(c->qkv_bias, w, Q, p, l, "self_attn.q_proj");
+    k.k_w = weights_take(w, DIMS(K, C), "%slayers.%d.self_attn.k_proj.weight", p, l);
+    k.k_b = bias_if(c->qkv_bias, w, K, p, l, "self_attn.k_proj");
+    k.v_w = weights_take(w, DIMS(K, C), "%slayers.%d.self_attn.v_proj.weight", p, l);
+    k.v_b = bias_if(c->qkv_bias, w, K, p, l, "self_attn.v_proj");
+    k.o_w = weights_take(w, DIMS(C, Q), "%slayers.%d.self_attn.o_proj.weight", p, l);
+    k.o_b = bias_if(c->o_bias, w, C, p, l, "self_attn.o_proj");
+    if (c->qk_norm != QK_NONE) {
+        k.q_norm = weights_take(w, DIMS(c->qk_norm == QK_WHOLE ? Q : c->D), "%slayers.%d.self_attn.q_norm.weight", p, l);
+        k.k_norm = weights_take(w, DIMS(c->qk_norm == QK_WHOLE ? K : c->D), "%slayers.%d.self_attn.k_norm.weight", p, l);
+    }
+    k.gate_w = weights_take(w, DIMS(F, C), "%slayers.%d.mlp.gate_proj.weight", p, l);
+    k.gate_b = bias_if(c->mlp_bias, w, F, p, l, "mlp.gate_proj");
+    k.up_w = weights_take(w, DIMS(F, C), "%slayers.%d.mlp.up_proj.weight", p, l);
+    k.up_b = bias_if(c->mlp_bias, w, F, p, l, "mlp.up_proj");
+    k.down_w = weights_take(w, DIMS(C, F), "%slayers.%d.mlp.down_proj.weight", p, l);
+    k.down_b = bias_if(c->mlp_bias, w, C, p, l, "mlp.down_proj");
+    if (c->norm == NORM_PLAIN) return k;
+    if (c->block != BLOCK_POST) k.norm1 = weights_take(w, DIMS(C), "%slayers.%d.input_layernorm.weight", p, l);
+    k.norm2 = weights_take(w, DIMS(C), "%slayers.%d.post_attention_layernorm.weight", p, l);
+    if (c->block == BLOCK_BOTH) k.norm3 = weights_take(w, DIMS(C), "%slayers.%d.pre_feedforward_layernorm.weight", p, l);
+    if (c->block != BLOCK_PRE) k.norm4 = weights_take(w, DIMS(C), "%slayers.%d.post_feedforward_layernorm.weight", p, l);
+    return k;
+}
+
+Llama *llama_load(Arena *a, const Json *config, Weights *w, const char *prefix) {
+    Llama *m = take_zero(a, Llama, 1);
+    m->cfg = config_read(a, config);
+    m->prefix = prefix;
+    const LlamaConfig *c = &m->cfg;
+    m->frequencies = frequencies_of(a, c);
+    m->embed = weights_take(w, DIMS(c->V, c->C), "%sembed_tokens.weight", prefix);
+    m->layers = take_zero(a, LlamaLayer, (size_t)c->L);
+    for (int l = 0; l < c->L; l++) m->layers[l] = layer_load(w, c, prefix, l);
+    if (c->norm != NORM_PLAIN) m->norm = weights_take(w, DIMS(c->C), "%snorm.weight", prefix);
+    // The file decides: 4.x configurations of composite models say "tied" even when they are not.
+    if (weights_has(w, !c->tied, "lm_head.weight")) {
+        m->head = weights_take(w, DIMS(c->V, c->C), "lm_head.weight");
+    } else {
+        need(c->tied, "lm_head.weight is missing, and config.json does not tie it to the embedding");
+        m->head = m->embed;
+    }
+    return m;
+}
+
+// ---- forward
+
+static Tensor norm(Run *run, const LlamaConfig *c, Tensor x, Tensor w) {
+    if (c->norm == NORM_PLAIN) return layernorm(run, x, NO_TENSOR, NO_TENSOR, c->eps);
+    return rmsnorm(run, x, w, c->eps, c->norm == NORM_RMS_ZERO_CENTRED ? RMS_ZERO_CENTRED : RMS_PLAIN);
+}
+
+typedef struct {
+    Tensor cos, sin;
+    Tensor mask;
+    Cache *cache;
+    int32_t *ends; // (B): tokens in the cache after this call
+} Where;
+
+// Queries or keys after their norm, where the family has one: per head (B, T, H, D), or over the whole vector.
+static Tensor qk_norm(Run *run, const LlamaConfig *c, Tensor x, Tensor w, int heads, const char *p, int l, const char *name) {
+    if (c->qk_norm == QK_NONE) return x;
+    long B = x.shape[0], T = x.shape[1];
+    if (c->qk_norm == QK_PER_HEAD) x = tensor_view(x, DIMS(B, T, heads, c->D));
+    x = rmsnorm(run, x, w, c->eps, RMS_PLAIN);
+    x = tap(run, x, "%slayers.%d.self_attn.%s", p, l, name);
+    return tensor_view(x, DIMS(B, T, (long)heads * c->D));
+}
+
+static Tensor clipped(Run *run, const LlamaConfig *c, Tensor x) { return c->clip_qkv > 0 ? clamp(run, x, -c->clip_qkv, c->clip_qkv) : x; }
+
+static Tensor attend(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, const Where *at, int l) {
+    const LlamaConfig *c = &m->cfg;
+    const char *p = m->prefix;
+    Tensor q = tap(run, linear(run, h, k->q_w, k->q_b), "%slayers.%d.self_attn.q_proj", p, l);
+    q = qk_norm(run, c, q, k->q_norm, c->H, p, l, "q_norm");
+    Tensor key = tap(run, linear(run, h, k->k_w, k->k_b), "%slayers.%d.self_attn.k_proj", p, l);
+    key = qk_norm(run, c, key, k->k_norm, c->G, p, l, "k_norm");
+    Tensor v = tap(run, linear(run, h, k->v_w, k->v_b), "%slayers.%d.self_attn.v_proj", p, l);
+    q = rotary(run, clipped(run, c, q), at->cos, at->sin, c->H);
+    key = rotary(run, clipped(run, c, key), at->cos, at->sin, c->G);
+    v = clipped(run, c, v);
+    AttnShape shape = {.heads = c->H, .kv_heads = c->G, .scale = c->scale, .causal = true, .window = c->windowed[l] ? c->window : 0,
+                       .softcap = c->attn_softcap, .key_mask = at->mask};
+    if (at->cache) {
+        Tensor keys = cache_rows(at->cache, at->cache->k[l]), values = cache_rows(at->cache, at->cache->v[l]);
+        rows_store(run, keys, key, at->cache->lengths + at->cache->first);
+        rows_store(run, values, v, at->cache->lengths + at->cache->first);
+        key = keys, v = values;
+        shape.key_lengths = at->ends;
+    } else if (tap_wanted(run, "%slayers.%d.self_attn#weights", p, l)) {
+        tap(run, attention_weights(run, q, key, shape), "%slayers.%d.self_attn#weights", p, l);
+    }
+    h = attention(run, q, key, v, shape);
+    h = tap(run, linear(run, h, k->o_w, k->o_b), "%slayers.%d.self_attn.o_proj", p, l);
+    return tap(run, h, "%slayers.%d.self_attn", p, l);
+}
+
+static Tensor feed_forward(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, int l) {
+    const char *p = m->prefix;
+    Tensor gate = tap(run, linear(run, h, k->gate_w, k->gate_b), "%slayers.%d.mlp.gate_proj", p, l);
+    gate = tap(run, activation(run, gate, m->cfg.act), "%slayers.%d.mlp.act_fn", p, l);
+    Tensor up = tap(run, linear(run, h, k->up_w, k->up_b), "%slayers.%d.mlp.up_proj", p, l);
+    h = linear(run, mul(run, gate, up), k->down_w, k->down_b);
+    h = tap(run, h, "%slayers.%d.mlp.down_proj", p, l);
+    return tap(run, h, "%slayers.%d.mlp", p, l);
+}
+
+static Tensor layer_forward(Run *run, const Llama *m, Tensor x, const Where *at, int l) {
+    const LlamaConfig *c = &m->cfg;
+    const LlamaLayer *k = &m->layers[l];
+    const char *p = m->prefix;
+    RunMark mark = run_mark(run);
+    Tensor h = x;
+    if (c->block != BLOCK_POST) h = tap(run, norm(run, c, x, k->norm1), "%slayers.%d.input_layernorm", p, l);
+    h = attend(run, m, k, h, at, l);
+    if (c->block != BLOCK_PRE) h = tap(run, norm(run, c, h, k->norm2), "%slayers.%d.post_attention_layernorm", p, l);
+    x = add_into(run, x, h);
+    h = x;
+    if (c->block == BLOCK_PRE) h = tap(run, norm(run, c, x, k->norm2), "%slayers.%d.post_attention_layernorm", p, l);
+    if (c->block == BLOCK_BOTH) h = tap(run, norm(run, c, x, k->norm3), "%slayers.%d.pre_feedforward_layernorm", p, l);
+    h = feed_forward(run, m, k, h, l);
+    if (c->block != BLOCK_PRE) h = tap(run, norm(run, c, h, k->norm4), "%slayers.%d.post_feedforward_layernorm", p, l);
+    x = add_into(run, x, h);
+    run_release(run, mark);
+    return tap(run, x, "%slayers.%d", p, l);
+}
+
+Tensor llama_embed(Run *run, const Llama *m, Tensor ids) { return tap(run, embedding(run, m->embed, ids), "%sembed_tokens", m->prefix); }
+
+Tensor llama_forward(Run *run, const Llama *m, Tensor x, Tensor mask, Cache *cache) {
+    const LlamaConfig *c = &m->cfg;
+    long B = x.shape[0], T = x.shape[1];
+    Where at = {.mask = mask, .cache = cache};
+    Tensor positions = run_tensor(run, DTYPE_I32, DIMS(cache ? B : 1, T));
+    if (cache) {
+        at.ends = take(run->arena, int32_t, (size_t)B);
+        for (long b = 0; b < B; b++) at.ends[b] = cache->lengths[cache->first + b] + (int32_t)T;
+    }
+    for (long b = 0; !run->dry && b < positions.shape[0]; b++)
+        for (long t = 0; t < T; t++) i32(positions)[b * T + t] = (int32_t)(t + (cache ? cache->lengths[cache->first + b] : 0));
+    rotary_tables(run, &at.cos, &at.sin, positions, tensor_of(m->frequencies, DTYPE_F32, DIMS(c->D / 2)));
+    if (c->embed_scale > 0) x = scale(run, x, c->embed_scale);
+    for (int l = 0; l < c->L; l++) x = layer_forward(run, m, x, &at, l);
+    if (cache)
+        for (long b = 0; b < B; b++) cache->lengths[cache->first + b] += (int32_t)T;
+    x = tap(run, norm(run, c, x, m->norm), "%snorm", m->prefix);
+    return tap(run, x, "%.*s", (int)strlen(m->prefix) - 1, m->prefix);
+}
+
+Tensor llama_logits(Run *run, const Llama *m, Tensor hidden) {
+    Tensor logits = linear(run, hidden, m->head, NO_TENSOR);
+    logits = tap(run, logits, "lm_head");
+    return m->cfg.final_softcap > 0 ? softcap(run, logits, m->cfg.final_softcap) : logits;
+}
+
+// ---- the family
+
+static const Rename renames[] = {{"language_model.model.", "model."}, {"language_model.lm_head.", "lm_head."}, {"model.language_model.", "model."}};
+static const TapAlias aliases[] = {{"language_model.model.", "model."}, {"language_model.lm_head", "lm_head"}};
+
+static void *load(Model *model) {
+    Llama *m = llama_load(model->arena, model->config, model->weights, "model.");
+    model->vocabulary = m->cfg.V;
+    model->context = m->cfg.context;
+    return m;
+}
+
+static Outputs forward(Run *run, const Model *model, const Inputs *in) {
+    const Llama *m = model->own;
+    Tensor h = llama_forward(run, m, llama_embed(run, m, in->ids), in->mask, NULL);
+    return (Outputs){.hidden = h, .logits = llama_logits(run, m, h)};
+}
+
+static Tensor next(Run *run, const Model *model, const Inputs *in, Cache *cache) {
+    const Llama *m = model->own;
+    Tensor h = llama_forward(run, m, llama_embed(run, m, in->ids), NO_TENSOR, cache);
+    h = rows_slice(run, h, h.shape[1] - 1, h.shape[1]);
+    return tensor_view(llama_logits(run, m, h), DIMS(h.shape[0], m->cfg.V));
+}
+
+static Cache *cache_of(Arena *a, const Model *model, int B, int capacity) {
+    const Llama *m = model->own;
+    return cache_new(a, B, capacity, m->cfg.L, m->cfg.G * m->cfg.D);
+}
+
+static Inputs example(Arena *a, const Model *model, int height, int width, int tokens) {
+    (void)a, (void)model, (void)height, (void)width;
+    return (Inputs){.ids = tensor_of(NULL, DTYPE_I32, DIMS(1, tokens ? tokens : 1))};
+}
+
+static const char *const types[] = {"llama", "mistral", "qwen2", "qwen3", "olmo", "olmo2", "gemma2", NULL};
+const Family llama_family = {.name = "llama", .types = types, .load = load, .forward = forward, .next = next, .cache = cache_of,
+                             .example = example, .renames = renames, .rename_count = 3, .aliases = aliases, .alias_count = 2, .takes_text = true, .generates = true};

@@ -1,0 +1,85 @@
+// model.c: see model.h.
+#include "model.h"
+
+#include <string.h>
+
+#include "bert.h"
+#include "clip.h"
+#include "device.h"
+#include "llama.h"
+#include "llava.h"
+
+const Family *const *model_families(size_t *count) {
+    static const Family *const list[] = {&clip_family, &clip_vision_family, &clip_text_family, &llama_family, &llava_family, &bert_family};
+    *count = sizeof list / sizeof *list;
+    return list;
+}
+
+const Json *config_text(const Json *config) {
+    const Json *t = json_get(config, "text_config");
+    return t ? t : config;
+}
+
+static const Family *family_of(const Json *config, const char *dir) {
+    const char *type = json_text_or(config, "model_type", NULL);
+    need(type, "%s/config.json: \"model_type\" is missing: this is no model directory of transformers", dir);
+    size_t n;
+    const Family *const *list = model_families(&n);
+    for (size_t i = 0; i < n; i++)
+        for (const char *const *t = list[i]->types; *t; t++)
+            if (strcmp(*t, type) == 0) return list[i];
+    die("%s/config.json: models of type \"%s\" cannot be run; `retina info` lists the families", dir, type);
+}
+
+Model *model_build(Arena *a, const char *dir, const Json *config, Weights *weights) {
+    Model *m = take_zero(a, Model, 1);
+    m->arena = a;
+    m->dir = arena_text(a, dir, strlen(dir));
+    m->config = config;
+    m->family = family_of(config, dir);
+    m->image_token = -1;
+    const Family *f = m->family;
+    m->weights = weights ? weights : weights_open(a, dir, f->renames, f->rename_count, f->ignored, f->ignored_count);
+    m->own = f->load(m);
+    weights_finish(m->weights);
+    return m;
+}
+
+Model *model_open(Arena *a, const char *dir, bool dry) {
+    need(folder_exists(dir), "%s: there is no such model directory", dir);
+    char *path = path_join(a, dir, "config.json");
+    need(file_exists(path), "%s: has no config.json: this is no model directory", dir);
+    const Json *config = json_read(a, path);
+    need(config->kind == JSON_OBJECT, "%s: is no JSON object", path);
+    return model_build(a, dir, config, dry ? weights_dry(a) : NULL);
+}
+
+Taps *model_taps(Arena *a, const Model *m, const Inputs *in) {
+    Run *run = run_dry(a);
+    run->taps = taps_listing(a);
+    m->family->forward(run, m, in);
+    return run->taps;
+}
+
+size_t model_scratch(Arena *a, const Model *m, const Inputs *in) {
+    Mark mark = arena_mark(a);
+    Run *run = run_dry(a);
+    m->family->forward(run, m, in);
+    size_t peak = run->planned_peak;
+    arena_release(a, mark);
+    return peak;
+}
+
+Outputs model_forward(Run *run, const Model *m, const Inputs *in) {
+    jmp_buf finish;
+    if (!run->taps) return m->family->forward(run, m, in);
+    taps_begin(run->taps);
+    if (setjmp(finish) != 0) { // the last tap asked for has been served
+        run->finish = NULL;
+        return (Outputs){0};
+    }
+    run->finish = run->stop ? &finish : NULL;
+    Outputs out = m->family->forward(run, m, in);
+    run->finish = NULL;
+    return out;
+}
