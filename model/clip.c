@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+#include "interpolate.h"
+#include "kernels.h" // widen
+
 static ClipConfig config_read(const Json *c, int C, int F, int L, int H) {
     ClipConfig k = {.C = (int)json_int_or(c, "hidden_size", C),
                     .F = (int)json_int_or(c, "intermediate_size", F),
@@ -105,31 +108,46 @@ ClipVision *clip_vision_load(Arena *a, const Json *c, Weights *w, const char *pr
     return m;
 }
 
-static Tensor vision_embed(Run *run, const ClipVision *m, Tensor pixels) {
-    const char *p = m->prefix;
-    long S = m->image, G = S / m->P;
-    need(pixels.ndim == 4 && pixels.shape[2] == S && pixels.shape[3] == S,
-         "CLIP's vision tower takes pictures of %ld x %ld pixels, not %ld x %ld", S, S, pixels.shape[3], pixels.shape[2]);
-    Tensor w = tensor_view(m->patch_w, DIMS(m->cfg.C, tensor_count(m->patch_w) / (size_t)m->cfg.C));
-    Tensor x = linear(run, patchify(run, pixels, m->P), w, NO_TENSOR); // (B, G*G, C)
-    x = tap_channels_first(run, x, G, G, "%sembeddings.patch_embedding", p);
-    x = prepend_row(run, x, m->cls); // (B, T, C)
-    Tensor positions = m->positions;
-    if (run->taps) { // the reference looks the rows up by id, so the lookup is a tap: (1, T, C)
+// The table's rows for a grid of GH x GW patches: as stored, or resampled (the class token's row stays).
+static Tensor position_rows(Run *run, const ClipVision *m, long GH, long GW, bool interpolate) {
+    long G = m->image / m->P, C = m->cfg.C, T = GH * GW + 1;
+    if (GH == G && GW == G) {
         Tensor ids = run_tensor(run, DTYPE_I32, DIMS(1, m->T));
         for (int i = 0; !run->dry && i < m->T; i++) i32(ids)[i] = i;
-        Tensor rows = embedding(run, m->positions, ids);
-        positions = tap(run, rows, "%sembeddings.position_embedding", p);
-        positions = tensor_view(positions, DIMS(m->T, m->cfg.C));
+        return tap(run, embedding(run, m->positions, ids), "%sembeddings.position_embedding", m->prefix);
     }
-    x = add_rows(run, x, positions);
+    need(interpolate, "CLIP's vision tower takes pictures of %d x %d pixels, not %ld x %ld; --interpolate resamples its positions", m->image, m->image,
+         GW * m->P, GH * m->P);
+    Tensor rows = run_tensor(run, DTYPE_F32, DIMS(1, T, C));
+    if (run->dry) return rows;
+    float *table = take(run->arena, float, (size_t)(m->T * C));
+    widen(table, m->positions.data, m->positions.dtype, (size_t)(m->T * C));
+    memcpy(rows.data, table, (size_t)C * sizeof(float));
+    grid_resample(f32(rows) + C, (int)GH, (int)GW, table + C, (int)G, (int)G, (int)C, GRID_BICUBIC);
+    return rows;
+}
+
+static Tensor vision_embed(Run *run, const ClipVision *m, Tensor pixels, bool interpolate) {
+    const char *p = m->prefix;
+    long C = m->cfg.C, GH, GW;
+    need(pixels.ndim == 4, "CLIP's vision tower takes pixels (B, 3, height, width)");
+    GH = pixels.shape[2] / m->P, GW = pixels.shape[3] / m->P;
+    need(interpolate || (pixels.shape[2] == m->image && pixels.shape[3] == m->image),
+         "CLIP's vision tower takes pictures of %d x %d pixels, not %ld x %ld; --interpolate resamples its positions", m->image, m->image, pixels.shape[3],
+         pixels.shape[2]);
+    Tensor w = tensor_view(m->patch_w, DIMS(C, (long)(tensor_count(m->patch_w) / (size_t)C)));
+    Tensor x = linear(run, patchify(run, pixels, m->P), w, NO_TENSOR); // (B, GH*GW, C)
+    x = tap_channels_first(run, x, GH, GW, "%sembeddings.patch_embedding", p);
+    x = prepend_row(run, x, m->cls); // (B, T, C)
+    Tensor rows = position_rows(run, m, GH, GW, interpolate);
+    x = add_rows(run, x, tensor_view(rows, DIMS(GH * GW + 1, C)));
     return tap(run, x, "%sembeddings", p);
 }
 
-Tensor clip_vision_forward(Run *run, const ClipVision *m, Tensor pixels, int layers, const bool *wanted, Tensor *states) {
+Tensor clip_vision_forward(Run *run, const ClipVision *m, Tensor pixels, bool interpolate, int layers, const bool *wanted, Tensor *states) {
     const char *p = m->prefix;
     if (layers < 0) layers = m->cfg.L;
-    Tensor x = layernorm(run, vision_embed(run, m, pixels), m->pre_w, m->pre_b, m->cfg.eps);
+    Tensor x = layernorm(run, vision_embed(run, m, pixels, interpolate), m->pre_w, m->pre_b, m->cfg.eps);
     x = tap(run, x, "%spre_layrnorm", p);
     AttnShape shape = {.heads = m->cfg.H};
     for (int l = 0;; l++) {
@@ -227,7 +245,7 @@ static Outputs clip_forward(Run *run, const Model *model, const Inputs *in) {
     const Clip *m = model->own;
     Outputs out = {0};
     if (tensor_given(in->pixels)) {
-        Tensor last = clip_vision_forward(run, m->vision, in->pixels, -1, NULL, NULL);
+        Tensor last = clip_vision_forward(run, m->vision, in->pixels, in->interpolate, -1, NULL, NULL);
         Tensor pooled = clip_vision_pooled(run, m->vision, last);
         tap_module(run, last, m->vision->prefix);
         out.image_embeds = tap(run, linear(run, pooled, m->visual_projection, NO_TENSOR), "visual_projection");
@@ -266,7 +284,7 @@ static void *vision_load(Model *model) {
 
 static Outputs vision_forward(Run *run, const Model *model, const Inputs *in) {
     const ClipVision *m = model->own;
-    Tensor last = clip_vision_forward(run, m, in->pixels, -1, NULL, NULL);
+    Tensor last = clip_vision_forward(run, m, in->pixels, in->interpolate, -1, NULL, NULL);
     clip_vision_pooled(run, m, last);
     return (Outputs){.hidden = last};
 }

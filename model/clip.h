@@ -40,10 +40,10 @@ typedef struct {
 ClipVision *clip_vision_load(Arena *a, const Json *config, Weights *w, const char *prefix, bool pooled);
 ClipText *clip_text_load(Arena *a, const Json *config, Weights *w, const char *prefix);
 
-// pixels (B, 3, S, S) -> hidden states. states[0] is the output of pre_layrnorm, states[i] of layer i, as far
-// as `wanted` says (a bit per state would limit the depth: an array of L + 1 flags); the others are absent.
-// Runs `layers` layers; -1: all. Returns the last state.
-Tensor clip_vision_forward(Run *run, const ClipVision *m, Tensor pixels, int layers, const bool *wanted, Tensor *states);
+// pixels (B, 3, S, S) -> the last state (B, T, C), after `layers` layers (-1: all). states[0] is the output of
+// pre_layrnorm, states[i] that of layer i, where wanted[i] (L + 1 flags) says so; both may be NULL. interpolate: other
+// sizes than S are taken, with resampled positions.
+Tensor clip_vision_forward(Run *run, const ClipVision *m, Tensor pixels, bool interpolate, int layers, const bool *wanted, Tensor *states);
 // Class token after post_layernorm: (B, C).
 Tensor clip_vision_pooled(Run *run, const ClipVision *m, Tensor last);
 // ids (B, T) -> after final_layer_norm (B, T, C); mask as in Inputs.

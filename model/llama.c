@@ -269,7 +269,11 @@ static Tensor layer_forward(Run *run, const Llama *m, Tensor x, const Where *at,
     return tap(run, x, "%slayers.%d", p, l);
 }
 
-Tensor llama_embed(Run *run, const Llama *m, Tensor ids) { return tap(run, embedding(run, m->embed, ids), "%sembed_tokens", m->prefix); }
+Tensor llama_embed(Run *run, const Llama *m, Tensor ids) {
+    Tensor x = embedding(run, m->embed, ids);
+    if (m->cfg.embed_scale > 0) x = scale(run, x, m->cfg.embed_scale);
+    return tap(run, x, "%sembed_tokens", m->prefix);
+}
 
 Tensor llama_forward(Run *run, const Llama *m, Tensor x, Tensor mask, Cache *cache) {
     const LlamaConfig *c = &m->cfg;
@@ -283,7 +287,6 @@ Tensor llama_forward(Run *run, const Llama *m, Tensor x, Tensor mask, Cache *cac
     for (long b = 0; !run->dry && b < positions.shape[0]; b++)
         for (long t = 0; t < T; t++) i32(positions)[b * T + t] = (int32_t)(t + (cache ? cache->lengths[cache->first + b] : 0));
     rotary_tables(run, &at.cos, &at.sin, positions, tensor_of(m->frequencies, DTYPE_F32, DIMS(c->D / 2)));
-    if (c->embed_scale > 0) x = scale(run, x, c->embed_scale);
     for (int l = 0; l < c->L; l++) x = layer_forward(run, m, x, &at, l);
     if (cache)
         for (long b = 0; b < B; b++) cache->lengths[cache->first + b] += (int32_t)T;

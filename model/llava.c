@@ -66,7 +66,7 @@ Tensor llava_visual(Run *run, const Llava *m, Tensor pixels) {
         if (m->layers[i] > deepest) deepest = m->layers[i];
     }
     bool beyond = last_layer_wanted(run, v, deepest);
-    Tensor last = clip_vision_forward(run, v, pixels, beyond ? L : deepest, wanted, states);
+    Tensor last = clip_vision_forward(run, v, pixels, false, beyond ? L : deepest, wanted, states);
     if (beyond) {
         if (tensor_given(v->post_w)) clip_vision_pooled(run, v, last);
         tap(run, last, "%.*s", (int)strlen(v->prefix) - 1, v->prefix);

@@ -20,6 +20,7 @@ typedef struct {
     Tensor ids;        // i32 (B, T)
     Tensor mask;       // u8 (B, T): 0 marks padding; NO_TENSOR: none
     Tensor types;      // i32 (B, T): BERT's token types; NO_TENSOR: zeros
+    bool interpolate;  // positions are resampled when a picture has another size than the model was trained with
 } Inputs;
 
 // What comes out; absent ones are NO_TENSOR.
