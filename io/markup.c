@@ -1,0 +1,115 @@
+// markup.c: see markup.h.
+#include "markup.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+struct Markup {
+    Arena *arena;
+    char *text;
+    size_t length, room; // room counts the closing 0
+};
+
+Markup *markup_new(Arena *a) {
+    Markup *m = take(a, Markup, 1);
+    *m = (Markup){.arena = a, .text = take(a, char, 4096), .room = 4096};
+    m->text[0] = 0;
+    return m;
+}
+
+static char *grow(Markup *m, size_t more) {
+    size_t wanted = size_add(size_add(m->length, more, "markup"), 1, "markup");
+    if (wanted > m->room) {
+        size_t room = wanted > m->room * 2 ? wanted : m->room * 2;
+        m->text = arena_grow(m->arena, m->text, m->length + 1, room, 1);
+        m->room = room;
+    }
+    return m->text + m->length;
+}
+
+void markup_put_n(Markup *m, const char *text, size_t length) {
+    char *to = grow(m, length);
+    memcpy(to, text, length);
+    m->length += length;
+    m->text[m->length] = 0;
+}
+
+void markup_put(Markup *m, const char *text) { markup_put_n(m, text, strlen(text)); }
+
+void markup_print(Markup *m, const char *format, ...) {
+    va_list list, again;
+    va_start(list, format);
+    va_copy(again, list);
+    int n = vsnprintf(NULL, 0, format, list);
+    va_end(list);
+    need(n >= 0, "markup: a text that cannot be formatted");
+    vsnprintf(grow(m, (size_t)n), (size_t)n + 1, format, again);
+    va_end(again);
+    m->length += (size_t)n;
+}
+
+// Bytes of the UTF-8 character at s (of n), 0 if it is none that XML allows.
+static size_t character(const unsigned char *s, size_t n) {
+    if (s[0] < 0x80) return s[0] >= 0x20 || s[0] == '\t' || s[0] == '\n' ? 1 : 0;
+    size_t size = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
+    if (s[0] < 0xC2 || s[0] > 0xF4 || size > n) return 0;
+    uint32_t code = s[0] & (0x7Fu >> size);
+    for (size_t i = 1; i < size; i++) {
+        if ((s[i] & 0xC0) != 0x80) return 0;
+        code = code << 6 | (s[i] & 0x3F);
+    }
+    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+    bool bad = code < least[size] || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF) || code == 0xFFFE || code == 0xFFFF ||
+               (code >= 0x80 && code < 0xA0);
+    return bad ? 0 : size;
+}
+
+void markup_text_n(Markup *m, const char *text, size_t length) {
+    for (size_t i = 0; i < length;) {
+        size_t size = character((const unsigned char *)text + i, length - i);
+        if (size == 0) markup_put(m, "\xEF\xBF\xBD");
+        else if (text[i] == '&') markup_put(m, "&amp;");
+        else if (text[i] == '<') markup_put(m, "&lt;");
+        else if (text[i] == '>') markup_put(m, "&gt;");
+        else if (text[i] == '"') markup_put(m, "&quot;");
+        else if (text[i] == '\'') markup_put(m, "&#39;");
+        else markup_put_n(m, text + i, size);
+        i += size ? size : 1;
+    }
+}
+
+void markup_text(Markup *m, const char *text) { markup_text_n(m, text, strlen(text)); }
+
+void markup_number(Markup *m, double x) {
+    char text[64];
+    need(isfinite(x) && fabs(x) < 1e15, "markup: a coordinate of %g", x);
+    int n = snprintf(text, sizeof text, "%.2f", x);
+    while (text[n - 1] == '0') n--;
+    if (text[n - 1] == '.') n--;
+    text[n] = 0;
+    markup_put(m, strcmp(text, "-0") == 0 ? "0" : text);
+}
+
+void markup_base64(Markup *m, const void *bytes, size_t size) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *s = bytes;
+    size_t length = size_mul((size + 2) / 3, 4, "base64");
+    char *to = grow(m, length);
+    for (size_t i = 0; i < size; i += 3, to += 4) {
+        size_t left = size - i;
+        uint32_t v = (uint32_t)s[i] << 16 | (left > 1 ? (uint32_t)s[i + 1] << 8 : 0) | (left > 2 ? s[i + 2] : 0);
+        to[0] = digits[v >> 18];
+        to[1] = digits[v >> 12 & 63];
+        to[2] = left > 1 ? digits[v >> 6 & 63] : '=';
+        to[3] = left > 2 ? digits[v & 63] : '=';
+    }
+    m->length += length;
+    m->text[m->length] = 0;
+}
+
+const char *markup_done(const Markup *m, size_t *length) {
+    if (length) *length = m->length;
+    return m->text;
+}
