@@ -4,11 +4,11 @@
 // and no thread ever waits for another.
 #include "dense.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "dense_kernels.h"
 #include "io/thread.h"
+#include "model/cpu.h"
 
 enum {
     BLOCK = 192, // rows and columns of a block of the result: divisible by every tile
@@ -21,13 +21,10 @@ enum {
 #define NV 2
 #include "dense_kernels.inc"
 
-// The widest instruction set of this machine, or a lower one by RETINA_ISA=scalar|avx2|avx512.
 static const DenseKernels *kernels(void) {
 #if defined(__x86_64__)
-    const char *forced = getenv("RETINA_ISA");
-    int most = !forced ? 2 : strcmp(forced, "scalar") == 0 ? 0 : strcmp(forced, "avx2") == 0 ? 1 : 2;
-    if (most >= 2 && __builtin_cpu_supports("avx512f")) return &dense_avx512_kernels;
-    if (most >= 1 && __builtin_cpu_supports("avx2")) return &dense_avx2_kernels;
+    if (cpu_level() == CPU_AVX512) return &dense_avx512_kernels;
+    if (cpu_level() == CPU_AVX2) return &dense_avx2_kernels;
 #endif
     return &dense_plain_kernels;
 }

@@ -6,10 +6,10 @@
 #include "points.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "io/thread.h"
+#include "model/cpu.h"
 
 #define NAME(x) knn_plain_##x
 #define LANES 4
@@ -28,13 +28,10 @@ static uint32_t bits_ge(const float *x, const float *y) {
 #define BITS_GE(x, y) bits_ge((const float[]){(x)[0], (x)[1], (x)[2], (x)[3]}, (const float[]){(y)[0], (y)[1], (y)[2], (y)[3]})
 #include "knn_kernels.inc"
 
-// The widest instruction set of this machine, or a lower one by RETINA_ISA=scalar|avx2|avx512.
 const KnnKernels *knn_kernels(void) {
 #if defined(__x86_64__)
-    const char *forced = getenv("RETINA_ISA");
-    int most = !forced ? 2 : strcmp(forced, "scalar") == 0 ? 0 : strcmp(forced, "avx2") == 0 ? 1 : 2;
-    if (most >= 2 && __builtin_cpu_supports("avx512f")) return &knn_avx512_kernels;
-    if (most >= 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &knn_avx2_kernels;
+    if (cpu_level() == CPU_AVX512) return &knn_avx512_kernels;
+    if (cpu_level() == CPU_AVX2) return &knn_avx2_kernels;
 #endif
     return &knn_plain_kernels;
 }

@@ -32,6 +32,6 @@ void points_pack_queries(float *out, const Points *s, size_t first);
 // What an upper bound of row c's score for q exceeds the lower bound by, at most.
 float points_spread(const Points *query, size_t q, const Points *point, uint32_t c);
 
-const KnnKernels *knn_kernels(void); // of the widest instruction set of this machine, or of RETINA_ISA
+const KnnKernels *knn_kernels(void); // of cpu_level()
 
 #endif

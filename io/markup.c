@@ -92,23 +92,6 @@ void markup_number(Markup *m, double x) {
     markup_put(m, strcmp(text, "-0") == 0 ? "0" : text);
 }
 
-void markup_base64(Markup *m, const void *bytes, size_t size) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *s = bytes;
-    size_t length = size_mul((size + 2) / 3, 4, "base64");
-    char *to = grow(m, length);
-    for (size_t i = 0; i < size; i += 3, to += 4) {
-        size_t left = size - i;
-        uint32_t v = (uint32_t)s[i] << 16 | (left > 1 ? (uint32_t)s[i + 1] << 8 : 0) | (left > 2 ? s[i + 2] : 0);
-        to[0] = digits[v >> 18];
-        to[1] = digits[v >> 12 & 63];
-        to[2] = left > 1 ? digits[v >> 6 & 63] : '=';
-        to[3] = left > 2 ? digits[v & 63] : '=';
-    }
-    m->length += length;
-    m->text[m->length] = 0;
-}
-
 const char *markup_done(const Markup *m, size_t *length) {
     if (length) *length = m->length;
     return m->text;

@@ -1,4 +1,4 @@
-// markup.h: a growing text for SVG and HTML, with escaping and base64.
+// markup.h: a growing text for SVG and HTML, with escaping.
 #ifndef RETINA_IO_MARKUP_H
 #define RETINA_IO_MARKUP_H
 
@@ -16,7 +16,6 @@ void markup_print(Markup *m, const char *format, ...) PRINTF_LIKE(2, 3);
 void markup_text(Markup *m, const char *text);
 void markup_text_n(Markup *m, const char *text, size_t length);
 void markup_number(Markup *m, double x); // for coordinates: at most two decimals, no exponent, no "-0"
-void markup_base64(Markup *m, const void *bytes, size_t size);
 const char *markup_done(const Markup *m, size_t *length); // closed by 0; more may still be added. length may be NULL
 
 #endif

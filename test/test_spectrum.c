@@ -16,6 +16,7 @@
 #include "check.h"
 #include "io/random.h"
 #include "io/thread.h"
+#include "levels.h"
 
 static double *normals(Arena *a, const char *what, size_t n) {
     double *x = take(a, double, n);
@@ -317,8 +318,29 @@ static void test_repeat(Arena *a) {
     check_near_double("channels permuted and mirrored: cosines", t->cosine, m[0][0].cosine, COSINE_COUNT, 1e-7);
 }
 
-int main(void) {
+// Values, vectors and measures of one matrix, to the last bit.
+static int print_digest(Arena *a) {
+    enum { R = 70, C = 130 };
+    double *n = normals(a, "digest", R * C);
+    float *x = take(a, float, R * C);
+    for (int i = 0; i < R * C; i++) x[i] = (float)n[i] + (float)(i % C == 3) * 100;
+    struct {
+        double gram[R], jacobi[R], u[R * R], v[R * C], cosine[COSINE_COUNT];
+        float low[R * C];
+    } *all = arena_zero(a, 1, sizeof *all);
+    svd_values(all->gram, x, R, C, true, SVD_GRAM, a);
+    svd_values(all->jacobi, x, R, C, true, SVD_JACOBI, a);
+    Svd d = svd_thin(a, x, R, C, true, SVD_GRAM, "digest");
+    memcpy(all->u, d.u, sizeof all->u);
+    memcpy(all->v, d.v, sizeof all->v);
+    memcpy(all->cosine, tokens_measure(a, x, 1, R, C, "digest")->cosine, sizeof all->cosine);
+    svd_low_rank(all->low, x, R, C, 9, a, "digest");
+    return levels_print(all, sizeof *all);
+}
+
+int main(int argc, char **argv) {
     Arena *a = arena_new("test");
+    if (levels_child(argc)) return print_digest(a);
     test_product(a);
     test_eigen(a);
     test_svd(a);
@@ -326,6 +348,7 @@ int main(void) {
     test_statistics_of_spectra(a);
     test_ranks();
     test_repeat(a);
+    levels_check("spectra", argv[0]);
     arena_free(a);
     return check_end();
 }
