@@ -66,7 +66,6 @@ static const Class classes[] = {
     {.name = "T5Tokenizer",
      .named = {NULL, "</s>", "<unk>", NULL, "<pad>"},
      .model = "{\"unk_id\":2}",
-     .normalizer = "%CHARSMAP%",
      .pre_tokenizer = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"},{\"type\":\"Metaspace\",\"replacement\":\"" MARK "\"}]}",
      .decoder = "{\"type\":\"Metaspace\",\"replacement\":\"" MARK "\"}", .before = TOKEN_NAMED, .after = TOKEN_EOS},
 };

@@ -10,6 +10,8 @@
 #include "tokenizer_parts.h"
 
 #define STEPS_MAX 100 // of a file; published ones have up to 4
+#define GROWTH 100   // what a step makes may be so many times as long as the tokens, and GROWTH_FREE more
+#define GROWTH_FREE ((size_t)1 << 20)
 static const char REPLACEMENT[] = "\xEF\xBF\xBD"; // U+FFFD
 
 // ---- reading
@@ -93,7 +95,16 @@ typedef struct {
     Arena *arena;
     Piece *items;
     size_t count;
+    size_t limit; // bytes of all of them
 } Texts;
+
+static void check_growth(const Texts *t) {
+    size_t sum = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        sum += t->items[i].length;
+        need(sum <= t->limit, "tokenizer.json: its decoder blows a text up to more than %zu bytes; the file is damaged", t->limit);
+    }
+}
 
 static Piece held(const Growing *g) { return (Piece){g->text ? g->text : "", g->length}; }
 
@@ -101,7 +112,9 @@ static Piece replaced(Arena *a, Piece in, const Pattern *pattern, Piece by) {
     size_t at = 0, begin, end;
     if (!pattern_find(pattern, in.text, in.length, 0, &begin, &end)) return in;
     Growing out = {.arena = a};
+    const size_t limit = size_add(size_mul(in.length, GROWTH, "text"), GROWTH_FREE, "text");
     do {
+        need(out.length <= limit, "tokenizer.json: its decoder blows a text up to more than %zu bytes; the file is damaged", limit);
         growing_put(&out, in.text + at, begin - at);
         growing_put(&out, by.text, by.length);
         at = end;
@@ -110,17 +123,32 @@ static Piece replaced(Arena *a, Piece in, const Pattern *pattern, Piece by) {
     return held(&out);
 }
 
-static Piece replaced_text(Arena *a, Piece in, const char *text, const char *by) {
-    Pattern *pattern = pattern_literal(a, (Piece){text, strlen(text)});
-    return replaced(a, in, pattern, (Piece){by, strlen(by)});
+// Where `text`, which begins with a space, is in `in` from `at` on; in.length: nowhere.
+static size_t text_at(Piece in, size_t at, const char *text, size_t n) {
+    while (in.length - at >= n) {
+        const char *space = memchr(in.text + at, ' ', in.length - at - n + 1);
+        if (!space) break;
+        if (memcmp(space, text, n) == 0) return (size_t)(space - in.text);
+        at = (size_t)(space - in.text) + 1;
+    }
+    return in.length;
 }
 
 // English spacing undone. The library's decoder also makes "do not" into "don't"; transformers' does not.
 static Piece cleaned(Arena *a, Piece in, bool do_not) {
-    if (!memchr(in.text, ' ', in.length)) return in;
     static const char *const pairs[][2] = {{" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (do_not || i != 7) in = replaced_text(a, in, pairs[i][0], pairs[i][1]);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        size_t n = strlen(pairs[i][0]), at = 0, hit = text_at(in, 0, pairs[i][0], n);
+        if (hit == in.length || (i == 7 && !do_not)) continue;
+        Growing out = {.arena = a};
+        for (; hit < in.length; hit = text_at(in, at, pairs[i][0], n)) {
+            growing_put(&out, in.text + at, hit - at);
+            growing_put(&out, pairs[i][1], strlen(pairs[i][1]));
+            at = hit + n;
+        }
+        growing_put(&out, in.text + at, in.length - at);
+        in = held(&out);
+    }
     return in;
 }
 
@@ -221,10 +249,10 @@ static void decode_wordpiece(Texts *t, const Decode *s) {
         if (i > 0 && goes_on) {
             p->text += s->text.length, p->length -= s->text.length;
         } else if (i > 0) {
-            Growing g = {.arena = t->arena};
-            growing_put(&g, " ", 1);
-            growing_put(&g, p->text, p->length);
-            *p = held(&g);
+            char *spaced = take(t->arena, char, p->length + 1);
+            spaced[0] = ' ';
+            memcpy(spaced + 1, p->text, p->length);
+            *p = (Piece){spaced, p->length + 1};
         }
         if (s->cleanup) *p = cleaned(t->arena, *p, true);
     }
@@ -305,7 +333,12 @@ static Piece decode_all(const Tokenizer *t, Arena *a, const int32_t *ids, size_t
     Texts texts = {.arena = a, .items = take(a, Piece, count + 1)};
     for (size_t i = 0; i < count; i++)
         if (token_of(t, ids[i], keep_special, &texts.items[texts.count])) texts.count++;
-    for (size_t i = 0; i < t->decodes.count; i++) decode_step(&texts, &t->decodes.steps[i]);
+    for (size_t i = 0; i < texts.count; i++) texts.limit += texts.items[i].length;
+    texts.limit = size_add(size_mul(texts.limit, GROWTH, "text"), GROWTH_FREE, "text");
+    for (size_t i = 0; i < t->decodes.count; i++) {
+        decode_step(&texts, &t->decodes.steps[i]);
+        check_growth(&texts);
+    }
     Growing out = {.arena = a};
     for (size_t i = 0; i < texts.count; i++) {
         if (i && !t->decodes.given) growing_put(&out, " ", 1);

@@ -92,9 +92,11 @@ static bool added_read(const Json *v, bool special, Added *out) {
     return true;
 }
 
+// A list with its texts indexed; of two with the same text, the later one is found.
 typedef struct {
     Added *items;
     size_t count, room;
+    Words places; // content → index
 } AddedList;
 
 static void list_put(const Load *l, AddedList *list, Added a) {
@@ -102,19 +104,27 @@ static void list_put(const Load *l, AddedList *list, Added a) {
         list->items = arena_grow(l->scratch, list->items, list->count, list->room * 2 + 32, sizeof a);
         list->room = list->room * 2 + 32;
     }
+    if (list->count == 0) words_open(&list->places, l->scratch, 0);
+    words_add(&list->places, l->scratch, a.content, (int32_t)list->count);
     list->items[list->count++] = a;
 }
 
-// The last one wins, as in a dict.
-static const Added *list_find(const AddedList *list, Piece content) {
-    for (size_t i = list->count; i-- > 0;)
-        if (list->items[i].content.length == content.length && memcmp(list->items[i].content.text, content.text, content.length) == 0) return &list->items[i];
-    return NULL;
-}
+static bool list_has(const AddedList *list, Piece content) { return words_id(&list->places, content.text, content.length) >= 0; }
 
 static int by_id(const void *a, const void *b) {
-    int32_t x = ((const Added *)a)->id, y = ((const Added *)b)->id;
-    return x < y ? -1 : x > y;
+    const Added *x = a, *y = b;
+    if (x->id != y->id) return x->id < y->id ? -1 : 1;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+// In the order of ids; of two with one id, the later one, as in a dict.
+static AddedList by_ids(const Load *l, AddedList list) {
+    AddedList out = {0};
+    for (size_t i = 0; i < list.count; i++) list.items[i].order = i;
+    if (list.count) qsort(list.items, list.count, sizeof *list.items, by_id);
+    for (size_t i = 0; i < list.count; i++)
+        if (i + 1 == list.count || list.items[i + 1].id != list.items[i].id) list_put(l, &out, list.items[i]);
+    return out;
 }
 
 static Added file_token(const Load *l, const Json *v, size_t i) {
@@ -149,8 +159,6 @@ static const Json *named_given(const Load *l, const char *key, bool *given) {
 
 static const char *const named_keys[TOKEN_NAMED] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
 
-static bool named_is(const AddedList *named, const Added *a) { return list_find(named, a->content) != NULL; }
-
 // tokenizer_config.json's added_tokens_decoder, or what older files have instead. Sorted by id.
 static AddedList config_tokens(const Load *l, const AddedList *from_file, const AddedList *special) {
     AddedList list = {0};
@@ -171,14 +179,13 @@ static AddedList config_tokens(const Load *l, const AddedList *from_file, const 
             const Json *id = &l->added_map->items[i];
             need(id->kind == JSON_NUMBER && id->integral && id->integer >= 0 && id->integer <= INT32_MAX, "%s/added_tokens.json: \"%.80s\" has no id", l->dir, l->added_map->keys[i]);
             Added a = {.content = {l->added_map->keys[i], l->added_map->key_lengths[i]}, .id = (int32_t)id->integer};
-            a.special = named_is(special, &a);
+            a.special = list_has(special, a.content);
             a.normalized = !a.special;
             list_put(l, &list, a);
         }
         for (size_t i = 0; i < from_file->count; i++) list_put(l, &list, from_file->items[i]);
     }
-    if (list.count) qsort(list.items, list.count, sizeof *list.items, by_id);
-    return list;
+    return by_ids(l, list);
 }
 
 // bos_token … mask_token, then every other *_token, as they stand.
@@ -211,7 +218,7 @@ static AddedList named_tokens(const Load *l, Piece contents[TOKEN_NAMED]) {
 static void list_put_all(const Load *l, AddedList *list, const Json *given) {
     Added a;
     for (size_t i = 0; given && given->kind == JSON_ARRAY && i < given->count; i++)
-        if (added_read(&given->items[i], false, &a) && !list_find(list, a.content)) list_put(l, list, a);
+        if (added_read(&given->items[i], false, &a) && !list_has(list, a.content)) list_put(l, list, a);
 }
 
 // extra_special_tokens, which used to be additional_special_tokens.
@@ -237,19 +244,21 @@ static AddedList extra_tokens(const Load *l) {
 static void tokens_add(const Load *l, Tokenizer *t) {
     AddedList file = file_tokens(l);
     if (file.count) added_put(l, t, file.items, file.count);
-    for (size_t i = 0; i < file.count; i++) {
-        int32_t id = tokenizer_id(t, file.items[i].content.text);
-        if (id != file.items[i].id) note("%s: the added token \"%.80s\" has id %d there and gets %d, as in the reference", l->path, file.items[i].content.text, file.items[i].id, id);
-    }
+    size_t moved = 0, first = 0;
+    for (size_t i = 0; i < file.count; i++)
+        if (tokenizer_id(t, file.items[i].content.text) != file.items[i].id && moved++ == 0) first = i;
+    if (moved)
+        note("%s: %zu added tokens get other ids than the file says, as in the reference: \"%.80s\" has %d there and %d here", l->path, moved, file.items[first].content.text,
+             file.items[first].id, tokenizer_id(t, file.items[first].content.text));
     Piece contents[TOKEN_NAMED];
     AddedList named = named_tokens(l, contents), extra = extra_tokens(l), special = named;
     for (size_t i = 0; i < extra.count; i++) list_put(l, &special, extra.items[i]);
     AddedList add = config_tokens(l, &file, &special);
     for (size_t i = 0; i < add.count; i++)
-        if (named_is(&named, &add.items[i])) add.items[i].special = true;
+        if (list_has(&named, add.items[i].content)) add.items[i].special = true;
     for (size_t i = 0; i < special.count; i++) {
         Added a = special.items[i];
-        if (words_id(&t->added_words, a.content.text, a.content.length) >= 0 || list_find(&add, a.content)) continue;
+        if (words_id(&t->added_words, a.content.text, a.content.length) >= 0 || list_has(&add, a.content)) continue;
         if (i < named.count) a.special = true;
         list_put(l, &add, a);
     }
@@ -267,12 +276,15 @@ static void tokens_add(const Load *l, Tokenizer *t) {
 
 typedef struct {
     int32_t *ids;
-    size_t count;
+    size_t count, room;
 } Side;
 
 static void side_put(const Load *l, Side *s, int64_t id, const char *where) {
     need(id >= 0 && id <= INT32_MAX, "%s: the id %lld", where, (long long)id);
-    s->ids = arena_grow(l->keep, s->ids, s->count, s->count + 1, sizeof *s->ids);
+    if (s->count == s->room) {
+        s->ids = arena_grow(l->keep, s->ids, s->count, s->room * 2 + 4, sizeof *s->ids);
+        s->room = s->room * 2 + 4;
+    }
     s->ids[s->count++] = (int32_t)id;
 }
 

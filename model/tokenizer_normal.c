@@ -9,7 +9,9 @@
 
 #include "tokenizer_parts.h"
 
-#define STEPS_MAX 100 // of a file; published ones have up to 6. Splits recurse as deep as they are many
+#define STEPS_MAX 100 // of a file; published ones have up to 6
+#define GROWTH 100    // a text may become so many times as long, and GROWTH_FREE more: U+FDFA takes 11 times
+#define GROWTH_FREE ((size_t)1 << 20)
 
 // ---- reading
 
@@ -183,9 +185,14 @@ static Piece stripped(Piece p, bool left, bool right, bool *origin) {
     return (Piece){p.text + begin, end - begin};
 }
 
-static void apply_replace(Growing *out, const Normal *s, Piece in, bool *origin) {
+static void check_growth(const Growing *out, size_t limit) {
+    need(out->length <= limit, "tokenizer.json: its normalizer blows a text up to more than %zu bytes; the file is damaged", limit);
+}
+
+static void apply_replace(Growing *out, const Normal *s, Piece in, bool *origin, size_t limit) {
     size_t at = 0, begin, end;
     while (pattern_find(s->pattern, in.text, in.length, at, &begin, &end)) {
+        check_growth(out, limit);
         growing_put(out, in.text + at, begin - at);
         growing_put(out, s->text.text, s->text.length);
         size_t one = 0;
@@ -252,9 +259,10 @@ static bool charsmap_find(const Normal *s, Piece p, Piece *replacement) {
     return true;
 }
 
-static void apply_charsmap(Growing *out, const Normal *s, Piece in) {
+static void apply_charsmap(Growing *out, const Normal *s, Piece in, size_t limit) {
     Piece r;
     for (size_t at = 0; at < in.length;) {
+        check_growth(out, limit);
         size_t end = unicode_cluster_end(in.text, in.length, at);
         if (end - at < 6 && charsmap_find(s, (Piece){in.text + at, end - at}, &r)) {
             growing_put(out, r.text, r.length);
@@ -272,6 +280,7 @@ static void apply_charsmap(Growing *out, const Normal *s, Piece in) {
 
 Piece normals_apply(const Normals *n, Growing buffers[2], Piece text, bool *origin) {
     Growing *out = &buffers[0], *held = &buffers[1]; // `text` may lie in `held`, never in `out`
+    const size_t limit = size_add(size_mul(text.length, GROWTH, "text"), GROWTH_FREE, "text");
     for (size_t i = 0; i < n->count; i++) {
         const Normal *s = &n->steps[i];
         if (s->kind == NORMAL_STRIP) {
@@ -289,12 +298,13 @@ Piece normals_apply(const Normals *n, Growing buffers[2], Piece text, bool *orig
             if (text.length) growing_put(out, s->text.text, s->text.length);
             growing_put(out, text.text, text.length);
             break;
-        case NORMAL_REPLACE: apply_replace(out, s, text, origin); break;
+        case NORMAL_REPLACE: apply_replace(out, s, text, origin, limit); break;
         case NORMAL_BERT: apply_bert(out, s, text, origin); break;
         case NORMAL_NMT: apply_nmt(out, text, origin); break;
-        case NORMAL_CHARSMAP: apply_charsmap(out, s, text); break;
+        case NORMAL_CHARSMAP: apply_charsmap(out, s, text, limit); break;
         case NORMAL_BYTES: bytes_put(out, text); break;
         }
+        check_growth(out, limit);
         text = (Piece){out->text, out->length};
         Growing *swap = out;
         out = held, held = swap;

@@ -41,7 +41,8 @@ typedef struct {
 typedef struct {
     Word *words;
     size_t count, room;
-    uint32_t *by_text, *by_id; // open addressing: index + 1, 0 is free
+    uint64_t *by_text; // open addressing: hash << 32 | index + 1, 0 is free
+    uint32_t *by_id;   // likewise, without the hash
     uint32_t mask;
     int32_t highest;
 } Words;
@@ -227,6 +228,7 @@ const Json *class_part(Arena *a, const char *text, const char *const *values);
 
 typedef struct {
     Piece content, normal; // as written, and as normalised (what is looked for and what decodes)
+    size_t order;          // in the file that it comes from
     int32_t id;
     bool single_word, left, right, normalized, special;
 } Added;

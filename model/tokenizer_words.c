@@ -33,12 +33,12 @@ Piece piece_copy(Arena *a, Piece p) { return (Piece){arena_text(a, p.text, p.len
 
 static void words_index(Words *w, Arena *a, uint32_t slots) {
     w->mask = slots - 1;
-    w->by_text = take_zero(a, uint32_t, slots);
+    w->by_text = take_zero(a, uint64_t, slots);
     w->by_id = take_zero(a, uint32_t, slots);
     for (uint32_t i = 0; i < w->count; i++) {
-        uint32_t h = hash_bytes(w->words[i].text.text, w->words[i].text.length) & w->mask;
+        uint32_t hash = hash_bytes(w->words[i].text.text, w->words[i].text.length), h = hash & w->mask;
         while (w->by_text[h]) h = (h + 1) & w->mask;
-        w->by_text[h] = i + 1;
+        w->by_text[h] = (uint64_t)hash << 32 | (i + 1);
     }
     for (uint32_t i = 0; i < w->count; i++) {
         uint32_t h = hash_number((uint32_t)w->words[i].id) & w->mask;
@@ -56,10 +56,11 @@ void words_open(Words *w, Arena *a, size_t expected) {
     words_index(w, a, slots);
 }
 
-static uint32_t text_slot(const Words *w, const char *text, size_t n) {
-    uint32_t h = hash_bytes(text, n) & w->mask;
+static uint32_t text_slot(const Words *w, const char *text, size_t n, uint32_t hash) {
+    uint32_t h = hash & w->mask;
     for (; w->by_text[h]; h = (h + 1) & w->mask) {
-        Piece p = w->words[w->by_text[h] - 1].text;
+        if ((uint32_t)(w->by_text[h] >> 32) != hash) continue;
+        Piece p = w->words[(uint32_t)w->by_text[h] - 1].text;
         if (p.length == n && memcmp(p.text, text, n) == 0) break;
     }
     return h;
@@ -72,8 +73,8 @@ static uint32_t id_slot(const Words *w, int32_t id) {
 }
 
 void words_add(Words *w, Arena *a, Piece text, int32_t id) {
-    uint32_t slot = text_slot(w, text.text, text.length);
-    uint32_t index = w->by_text[slot];
+    uint32_t hash = piece_hash(text), slot = text_slot(w, text.text, text.length, hash);
+    uint32_t index = (uint32_t)w->by_text[slot];
     if (index) {
         w->words[index - 1].id = id;
     } else {
@@ -81,11 +82,11 @@ void words_add(Words *w, Arena *a, Piece text, int32_t id) {
             w->words = arena_grow(a, w->words, w->count, w->room * 2, sizeof *w->words);
             w->room *= 2;
             words_index(w, a, (w->mask + 1) * 2);
-            slot = text_slot(w, text.text, text.length);
+            slot = text_slot(w, text.text, text.length, hash);
         }
         w->words[w->count] = (Word){text, id};
         index = (uint32_t)++w->count;
-        w->by_text[slot] = index;
+        w->by_text[slot] = (uint64_t)hash << 32 | index;
     }
     w->by_id[id_slot(w, id)] = index;
     if (id > w->highest) w->highest = id;
@@ -93,7 +94,7 @@ void words_add(Words *w, Arena *a, Piece text, int32_t id) {
 
 int32_t words_id(const Words *w, const char *text, size_t n) {
     if (w->count == 0) return -1;
-    uint32_t index = w->by_text[text_slot(w, text, n)];
+    uint32_t index = (uint32_t)w->by_text[text_slot(w, text, n, hash_bytes(text, n))];
     return index ? w->words[index - 1].id : -1;
 }
 

@@ -1,4 +1,6 @@
 // tokenize.c: `retina tokenize`: texts to token ids, and back.
+#include "tokenize.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +9,7 @@
 #include "model/tokenizer.h"
 #include "model/unicode.h"
 
-int run_tokenize(int argc, char **argv);
+
 
 typedef struct {
     const Tokenizer *tokenizer;
