@@ -7,6 +7,7 @@
 // Unicode (unicode_tables.py measures them).
 #include <string.h>
 
+#include "io/base64.h"
 #include "tokenizer_parts.h"
 
 #define STEPS_MAX 100 // of a file; published ones have up to 6
@@ -15,41 +16,19 @@
 
 // ---- reading
 
-// Strict base64 with padding; dies on anything else.
-static Piece base64_read(Arena *a, Piece in, const char *where) {
-    need(in.length % 4 == 0 && in.length > 0, "%s: base64 of %zu characters, a multiple of 4 is wanted", where, in.length);
-    unsigned char *out = take(a, unsigned char, in.length / 4 * 3);
-    size_t n = 0;
-    for (size_t i = 0; i < in.length; i += 4) {
-        uint32_t word = 0;
-        int pads = 0;
-        for (int j = 0; j < 4; j++) {
-            char c = in.text[i + (size_t)j];
-            int v = c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : c >= '0' && c <= '9' ? c - '0' + 52 : c == '+' ? 62 : c == '/' ? 63 : -1;
-            bool pad = c == '=' && i + 4 == in.length && j >= 2;
-            need(v >= 0 || pad, "%s: not base64: \"%c\" at character %zu", where, c, i + (size_t)j);
-            need(!pads || pad, "%s: not base64: text after its padding", where);
-            pads += pad;
-            word = word << 6 | (pad ? 0 : (uint32_t)v);
-        }
-        for (int j = 0; j < 3 - pads; j++) out[n++] = (unsigned char)(word >> (16 - 8 * j));
-    }
-    return (Piece){(char *)out, n};
-}
-
 static void charsmap_read(Normal *s, Arena *a, const Json *json, const char *where) {
     const Json *given = json_get(json, "precompiled_charsmap");
     need(given && given->kind == JSON_TEXT, "%s: Precompiled without its text precompiled_charsmap", where);
-    Piece map = base64_read(a, (Piece){given->text, given->length}, where);
-    const unsigned char *b = (const unsigned char *)map.text;
-    need(map.length >= 4, "%s: a charsmap of %zu bytes", where, map.length);
+    Bytes map = base64_decode(a, given->text, given->length, BASE64_STRICT, where);
+    const unsigned char *b = map.bytes;
+    need(map.size >= 4, "%s: a charsmap of %zu bytes", where, map.size);
     size_t trie = (size_t)b[0] | (size_t)b[1] << 8 | (size_t)b[2] << 16 | (size_t)b[3] << 24;
     s->unit_count = trie / 4;
-    need(s->unit_count > 0 && s->unit_count <= (map.length - 4) / 4, "%s: a charsmap of %zu bytes that promises a trie of %zu", where, map.length, trie);
+    need(s->unit_count > 0 && s->unit_count <= (map.size - 4) / 4, "%s: a charsmap of %zu bytes that promises a trie of %zu", where, map.size, trie);
     uint32_t *units = take(a, uint32_t, s->unit_count);
     for (size_t i = 0; i < s->unit_count; i++, b += 4) units[i] = (uint32_t)b[4] | (uint32_t)b[5] << 8 | (uint32_t)b[6] << 16 | (uint32_t)b[7] << 24;
     s->units = units;
-    s->pool = (Piece){map.text + 4 + s->unit_count * 4, map.length - 4 - s->unit_count * 4};
+    s->pool = (Piece){(const char *)map.bytes + 4 + s->unit_count * 4, map.size - 4 - s->unit_count * 4};
     size_t bad = utf8_invalid(s->pool.text, s->pool.length);
     need(bad == s->pool.length, "%s: a charsmap with a replacement that is not UTF-8, at byte %zu", where, bad);
 }

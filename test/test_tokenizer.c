@@ -178,7 +178,7 @@ static void errors(void) {
     refuses("unknown post-processor", "\"post_processor\":{\"type\":\"Magic\"},", "post-processor of type \"Magic\"");
     refuses("unknown behaviour", "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"Eaten\"},", "behavior \"Eaten\"");
     refuses("template with a hole", "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},{\"Sequence\":{\"id\":\"A\"}}],\"special_tokens\":{}},", "\"<s>\" is not in special_tokens");
-    refuses("charsmap that is not base64", "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"ab!d\"},", "not base64");
+    refuses("charsmap that is not base64", "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"ab!d\"},", "not in the alphabet");
     refuses("charsmap that promises more", "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\"},", "promises a trie");
     refuses("added token without content", "\"added_tokens\":[{\"id\":1}],", "no \"content\"");
     refuses_file("no model", "{}", "no object \"model\"");
