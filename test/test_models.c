@@ -9,6 +9,7 @@
 #include "check.h"
 #include "golden.h"
 #include "model/device.h"
+#include "model/generate.h"
 #include "model/model.h"
 
 #define ALLOW 1e-5
@@ -18,6 +19,28 @@ static Tensor mask_of(Arena *a, Tensor given) { // the reference's int64 mask, r
     Tensor m = tensor_take(a, DTYPE_U8, given.ndim, given.shape);
     for (size_t i = 0; i < tensor_count(given); i++) ((uint8_t *)m.data)[i] = i32(given)[i] != 0;
     return m;
+}
+
+// Every generate() call of the reference with its settings: the same ids.
+static void answers(Arena *a, Golden *g, const Model *m, Inputs in, const char *name) {
+    if (in.ids.shape[0] != 1) return;
+    in.mask = NO_TENSOR;
+    for (size_t k = 0; k < golden_answers(g); k++) {
+        GoldenAnswer want = golden_answer(g, k);
+        GenerateOptions o = generate_options(a, m);
+        const Json *s = want.settings;
+        o.max_new = (int)json_int_or(s, "max_new_tokens", 20);
+        o.min_new = (int)json_int_or(s, "min_new_tokens", 0);
+        o.beams = (int)json_int_or(s, "num_beams", 1);
+        o.length_penalty = json_real_or(s, "length_penalty", 1);
+        o.repetition_penalty = json_real_or(s, "repetition_penalty", o.repetition_penalty);
+        o.no_repeat_ngram = (int)json_int_or(s, "no_repeat_ngram_size", o.no_repeat_ngram);
+        Generated *got = generate(a, m, &in, 1, &o, NULL);
+        bool same = (size_t)got->count == want.count;
+        for (size_t i = 0; same && i < want.count; i++) same = got->ids[i] == (int32_t)want.ids[i];
+        check(same, "%s: generate %zu (beams %d, penalty %g, n-gram %d, at least %d): %d ids, %s", name, k, o.beams, o.repetition_penalty,
+              o.no_repeat_ngram, o.min_new, got->count, got->stopped);
+    }
 }
 
 static void family_case(const char *directory, const char *golden, const char *weights) {
@@ -49,7 +72,7 @@ static void family_case(const char *directory, const char *golden, const char *w
             double d = golden_distance(want, out.logits);
             check(d <= ALLOW, "%s: logits rel %.1e (allow %.0e)", name, d, ALLOW);
         }
-        // the dry run planned exactly what the forward took
+        if (m->family->next) answers(a, g, m, in, name);
         trap_end(&trap);
     }
     arena_free(a);

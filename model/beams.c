@@ -1,0 +1,174 @@
+// beams.c: beam search as transformers 5 runs it (early_stopping false): the running beams and the finished ones
+// are two lists; a finished text counts only when it stood among the best o->beams of its step; the search ends
+// when no running beam can still beat the worst finished one.
+#include "beams.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NEVER -1e9f // the reference's score of what is not there
+
+typedef struct {
+    float score;
+    int beam;
+    int32_t id;
+} Candidate;
+
+typedef struct {
+    int32_t *ids; // the answer so far
+    float *logprobs;
+    float score; // running: the sum; finished: over length^penalty
+    int count;
+    bool there;
+} Beam;
+
+static int by_score(const void *a, const void *b) {
+    const Candidate *x = a, *y = b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    if (x->beam != y->beam) return x->beam < y->beam ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+typedef struct {
+    const GenerateOptions *o;
+    int V, K, keep, prompt; // beams; candidates of a step
+    int32_t *sequence;      // room for prompt and answer of one beam
+    Beam *running, *finished;
+    Arena *kept;
+} Search;
+
+static Beam beam_room(Arena *a, int max_new) { return (Beam){.ids = take(a, int32_t, (size_t)max_new), .logprobs = take(a, float, (size_t)max_new), .score = NEVER}; }
+
+static void beam_copy(Beam *to, const Beam *from) {
+    int32_t *ids = to->ids;
+    float *logprobs = to->logprobs;
+    memcpy(ids, from->ids, (size_t)from->count * sizeof *ids);
+    memcpy(logprobs, from->logprobs, (size_t)from->count * sizeof *logprobs);
+    *to = *from;
+    to->ids = ids;
+    to->logprobs = logprobs;
+}
+
+// The best `keep` continuations of all running beams.
+static Candidate *candidates(Search *s, Arena *scratch, const float *logits, int step) {
+    Candidate *best = take(scratch, Candidate, (size_t)s->keep + 1);
+    int n = 0;
+    float *scores = take(scratch, float, (size_t)s->V);
+    for (int k = 0; k < s->K; k++) {
+        const float *row = logits + (size_t)k * (size_t)s->V;
+        float log_sum = (float)generate_log_sum(scratch, row, s->V);
+        for (int i = 0; i < s->V; i++) scores[i] = row[i] - log_sum;
+        memcpy(s->sequence + s->prompt, s->running[k].ids, (size_t)step * sizeof(int32_t));
+        generate_process(scores, s->V, s->sequence, s->prompt + step, step, s->o);
+        for (int i = 0; i < s->V; i++) {
+            Candidate c = {scores[i] + s->running[k].score, k, i};
+            if (n == s->keep && by_score(&c, &best[n - 1]) >= 0) continue;
+            int at = n < s->keep ? n++ : n - 1;
+            for (; at > 0 && by_score(&c, &best[at - 1]) < 0; at--) best[at] = best[at - 1];
+            best[at] = c;
+        }
+    }
+    return best;
+}
+
+static void extend(Beam *to, const Beam *from, const Candidate *c, float logprob) {
+    beam_copy(to, from);
+    to->ids[to->count] = c->id;
+    to->logprobs[to->count++] = logprob;
+    to->score = c->score;
+    to->there = true;
+}
+
+// Finished candidates among the first K enter the list of the K best finished texts.
+static void finish(Search *s, const Beam *ended, float score) {
+    int worst = 0;
+    for (int k = 1; k < s->K; k++)
+        if (s->finished[k].score < s->finished[worst].score) worst = k;
+    if (score <= s->finished[worst].score) return;
+    beam_copy(&s->finished[worst], ended);
+    s->finished[worst].score = score;
+    s->finished[worst].there = true;
+}
+
+// Whether a running beam could still beat the worst finished text at its present length.
+static bool hopeful(const Search *s, int length) {
+    float best = s->running[0].score;
+    for (int k = 1; k < s->K; k++) best = s->running[k].score > best ? s->running[k].score : best;
+    best = best / (float)pow((double)length, s->o->length_penalty);
+    for (int k = 0; k < s->K; k++)
+        if (best > (s->finished[k].there ? s->finished[k].score : NEVER)) return true;
+    return false;
+}
+
+Generated beam_search(Arena *a, Arena *kept, Arena *scratch, const Model *m, const Inputs *prompt, const GenerateOptions *o, Taps *taps) {
+    Mark whole = arena_mark(kept);
+    int K = o->beams, P = (int)prompt->ids.shape[1];
+    Search s = {.o = o, .V = m->vocabulary, .K = K, .keep = (o->eos_count + 1 > 2 ? o->eos_count + 1 : 2) * K, .prompt = P, .kept = kept};
+    s.sequence = take(kept, int32_t, (size_t)(P + o->max_new));
+    memcpy(s.sequence, prompt->ids.data, (size_t)P * sizeof(int32_t));
+    Beam *running = take(kept, Beam, (size_t)K), *fresh = take(kept, Beam, (size_t)K), ended = beam_room(kept, o->max_new);
+    s.finished = take(kept, Beam, (size_t)K);
+    for (int k = 0; k < K; k++) {
+        running[k] = beam_room(kept, o->max_new), fresh[k] = beam_room(kept, o->max_new), s.finished[k] = beam_room(kept, o->max_new);
+        running[k].score = k ? NEVER : 0;
+    }
+    Cache *cache = m->family->cache(kept, m, K, P + o->max_new);
+    cache->first = 0, cache->count = 1;
+    Mark mark = arena_mark(scratch);
+    Run *run = run_new(scratch);
+    run->taps = taps;
+    if (taps) taps_begin(taps);
+    Tensor logits = m->family->next(run, m, prompt, cache);
+    for (int k = 1; k < K; k++) cache_copy(cache, k, 0);
+    cache->count = K;
+    float *first = take(scratch, float, (size_t)K * (size_t)s.V);
+    for (int k = 0; k < K; k++) memcpy(first + (size_t)k * (size_t)s.V, logits.data, (size_t)s.V * sizeof(float));
+    const float *scores = first;
+    int *from = take(kept, int, (size_t)K);
+    bool hope = true; // decided by the step before, as in the reference
+    for (int step = 0;; step++) {
+        s.running = running;
+        Candidate *best = candidates(&s, scratch, scores, step);
+        int taken = 0;
+        bool all_end = true;
+        for (int i = 0; i < s.keep; i++) {
+            Candidate c = best[i];
+            bool end = generate_ends(o, c.id) || step + 1 == o->max_new;
+            const float *row = scores + (size_t)c.beam * (size_t)s.V;
+            float logprob = row[c.id] - (float)generate_log_sum(scratch, row, s.V);
+            all_end = all_end && end;
+            if (end && i < K && hope) {
+                extend(&ended, &running[c.beam], &c, logprob);
+                finish(&s, &ended, c.score / (float)pow((double)(step + 1), o->length_penalty));
+            }
+            if (!end && taken < K) {
+                extend(&fresh[taken], &running[c.beam], &c, logprob);
+                from[taken++] = c.beam;
+            }
+        }
+        if (all_end || taken < K) break;
+        Beam *t = running;
+        running = fresh;
+        fresh = t;
+        s.running = running;
+        hope = hope && hopeful(&s, step + 1);
+        if (!hope) break;
+        arena_release(scratch, mark);
+        cache_gather(cache, scratch, from);
+        Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(K, 1));
+        for (int k = 0; k < K; k++) i32(ids)[k] = running[k].ids[running[k].count - 1];
+        scores = f32(m->family->next(run_new(scratch), m, &(Inputs){.ids = ids}, cache));
+    }
+    int top = 0;
+    for (int k = 1; k < K; k++)
+        if (s.finished[k].score > s.finished[top].score) top = k;
+    const Beam *b = &s.finished[top];
+    Generated g = {.count = b->count, .ids = take(a, int32_t, (size_t)o->max_new), .logprobs = take(a, float, (size_t)o->max_new)};
+    memcpy(g.ids, b->ids, (size_t)b->count * sizeof *g.ids);
+    memcpy(g.logprobs, b->logprobs, (size_t)b->count * sizeof *g.logprobs);
+    g.stopped = b->count && generate_ends(o, g.ids[b->count - 1]) ? "eos" : "length";
+    arena_release(scratch, mark);
+    arena_release(kept, whole);
+    return g;
+}

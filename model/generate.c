@@ -1,0 +1,222 @@
+// generate.c: greedy, drawn and beam-searched text. See generate.h.
+//
+// Held by: test/test_models.c, ids equal to the reference's generate() for each setting.
+// The order of the processors is the reference's: repetition penalty, repeated n-grams, banned ids, least length;
+// then, when drawing, temperature, top-k, top-p.
+#include "generate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "beams.h"
+#include "io/random.h"
+#include "kernels.h"
+
+static const int32_t *id_list(Arena *a, const Json *v, int *count) {
+    *count = 0;
+    if (!v) return NULL;
+    if (v->kind == JSON_NUMBER) {
+        int32_t *one = take(a, int32_t, 1);
+        *one = (int32_t)v->integer;
+        *count = 1;
+        return one;
+    }
+    if (v->kind != JSON_ARRAY) return NULL;
+    int32_t *list = take(a, int32_t, v->count);
+    for (size_t i = 0; i < v->count; i++) list[(*count)++] = (int32_t)v->items[i].integer;
+    return list;
+}
+
+GenerateOptions generate_options(Arena *a, const Model *m) {
+    GenerateOptions o = {.max_new = 64, .beams = 1, .length_penalty = 1, .temperature = 1, .top_p = 1, .repetition_penalty = 1};
+    const Json *file = NULL;
+    char *path = path_join(a, m->dir, "generation_config.json");
+    if (file_exists(path)) file = json_read(a, path);
+    const Json *eos = json_get(file, "eos_token_id");
+    if (!eos) eos = json_get(m->config, "eos_token_id");
+    if (!eos) eos = json_get(config_text(m->config), "eos_token_id");
+    static const Json llama_eos = {.kind = JSON_NUMBER, .integral = true, .integer = 2, .number = 2};
+    const char *type = json_text_or(config_text(m->config), "model_type", "llama");
+    if (!eos && (strcmp(type, "llama") == 0 || strcmp(type, "mistral") == 0)) eos = &llama_eos; // the class default
+    o.eos = id_list(a, eos, &o.eos_count);
+    // Greedy text still goes through these processors when the file sets them.
+    o.repetition_penalty = json_real_or(file, "repetition_penalty", 1);
+    o.no_repeat_ngram = (int)json_int_or(file, "no_repeat_ngram_size", 0);
+    const Json *bad = json_get(file, "bad_words_ids");
+    if (bad && bad->kind == JSON_ARRAY && bad->count) {
+        int32_t *list = take(a, int32_t, bad->count);
+        for (size_t i = 0; i < bad->count; i++) {
+            const Json *word = &bad->items[i];
+            need(word->kind == JSON_ARRAY && word->count == 1, "%s: bad_words_ids of several tokens cannot be followed", path);
+            list[o.banned_count++] = (int32_t)word->items[0].integer;
+        }
+        o.banned = list;
+    }
+    return o;
+}
+
+void generate_process(float *scores, int V, const int32_t *sequence, int length, int new_count, const GenerateOptions *o) {
+    if (o->repetition_penalty != 1) {
+        float p = (float)o->repetition_penalty;
+        for (int i = 0; i < length; i++) { // each id once: the first time that it stands in the sequence
+            bool seen = false;
+            for (int j = 0; j < i && !seen; j++) seen = sequence[j] == sequence[i];
+            if (seen || sequence[i] < 0 || sequence[i] >= V) continue;
+            float *s = &scores[sequence[i]];
+            *s = *s < 0 ? *s * p : *s / p;
+        }
+    }
+    int n = o->no_repeat_ngram;
+    if (n > 0 && length + 1 >= n)
+        for (int i = 0; i + n <= length; i++)
+            if (memcmp(sequence + i, sequence + length - (n - 1), (size_t)(n - 1) * sizeof *sequence) == 0) scores[sequence[i + n - 1]] = -INFINITY;
+    for (int i = 0; i < o->banned_count; i++)
+        if (o->banned[i] >= 0 && o->banned[i] < V) scores[o->banned[i]] = -INFINITY;
+    if (new_count < o->min_new)
+        for (int i = 0; i < o->eos_count; i++)
+            if (o->eos[i] >= 0 && o->eos[i] < V) scores[o->eos[i]] = -INFINITY;
+}
+
+bool generate_ends(const GenerateOptions *o, int32_t id) {
+    for (int i = 0; i < o->eos_count; i++)
+        if (o->eos[i] == id) return true;
+    return false;
+}
+
+double generate_log_sum(Arena *scratch, const float *scores, int V) {
+    Mark mark = arena_mark(scratch);
+    float *e = take(scratch, float, (size_t)V), top = -INFINITY;
+    for (int i = 0; i < V; i++) top = scores[i] > top ? scores[i] : top;
+    for (int i = 0; i < V; i++) e[i] = scores[i] - top;
+    kernels()->exp(e, e, V);
+    double sum = log_of((double)kernels()->sum(e, V)) + (double)top;
+    arena_release(scratch, mark);
+    return sum;
+}
+
+typedef struct {
+    float score;
+    int32_t id;
+} Choice;
+
+static int by_score(const void *a, const void *b) {
+    const Choice *x = a, *y = b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+// temperature, top-k, top-p, then one uniform number against the running sum of probabilities, largest first.
+static int32_t draw(Arena *scratch, const float *scores, int V, const GenerateOptions *o, int text, int step) {
+    Mark mark = arena_mark(scratch);
+    Choice *c = take(scratch, Choice, (size_t)V);
+    for (int i = 0; i < V; i++) c[i] = (Choice){scores[i] / (float)o->temperature, i};
+    qsort(c, (size_t)V, sizeof *c, by_score);
+    int keep = o->top_k > 0 && o->top_k < V ? o->top_k : V;
+    while (keep < V && o->top_k > 0 && c[keep].score == c[keep - 1].score) keep++; // the reference keeps ties of the k-th
+    while (keep > 1 && c[keep - 1].score == -INFINITY) keep--;
+    double *p = take(scratch, double, (size_t)keep), sum = 0, running = 0;
+    for (int i = 0; i < keep; i++) {
+        float e = c[i].score - c[0].score;
+        kernels()->exp(&e, &e, 1);
+        sum += p[i] = (double)e;
+    }
+    int nucleus = keep;
+    if (o->top_p < 1) // the smallest set whose probability reaches top_p, at least one
+        for (nucleus = 0; nucleus < keep && (nucleus == 0 || running < o->top_p);) running += p[nucleus++] / sum;
+    sum = 0;
+    for (int i = 0; i < nucleus; i++) sum += p[i];
+    double u = rng_uniform(rng_sub(rng_of(o->seed, "sample"), (uint64_t)text), (uint64_t)step) * sum;
+    int32_t id = c[nucleus - 1].id;
+    for (int i = 0; i < nucleus; i++) {
+        if (u < p[i]) {
+            id = c[i].id;
+            break;
+        }
+        u -= p[i];
+    }
+    arena_release(scratch, mark);
+    return id;
+}
+
+static int32_t largest(const float *scores, int V) {
+    int best = 0;
+    for (int i = 1; i < V; i++)
+        if (scores[i] > scores[best]) best = i;
+    return best;
+}
+
+typedef struct {
+    int32_t *sequence; // prompt and answer
+    int length, prompt;
+    bool done;
+} Text;
+
+// Chooses the next id of one text from its logits, and notes it. The logits are changed.
+static void choose(Arena *scratch, Text *t, Generated *g, float *logits, int V, const GenerateOptions *o, int text) {
+    double log_sum = generate_log_sum(scratch, logits, V);
+    float *scores = take(scratch, float, (size_t)V);
+    memcpy(scores, logits, (size_t)V * sizeof *scores);
+    generate_process(scores, V, t->sequence, t->length, g->count, o);
+    int32_t id = o->sample ? draw(scratch, scores, V, o, text, g->count) : largest(scores, V);
+    g->logprobs[g->count] = (float)((double)logits[id] - log_sum);
+    g->ids[g->count++] = id;
+    t->sequence[t->length++] = id;
+    if (generate_ends(o, id)) t->done = true, g->stopped = "eos";
+    else if (o->heard && !o->heard(o->arg, text, id)) t->done = true, g->stopped = "stop";
+    else if (g->count == o->max_new) t->done = true, g->stopped = "length";
+}
+
+Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, const GenerateOptions *o, Taps *taps) {
+    need(m->family->next, "%s: models of the family %s do not generate text", m->dir, m->family->name);
+    need(o->max_new >= 1 && count >= 1, "generate: at least one new token of one prompt is wanted");
+    Generated *out = take_zero(a, Generated, (size_t)count);
+    Arena *kept = arena_new("the text's keys and values"), *scratch = arena_new("generation");
+    if (o->beams > 1) {
+        for (int i = 0; i < count; i++) out[i] = beam_search(a, kept, scratch, m, &prompts[i], o, taps);
+        arena_free(scratch);
+        arena_free(kept);
+        return out;
+    }
+    int V = m->vocabulary, longest = 0;
+    for (int i = 0; i < count; i++)
+        if (prompts[i].ids.shape[1] > longest) longest = (int)prompts[i].ids.shape[1];
+    Cache *cache = m->family->cache(kept, m, count, longest + o->max_new);
+    Text *texts = take_zero(kept, Text, (size_t)count);
+    for (int i = 0; i < count; i++) {
+        Text *t = &texts[i];
+        t->prompt = t->length = (int)prompts[i].ids.shape[1];
+        t->sequence = take(kept, int32_t, (size_t)(t->length + o->max_new));
+        memcpy(t->sequence, prompts[i].ids.data, (size_t)t->length * sizeof(int32_t));
+        out[i].ids = take(a, int32_t, (size_t)o->max_new);
+        out[i].logprobs = take(a, float, (size_t)o->max_new);
+        cache->first = i, cache->count = 1;
+        Mark mark = arena_mark(scratch);
+        Run *run = run_new(scratch);
+        run->taps = taps;
+        if (taps) taps_begin(taps);
+        Tensor logits = m->family->next(run, m, &prompts[i], cache);
+        choose(scratch, t, &out[i], f32(logits), V, o, i);
+        arena_release(scratch, mark);
+    }
+    cache->first = 0, cache->count = count;
+    for (;;) {
+        bool all_done = true;
+        for (int i = 0; i < count; i++) all_done = all_done && texts[i].done;
+        if (all_done) break;
+        Mark mark = arena_mark(scratch);
+        Run *run = run_new(scratch);
+        Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(count, 1));
+        for (int i = 0; i < count; i++) {
+            i32(ids)[i] = texts[i].sequence[texts[i].length - 1];
+            if (texts[i].done) cache->lengths[i] = 0; // its row is computed along and ignored
+        }
+        Tensor logits = m->family->next(run, m, &(Inputs){.ids = ids}, cache);
+        for (int i = 0; i < count; i++)
+            if (!texts[i].done) choose(scratch, &texts[i], &out[i], f32(logits) + (size_t)i * (size_t)V, V, o, i);
+        arena_release(scratch, mark);
+    }
+    arena_free(scratch);
+    arena_free(kept);
+    return out;
+}
