@@ -1,0 +1,127 @@
+// backward_attention.c: gradients of rotary positions and of attention.
+// Letters: B batch items, H query heads, G key/value heads, D head width, Tq queries, Tk keys.
+//
+// With weights P = softmax(S), out O = P V and its gradient dO:  dV = Pᵀ dO;  dP = dO Vᵀ;
+// dS = P (dP - rowsum(P dP)), times the slope of the cap, times the scale;  dQ = dS K;  dK = dSᵀ Q.
+// P is computed again. Heads that share keys add their dK and dV in ascending order.
+#include "backward.h"
+#include "io/thread.h"
+#include "model/kernels.h"
+
+// The rotation turned back: out[j] = x[j] c - x[j+h] s, out[j+h] = x[j+h] c + x[j] s.
+void backward_rotary(Backward *w, const OpRecord *op, const float *g) {
+    Tensor x = op->in[0];
+    long T = x.shape[1], width = x.shape[2], D = width / op->choice, half = tensor_last(op->in[1]), rows = tensor_rows(op->in[1]);
+    float *dx = gradient_zeroed(w, x);
+    for (long r = 0; dx && r < x.shape[0] * T; r++) {
+        const float *c = f32(op->in[1]) + r % rows * half, *s = f32(op->in[2]) + r % rows * half;
+        for (long at = 0; at < width; at += D) {
+            const float *gh = g + r * width + at;
+            float *d = dx + r * width + at;
+            for (long j = 0; j < half; j++) {
+                d[j] += gh[j] * c[j] + gh[j + half] * s[j];
+                d[j + half] += gh[j + half] * c[j] - gh[j] * s[j];
+            }
+            for (long j = 2 * half; j < D; j++) d[j] += gh[j];
+        }
+    }
+}
+
+typedef struct {
+    const OpRecord *op;
+    const AttnShape *shape;
+    const float *g, *P; // P (B, H, Tq, Tk)
+    const float *q, *k, *v;
+    float *dq, *dk, *dv; // NULL: not wanted
+    bool fresh_q;
+    float *room;
+    size_t room_size, packed_at, square_at;
+    long B, H, G, D, Tq, Tk;
+} Work;
+
+// A small product of one thread, C (M, N): the tiles of model/kernels.h, K in one piece.
+static void product(float *packed, GemmKind kind, long M, long N, long K, const float *A, long lda, const float *B, long ldb, float *C,
+                    long ldc, bool accumulate) {
+    const KernelTable *t = kernels();
+    Gemm whole = {.kind = kind == GEMM_TN ? GEMM_NN : kind, .M = M, .N = N, .K = K, .B = B, .B_type = DTYPE_F32, .ldb = ldb};
+    float *Ap = packed, *Bp = packed + (size_t)t->MR * (size_t)K;
+    for (long n = 0; n < N; n += t->NR) {
+        t->pack_b(Bp, &whole, 0, K, n);
+        long columns = N - n < t->NR ? N - n : t->NR;
+        for (long m = 0; m < M; m += t->MR) {
+            int mr = (int)(M - m < t->MR ? M - m : t->MR);
+            if (kind == GEMM_TN)
+                for (long k = 0; k < K; k++)
+                    for (int r = 0; r < mr; r++) Ap[k * mr + r] = A[k * lda + m + r];
+            else
+                for (int r = 0; r < mr; r++)
+                    for (long k = 0; k < K; k++) Ap[k * mr + r] = A[(m + r) * lda + k];
+            float tile[16 * 32];
+            for (int r = 0; accumulate && r < mr; r++)
+                for (int i = 0; i < t->NR; i++) tile[r * t->NR + i] = i < columns ? C[(m + r) * ldc + n + i] : 0;
+            t->tile(mr, K, Ap, Bp, tile, t->NR, accumulate);
+            for (int r = 0; r < mr; r++) memcpy(C + (m + r) * ldc + n, tile + r * t->NR, (size_t)columns * sizeof(float));
+        }
+    }
+}
+
+// dS from dP, in place, one row: P and dP over the keys.
+static void scores_row(const Work *w, float *dp, const float *p, const float *capped) {
+    float sum = row_dot(p, dp, w->Tk), cap = w->shape->softcap;
+    for (long j = 0; j < w->Tk; j++) {
+        float d = p[j] * (dp[j] - sum);
+        if (capped) d *= 1 - (capped[j] / cap) * (capped[j] / cap);
+        dp[j] = d * w->shape->scale;
+    }
+}
+
+static void head(const Work *w, float *room, long b, long h) {
+    long D = w->D, Tq = w->Tq, Tk = w->Tk, lq = w->H * D, lk = w->G * D, at_q = b * Tq * lq + h * D, at_k = b * Tk * lk + h / (w->H / w->G) * D;
+    float *packed = room + w->packed_at, *dS = room;
+    const float *P = w->P + (b * w->H + h) * Tq * Tk, *dO = w->g + at_q;
+    if (w->dv) product(packed, GEMM_TN, Tk, D, Tq, P, Tk, dO, lq, w->dv + at_k, lk, true);
+    if (!w->dq && !w->dk) return;
+    product(packed, GEMM_NT, Tq, Tk, D, dO, lq, w->v + at_k, lk, dS, Tk, false);
+    float *capped = NULL;
+    if (w->shape->softcap > 0) {
+        capped = room + w->square_at;
+        product(packed, GEMM_NT, Tq, Tk, D, w->q + at_q, lq, w->k + at_k, lk, capped, Tk, false);
+        for (long i = 0; i < Tq * Tk; i++) capped[i] *= w->shape->scale;
+        kernels()->softcap(capped, capped, Tq * Tk, w->shape->softcap);
+    }
+    for (long i = 0; i < Tq; i++) scores_row(w, dS + i * Tk, P + i * Tk, capped ? capped + i * Tk : NULL);
+    if (w->dq) product(packed, GEMM_NN, Tq, D, Tk, dS, Tk, w->k + at_k, lk, w->dq + at_q, lq, !w->fresh_q);
+    if (w->dk) product(packed, GEMM_TN, Tk, D, Tq, dS, Tk, w->q + at_q, lq, w->dk + at_k, lk, true);
+}
+
+static void groups_job(void *arg, size_t begin, size_t end) {
+    const Work *w = arg;
+    float *room = w->room + (size_t)thread_index() * w->room_size;
+    long heads = w->H / w->G;
+    for (size_t i = begin; i < end; i++)
+        for (long h = 0; h < heads; h++) head(w, room, (long)i / w->G, (long)i % w->G * heads + h);
+}
+
+void backward_attention(Backward *w, const OpRecord *op, const float *g) {
+    Tensor q = op->in[0], k = op->in[1], v = op->in[2];
+    const AttnShape *s = &op->attn;
+    Work work = {.op = op, .shape = s, .g = g, .q = f32(q), .k = f32(k), .v = f32(v), .B = q.shape[0], .Tq = q.shape[1], .Tk = k.shape[1],
+                 .H = s->heads, .G = s->kv_heads, .D = q.shape[2] / s->heads};
+    long B = work.B, H = work.H, Tq = work.Tq, Tk = work.Tk, D = work.D;
+    work.dq = gradient_into(w, q, &work.fresh_q);
+    work.dk = gradient_zeroed(w, k);
+    work.dv = gradient_zeroed(w, v);
+    float *P = scratch_floats(w, (size_t)(B * H * Tq * Tk));
+    attention_rows(&(Attention){.out = scratch_floats(w, tensor_count(q)), .q = work.q, .k = work.k, .v = work.v, .B = B, .Tq = Tq, .Tk = Tk,
+                                .H = H, .G = work.G, .D = D, .scale = s->scale, .softcap = s->softcap, .causal = s->causal,
+                                .window = s->window, .key_lengths = s->key_lengths, .key_mask = s->key_mask.data, .mask = f32(s->mask),
+                                .weights = P});
+    work.P = P;
+    long longest = Tq > Tk ? Tq : Tk;
+    if (D > longest) longest = D;
+    work.square_at = (size_t)(Tq * Tk + 15) / 16 * 16;
+    work.packed_at = work.square_at * (s->softcap > 0 ? 2 : 1);
+    work.room_size = work.packed_at + (size_t)(longest * (16 + 32));
+    work.room = scratch_floats(w, work.room_size * (size_t)threads_count());
+    parallel_for((size_t)(B * work.G), 1, groups_job, &work);
+}

@@ -1,0 +1,208 @@
+// tape.c: nodes, lines and the walk. The gradients of the operations are in backward_*.c.
+//
+// Nodes 1 … P are the parameters, later ones the outputs of the current pass. Gradient buffers of outputs are taken
+// from the scratch arena and used again as soon as the operation that made the output has been walked: a pass of
+// many blocks touches the same few buffers, which then stay in the cache.
+#include "tape.h"
+
+#include "backward.h"
+
+typedef struct {
+    float *gradient;
+    size_t count;
+    bool keep; // a parameter or a watched tensor: its buffer does not change hands
+} Node;
+
+struct Tape {
+    Recorder recorder; // first: the recorder is the tape
+    Arena *arena;
+    Node *nodes; // nodes[0] is nobody
+    size_t node_count, node_room, parameter_count;
+    Tensor *parameters;
+    size_t parameter_room;
+    OpRecord *lines;
+    size_t line_count, line_room;
+    Arena *inner; // temporaries of one operation's gradient
+};
+
+typedef struct Buffer {
+    struct Buffer *next;
+    float *numbers;
+    size_t count;
+} Buffer;
+
+struct Backward {
+    Tape *tape;
+    Arena *arena;
+    Buffer *spare;
+};
+
+static int node_add(Tape *t, size_t count, bool keep) {
+    if (t->node_count == t->node_room) {
+        t->nodes = arena_grow(t->arena, t->nodes, t->node_count, t->node_room * 2, sizeof *t->nodes);
+        t->node_room *= 2;
+    }
+    t->nodes[t->node_count] = (Node){.count = count, .keep = keep};
+    return (int)t->node_count++;
+}
+
+static int tape_record(Recorder *self, const OpRecord *op) {
+    Tape *t = (Tape *)self;
+    if (t->line_count == t->line_room) {
+        t->lines = arena_grow(t->arena, t->lines, t->line_count, t->line_room * 2, sizeof *t->lines);
+        t->line_room *= 2;
+    }
+    OpRecord *line = &t->lines[t->line_count++];
+    *line = *op;
+    line->out.node = node_add(t, tensor_count(op->out), false);
+    return line->out.node;
+}
+
+Tape *tape_new(Arena *a) {
+    Tape *t = take_zero(a, Tape, 1);
+    t->recorder.record = tape_record;
+    t->arena = a;
+    t->inner = arena_new("one gradient"); // for the life of the process: few tapes are ever made
+    t->node_room = 1024, t->line_room = 1024, t->parameter_room = 256;
+    t->nodes = take(a, Node, t->node_room);
+    t->lines = take(a, OpRecord, t->line_room);
+    t->parameters = take(a, Tensor, t->parameter_room);
+    t->nodes[0] = (Node){0};
+    t->node_count = 1;
+    return t;
+}
+
+Recorder *tape_recorder(Tape *t) { return &t->recorder; }
+
+Tensor tape_parameter(Tape *t, Tensor data) {
+    need(data.dtype == DTYPE_F32, "a parameter is f32, not %s", dtype_name(data.dtype));
+    need(t->node_count == t->parameter_count + 1, "parameters are made before the first operation is recorded");
+    if (t->parameter_count == t->parameter_room) {
+        t->parameters = arena_grow(t->arena, t->parameters, t->parameter_count, t->parameter_room * 2, sizeof *t->parameters);
+        t->parameter_room *= 2;
+    }
+    data.node = node_add(t, tensor_count(data), true);
+    t->nodes[data.node].gradient = take_zero(t->arena, float, tensor_count(data));
+    t->parameters[t->parameter_count++] = data;
+    return data;
+}
+
+size_t tape_parameters(const Tape *t) { return t->parameter_count; }
+Tensor tape_parameter_at(const Tape *t, size_t i) { return t->parameters[i]; }
+
+float *tape_gradient(const Tape *t, Tensor x) {
+    return x.node > 0 && (size_t)x.node < t->node_count ? t->nodes[x.node].gradient : NULL;
+}
+
+void tape_zero(Tape *t) {
+    for (size_t i = 1; i <= t->parameter_count; i++) memset(t->nodes[i].gradient, 0, t->nodes[i].count * sizeof(float));
+}
+
+Tensor tape_watch(Tape *t, Tensor x) {
+    if (x.node) t->nodes[x.node].keep = true;
+    else x.node = node_add(t, tensor_count(x), true);
+    return x;
+}
+
+void tape_begin(Tape *t) {
+    t->line_count = 0;
+    t->node_count = t->parameter_count + 1;
+}
+
+// ---- what the gradients use
+
+static float *buffer_take(Backward *w, size_t count) {
+    for (Buffer **b = &w->spare; *b; b = &(*b)->next)
+        if ((*b)->count == count) {
+            float *numbers = (*b)->numbers;
+            *b = (*b)->next;
+            return numbers;
+        }
+    return take(w->arena, float, count);
+}
+
+static void buffer_give(Backward *w, float *numbers, size_t count) {
+    Buffer *b = take(w->arena, Buffer, 1);
+    *b = (Buffer){.next = w->spare, .numbers = numbers, .count = count};
+    w->spare = b;
+}
+
+bool gradient_wanted(Tensor x) { return x.node != 0; }
+
+float *gradient_into(Backward *w, Tensor x, bool *fresh) {
+    if (!x.node) return NULL;
+    Node *n = &w->tape->nodes[x.node];
+    *fresh = n->gradient == NULL;
+    if (*fresh) n->gradient = buffer_take(w, n->count);
+    return n->gradient;
+}
+
+float *gradient_zeroed(Backward *w, Tensor x) {
+    bool fresh = false;
+    float *d = gradient_into(w, x, &fresh);
+    if (d && fresh) memset(d, 0, tensor_count(x) * sizeof *d);
+    return d;
+}
+
+void gradient_pass(Backward *w, Tensor x, const OpRecord *op, const float *g) {
+    if (!x.node) return;
+    Node *n = &w->tape->nodes[x.node], *out = &w->tape->nodes[op->out.node];
+    if (!n->gradient && !out->keep && out->gradient == g && n->count == out->count) {
+        n->gradient = out->gradient; // the last reader of g takes it
+        out->gradient = NULL;
+        return;
+    }
+    bool fresh = false;
+    float *d = gradient_into(w, x, &fresh);
+    size_t count = n->count;
+    if (fresh) memcpy(d, g, count * sizeof *d);
+    else
+        for (size_t i = 0; i < count; i++) d[i] += g[i];
+}
+
+float *scratch_floats(Backward *w, size_t n) { return take(w->tape->inner, float, n); }
+
+// ---- the walk
+
+static BackwardFn *const backward_of[] = {
+    [OP_LINEAR] = backward_linear,         [OP_EMBEDDING] = backward_embedding,   [OP_LAYERNORM] = backward_layernorm,
+    [OP_RMSNORM] = backward_rmsnorm,       [OP_L2NORM] = backward_l2norm,         [OP_ACTIVATION] = backward_activation,
+    [OP_ADD] = backward_add,               [OP_ADD_ROWS] = backward_add_rows,     [OP_MUL] = backward_mul,
+    [OP_MUL_ROW] = backward_mul_row,       [OP_SCALE] = backward_scale,           [OP_SOFTCAP] = backward_softcap,
+    [OP_CLAMP] = backward_clamp,           [OP_PATCHIFY] = backward_patchify,     [OP_PREPEND_ROW] = backward_prepend_row,
+    [OP_ROWS_SLICE] = backward_rows_slice, [OP_ROWS_AT] = backward_rows_at,       [OP_ROWS_PUT] = backward_rows_put,
+    [OP_CONCAT_LAST] = backward_concat_last, [OP_CONCAT_TOKENS] = backward_concat_tokens,
+    [OP_MEAN_TOKENS] = backward_mean_tokens, [OP_SLICE_LAST] = backward_slice_last, [OP_ROTARY] = backward_rotary,
+    [OP_ATTENTION] = backward_attention,   [OP_CROSS_ENTROPY] = backward_cross_entropy,
+    [OP_MEAN_SQUARED] = backward_mean_squared, [OP_TRANSPOSE] = backward_transpose, [OP_SCALE_BY] = backward_scale_by,
+    [OP_EXP] = backward_exp,               [OP_DROPOUT] = backward_dropout,
+};
+
+void tape_seed(Tape *t, Arena *scratch, Tensor x, const float *g) {
+    if (!x.node) return;
+    Node *n = &t->nodes[x.node];
+    if (!n->gradient) n->gradient = take_zero(scratch, float, n->count);
+    for (size_t i = 0; i < n->count; i++) n->gradient[i] += g[i];
+}
+
+void tape_backward(Tape *t, Arena *scratch, Tensor loss, float weight) {
+    if (tensor_given(loss)) {
+        need(tensor_count(loss) == 1, "backward begins at one number, not at %zu", tensor_count(loss));
+        tape_seed(t, scratch, loss, &weight);
+    }
+    Backward w = {.tape = t, .arena = scratch};
+    Mark inner = arena_mark(t->inner);
+    for (size_t i = t->line_count; i-- > 0;) {
+        const OpRecord *op = &t->lines[i];
+        float *g = t->nodes[op->out.node].gradient;
+        if (!g) continue; // nothing that counts comes from here
+        need((size_t)op->kind < sizeof backward_of / sizeof *backward_of && backward_of[op->kind], "no gradient for operation %d",
+             (int)op->kind);
+        backward_of[op->kind](&w, op, g);
+        arena_release(t->inner, inner);
+        Node *out = &t->nodes[op->out.node];
+        if (out->keep || !out->gradient) continue;
+        buffer_give(&w, out->gradient, out->count);
+        out->gradient = NULL;
+    }
+}

@@ -1,0 +1,48 @@
+// tape.h: reverse-mode differentiation: a forward pass leaves a line per operation, backward walks the lines from
+// the last to the first and hands every input its gradient.
+//
+//     Tape *tape = tape_new(weights_arena);
+//     Tensor w = tape_parameter(tape, data);                // once; w.node names it from now on
+//     for (each step) {
+//         Run *run = run_new(step_arena);
+//         run->recorder = tape_recorder(tape);
+//         Tensor loss = …operations of model/ops.h…;
+//         tape_backward(tape, step_arena, loss);             // adds to the parameters' gradients
+//         adamw_step(…), tape_zero(tape);
+//         tape_begin(tape), arena_release(step_arena, mark); // the step's lines and values are gone
+//     }
+//
+// Gradients are f32. A gradient's bits depend on the numbers only: every sum runs in one fixed order, whatever the
+// threads and the instruction set. A view shares its tensor's node, so gradients are flat.
+#ifndef RETINA_TRAIN_TAPE_H
+#define RETINA_TRAIN_TAPE_H
+
+#include "model/ops.h"
+
+typedef struct Tape Tape;
+
+Tape *tape_new(Arena *a); // parameters' gradients and the list of lines live in this arena
+Recorder *tape_recorder(Tape *t);
+
+// Makes a tensor (f32, in memory that outlives the tape) a parameter: gives it a node and a gradient of zeros.
+Tensor tape_parameter(Tape *t, Tensor data);
+size_t tape_parameters(const Tape *t);
+Tensor tape_parameter_at(const Tape *t, size_t i); // in the order in which they were made
+float *tape_gradient(const Tape *t, Tensor x);     // of a parameter; NULL when x is none
+void tape_zero(Tape *t);                           // the parameters' gradients
+
+// A tensor that is no parameter but whose gradient is wanted (tests, several losses). Lasts until tape_begin.
+Tensor tape_watch(Tape *t, Tensor x);
+
+// Adds `g` (as many numbers as x has) to the gradient of x before tape_backward: for losses that are computed
+// outside of the operations (losses.h). A tensor without a node is ignored.
+void tape_seed(Tape *t, Arena *scratch, Tensor x, const float *g);
+
+// Walks the lines backwards from `loss` (one number; its gradient is `weight`), or only from the seeds when loss is
+// NO_TENSOR. Gradients of intermediates live in `scratch`. Can be called once per recorded pass.
+void tape_backward(Tape *t, Arena *scratch, Tensor loss, float weight);
+
+// Forgets all lines; parameters and their gradients stay.
+void tape_begin(Tape *t);
+
+#endif
