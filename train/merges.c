@@ -1,5 +1,5 @@
-// bpe.c: see bpe.h.
-#include "bpe.h"
+// merges.c: see merges.h.
+#include "merges.h"
 
 #include <string.h>
 
@@ -13,12 +13,12 @@ typedef struct {
     const char *text;
 } Word;
 
-struct Bpe {
+struct Merges {
     Arena *arena;
-    BpeKind kind;
+    MergesKind kind;
     Word *words;
     size_t word_count, word_room;
-    const char **symbols; // texts; for BPE_LLAMA the first 3 are <unk> <s> </s>, then 256 bytes
+    const char **symbols; // texts; for MERGES_LLAMA the first 3 are <unk> <s> </s>, then 256 bytes
     int symbol_count, symbol_room;
     int32_t (*merges)[2];
     int merge_count;
@@ -27,7 +27,7 @@ struct Bpe {
     int special_count;
 };
 
-static int symbol_add(Bpe *b, const char *text) {
+static int symbol_add(Merges *b, const char *text) {
     if (b->symbol_count == b->symbol_room) {
         b->symbols = arena_grow(b->arena, b->symbols, (size_t)b->symbol_count, (size_t)b->symbol_room * 2, sizeof *b->symbols);
         b->symbol_room *= 2;
@@ -36,7 +36,7 @@ static int symbol_add(Bpe *b, const char *text) {
     return b->symbol_count++;
 }
 
-static int symbol_find(const Bpe *b, const char *text) {
+static int symbol_find(const Merges *b, const char *text) {
     for (int i = 0; i < b->symbol_count; i++)
         if (strcmp(b->symbols[i], text) == 0) return i;
     return -1;
@@ -55,7 +55,7 @@ static const char *byte_character(Arena *a, int byte) {
 }
 
 // The order of the published CLIP vocabulary: bytes that print first, then the others.
-static void byte_symbols(Bpe *b, const char *suffix) {
+static void byte_symbols(Merges *b, const char *suffix) {
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < 256; i++) {
             bool prints = (i >= 0x21 && i <= 0x7E) || (i >= 0xA1 && i <= 0xAC) || i >= 0xAE;
@@ -63,13 +63,13 @@ static void byte_symbols(Bpe *b, const char *suffix) {
         }
 }
 
-Bpe *bpe_new(Arena *a, BpeKind kind) {
-    Bpe *b = take_zero(a, Bpe, 1);
-    *b = (Bpe){.arena = a, .kind = kind, .word_room = 256, .symbol_room = 1024};
+Merges *merges_new(Arena *a, MergesKind kind) {
+    Merges *b = take_zero(a, Merges, 1);
+    *b = (Merges){.arena = a, .kind = kind, .word_room = 256, .symbol_room = 1024};
     b->words = take(a, Word, b->word_room);
     b->symbols = take(a, const char *, b->symbol_room);
     b->special = take(a, const char *, 16);
-    if (kind == BPE_CLIP) {
+    if (kind == MERGES_CLIP) {
         byte_symbols(b, "");
         byte_symbols(b, "</w>");
     } else {
@@ -79,7 +79,7 @@ Bpe *bpe_new(Arena *a, BpeKind kind) {
     return b;
 }
 
-static void word_count(Bpe *b, const char *text, size_t n) {
+static void word_count(Merges *b, const char *text, size_t n) {
     for (size_t i = 0; i < b->word_count; i++)
         if (strncmp(b->words[i].text, text, n) == 0 && b->words[i].text[n] == 0) {
             b->words[i].times++;
@@ -94,7 +94,7 @@ static void word_count(Bpe *b, const char *text, size_t n) {
 
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-void bpe_read(Bpe *b, const char *text) {
+void merges_read(Merges *b, const char *text) {
     char word[256];
     bool opened = true; // a word that follows a space, or begins the text, opens with the mark
     for (const char *p = text; *p;) {
@@ -104,7 +104,7 @@ void bpe_read(Bpe *b, const char *text) {
             continue;
         }
         size_t n = 0;
-        if (b->kind == BPE_LLAMA && opened) memcpy(word, "▁", n = 3);
+        if (b->kind == MERGES_LLAMA && opened) memcpy(word, "▁", n = 3);
         bool letter = is_letter(*p);
         while (*p && *p != ' ' && *p != '\n' && is_letter(*p) == letter && n < sizeof word - 1) {
             need((unsigned char)*p < 0x80, "the world's sentences are ASCII");
@@ -118,7 +118,7 @@ void bpe_read(Bpe *b, const char *text) {
 static int word_order(const Word *x, const Word *y) { return strcmp(x->text, y->text); }
 
 // The words in byte order, cut into their first symbols.
-static void words_cut(Bpe *b) {
+static void words_cut(Merges *b) {
     for (size_t i = 1; i < b->word_count; i++) // by insertion: a few hundred words
         for (size_t j = i; j > 0 && word_order(&b->words[j], &b->words[j - 1]) < 0; j--) {
             Word t = b->words[j];
@@ -132,7 +132,7 @@ static void words_cut(Bpe *b) {
         for (size_t at = 0; at < n;) {
             size_t step = (unsigned char)w->text[at] < 0x80 ? 1 : 3; // the only other character is the mark
             bool last = at + step == n;
-            const char *text = arena_print(b->arena, "%.*s%s", (int)step, w->text + at, b->kind == BPE_CLIP && last ? "</w>" : "");
+            const char *text = arena_print(b->arena, "%.*s%s", (int)step, w->text + at, b->kind == MERGES_CLIP && last ? "</w>" : "");
             int s = symbol_find(b, text);
             w->symbols[w->count++] = s >= 0 ? s : symbol_add(b, text);
             at += step;
@@ -146,13 +146,13 @@ typedef struct {
 } Pair;
 
 // Whether pair x goes before y: more often, then by bytes.
-static bool pair_before(const Bpe *b, const Pair *x, const Pair *y) {
+static bool pair_before(const Merges *b, const Pair *x, const Pair *y) {
     if (x->times != y->times) return x->times > y->times;
     int c = strcmp(b->symbols[x->a], b->symbols[y->a]);
     return c ? c < 0 : strcmp(b->symbols[x->b], b->symbols[y->b]) < 0;
 }
 
-static bool best_pair(Bpe *b, Pair *best) {
+static bool best_pair(Merges *b, Pair *best) {
     Mark mark = arena_mark(b->arena);
     size_t room = 0, count = 0;
     for (size_t i = 0; i < b->word_count; i++) room += (size_t)b->words[i].count;
@@ -173,7 +173,7 @@ static bool best_pair(Bpe *b, Pair *best) {
     return count > 0;
 }
 
-void bpe_learn(Bpe *b, int most) {
+void merges_learn(Merges *b, int most) {
     words_cut(b);
     b->merges = arena_take(b->arena, (size_t)most, sizeof *b->merges);
     Pair p;
@@ -197,15 +197,15 @@ void bpe_learn(Bpe *b, int most) {
     b->ids = b->symbol_count;
 }
 
-int bpe_special(Bpe *b, const char *text) {
+int merges_special(Merges *b, const char *text) {
     need(b->special_count < 16, "more than 16 special tokens");
     b->special[b->special_count] = text;
     return b->ids + b->special_count++;
 }
 
-int bpe_size(const Bpe *b) { return b->ids + b->special_count; }
+int merges_size(const Merges *b) { return b->ids + b->special_count; }
 
-int bpe_words(const Bpe *b, int *whole) {
+int merges_words(const Merges *b, int *whole) {
     *whole = 0;
     for (size_t i = 0; i < b->word_count; i++) *whole += b->words[i].count == 1;
     return (int)b->word_count;
@@ -260,7 +260,7 @@ static void put_end(JsonOut *o, const char *key, const char *text, int id) {
     json_close(o);
 }
 
-static void clip_parts(JsonOut *o, const Bpe *b) {
+static void clip_parts(JsonOut *o, const Merges *b) {
     open_type(o, "normalizer", "Sequence");
     json_open(o, "normalizers", '[');
     put_type(o, NULL, "NFC");
@@ -333,8 +333,8 @@ static void llama_parts(JsonOut *o) {
     json_close(o), json_close(o), json_close(o);
 }
 
-void bpe_write(Bpe *b, const char *dir) {
-    bool clip = b->kind == BPE_CLIP;
+void merges_write(Merges *b, const char *dir) {
+    bool clip = b->kind == MERGES_CLIP;
     JsonOut *o = json_out(b->arena, 1);
     json_open(o, NULL, '{');
     json_put_text(o, "version", "1.0");

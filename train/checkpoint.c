@@ -1,0 +1,71 @@
+// checkpoint.c: see checkpoint.h.
+#include "checkpoint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/safetensors.h"
+
+struct Checkpoint {
+    Arena *arena;
+    Tensors *file;
+    const char *path;
+};
+
+void checkpoint_save(Arena *a, const char *path, CheckpointHead head, const Weight *list, size_t count) {
+    Mark mark = arena_mark(a);
+    TensorPlan *plan = take_zero(a, TensorPlan, count);
+    for (size_t i = 0; i < count; i++) {
+        Tensor t = list[i].tensor;
+        plan[i] = (TensorPlan){.name = list[i].name, .dtype = DTYPE_F32, .ndim = t.ndim};
+        for (int d = 0; d < t.ndim; d++) plan[i].shape[d] = t.shape[d];
+    }
+    const char *stage = arena_print(a, "%d", head.stage), *step = arena_print(a, "%lld", (long long)head.step);
+    const char *const metadata[] = {"format", "pt", "stage", stage, "step", step, "recipe", head.recipe, "notes", head.notes, NULL};
+    TensorsWriter *w = tensors_create(a, path, plan, count, metadata);
+    for (size_t i = 0; i < count; i++) tensors_put(w, list[i].name, list[i].tensor.data, tensor_bytes(list[i].tensor));
+    tensors_finish(w);
+    arena_release(a, mark);
+}
+
+static int64_t number(const char *path, const char *what, const char *text) {
+    char *end;
+    long long n = strtoll(text, &end, 10);
+    need(*text && *end == 0 && n >= 0, "%s: \"%s\" is no number of a %s; use --fresh", path, text, what);
+    return n;
+}
+
+Checkpoint *checkpoint_open(Arena *a, const char *path, const char *recipe, CheckpointHead *head) {
+    if (!file_exists(path)) return NULL;
+    Checkpoint *c = take(a, Checkpoint, 1);
+    *c = (Checkpoint){.arena = a, .file = tensors_open(a, path), .path = path};
+    const char *written = tensors_metadata(c->file, "recipe"), *notes = tensors_metadata(c->file, "notes");
+    const char *stage = tensors_metadata(c->file, "stage"), *step = tensors_metadata(c->file, "step");
+    need(written && notes && stage && step, "%s: no checkpoint of a training run; delete it or use --fresh", path);
+    need(strcmp(written, recipe) == 0, "%s: belongs to another recipe; use --fresh or another --out", path);
+    *head = (CheckpointHead){.recipe = arena_text(a, written, strlen(written)), .notes = arena_text(a, notes, strlen(notes)),
+                             .stage = (int)number(path, "stage", stage), .step = number(path, "step", step)};
+    return c;
+}
+
+void checkpoint_read(Checkpoint *c, const Weight *list, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const TensorEntry *e = tensors_need(c->file, list[i].name);
+        need(e->dtype == DTYPE_F32 && e->size == tensor_bytes(list[i].tensor), "%s: \"%s\" has another shape; use --fresh", c->path, e->name);
+        memcpy(list[i].tensor.data, e->bytes, e->size);
+    }
+    tensors_close(c->file);
+}
+
+size_t checkpoint_moments(Arena *a, const Adam *o, const char *const *names, Weight *list) {
+    size_t n = tape_parameters(o->tape);
+    for (size_t i = 0; i < n; i++) {
+        Tensor p = tape_parameter_at(o->tape, i);
+        p.node = 0;
+        for (int k = 0; k < 2; k++) {
+            list[2 * i + (size_t)k] = (Weight){.name = arena_print(a, "adam.%c.%s", "mv"[k], names[i]), .tensor = p};
+            list[2 * i + (size_t)k].tensor.data = k ? o->v[i] : o->m[i];
+        }
+    }
+    return 2 * n;
+}

@@ -1,0 +1,115 @@
+// zoo.h: what the recipes of the small models share: parameters of a model by name, batches of the world, saving as a
+// Hugging Face directory, scores with intervals.
+#ifndef RETINA_TRAIN_ZOO_H
+#define RETINA_TRAIN_ZOO_H
+
+#include "io/json.h"
+#include "losses.h"
+#include "model/model.h"
+#include "model/tokenizer.h"
+#include "optimiser.h"
+
+// ---- a model being trained (zoo_model.c)
+
+typedef struct {
+    Arena *arena;
+    const char *dir; // for messages
+    const Json *config;
+    size_t count, own; // parameters; the first `own` are the model's, the rest are used in training only
+    const char **names;
+    Tensor *data; // f32, without nodes
+} Trainee;
+
+// All parameters that the configuration's family asks for, uninitialised.
+Trainee *trainee_new(Arena *a, const char *dir, const char *config_json);
+Tensor *trainee_extra(Trainee *t, const char *name, int ndim, const long *shape); // before the first stage
+Tensor trainee_find(const Trainee *t, const char *name);
+
+// A stage: the parameters whose names fit one of the patterns (closed by NULL) are trained, the others stand still.
+typedef struct {
+    Tape *tape;
+    Model *model;
+    Adam *adam;
+    const char **names; // of the trained parameters, in the tape's order
+    Tensor *extra;      // data of the extra parameters, with nodes
+} Stage;
+Stage *stage_new(Arena *a, const Trainee *t, const char *const *patterns, AdamConfig config, Group all);
+
+Model *trainee_model(Arena *a, const Trainee *t); // with the weights as they are now, for scores
+
+// A run on disk: OUT/checkpoint.safetensors holds all parameters and the moments of the stage that was interrupted.
+typedef struct {
+    Arena *arena; // notes grow here
+    const char *path, *recipe;
+    char *notes;  // one line per fact: "NAME VALUE"
+    int stage;    // to continue in
+    int64_t step; // updates done in it
+    bool resumed;
+} Journey;
+Journey *journey_open(Arena *a, Trainee *t, const char *out, const char *recipe, bool fresh);
+void journey_note(Journey *j, const char *format, ...) PRINTF_LIKE(2, 3);
+const char *journey_noted(const Journey *j, const char *name, char value[64]); // NULL: not there
+void journey_begin(Journey *j, Stage *s, int stage); // reads the moments if the run was interrupted in this stage
+void journey_save(Journey *j, Arena *scratch, const Trainee *t, const Stage *s, int stage);
+void journey_end(Journey *j); // removes the file
+
+// BLAKE2b-128 of all f32 bytes of the model's own parameters in order, as 32 hex digits.
+const char *trainee_checksum(Arena *a, const Trainee *t);
+void trainee_round(Trainee *t); // to bf16, as the file will hold them
+void trainee_save(Arena *scratch, const Trainee *t, const char *dir); // config.json and model.safetensors
+
+// ---- batches (zoo_data.c)
+
+enum { ZOO_SIDE = 64, ZOO_PATCHES = (ZOO_SIDE / PATCH_SIDE) * (ZOO_SIDE / PATCH_SIDE) };
+
+// CLIP's normalisation of a picture (3, 64, 64).
+void zoo_pixels(float *out, const WorldScene *s);
+
+// What a batch of pictures with captions and near misses takes from the world.
+typedef struct {
+    int B, K;          // pictures, near misses for each
+    int full;          // percent of captions that tell everything
+    bool truth;        // patches wanted
+    uint64_t seed, first;
+} PairsWanted;
+typedef struct {
+    Tensor pixels;      // (B, 3, 64, 64)
+    Tensor ids;         // (B + B*K, T): captions, then near misses; empty ones hold the bare ends
+    uint8_t *given;     // (B, K)
+    PatchTruth *truth;  // (B, patches)
+} Pairs;
+Pairs zoo_pairs(Arena *step, const Tokenizer *tok, PairsWanted want);
+
+// Texts as one matrix of ids, padded at the end with `pad`. lengths (count) may be NULL.
+Tensor zoo_texts(Arena *step, const Tokenizer *tok, const char *const *texts, size_t count, int32_t pad, int32_t *lengths);
+
+// ---- scores (zoo_score.c)
+
+typedef struct {
+    const char *name;
+    double value, blind, bar; // blind: the best guess without looking; bar: world.md 3, 0 when there is none
+    int64_t right, of;        // 0 of 0: not a share
+} Score;
+// Wilson's interval of a share, 95 %.
+void score_interval(const Score *s, double *low, double *high);
+void scores_put(JsonOut *o, const Score *s, size_t count); // "scores": {…}
+void scores_print(const Score *s, size_t count);
+
+// ---- the recipes
+
+typedef struct {
+    const char *out;  // the directory
+    uint64_t seed;
+    int steps;        // percent of the recipe's steps: 100 is the shipped model
+    bool fresh;
+    int stop_after;   // updates after which to stop and print the checksum; 0: go to the end
+    const char *clip; // llava: directory of the tower
+} ZooOptions;
+// Both return the checksum of the weights when they stop (in a).
+const char *zoo_clip(Arena *a, const ZooOptions *o);
+const char *zoo_llava(Arena *a, const ZooOptions *o);
+
+void zoo_preprocessor_write(Arena *a, const char *dir);
+const char *zoo_world_hash(Arena *a); // of the first pictures and captions of the world, as 32 hex digits
+
+#endif

@@ -1,0 +1,379 @@
+// zoo_clip.c: the recipe of the zoo's `clip`, and its scores.
+//
+// Two stages, because a tower trained on captions alone learns colours and never shapes (world.md 3):
+//   0  the vision tower alone: every patch token, after blocks 3 and 5, must tell which object owns its patch: shape, colour,
+//      size, pattern, box and, which is what makes shapes learnable, the pixels that it owns
+//   1  everything: CLIP's loss, the choice between the caption and four near misses, and the patch targets still
+// The heads on the patch tokens are not saved. The position table begins with sines and cosines of the patch's place.
+#include <string.h>
+
+#include "merges.h"
+#include "init.h"
+#include "io/blake2b.h"
+#include "io/file.h"
+#include "io/progress.h"
+#include "model/clip.h"
+#include "real.h"
+#include "zoo.h"
+
+enum { BATCH = 32, NEAR = 4, STAGES = 2, HEADS = 2, EVERY = 100, SUM_AT = 20, SENTENCES = 4000, WIDTH = 96, TEXT_WIDTH = 64 };
+static const int head_after[HEADS] = {5, 3};  // blocks
+static const int stage_steps[STAGES] = {1600, 2000};
+static const double stage_lr[STAGES] = {3e-3, 2e-3};
+static const int stage_warmup[STAGES] = {200, 100};
+static const char *const stage_names[STAGES] = {"clip: patches", "clip: captions"};
+#define LOGIT_SCALE_MAX 4.605170185988092 // ln 100
+
+static const InitRule rules[] = {
+    {"logit_scale", INIT_CONSTANT, 2.6592600369327783},           // ln(1 / 0.07)
+    {"*layer*norm*.weight", INIT_CONSTANT, 1},
+    {"*norm*.weight", INIT_CONSTANT, 1},
+    {"*.bias", INIT_CONSTANT, 0},
+    {"*class_embedding", INIT_NORMAL, 0.10206207261596577},       // 96^-0.5
+    {"vision_model.embeddings.position_embedding.weight", INIT_CONSTANT, 0}, // sines and cosines below
+    {"*position_embedding.weight", INIT_NORMAL, 0.01},
+    {"*token_embedding.weight", INIT_NORMAL, 0.02},
+    {"vision_model.*.out_proj.weight", INIT_NORMAL_FAN, 0.28867513459481287}, // (2 L)^-0.5: blocks add up to size one
+    {"vision_model.*.fc2.weight", INIT_NORMAL_FAN, 0.28867513459481287},
+    {"text_model.*.out_proj.weight", INIT_NORMAL_FAN, 0.35355339059327373},
+    {"text_model.*.fc2.weight", INIT_NORMAL_FAN, 0.35355339059327373},
+    {"*.weight", INIT_NORMAL_FAN, 1},
+};
+
+static const char *config_text_of(Arena *a, const Tokenizer *tok) {
+    int bos = tokenizer_named(tok, TOKEN_BOS), eos = tokenizer_named(tok, TOKEN_EOS), V = tokenizer_highest(tok) + 1;
+    return arena_print(a, "{\n"
+        "  \"architectures\": [\"CLIPModel\"],\n  \"dtype\": \"bfloat16\",\n  \"initializer_factor\": 1.0,\n"
+        "  \"logit_scale_init_value\": 2.6592,\n  \"model_type\": \"clip\",\n  \"projection_dim\": %d,\n"
+        "  \"text_config\": {\n    \"attention_dropout\": 0.0,\n    \"bos_token_id\": %d,\n    \"eos_token_id\": %d,\n"
+        "    \"hidden_act\": \"quick_gelu\",\n    \"hidden_size\": %d,\n    \"intermediate_size\": %d,\n    \"layer_norm_eps\": 1e-05,\n"
+        "    \"max_position_embeddings\": 77,\n    \"model_type\": \"clip_text_model\",\n    \"num_attention_heads\": 4,\n"
+        "    \"num_hidden_layers\": 4,\n    \"pad_token_id\": %d,\n    \"projection_dim\": %d,\n    \"vocab_size\": %d\n  },\n"
+        "  \"vision_config\": {\n    \"attention_dropout\": 0.0,\n    \"hidden_act\": \"quick_gelu\",\n    \"hidden_size\": %d,\n"
+        "    \"image_size\": %d,\n    \"intermediate_size\": %d,\n    \"layer_norm_eps\": 1e-05,\n    \"model_type\": \"clip_vision_model\",\n"
+        "    \"num_attention_heads\": 4,\n    \"num_channels\": 3,\n    \"num_hidden_layers\": 6,\n    \"patch_size\": %d,\n"
+        "    \"projection_dim\": %d\n  }\n}\n",
+        TEXT_WIDTH, bos, eos, TEXT_WIDTH, 4 * TEXT_WIDTH, eos, TEXT_WIDTH, V, WIDTH, ZOO_SIDE, 4 * WIDTH, PATCH_SIDE, TEXT_WIDTH);
+}
+
+// ---- tokenizer
+
+static void tokenizer_make(Arena *a, const char *dir, uint64_t seed) {
+    Merges *b = merges_new(a, MERGES_CLIP);
+    for (uint64_t i = 0; i < SENTENCES; i++) {
+        WorldScene s;
+        world_scene_in(&s, WORLD_SCENES, seed, SPLIT_TRAIN, i);
+        char text[WORLD_TEXT];
+        for (int kind = 0; kind < CAPTION_KINDS; kind++)
+            if (world_caption(text, &s, (CaptionKind)kind, rng_sub(s.rng, 77))) merges_read(b, text);
+    }
+    merges_learn(b, 4096);
+    merges_special(b, "<|startoftext|>");
+    merges_special(b, "<|endoftext|>");
+    merges_write(b, dir);
+    static const char config[] =
+        "{\n  \"bos_token\": \"<|startoftext|>\",\n  \"eos_token\": \"<|endoftext|>\",\n  \"errors\": \"replace\",\n"
+        "  \"model_max_length\": 77,\n  \"pad_token\": \"<|endoftext|>\",\n  \"tokenizer_class\": \"CLIPTokenizer\",\n"
+        "  \"unk_token\": \"<|endoftext|>\"\n}\n";
+    file_write(path_join(a, dir, "tokenizer_config.json"), config, sizeof config - 1);
+}
+
+void zoo_preprocessor_write(Arena *a, const char *dir) {
+    const char *text = arena_print(a, "{\n  \"crop_size\": {\"height\": %d, \"width\": %d},\n  \"do_center_crop\": true,\n"
+        "  \"do_convert_rgb\": true,\n  \"do_normalize\": true,\n  \"do_rescale\": true,\n  \"do_resize\": true,\n"
+        "  \"image_mean\": [0.48145466, 0.4578275, 0.40821073],\n  \"image_processor_type\": \"CLIPImageProcessor\",\n"
+        "  \"image_std\": [0.26862954, 0.26130258, 0.27577711],\n  \"resample\": 3,\n"
+        "  \"rescale_factor\": 0.00392156862745098,\n  \"size\": {\"shortest_edge\": %d}\n}\n", ZOO_SIDE, ZOO_SIDE, ZOO_SIDE);
+    file_write(path_join(a, dir, "preprocessor_config.json"), text, strlen(text));
+}
+
+// ---- parameters
+
+// Row 1 + p of the table: sines and cosines of the column and of the row of patch p, wavelengths 2 pi 100^(i/n).
+static void positions_fill(float *table) {
+    int n = WIDTH / 4, side = ZOO_SIDE / PATCH_SIDE;
+    for (int p = 0; p < ZOO_PATCHES; p++)
+        for (int half = 0; half < 2; half++)
+            for (int i = 0; i < n; i++) {
+                double angle = (half ? p / side : p % side) / real_exp(real_log(100) * i / n);
+                float *row = table + (1 + p) * WIDTH + half * 2 * n;
+                row[i] = (float)(0.7 * real_cos(angle - 1.57079632679489661923)); // sin
+                row[n + i] = (float)(0.7 * real_cos(angle));
+            }
+}
+
+static Trainee *parameters_make(Arena *a, const char *dir, const Tokenizer *tok, uint64_t seed) {
+    Trainee *t = trainee_new(a, dir, config_text_of(a, tok));
+    for (int h = 0; h < HEADS; h++) {
+        trainee_extra(t, arena_print(a, "patches.%d.norm.weight", h), DIMS(WIDTH));
+        trainee_extra(t, arena_print(a, "patches.%d.norm.bias", h), DIMS(WIDTH));
+        trainee_extra(t, arena_print(a, "patches.%d.head.weight", h), DIMS(PATCH_WIDTH, WIDTH));
+        trainee_extra(t, arena_print(a, "patches.%d.head.bias", h), DIMS(PATCH_WIDTH));
+    }
+    for (size_t i = 0; i < t->count; i++) init_tensor(t->data[i], rules, sizeof rules / sizeof *rules, seed, t->names[i]);
+    positions_fill(f32(trainee_find(t, "vision_model.embeddings.position_embedding.weight")));
+    return t;
+}
+
+// ---- one step
+
+typedef struct {
+    double patches, pairs, hard, shape_right, pairs_right, hard_right;
+} Losses;
+
+static double patches_backward(Run *run, const Stage *s, Arena *step, const Tensor *states, const Pairs *p, Losses *l) {
+    double total = 0;
+    for (int h = 0; h < HEADS; h++) {
+        const Tensor *e = s->extra + 4 * h;
+        Tensor x = rows_slice(run, states[head_after[h]], 1, ZOO_PATCHES + 1);
+        x = linear(run, layernorm(run, x, e[0], e[1], 1e-5f), e[2], e[3]);
+        float *d = take(step, float, tensor_count(x));
+        PatchScore score = patch_loss(f32(x), p->truth, (int)tensor_rows(x), 1.0 / HEADS, d);
+        tape_seed(s->tape, step, x, d);
+        total += score.loss / HEADS;
+        if (h == 0) l->shape_right = score.shape_right;
+    }
+    return total;
+}
+
+static Tensor image_embed(Run *run, const Clip *m, Tensor last) {
+    return l2norm(run, linear(run, clip_vision_pooled(run, m->vision, last), m->visual_projection, NO_TENSOR), 1e-12f);
+}
+
+static Tensor text_embed(Run *run, const Clip *m, Tensor ids) {
+    Tensor last = clip_text_forward(run, m->text, ids, NO_TENSOR);
+    return l2norm(run, linear(run, clip_text_pooled(run, m->text, last, ids), m->text_projection, NO_TENSOR), 1e-12f);
+}
+
+static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int stage, uint64_t seed) {
+    Losses l = {0};
+    const Clip *m = s->model->own;
+    bool texts = stage == 1;
+    Pairs p = zoo_pairs(step, texts ? tok : NULL, (PairsWanted){.B = BATCH, .K = texts ? NEAR : 0, .full = 75, .truth = true,
+                        .seed = seed + 100 + (uint64_t)stage, .first = (uint64_t)s->adam->step * BATCH});
+    tape_begin(s->tape);
+    tape_zero(s->tape);
+    Run *run = run_new(step);
+    run->recorder = tape_recorder(s->tape);
+    bool wanted[7] = {0};
+    Tensor states[7];
+    for (int h = 0; h < HEADS; h++) wanted[head_after[h]] = true;
+    Tensor last = clip_vision_forward(run, m->vision, p.pixels, false, texts ? -1 : head_after[0], wanted, states);
+    l.patches = patches_backward(run, s, step, states, &p, &l);
+    if (texts) {
+        Tensor image = image_embed(run, m, last), text = text_embed(run, m, p.ids);
+        float *di = take(step, float, tensor_count(image)), *dt = take(step, float, tensor_count(text)), ds;
+        Contrast c = contrast_loss(step, f32(image), f32(text), BATCH, TEXT_WIDTH, NEAR, p.given, f32(m->logit_scale)[0], 1, di, dt, &ds);
+        tape_seed(s->tape, step, image, di);
+        tape_seed(s->tape, step, text, dt);
+        tape_seed(s->tape, step, m->logit_scale, &ds);
+        l.pairs = c.pairs, l.hard = c.hard, l.pairs_right = c.pairs_right, l.hard_right = c.hard_right;
+    }
+    tape_backward(s->tape, step, NO_TENSOR, 1);
+    return l;
+}
+
+// ---- scores
+
+enum { SCORED = 1500, CHUNK = 100 };
+
+typedef struct {
+    float *image, *text, *wrong[CHANGES]; // (SCORED, TEXT_WIDTH), unit length
+    bool has[CHANGES][SCORED];
+    uint64_t graph[SCORED];
+} Scored;
+
+static void embed_chunk(const Clip *m, const Tokenizer *tok, Scored *e, int first, uint64_t seed) {
+    Arena *a = arena_new("scores");
+    Run *run = run_new(a);
+    Tensor pixels = tensor_take(a, DTYPE_F32, DIMS(CHUNK, 3, ZOO_SIDE, ZOO_SIDE));
+    const char *texts[(1 + CHANGES) * CHUNK];
+    for (int i = 0; i < CHUNK; i++) {
+        WorldScene s, other;
+        world_scene_in(&s, WORLD_SCENES, seed, SPLIT_TEST, (uint64_t)(first + i));
+        zoo_pixels(f32(pixels) + (size_t)i * 3 * ZOO_SIDE * ZOO_SIDE, &s);
+        e->graph[first + i] = world_graph(&s);
+        Rng r = rng_sub(s.rng, 78);
+        char *text = take(a, char, WORLD_TEXT);
+        world_caption(text, &s, CAPTION_FULL, rng_sub(r, 3));
+        texts[i] = text;
+        for (int k = 0; k < CHANGES; k++) {
+            char *wrong = take_zero(a, char, WORLD_TEXT);
+            bool ok = world_change(&other, &s, (WorldChange)k, rng_sub(r, (uint64_t)(20 + k)));
+            e->has[k][first + i] = ok && world_caption(wrong, &other, CAPTION_FULL, rng_sub(r, 3));
+            texts[(1 + k) * CHUNK + i] = wrong;
+        }
+    }
+    Tensor image = image_embed(run, m, clip_vision_forward(run, m->vision, pixels, false, -1, NULL, NULL));
+    memcpy(e->image + first * TEXT_WIDTH, f32(image), tensor_bytes(image));
+    for (int k = -1; k < CHANGES; k++) {
+        Tensor ids = zoo_texts(a, tok, texts + (k + 1) * CHUNK, CHUNK, tokenizer_named(tok, TOKEN_EOS), NULL);
+        Tensor text = text_embed(run, m, ids);
+        memcpy((k < 0 ? e->text : e->wrong[k]) + first * TEXT_WIDTH, f32(text), tensor_bytes(text));
+    }
+    arena_free(a);
+}
+
+static double cosine(const float *a, const float *b) {
+    double s = 0;
+    for (int i = 0; i < TEXT_WIDTH; i++) s += (double)a[i] * b[i];
+    return s;
+}
+
+// Among groups of 100 pictures of different graphs: whose own text is the nearest, and the other way round.
+static void retrieval(const Scored *e, Score *i2t, Score *t2i) {
+    int group[CHUNK], n = 0;
+    for (int i = 0; i < SCORED; i++) {
+        bool known = false;
+        for (int j = 0; j < n; j++) known = known || e->graph[group[j]] == e->graph[i];
+        if (!known) group[n++] = i;
+        if (n < CHUNK) continue;
+        for (int p = 0; p < CHUNK; p++) {
+            const float *v = e->image + group[p] * TEXT_WIDTH, *t = e->text + group[p] * TEXT_WIDTH;
+            double own = cosine(v, t);
+            bool first_text = true, first_image = true;
+            for (int q = 0; q < CHUNK; q++) {
+                first_text = first_text && (q == p || cosine(v, e->text + group[q] * TEXT_WIDTH) < own);
+                first_image = first_image && (q == p || cosine(e->image + group[q] * TEXT_WIDTH, t) < own);
+            }
+            i2t->right += first_text, t2i->right += first_image;
+            i2t->of++, t2i->of++;
+        }
+        n = 0;
+    }
+}
+
+static size_t scores_make(Arena *a, const Trainee *t, const Tokenizer *tok, uint64_t seed, Score *out) {
+    static const double bars[CHANGES] = {[CHANGE_COLOUR] = 0.98, [CHANGE_SHAPE] = 0.9, [CHANGE_SIZE] = 0.9, [CHANGE_HABITAT] = 0.99,
+                                         [CHANGE_BINDING] = 0.75};
+    Scored *e = take_zero(a, Scored, 1);
+    e->image = take(a, float, SCORED * TEXT_WIDTH);
+    e->text = take(a, float, SCORED * TEXT_WIDTH);
+    for (int k = 0; k < CHANGES; k++) e->wrong[k] = take(a, float, SCORED * TEXT_WIDTH);
+    const Clip *m = trainee_model(a, t)->own;
+    Progress bar = progress_start("clip: scores", SCORED);
+    for (int i = 0; i < SCORED; i += CHUNK) {
+        embed_chunk(m, tok, e, i, seed + 2);
+        progress_at(&bar, (size_t)(i + CHUNK));
+    }
+    progress_end(&bar);
+    size_t n = 0;
+    out[n++] = (Score){.name = "image to text among 100", .blind = 0.01, .bar = 0.95};
+    out[n++] = (Score){.name = "text to image among 100", .blind = 0.01, .bar = 0.95};
+    retrieval(e, &out[0], &out[1]);
+    for (int k = 0; k < CHANGES; k++) {
+        Score *s = &out[n++];
+        *s = (Score){.name = arena_print(a, "choice: %s", world_change_names[k]), .blind = 0.5, .bar = bars[k]};
+        for (int i = 0; i < SCORED; i++)
+            if (e->has[k][i]) {
+                const float *v = e->image + i * TEXT_WIDTH;
+                s->right += cosine(v, e->text + i * TEXT_WIDTH) > cosine(v, e->wrong[k] + i * TEXT_WIDTH);
+                s->of++;
+            }
+    }
+    for (size_t i = 0; i < n; i++) out[i].value = out[i].of ? (double)out[i].right / (double)out[i].of : 0;
+    return n;
+}
+
+// ---- the recipe
+
+const char *zoo_world_hash(Arena *a) {
+    Blake2b h;
+    uint8_t digest[16], rgb[ZOO_SIDE * ZOO_SIDE * 3];
+    blake2b_start(&h, sizeof digest, NULL, 0);
+    for (uint64_t i = 0; i < 16; i++) {
+        WorldScene s;
+        world_scene(&s, WORLD_SCENES, 0, i);
+        world_render(&s, ZOO_SIDE, rgb);
+        blake2b_add(&h, rgb, sizeof rgb);
+        for (int k = 0; k < WORLD_CAPTIONS; k++) {
+            char text[WORLD_TEXT] = {0};
+            world_caption_of(text, &s, k);
+            blake2b_add(&h, text, strlen(text));
+        }
+    }
+    blake2b_end(&h, digest);
+    char *text = take(a, char, 33);
+    for (int i = 0; i < 16; i++) memcpy(text + 2 * i, (char[]){"0123456789abcdef"[digest[i] >> 4], "0123456789abcdef"[digest[i] & 15]}, 2);
+    text[32] = 0;
+    return text;
+}
+
+static const AdamConfig adam = {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .clip = 1};
+static const char *const patterns[STAGES][5] = {
+    {"vision_model.embeddings.*", "vision_model.pre_layrnorm.*", "vision_model.encoder.layers.[0-4].*", "patches.*", NULL}, {"*", NULL}};
+
+static void write_zoo(Arena *a, const ZooOptions *o, Journey *j, const char *recipe, const char *checksum, const Score *s, size_t n) {
+    JsonOut *out = json_out(a, 1);
+    char value[64];
+    json_open(out, NULL, '{');
+    json_put_text(out, "name", "clip");
+    json_put_text(out, "recipe", recipe);
+    json_put_int(out, "seed", (int64_t)o->seed);
+    json_put_text(out, "world", zoo_world_hash(a));
+    json_put_text(out, "training only", "two linear heads on the patch tokens after blocks 3 and 5, not saved: shape, colour, size, pattern, box and "
+                                        "pixels of the object that owns a patch");
+    json_put_text(out, "checksum after 20 steps", journey_noted(j, "sum20", value) ? value : "");
+    json_put_text(out, "checksum", checksum);
+    scores_put(out, s, n);
+    json_put_text(out, "log", j->notes);
+    json_close(out);
+    size_t size;
+    const char *text = json_done(out, &size);
+    file_write(path_join(a, o->out, "ZOO.json"), text, size);
+}
+
+const char *zoo_clip(Arena *a, const ZooOptions *o) {
+    folder_make(o->out);
+    tokenizer_make(a, o->out, o->seed);
+    zoo_preprocessor_write(a, o->out);
+    const Tokenizer *tok = tokenizer_load(a, o->out, false);
+    Trainee *t = parameters_make(a, o->out, tok, o->seed);
+    const char *config = config_text_of(a, tok);
+    file_write(path_join(a, o->out, "config.json"), config, strlen(config));
+    int steps[STAGES];
+    for (int i = 0; i < STAGES; i++) steps[i] = stage_steps[i] * o->steps / 100;
+    const char *recipe = arena_print(a, "clip: patches %d steps lr %g, captions %d steps lr %g, batch %d, %d near misses, AdamW 0.9 0.98 decay 0.05 clip 1, "
+                                     "warm-up %d and %d, cosine to 0.02, seed %llu", steps[0], stage_lr[0], steps[1], stage_lr[1], BATCH, NEAR,
+                                     stage_warmup[0], stage_warmup[1], (unsigned long long)o->seed);
+    Journey *j = journey_open(a, t, o->out, recipe, o->fresh);
+    Arena *step = arena_new("a training step");
+    for (int stage = j->stage; stage < STAGES; stage++) {
+        Stage *s = stage_new(a, t, patterns[stage], adam, (Group){.lr_factor = 1, .decay = 0.05});
+        adam_spare_vectors(s->adam);
+        journey_begin(j, s, stage);
+        Progress bar = progress_start(stage_names[stage], (size_t)steps[stage]);
+        progress_resume(&bar, (size_t)s->adam->step);
+        Losses mean = {0};
+        while (s->adam->step < steps[stage]) {
+            Mark mark = arena_mark(step);
+            Losses l = train_step(s, tok, step, stage, o->seed);
+            arena_release(step, mark);
+            adam_update(s->adam, schedule_cosine(stage_lr[stage], s->adam->step, stage_warmup[stage], steps[stage], 0.02));
+            float *scale = f32(trainee_find(t, "logit_scale"));
+            if (*scale > (float)LOGIT_SCALE_MAX) *scale = (float)LOGIT_SCALE_MAX;
+            int64_t at = s->adam->step;
+            if (stage == 0 && at == SUM_AT) journey_note(j, "sum20 %s", trainee_checksum(a, t));
+            if (o->stop_after && stage == 0 && at == o->stop_after) return trainee_checksum(a, t);
+            mean.patches += l.patches / EVERY, mean.pairs += l.pairs / EVERY, mean.hard += l.hard / EVERY;
+            mean.shape_right += l.shape_right / EVERY, mean.pairs_right += l.pairs_right / EVERY, mean.hard_right += l.hard_right / EVERY;
+            if (at % EVERY == 0) {
+                journey_note(j, "stage %d step %lld patches %.4f shapes %.3f pairs %.4f %.3f near %.4f %.3f", stage, (long long)at, mean.patches,
+                             mean.shape_right, mean.pairs, mean.pairs_right, mean.hard, mean.hard_right);
+                mean = (Losses){0};
+                journey_save(j, step, t, s, stage);
+            }
+            progress_at(&bar, (size_t)at);
+        }
+        progress_end(&bar);
+    }
+    trainee_round(t);
+    trainee_save(step, t, o->out);
+    Score scores[16];
+    size_t n = scores_make(a, t, tok, o->seed, scores);
+    scores_print(scores, n);
+    const char *checksum = trainee_checksum(a, t);
+    write_zoo(a, o, j, recipe, checksum, scores, n);
+    journey_end(j);
+    return checksum;
+}

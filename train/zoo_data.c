@@ -1,0 +1,109 @@
+// zoo_data.c: batches of the world for the zoo. Scene i of a batch belongs to one thread; words become ids afterwards.
+#include <string.h>
+
+#include "io/thread.h"
+#include "zoo.h"
+
+// As CLIP's image processor computes it: byte times 1/255, minus mean, over deviation, in float.
+void zoo_pixels(float *out, const WorldScene *s) {
+    static const float mean[3] = {0.48145466f, 0.4578275f, 0.40821073f}, deviation[3] = {0.26862954f, 0.26130258f, 0.27577711f};
+    uint8_t rgb[ZOO_SIDE * ZOO_SIDE * 3];
+    world_render(s, ZOO_SIDE, rgb);
+    for (int c = 0; c < 3; c++)
+        for (int i = 0; i < ZOO_SIDE * ZOO_SIDE; i++)
+            out[c * ZOO_SIDE * ZOO_SIDE + i] = ((float)rgb[3 * i + c] * 0.00392156862745098f - mean[c]) / deviation[c];
+}
+
+Tensor zoo_texts(Arena *step, const Tokenizer *tok, const char *const *texts, size_t count, int32_t pad, int32_t *lengths) {
+    Ids *ids = take(step, Ids, count);
+    size_t T = 1;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = tokenizer_encode(tok, step, texts[i], strlen(texts[i]), true);
+        if (ids[i].count > T) T = ids[i].count;
+        if (lengths) lengths[i] = (int32_t)ids[i].count;
+    }
+    Tensor out = tensor_take(step, DTYPE_I32, DIMS((long)count, (long)T));
+    for (size_t i = 0; i < count; i++)
+        for (size_t t = 0; t < T; t++) i32(out)[i * T + t] = t < ids[i].count ? ids[i].ids[t] : pad;
+    return out;
+}
+
+typedef struct {
+    PairsWanted want;
+    float *pixels;
+    uint8_t *given;
+    PatchTruth *truth;
+    char (*text)[WORLD_TEXT]; // (B + B*K)
+} PairsWork;
+
+// Which fact is changed: shapes and bindings most often, because they are hardest to see.
+static WorldChange change_draw(Rng r, int k) {
+    static const WorldChange table[10] = {CHANGE_SHAPE,   CHANGE_SHAPE,  CHANGE_SHAPE, CHANGE_BINDING, CHANGE_BINDING,
+                                          CHANGE_BINDING, CHANGE_COLOUR, CHANGE_SIZE,  CHANGE_SIZE,    CHANGE_PATTERN};
+    if (k == 0) return CHANGE_SHAPE;
+    if (k == 1) return CHANGE_BINDING;
+    return table[rng_below(r, (uint64_t)(10 + k), 10)];
+}
+
+static void near_misses(const PairsWork *w, const WorldScene *s, Rng r, CaptionKind kind, int i) {
+    for (int k = 0; k < w->want.K; k++) {
+        Rng own = rng_sub(r, (uint64_t)(20 + k));
+        WorldScene other;
+        bool ok = world_change(&other, s, change_draw(r, k), own);
+        if (!ok) ok = world_change(&other, s, k == 1 ? CHANGE_SIZE : CHANGE_SHAPE, rng_sub(own, 1));
+        ok = ok && world_caption(w->text[w->want.B + i * w->want.K + k], &other, kind, rng_sub(r, 3));
+        w->given[i * w->want.K + k] = ok;
+    }
+}
+
+static void truth_take(PatchTruth *t, const WorldScene *s) {
+    uint8_t owner[ZOO_SIDE * ZOO_SIDE];
+    int8_t object[ZOO_PATCHES];
+    world_owners(s, ZOO_SIDE, owner);
+    world_patches(s, ZOO_SIDE, PATCH_SIDE, object);
+    int side = ZOO_SIDE / PATCH_SIDE;
+    for (int p = 0; p < ZOO_PATCHES; p++) {
+        memset(&t[p], 0, sizeof t[p]);
+        t[p].shape = PATCH_NONE;
+        if (object[p] < 0) continue;
+        const WorldObject *o = &s->object[object[p]];
+        t[p].shape = (int8_t)o->shape, t[p].colour = (int8_t)o->colour, t[p].large = o->large, t[p].striped = o->striped;
+        double cx = (p % side + 0.5) * PATCH_SIDE, cy = (p / side + 0.5) * PATCH_SIDE; // the centre
+        t[p].box[0] = (float)((o->box.x0 - cx) / 16), t[p].box[1] = (float)((o->box.y0 - cy) / 16);
+        t[p].box[2] = (float)((o->box.x1 - cx) / 16), t[p].box[3] = (float)((o->box.y1 - cy) / 16);
+        for (int i = 0; i < PATCH_SIDE * PATCH_SIDE; i++) {
+            int y = p / side * PATCH_SIDE + i / PATCH_SIDE, x = p % side * PATCH_SIDE + i % PATCH_SIDE;
+            t[p].mask[i] = owner[y * ZOO_SIDE + x] == object[p];
+        }
+    }
+}
+
+static void pairs_job(void *arg, size_t begin, size_t end) {
+    const PairsWork *w = arg;
+    for (size_t i = begin; i < end; i++) {
+        WorldScene s;
+        world_scene_in(&s, WORLD_SCENES, w->want.seed, SPLIT_TRAIN, w->want.first + i);
+        zoo_pixels(w->pixels + i * 3 * ZOO_SIDE * ZOO_SIDE, &s);
+        if (w->truth) truth_take(w->truth + i * ZOO_PATCHES, &s);
+        Rng r = rng_sub(s.rng, 77);
+        CaptionKind kind = rng_below(r, 2, 2) ? CAPTION_FULL : CAPTION_FIRST;
+        if ((int)rng_below(r, 1, 100) < w->want.full) {
+            world_caption(w->text[i], &s, kind, rng_sub(r, 3));
+            near_misses(w, &s, r, kind, (int)i);
+        } else world_caption_of(w->text[i], &s, 1 + (int)rng_below(r, 4, 3));
+    }
+}
+
+Pairs zoo_pairs(Arena *step, const Tokenizer *tok, PairsWanted want) {
+    size_t B = (size_t)want.B, texts = B * (size_t)(1 + want.K);
+    Pairs p = {.pixels = tensor_take(step, DTYPE_F32, DIMS(want.B, 3, ZOO_SIDE, ZOO_SIDE)),
+               .given = take_zero(step, uint8_t, B * (size_t)(want.K + 1)),
+               .truth = want.truth ? take(step, PatchTruth, B * ZOO_PATCHES) : NULL};
+    PairsWork w = {.want = want, .pixels = f32(p.pixels), .given = p.given, .truth = p.truth, .text = arena_zero(step, texts, WORLD_TEXT)};
+    parallel_for(B, 1, pairs_job, &w);
+    if (!tok) return p;
+    const char **text = take(step, const char *, texts);
+    for (size_t i = 0; i < texts; i++) text[i] = w.text[i];
+    p.ids = zoo_texts(step, tok, text, texts, tokenizer_named(tok, TOKEN_EOS), NULL);
+    return p;
+}

@@ -1,0 +1,113 @@
+// zoo_model.c: the parameters of a model being trained, stages in which some of them stand still, saving.
+#include <fnmatch.h>
+#include <string.h>
+
+#include "init.h"
+#include "io/blake2b.h"
+#include "io/safetensors.h"
+#include "zoo.h"
+
+enum { EXTRA_MAX = 16 };
+
+Trainee *trainee_new(Arena *a, const char *dir, const char *config_json) {
+    Trainee *t = take_zero(a, Trainee, 1);
+    t->arena = a;
+    t->dir = dir;
+    t->config = json_parse(a, config_json, strlen(config_json), "config.json");
+    Weights *dry = weights_dry(a);
+    model_build(a, dir, t->config, dry);
+    const Weight *list;
+    t->own = t->count = weights_list(dry, &list);
+    t->names = take(a, const char *, t->count + EXTRA_MAX);
+    t->data = take(a, Tensor, t->count + EXTRA_MAX);
+    for (size_t i = 0; i < t->count; i++) {
+        t->names[i] = list[i].name;
+        t->data[i] = tensor_take(a, DTYPE_F32, list[i].tensor.ndim, list[i].tensor.shape);
+    }
+    return t;
+}
+
+Tensor *trainee_extra(Trainee *t, const char *name, int ndim, const long *shape) {
+    need(t->count - t->own < EXTRA_MAX, "more than %d parameters besides the model's own", EXTRA_MAX);
+    t->names[t->count] = name;
+    t->data[t->count] = tensor_take(t->arena, DTYPE_F32, ndim, shape);
+    return &t->data[t->count++];
+}
+
+Tensor trainee_find(const Trainee *t, const char *name) {
+    for (size_t i = 0; i < t->count; i++)
+        if (strcmp(t->names[i], name) == 0) return t->data[i];
+    die("%s: there is no parameter \"%s\"", t->dir, name);
+}
+
+static bool fits(const char *name, const char *const *patterns) {
+    for (; *patterns; patterns++)
+        if (fnmatch(*patterns, name, 0) == 0) return true;
+    return false;
+}
+
+Stage *stage_new(Arena *a, const Trainee *t, const char *const *patterns, AdamConfig config, Group all) {
+    Stage *s = take_zero(a, Stage, 1);
+    s->tape = tape_new(a);
+    s->names = take(a, const char *, t->count);
+    Weight *list = take(a, Weight, t->count);
+    size_t trained = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        Tensor x = t->data[i];
+        if (fits(t->names[i], patterns)) {
+            x = tape_parameter(s->tape, x);
+            s->names[trained++] = t->names[i];
+        }
+        list[i] = (Weight){.name = t->names[i], .tensor = x};
+    }
+    s->model = model_build(a, t->dir, t->config, weights_memory(a, list, t->own));
+    s->extra = take(a, Tensor, t->count - t->own + 1);
+    for (size_t i = t->own; i < t->count; i++) s->extra[i - t->own] = list[i].tensor;
+    s->adam = adam_new(a, s->tape, config, all);
+    return s;
+}
+
+Model *trainee_model(Arena *a, const Trainee *t) {
+    Weight *list = take(a, Weight, t->own);
+    for (size_t i = 0; i < t->own; i++) list[i] = (Weight){.name = t->names[i], .tensor = t->data[i]};
+    return model_build(a, t->dir, t->config, weights_memory(a, list, t->own));
+}
+
+const char *trainee_checksum(Arena *a, const Trainee *t) {
+    Blake2b h;
+    uint8_t digest[16];
+    blake2b_start(&h, sizeof digest, NULL, 0);
+    for (size_t i = 0; i < t->own; i++) blake2b_add(&h, t->data[i].data, tensor_bytes(t->data[i]));
+    blake2b_end(&h, digest);
+    char *text = take(a, char, 33);
+    for (int i = 0; i < 16; i++) {
+        text[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+        text[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+    }
+    text[32] = 0;
+    return text;
+}
+
+void trainee_round(Trainee *t) {
+    for (size_t i = 0; i < t->own; i++)
+        for (size_t k = 0; k < tensor_count(t->data[i]); k++) f32(t->data[i])[k] = bf16_round(f32(t->data[i])[k]);
+}
+
+void trainee_save(Arena *a, const Trainee *t, const char *dir) {
+    Mark mark = arena_mark(a);
+    TensorPlan *plan = take_zero(a, TensorPlan, t->own);
+    for (size_t i = 0; i < t->own; i++) {
+        plan[i] = (TensorPlan){.name = t->names[i], .dtype = DTYPE_BF16, .ndim = t->data[i].ndim};
+        for (int d = 0; d < t->data[i].ndim; d++) plan[i].shape[d] = t->data[i].shape[d];
+    }
+    const char *const metadata[] = {"format", "pt", NULL};
+    TensorsWriter *w = tensors_create(a, path_join(a, dir, "model.safetensors"), plan, t->own, metadata);
+    for (size_t i = 0; i < t->own; i++) {
+        size_t n = tensor_count(t->data[i]);
+        uint16_t *half = take(a, uint16_t, n);
+        for (size_t k = 0; k < n; k++) half[k] = bf16_bits(f32(t->data[i])[k]);
+        tensors_put(w, t->names[i], half, n * sizeof *half);
+    }
+    tensors_finish(w);
+    arena_release(a, mark);
+}

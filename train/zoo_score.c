@@ -1,0 +1,44 @@
+// zoo_score.c: scores beside the best blind guess and the bar of world.md 3.
+#include <math.h>
+#include <stdio.h>
+
+#include "zoo.h"
+
+void score_interval(const Score *s, double *low, double *high) {
+    double n = (double)s->of, p = s->of ? (double)s->right / n : 0, z = 1.959963984540054;
+    if (s->of == 0) {
+        *low = *high = s->value;
+        return;
+    }
+    double middle = (p + z * z / (2 * n)) / (1 + z * z / n), half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+    *low = middle - half, *high = middle + half;
+}
+
+void scores_put(JsonOut *o, const Score *s, size_t count) {
+    json_open(o, "scores", '{');
+    for (size_t i = 0; i < count; i++) {
+        double low, high;
+        score_interval(&s[i], &low, &high);
+        json_open(o, s[i].name, '{');
+        json_put_real(o, "value", s[i].value);
+        json_put_real(o, "low", low);
+        json_put_real(o, "high", high);
+        json_put_real(o, "blind", s[i].blind);
+        if (s[i].bar > 0) json_put_real(o, "bar", s[i].bar);
+        json_put_int(o, "of", s[i].of);
+        json_close(o);
+    }
+    json_close(o);
+}
+
+void scores_print(const Score *s, size_t count) {
+    printf("%-32s %7s  %15s  %6s  %5s\n", "score", "here", "95 % interval", "blind", "bar");
+    for (size_t i = 0; i < count; i++) {
+        double low, high;
+        score_interval(&s[i], &low, &high);
+        printf("%-32s %7.4f  %.4f - %.4f  %6.3f  ", s[i].name, s[i].value, low, high, s[i].blind);
+        if (s[i].bar > 0) printf("%5.2f%s\n", s[i].bar, s[i].value >= s[i].bar ? "" : "  below");
+        else printf("%5s\n", "-");
+    }
+    fflush(stdout);
+}
