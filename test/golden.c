@@ -19,6 +19,7 @@ struct Golden {
     const Tensors *file;
     GoldenTensor *all; // every F32 tensor, in file order
     size_t count;
+    Tensor mask;  // i32 (B, T): rows of padding are not compared; NO_TENSOR: none
     size_t *taps; // places in `all`
     size_t tap_count;
     const char *optional; // names, each closed by '\n'
@@ -79,6 +80,7 @@ Golden *golden_open(Arena *a, const char *path) {
     const char *optional = tensors_metadata(g->file, "optional");
     g->optional = arena_print(a, "%s\n", optional ? optional : "");
     g->outcomes = take_zero(a, Outcome, g->tap_count);
+    g->mask = golden_input(g, "attention_mask");
     return g;
 }
 
@@ -147,11 +149,20 @@ GoldenAnswer golden_answer(const Golden *g, size_t k) {
     return (GoldenAnswer){json_parse(g->arena, settings, strlen(settings), g->path), ids, n};
 }
 
-double golden_distance(const GoldenTensor *want, Tensor x) {
+// What stands in a row of padding is nobody's result: two right implementations differ there.
+static bool padding(Tensor mask, Tensor x, size_t element) {
+    if (!tensor_given(mask) || x.ndim < 3 || x.shape[0] != mask.shape[0] || x.shape[1] != mask.shape[1]) return false;
+    size_t row = tensor_count(x) / tensor_count(mask);
+    return i32(mask)[element / row] == 0;
+}
+
+double golden_distance(const Golden *g, const GoldenTensor *want, Tensor x) {
     if (!tensor_same_shape(want->shape, x) || x.dtype != DTYPE_F32 || want->count == 0) return INFINITY;
     double diff = 0, norm = 0;
     for (size_t i = 0; i < want->count; i++) {
-        double w = want->values[i], d = (double)f32(x)[i * (size_t)want->every] - w;
+        size_t at = i * (size_t)want->every;
+        if (padding(g->mask, x, at)) continue;
+        double w = want->values[i], d = (double)f32(x)[at] - w;
         diff += d * d;
         norm += w * w;
     }
@@ -165,7 +176,7 @@ void golden_sink(void *golden, const char *name, Tensor x) {
     for (size_t i = 0; i < g->tap_count; i++) {
         const GoldenTensor *want = golden_tap_at(g, i);
         if (strcmp(want->name, name) != 0) continue;
-        g->outcomes[i] = (Outcome){true, golden_distance(want, x), x};
+        g->outcomes[i] = (Outcome){true, golden_distance(g, want, x), x};
         return;
     }
     if (golden_optional(g, name) || strchr(name, '#')) return;

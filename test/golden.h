@@ -43,9 +43,9 @@ bool golden_optional(const Golden *g, const char *name);           // a tap that
 size_t golden_answers(const Golden *g);
 GoldenAnswer golden_answer(const Golden *g, size_t k);
 
-// ||x - want|| / ||want|| over the stored values; infinity for another shape, for a value that is not
+// ||x - want|| / ||want|| over the stored values, rows of padding left out; infinity for another shape, for a value that is not
 // finite, and for a reference of zeros that x does not share.
-double golden_distance(const GoldenTensor *want, Tensor x);
+double golden_distance(const Golden *g, const GoldenTensor *want, Tensor x);
 
 // Compares one tap and remembers the outcome; a TapSink (model/tap.h) with the Golden as its argument.
 void golden_sink(void *golden, const char *name, Tensor x);

@@ -58,15 +58,15 @@ static void distances(Arena *a) {
     need(t && t->count > 3, "the projector's tap is gone");
     Tensor x = spread(a, t);
     f32(x)[2 * t->every] += 1e-3f;
-    double d = golden_distance(t, x);
+    double d = golden_distance(g, t, x);
     check(d > 1e-5 && d < 1, "one value off by 1e-3 is seen: rel %.1e", d);
     f32(x)[2 * t->every] = NAN;
-    check(isinf(golden_distance(t, x)), "a NaN is infinitely far");
+    check(isinf(golden_distance(g, t, x)), "a NaN is infinitely far");
     x = spread(a, t);
     long turned[DIMS_MAX];
     memcpy(turned, x.shape, sizeof turned);
     turned[0] = x.shape[x.ndim - 1], turned[x.ndim - 1] = x.shape[0];
-    check(isinf(golden_distance(t, tensor_view(x, x.ndim, turned))), "another shape is infinitely far");
+    check(isinf(golden_distance(g, t, tensor_view(x, x.ndim, turned))), "another shape is infinitely far");
 }
 
 int main(void) {

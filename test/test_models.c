@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "golden.h"
+#include "io/file.h"
 #include "model/device.h"
 #include "model/generate.h"
 #include "model/model.h"
@@ -43,18 +44,14 @@ static void answers(Arena *a, Golden *g, const Model *m, Inputs in, const char *
     }
 }
 
-static void family_case(const char *directory, const char *golden, const char *weights) {
+static void golden_case(const char *name, const char *golden, const char *directory) {
     Arena *a = arena_new("test"), *scratch = arena_new("test scratch");
-    char name[200], path[400];
-    snprintf(name, sizeof name, "%s%s%s %s", directory, *weights ? "/" : "", weights, golden);
-    snprintf(path, sizeof path, "test/golden/%s/%s.safetensors", directory, golden);
     Trap trap;
     if (!trap_set(&trap)) {
         check(false, "%s: %s", name, trap.message);
     } else {
-        Golden *g = golden_open(a, path);
-        snprintf(path, sizeof path, "test/golden/%s/%s", directory, weights);
-        Model *m = model_open(a, path, false);
+        Golden *g = golden_open(a, golden);
+        Model *m = model_open(a, directory, false);
         Inputs in = {.pixels = golden_input(g, "pixel_values"), .ids = golden_input(g, "input_ids"), .types = golden_input(g, "token_type_ids"),
                      .interpolate = strstr(golden, "interpolated") != NULL};
         in.mask = mask_of(a, golden_input(g, "attention_mask"));
@@ -69,7 +66,7 @@ static void family_case(const char *directory, const char *golden, const char *w
         golden_end(g, name, ALLOW);
         if (tensor_given(out.logits)) {
             const GoldenTensor *want = golden_result(g, "logits");
-            double d = golden_distance(want, out.logits);
+            double d = golden_distance(g, want, out.logits);
             check(d <= ALLOW, "%s: logits rel %.1e (allow %.0e)", name, d, ALLOW);
         }
         if (m->family->next) answers(a, g, m, in, name);
@@ -79,7 +76,27 @@ static void family_case(const char *directory, const char *golden, const char *w
     arena_free(scratch);
 }
 
-int main(void) {
+static void family_case(const char *directory, const char *golden, const char *weights) {
+    char name[200], golden_file[400], model[400];
+    snprintf(name, sizeof name, "%s%s%s %s", directory, *weights ? "/" : "", weights, golden);
+    snprintf(golden_file, sizeof golden_file, "test/golden/%s/%s.safetensors", directory, golden);
+    snprintf(model, sizeof model, "test/golden/%s/%s", directory, weights);
+    golden_case(name, golden_file, model);
+}
+
+// Directories as test/reference/ writes them, anywhere: all their golden files.
+static void given_directory(const char *path) {
+    Arena *a = arena_new("directories");
+    size_t n;
+    char **file = folder_list(a, path, &n);
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(path_name(file[i]), "golden", 6) == 0) golden_case(path, file[i], path);
+    arena_free(a);
+}
+
+int main(int count, char **argument) {
+    for (int i = 1; i < count; i++) given_directory(argument[i]);
+    if (count > 1) return check_end();
     static const char *const plain[] = {"clip-openai", "clip-gelu", "clip-vision", "llama-2", "llama-3", "llama-biases", "mistral-window", "qwen2-small",
                                         "qwen2-window", "qwen3-small", "olmo-clip", "olmo2-small", "gemma2-small", "llava-default",
                                         "llava-full", "bert-small", "roberta-small"};
