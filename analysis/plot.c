@@ -203,8 +203,8 @@ static void line_at(Markup *m, const char *class, double x0, double y0, double x
 static double paragraph(Plot *p, Markup *m, const char *class, const char *text, double size, double y) {
     const char *lines[8];
     if (!text || !*text) return y;
-    bool bold = strcmp(class, "title") == 0; // about a tenth wider
-    int n = text_lines(p->arena, text, bold ? size * 1.12 : size, p->width, lines, 8);
+    bool bold = strcmp(class, "title") == 0; // wider by about as much
+    int n = text_lines(p->arena, text, bold ? size * 1.2 : size, p->width, lines, 8);
     for (int i = 0; i < n; i++, y += size + 5) text_at(m, class, "start", 0, y + size, lines[i]);
     return y + 3;
 }
@@ -382,6 +382,7 @@ static void svg_begin(Markup *m, double width, double height, const char *title,
         markup_put(m, i < 3 ? " " : "\"");
     }
     if (use == PLOT_FILE) markup_print(m, " width=\"%.0f\" height=\"%.0f\"", box[2], box[3]);
+    else markup_print(m, " style=\"max-width:%.0fpx;min-width:%.0fpx\"", width, fmin(width, 416)); // letters neither huge nor tiny
     markup_put(m, " aria-label=\"");
     markup_text(m, title ? title : "");
     markup_put(m, "\">\n<title>");

@@ -1,0 +1,73 @@
+// page.h: a report as one self-contained HTML page: no file beside it, no network, readable in light and dark, on a desk and
+// on a phone, on paper.
+//
+//     Page *p = page_new(arena, "What a connector keeps", "LLaVA-1.5 7B on 4,000 pictures");
+//     page_headline(p, "Of the 100 nearest neighbours of a picture, the connector keeps", "46.7 %", "45.9 – 47.5 %", "chance: 1.2 %");
+//     page_section(p, "Geometry", "Which pictures are close to each other, before and after.");
+//     page_figure(p, plot_svg(plot, PLOT_INLINE), "Overlap over k. Bands: 95 % intervals.");
+//     …
+//     page_write(p, "out/report.html");
+//
+// Texts are plain: they are escaped here.
+#ifndef RETINA_ANALYSIS_PAGE_H
+#define RETINA_ANALYSIS_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "io/memory.h"
+
+typedef struct Page Page;
+
+Page *page_new(Arena *a, const char *title, const char *subtitle);
+
+// A finding in one sentence, with its number large; interval and beside (what to hold it against) may be NULL. Headlines
+// come first on the page, whenever they are added.
+void page_headline(Page *p, const char *sentence, const char *number, const char *interval, const char *beside);
+
+void page_section(Page *p, const char *heading, const char *text); // also a line of the contents; text may be NULL
+void page_text(Page *p, const char *text);                         // paragraphs are parted by empty lines
+void page_note(Page *p, const char *text);                         // set off: a warning, a limit
+
+void page_figure(Page *p, const char *svg, const char *caption);
+void page_figures(Page *p, const char *const *svgs, int count, const char *caption); // side by side where there is room
+
+// Tables. Headers sort when clicked. A numeric column is set flush right and sorts by value.
+typedef struct {
+    const char *name;
+    bool numeric;
+    const char *explanation; // shown when pointed at; NULL: none
+} PageColumn;
+void page_table_begin(Page *p, const char *caption, const PageColumn *columns, int count);
+void page_cell(Page *p, const char *text);                                       // cells in order, row after row
+void page_cell_number(Page *p, double value, int decimals);                      // NaN: an en dash
+void page_cell_interval(Page *p, double value, double low, double high, int decimals); // "0.467 (0.459 – 0.475)", sorts by value
+void page_table_end(Page *p);
+
+// Pictures. Each is stored once, however often it is shown. bytes: a whole JPEG or PNG file.
+int page_picture(Page *p, const void *bytes, size_t size, int width, int height);
+
+typedef struct {
+    int picture;         // of page_picture
+    const char *caption; // under it; NULL: none
+    bool marked;         // framed: what the gallery points out
+} PagePicture;
+// Rows of pictures, the first of each row apart from the others (the query before its neighbours).
+void page_gallery_begin(Page *p, const char *caption);
+void page_gallery_row(Page *p, const char *label, const PagePicture *first, const PagePicture *rest, int count); // first may be NULL
+void page_gallery_end(Page *p);
+
+typedef struct {
+    const char *label, *text;
+    const char *note; // beside the label: a score; NULL: none
+} PageCaption;
+// A picture with captions side by side. The words of each that differ from the first caption's are marked.
+void page_captions(Page *p, int picture, const char *name, const PageCaption *captions, int count);
+
+// How it was made: what stands here first and is folded away is the command, the model, checksums, seeds.
+void page_made(Page *p, const char *key, const char *value);
+
+const char *page_html(Page *p, size_t *size);
+void page_write(Page *p, const char *path);
+
+#endif
