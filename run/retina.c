@@ -1,7 +1,69 @@
 // retina.c: the one main, with its table of commands.
 #include <stdio.h>
+#include <string.h>
+
+#include "chat.h"
+#include "decode.h"
+#include "extract.h"
+#include "generate.h"
+#include "info.h"
+#include "io/option.h"
+#include "model/cpu.h"
+#include "preprocess.h"
+#include "random.h"
+#include "tokenize.h"
+#include "world.h"
+
+#define VERSION "0.1"
+#ifndef RETINA_COMMIT
+#define RETINA_COMMIT "unknown"
+#endif
+
+static const struct {
+    const char *name, *help;
+    int (*run)(int argc, char **argv); // what follows the command's name; the exit status
+} commands[] = {
+    {"info", "what is in a model directory; every tap and its shape", run_info},
+    {"extract", "read any taps of any model over pictures and texts", run_extract},
+    {"generate", "text from a model, with pictures", run_generate},
+    {"tokenize", "texts to token ids, and back", run_tokenize},
+    {"chat", "the rendered prompt of a model's chat template", run_chat},
+    {"preprocess", "pictures as the model's image processor returns them", run_preprocess},
+    {"decode", "a picture as 8-bit RGB", run_decode},
+    {"world", "draw the procedural world: pictures, captions, questions", run_world},
+    {"random", "a complete model directory with random weights", run_random},
+};
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+static void print_help(void) {
+    printf("retina: how vision-language models see\n\nusage: retina COMMAND [options]\n\n");
+    for (size_t i = 0; i < COMMANDS; i++) printf("  %-12s %s\n", commands[i].name, commands[i].help);
+    printf("\nretina COMMAND --help lists a command's options; retina --version what this machine offers.\n");
+}
 
 int main(int argc, char **argv) {
-    (void)argc, (void)argv;
-    return 0;
+    if (argc < 2) {
+        print_help();
+        return 2;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help();
+        return 0;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("retina %s, commit %s, compiler %s, instructions %s, device cpu\n", VERSION, RETINA_COMMIT, __VERSION__, cpu_describe());
+        return 0;
+    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0) {
+            int status = commands[i].run(argc - 2, argv + 2);
+            if (fflush(stdout) != 0 || ferror(stdout)) die("stdout: cannot be written");
+            return status;
+        }
+    const char *names[COMMANDS];
+    for (size_t i = 0; i < COMMANDS; i++) names[i] = commands[i].name;
+    const char *near = nearest_name(name, names, COMMANDS);
+    if (near) die_usage("%s: no such command; did you mean %s?", name, near);
+    die_usage("%s: no such command; `retina --help` lists them", name);
 }

@@ -1,0 +1,25 @@
+// gather.h: which pictures are meant: files, folders, .txt lists and .tar archives as one numbered list.
+#ifndef RETINA_IO_GATHER_H
+#define RETINA_IO_GATHER_H
+
+#include "image.h"
+
+typedef struct {
+    const char *path; // of the picture, or of the archive that holds it
+    const char *key;  // its name without folder and extension: what tables call it
+    uint64_t offset, size; // inside an archive; size 0: the whole file
+} Gathered;
+
+typedef struct {
+    const Gathered *items;
+    size_t count;
+} Gathering;
+
+// A folder: its .jpg, .jpeg and .png files (any case), sorted; if it has none, those of its direct sub-folders, folder after
+// folder. A .txt file: one path a line, relative to the list's own folder. A .tar file: its pictures in order. Anything
+// else: one picture. Dies when a path does not exist or holds no picture.
+Gathering pictures_gather(Arena *a, const char *const *paths, size_t count);
+
+Image gathered_read(Arena *a, const Gathered *g, const ImageOptions *options); // dies as image_read does
+
+#endif

@@ -1,0 +1,119 @@
+// info.c: `retina info`: what is in a model directory, and the name and shape of every tap, from config.json alone.
+#include "info.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "io/option.h"
+#include "model/chat.h"
+#include "model/model.h"
+#include "model/preprocess.h"
+#include "model/tokenizer.h"
+
+static void shape_json(JsonOut *o, const TapInfo *t) {
+    json_open(o, NULL, '{');
+    json_put_text(o, "name", t->name);
+    json_open(o, "shape", '[');
+    for (int d = 0; d < t->shape.ndim; d++) json_put_int(o, NULL, t->shape.shape[d]);
+    json_close(o);
+    json_close(o);
+}
+
+// Stored types and bytes, from the headers of the weight files; "" when there are none.
+static const char *stored(Arena *a, const char *dir, uint64_t *bytes) {
+    *bytes = 0;
+    if (!tensors_there(a, dir)) return "no weight files";
+    Tensors *t = tensors_open(a, dir);
+    uint64_t by_type[DTYPE_COUNT] = {0};
+    for (size_t i = 0; i < tensors_count(t); i++) by_type[tensors_at(t, i)->dtype] += tensors_at(t, i)->size, *bytes += tensors_at(t, i)->size;
+    char *text = arena_print(a, "%zu tensors", tensors_count(t));
+    for (int d = 0; d < DTYPE_COUNT; d++)
+        if (by_type[d]) text = arena_print(a, "%s, %s", text, dtype_name((Dtype)d));
+    return text;
+}
+
+static void print_human(Arena *a, const Model *m) {
+    uint64_t bytes;
+    const char *types = stored(a, m->dir, &bytes);
+    char t[32];
+    printf("family        %s (%s)\n", m->family->name, json_text(m->config, "model_type"));
+    printf("parameters    %llu\n", (unsigned long long)weights_parameters(m->weights));
+    printf("weights       %s, %s MB\n", types, real_text((double)(bytes / 10000) / 100, t));
+    if (m->vocabulary) printf("text          vocabulary %d, context %d tokens\n", m->vocabulary, m->context);
+    if (m->image_tokens) printf("picture       %d tokens each\n", m->image_tokens);
+    Trap trap;
+    if (trap_set(&trap)) {
+        if (m->family->takes_text) {
+            const Tokenizer *k = tokenizer_load(a, m->dir, false);
+            printf("tokenizer     %s, %zu tokens\n", tokenizer_kind(k), tokenizer_size(k));
+        }
+        trap_end(&trap);
+    } else {
+        printf("tokenizer     none that can be read: %s\n", trap.message);
+    }
+    if (m->family->takes_images) {
+        if (preprocess_there(a, m->dir)) {
+            Preprocess p = preprocess_read(a, m->dir);
+            int w, h;
+            preprocess_size(&p, 640, 480, &w, &h);
+            printf("pictures      %s: 640 x 480 becomes %d x %d\n", p.type, w, h);
+        } else {
+            printf("pictures      no preprocessor_config.json\n");
+        }
+    }
+    if (m->family->generates) printf("chat          %s\n", chat_family_name(chat_load(a, m->dir).family));
+    printf("studies       %s\n", m->image_token >= 0 ? "connectors, verbalize" : strcmp(m->family->name, "clip") == 0 ? "ex2 (scorer), verbalize, connectors (reference)" : "");
+}
+
+int run_info(int argc, char **argv) {
+    const char *taps = NULL, *size = NULL;
+    int tokens = 0;
+    bool json = false;
+    Option options[] = {{"taps", OPT_OPTIONAL, &taps, "list every tap, or those that match the pattern: name<TAB>shape", NULL},
+                        {"image-size", OPT_TEXT, &size, "HxW of the pictures for --taps", NULL},
+                        {"tokens", OPT_INT, &tokens, "length of the text for --taps", NULL},
+                        {"json", OPT_FLAG, &json, "one JSON object", NULL}};
+    TextList rest;
+    options_parse("retina info DIR [--taps[=GLOB]] [--image-size HxW] [--tokens N] [--json]",
+                  "What is in a model directory. With --taps, only config.json is read.", options, sizeof options / sizeof *options, argc, argv, &rest);
+    if (rest.count != 1) die_usage("info: one model directory is wanted; usage: retina info DIR [--taps]");
+    int height = 0, width = 0;
+    if (size && (sscanf(size, "%dx%d", &height, &width) != 2 || height < 1 || width < 1)) die_usage("--image-size %s: HEIGHTxWIDTH is wanted, as 336x336", size);
+    if (tokens < 0) die_usage("--tokens %d: a positive number is wanted", tokens);
+    Arena *a = arena_new("info");
+    Model *m = model_open(a, rest.items[0], true);
+    if (!taps && !json) {
+        print_human(a, m);
+        arena_free(a);
+        return 0;
+    }
+    Inputs in = m->family->example(a, m, height, width, tokens);
+    const TapInfo *list;
+    size_t n = taps_listed(model_taps(a, m, &in), &list), shown = 0;
+    const char *pattern = taps && *taps ? taps : "*";
+    JsonOut *o = json_out(a, 1);
+    if (json) {
+        json_open(o, NULL, '{');
+        json_put_text(o, "family", m->family->name);
+        json_put_int(o, "parameters", (int64_t)weights_parameters(m->weights));
+        json_put_int(o, "vocabulary", m->vocabulary);
+        json_put_int(o, "context", m->context);
+        json_open(o, "taps", '[');
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (fnmatch(pattern, list[i].name, 0) != 0) continue;
+        char text[128];
+        shown++;
+        if (json) shape_json(o, &list[i]);
+        else printf("%s\t%s\n", list[i].name, tensor_shape_text(list[i].shape, text));
+    }
+    if (json) {
+        json_close(o);
+        json_close(o);
+        printf("%s\n", json_done(o, NULL));
+    }
+    if (shown == 0 && taps && *taps) die_usage("--taps=%s: no tap matches; `retina info %s --taps` lists all %zu", taps, rest.items[0], n);
+    arena_free(a);
+    return 0;
+}

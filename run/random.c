@@ -1,0 +1,168 @@
+// random.c: `retina random`: a complete model directory of an architecture with random weights of sensible scale.
+#include "random.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/option.h"
+#include "io/progress.h"
+#include "io/random.h"
+#include "io/thread.h"
+#include "io/safetensors.h"
+#include "model/kernels.h"
+#include "model/model.h"
+
+#define SHARD_BYTES 5000000000u // where the reference begins a new file
+
+// Norms near 1, biases and embeddings small, matrices at 1/sqrt(fan in): activations keep their size through any depth.
+static void scale_of(const Weight *w, double *mean, double *spread) {
+    const char *n = w->name;
+    size_t length = strlen(n);
+    *mean = 0;
+    if (strstr(n, "norm") || strstr(n, "Norm") || strstr(n, "ln_")) {
+        *mean = length > 5 && strcmp(n + length - 5, ".bias") == 0 ? 0 : 1;
+        *spread = 0.1;
+    } else if (strcmp(n, "logit_scale") == 0) {
+        *mean = 2.6592, *spread = 0;
+    } else if (w->tensor.ndim == 1) {
+        *spread = strstr(n, "embedding") ? 0.5 : 0.02;
+    } else if (strstr(n, "embed") && w->tensor.ndim == 2) {
+        *spread = 0.5;
+    } else {
+        *spread = 1 / sqrt((double)(tensor_count(w->tensor) / (size_t)w->tensor.shape[0]));
+    }
+}
+
+static void fill(float *values, const Weight *w, uint64_t seed, size_t from, size_t n) {
+    double mean, spread;
+    scale_of(w, &mean, &spread);
+    Rng r = rng_of(seed, w->name);
+    for (size_t i = 0; i < n; i++) { // uniform of this spread: a normal number costs four times as much, for billions of values
+        values[i] = (float)(mean + spread * 1.7320508075688772 * (2 * rng_uniform(r, from + i) - 1));
+    }
+}
+
+typedef struct {
+    const Weight *w;
+    uint64_t seed;
+    float *values;
+    size_t from;
+} Fill;
+
+static void fill_job(void *arg, size_t begin, size_t end) {
+    const Fill *f = arg;
+    fill(f->values + begin, f->w, f->seed, f->from + begin, end - begin);
+}
+
+// Every family's renames say how stored names begin; the first that leads to the canonical name is how it is stored.
+static const char *stored_name(Arena *a, const Family *f, const char *name) {
+    for (size_t i = 0; i < f->rename_count; i++) {
+        size_t n = strlen(f->renames[i].to);
+        if (n && strncmp(name, f->renames[i].to, n) == 0) return arena_print(a, "%s%s", f->renames[i].from, name + n);
+    }
+    return name;
+}
+
+typedef struct {
+    Weight weight;
+    const char *stored;
+    size_t shard;
+} Planned;
+
+static int by_file_order(const void *a, const void *b) {
+    const Planned *x = a, *y = b;
+    return x->shard != y->shard ? (x->shard < y->shard ? -1 : 1) : strcmp(x->stored, y->stored);
+}
+
+static size_t write_shard(Arena *a, const char *path, const Planned *list, size_t count, Dtype type, uint64_t seed, Progress *bar, size_t done) {
+    TensorPlan *plan = take_zero(a, TensorPlan, count);
+    for (size_t i = 0; i < count; i++) {
+        const Tensor *t = &list[i].weight.tensor;
+        bool scalar = strcmp(list[i].stored, "logit_scale") == 0;
+        plan[i] = (TensorPlan){.name = list[i].stored, .dtype = type, .ndim = scalar ? 0 : t->ndim};
+        for (int d = 0; d < t->ndim; d++) plan[i].shape[d] = t->shape[d];
+    }
+    TensorsWriter *w = tensors_create(a, path, plan, count, (const char *const[]){"format", "pt", NULL});
+    size_t piece = 1 << 20;
+    float *values = take(a, float, piece);
+    void *narrow = take(a, float, piece);
+    for (size_t i = 0; i < count; i++) {
+        size_t n = tensor_count(list[i].weight.tensor);
+        for (size_t at = 0; at < n; at += piece) {
+            size_t m = n - at < piece ? n - at : piece;
+            parallel_for(m, 16384, fill_job, &(Fill){.w = &list[i].weight, .seed = seed, .values = values, .from = at});
+            if (type == DTYPE_BF16) convert_f32_bf16(narrow, values, m);
+            if (type == DTYPE_F16) convert_f32_f16(narrow, values, m);
+            tensors_put(w, list[i].stored, type == DTYPE_F32 ? (void *)values : narrow, m * dtype_size(type));
+            done += m;
+            progress_at(bar, done >> 20);
+        }
+    }
+    tensors_finish(w);
+    return done;
+}
+
+int run_random(int argc, char **argv) {
+    const char *config_path = NULL;
+    int64_t seed = 0;
+    int dtype = 0;
+    Option options[] = {{"config", OPT_TEXT, &config_path, "config.json of the architecture", NULL},
+                        {"seed", OPT_LONG, &seed, "of the weights", NULL},
+                        {"dtype", OPT_CHOICE, &dtype, "stored type", "bf16|f16|f32"},
+                        {"quiet", OPT_FLAG, &quiet, "no progress", NULL}};
+    TextList rest;
+    options_parse("retina random DIR --config config.json [--seed N] [--dtype bf16|f16|f32]",
+                  "Writes a model directory with random weights, sharded as the reference shards.", options, sizeof options / sizeof *options, argc, argv, &rest);
+    if (rest.count != 1 || !config_path) die_usage("random: a directory to write and --config are wanted");
+    const char *dir = rest.items[0];
+    Arena *a = arena_new("random model");
+    Bytes text = file_read(a, config_path);
+    const Json *config = json_parse(a, (const char *)text.bytes, text.size, config_path);
+    Model *m = model_build(a, dir, config, weights_dry(a));
+    const Weight *list;
+    size_t n = weights_list(m->weights, &list), total = weights_parameters(m->weights);
+    Dtype type = (Dtype[]){DTYPE_BF16, DTYPE_F16, DTYPE_F32}[dtype];
+    folder_make(dir);
+    file_write(path_join(a, dir, "config.json"), text.bytes, text.size);
+    // cut into shards in the order of the model
+    Planned *planned = take(a, Planned, n);
+    size_t shards = 0, used = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes = tensor_count(list[i].tensor) * dtype_size(type);
+        if (used && used + bytes > SHARD_BYTES) shards++, used = 0;
+        used += bytes;
+        planned[i] = (Planned){.weight = list[i], .stored = stored_name(a, m->family, list[i].name), .shard = shards};
+    }
+    shards++;
+    qsort(planned, n, sizeof *planned, by_file_order); // a shard is written front to back
+    Progress bar = progress_start("write", total >> 20);
+    JsonOut *index = json_out(a, 2);
+    json_open(index, NULL, '{');
+    json_open(index, "metadata", '{');
+    json_put_int(index, "total_size", (int64_t)(total * dtype_size(type)));
+    json_close(index);
+    json_open(index, "weight_map", '{');
+    size_t done = 0;
+    for (size_t s = 0, i = 0; s < shards; s++) {
+        size_t from = i;
+        while (i < n && planned[i].shard == s) i++;
+        const char *file = shards == 1 ? "model.safetensors" : arena_print(a, "model-%05zu-of-%05zu.safetensors", s + 1, shards);
+        for (size_t k = from; k < i; k++) json_put_text(index, planned[k].stored, file);
+        Mark mark = arena_mark(a);
+        done = write_shard(a, path_join(a, dir, file), planned + from, i - from, type, (uint64_t)seed, &bar, done);
+        arena_release(a, mark);
+    }
+    json_close(index);
+    json_close(index);
+    progress_end(&bar);
+    if (shards > 1) {
+        size_t length;
+        const char *t = json_done(index, &length);
+        file_write(path_join(a, dir, "model.safetensors.index.json"), t, length);
+    }
+    note("%s: %zu parameters in %zu file%s; it has no tokenizer: give --ids, or copy one into it", dir, total, shards, shards > 1 ? "s" : "");
+    arena_free(a);
+    return 0;
+}
