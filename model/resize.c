@@ -210,7 +210,8 @@ static Taps taps_real(Arena *a, int from, int to, ResizeFilter filter) {
         for (int k = 0; k < high - low; k++) {
             float x = fabsf((float)(((double)((float)(k + low) - centre) + 0.5) * inverse));
             if (filter == RESIZE_BILINEAR) w[k] = x < 1 ? 1 - x : 0;
-            else w[k] = x < 1 ? (1.5f * x - 2.5f) * x * x + 1 : x < 2 ? ((-0.5f * x + 2.5f) * x - 4) * x + 2 : 0;
+            else if (x < 1) w[k] = fmaf(fmaf(1.5f, x, -2.5f) * x, x, 1);
+            else w[k] = x < 2 ? fmaf(fmaf(fmaf(-0.5f, x, 2.5f), x, -4), x, 2) : 0;
             sum += w[k];
         }
         for (int k = 0; k < high - low && sum != 0; k++) w[k] /= sum;
