@@ -109,8 +109,8 @@ static void many_rows(const Gemm *g, const KernelTable *k) {
     for (long n0 = 0; n0 < width; n0 += nc)
         for (long k0 = 0; k0 < g->K; k0 += kc) {
             j.n0 = n0, j.nn = smaller(nc, width - n0), j.k0 = k0, j.kn = smaller(kc, g->K - k0);
-            parallel_for((size_t)(j.nn / k->NR), 4, pack_b_job, &j);
-            parallel_for((size_t)tiles, TILES_AT_ONCE, row_tiles_job, &j);
+            parallel_for((size_t)(j.nn / k->NR), j.kn >= 512 ? 1 : 4, pack_b_job, &j);
+            parallel_for((size_t)tiles, tiles < 16 * TILES_AT_ONCE ? 1 : TILES_AT_ONCE, row_tiles_job, &j); // gradients of weights: few tiles, long sums
         }
 }
 

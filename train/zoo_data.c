@@ -36,10 +36,10 @@ typedef struct {
     char (*text)[WORLD_TEXT]; // (B + B*K)
 } PairsWork;
 
-// Which fact is changed: shapes and bindings most often, because they are hardest to see.
+// Which fact is changed: always one shape and one binding, which are hardest to see; the others by chance.
 static WorldChange change_draw(Rng r, int k) {
-    static const WorldChange table[10] = {CHANGE_SHAPE,   CHANGE_SHAPE,  CHANGE_SHAPE, CHANGE_BINDING, CHANGE_BINDING,
-                                          CHANGE_BINDING, CHANGE_COLOUR, CHANGE_SIZE,  CHANGE_SIZE,    CHANGE_PATTERN};
+    static const WorldChange table[10] = {CHANGE_SHAPE,  CHANGE_SHAPE, CHANGE_BINDING, CHANGE_COLOUR,  CHANGE_COLOUR,
+                                          CHANGE_COLOUR, CHANGE_SIZE,  CHANGE_SIZE,    CHANGE_PATTERN, CHANGE_PATTERN};
     if (k == 0) return CHANGE_SHAPE;
     if (k == 1) return CHANGE_BINDING;
     return table[rng_below(r, (uint64_t)(10 + k), 10)];

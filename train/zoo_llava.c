@@ -1,0 +1,241 @@
+// zoo_llava.c: the recipe of the zoo's `llava`: the vision tower of the zoo's clip, a projector, a small Llama.
+//
+// Stages as in the paper (Liu et al. 2023), before them the language itself:
+//   0  the language model alone, on the world's sentences
+//   1  the projector alone, on captions
+//   2  projector and language model, half captions, half questions
+// The tower stands still throughout.
+#include <string.h>
+
+#include "init.h"
+#include "io/blake2b.h"
+#include "io/file.h"
+#include "io/progress.h"
+#include "io/safetensors.h"
+#include "merges.h"
+#include "model/kernels.h"
+#include "model/llava.h"
+#include "zoo_dialog.h"
+#include "zoo_llava.h"
+
+enum { BATCH = 32, STAGES = 3, EVERY = 100, SUM_AT = 20, SENTENCES = 3000, WIDTH = 128, INNER = 352, BLOCKS = 4, CONTEXT = 512 };
+static const int stage_steps[STAGES] = {400, 200, 3000};
+static const double stage_lr[STAGES] = {2e-3, 3e-3, 2e-3};
+enum { WARMUP = 100 };
+static const char *const stage_names[STAGES] = {"llava: language", "llava: projector", "llava: answers"};
+static const char *const patterns[STAGES][4] = {{"model.language_model.*", "lm_head.weight", NULL},
+                                                {"model.multi_modal_projector.*", NULL},
+                                                {"model.language_model.*", "lm_head.weight", "model.multi_modal_projector.*", NULL}};
+
+static const InitRule rules[] = {
+    {"model.vision_tower.*", INIT_CONSTANT, 0}, // read from the clip
+    {"*norm.weight", INIT_CONSTANT, 1},
+    {"*layernorm.weight", INIT_CONSTANT, 1},
+    {"*.bias", INIT_CONSTANT, 0},
+    {"*embed_tokens.weight", INIT_NORMAL, 0.1},
+    {"*o_proj.weight", INIT_NORMAL_FAN, 0.35355339059327373}, // (2 L)^-0.5: blocks add up to size one
+    {"*down_proj.weight", INIT_NORMAL_FAN, 0.35355339059327373},
+    {"*.weight", INIT_NORMAL_FAN, 1},
+};
+
+// ---- files
+
+static Merges *words_learn(Arena *a, uint64_t seed) {
+    Merges *b = merges_new(a, MERGES_LLAMA);
+    for (uint64_t i = 0; i < SENTENCES; i++) {
+        WorldScene s;
+        world_scene_in(&s, WORLD_SCENES, seed, SPLIT_TRAIN, i);
+        char text[WORLD_TEXT];
+        for (int kind = 0; kind < CAPTION_KINDS; kind++)
+            if (world_caption(text, &s, (CaptionKind)kind, rng_sub(s.rng, 77))) merges_read(b, text);
+        WorldQuestion q[ASK_KINDS];
+        int n = world_questions(q, &s);
+        for (int k = 0; k < n; k++) {
+            merges_read(b, arena_print(a, "USER: \n%s ASSISTANT: %s", q[k].question, q[k].answer)); // after the picture's line break
+            merges_read(b, q[k].question);
+        }
+        merges_read(b, "USER: \n" DESCRIBE " ASSISTANT:");
+    }
+    merges_learn(b, 4096);
+    return b;
+}
+
+static const char chat_template[] =
+    "{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\\n' }}{% endfor %}"
+    "{% if message['role'] != 'assistant' %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{{ content['text'] + ' ' }}{% endfor %}{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{% generation %}{{ content['text'] + ' ' }}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}";
+
+static void put_file(Arena *a, const char *dir, const char *name, const char *text) {
+    file_write(path_join(a, dir, name), text, strlen(text));
+}
+
+static void files_write(Arena *a, const char *dir, int image, int pad) {
+    zoo_preprocessor_write(a, dir);
+    put_file(a, dir, "chat_template.jinja", chat_template);
+    put_file(a, dir, "generation_config.json", arena_print(a, "{\n  \"bos_token_id\": 1,\n  \"do_sample\": false,\n  \"eos_token_id\": 2,\n"
+             "  \"pad_token_id\": %d\n}\n", pad));
+    put_file(a, dir, "processor_config.json", arena_print(a, "{\n  \"image_token\": \"<image>\",\n  \"num_additional_image_tokens\": 1,\n"
+             "  \"patch_size\": %d,\n  \"processor_class\": \"LlavaProcessor\",\n  \"vision_feature_select_strategy\": \"default\"\n}\n", PATCH_SIDE));
+    put_file(a, dir, "tokenizer_config.json", arena_print(a,
+             "{\n  \"add_bos_token\": true,\n  \"add_eos_token\": false,\n  \"added_tokens_decoder\": {\n"
+             "    \"%d\": {\"content\": \"<image>\", \"lstrip\": false, \"normalized\": false, \"rstrip\": false, \"single_word\": false, \"special\": true},\n"
+             "    \"%d\": {\"content\": \"<pad>\", \"lstrip\": false, \"normalized\": false, \"rstrip\": false, \"single_word\": false, \"special\": true}\n  },\n"
+             "  \"bos_token\": \"<s>\",\n  \"clean_up_tokenization_spaces\": false,\n  \"eos_token\": \"</s>\",\n  \"image_token\": \"<image>\",\n"
+             "  \"legacy\": true,\n  \"model_max_length\": %d,\n  \"pad_token\": \"<pad>\",\n  \"processor_class\": \"LlavaProcessor\",\n"
+             "  \"tokenizer_class\": \"LlamaTokenizer\",\n  \"unk_token\": \"<unk>\"\n}\n", image, pad, CONTEXT));
+}
+
+// The tower's configuration is the clip's, word for word.
+static const char *config_make(Arena *a, const char *clip, int V, int image, int pad) {
+    const Json *c = json_get(json_read(a, path_join(a, clip, "config.json")), "vision_config");
+    need(c, "%s/config.json: no vision_config; is it a CLIP?", clip);
+    return arena_print(a, "{\n  \"architectures\": [\"LlavaForConditionalGeneration\"],\n  \"dtype\": \"bfloat16\",\n  \"image_seq_length\": %d,\n"
+        "  \"image_token_index\": %d,\n  \"model_type\": \"llava\",\n  \"multimodal_projector_bias\": true,\n  \"pad_token_id\": %d,\n"
+        "  \"projector_hidden_act\": \"gelu\",\n"
+        "  \"text_config\": {\n    \"attention_bias\": false,\n    \"attention_dropout\": 0.0,\n    \"bos_token_id\": 1,\n    \"eos_token_id\": 2,\n"
+        "    \"head_dim\": 32,\n    \"hidden_act\": \"silu\",\n    \"hidden_size\": %d,\n    \"intermediate_size\": %d,\n"
+        "    \"max_position_embeddings\": %d,\n    \"mlp_bias\": false,\n    \"model_type\": \"llama\",\n    \"num_attention_heads\": 4,\n"
+        "    \"num_hidden_layers\": %d,\n    \"num_key_value_heads\": 2,\n    \"pad_token_id\": %d,\n    \"rms_norm_eps\": 1e-05,\n"
+        "    \"rope_parameters\": {\"rope_theta\": 10000.0, \"rope_type\": \"default\"},\n    \"tie_word_embeddings\": false,\n"
+        "    \"use_cache\": true,\n    \"vocab_size\": %d\n  },\n  \"tie_word_embeddings\": false,\n"
+        "  \"vision_config\": {\n    \"attention_dropout\": 0.0,\n    \"hidden_act\": \"%s\",\n    \"hidden_size\": %lld,\n    \"image_size\": %lld,\n"
+        "    \"intermediate_size\": %lld,\n    \"layer_norm_eps\": 1e-05,\n    \"model_type\": \"clip_vision_model\",\n"
+        "    \"num_attention_heads\": %lld,\n    \"num_channels\": 3,\n    \"num_hidden_layers\": %lld,\n    \"patch_size\": %lld,\n"
+        "    \"projection_dim\": %lld\n  },\n  \"vision_feature_layer\": -2,\n  \"vision_feature_select_strategy\": \"default\"\n}\n",
+        ZOO_PATCHES, image, pad, WIDTH, INNER, CONTEXT, BLOCKS, pad, V, json_text(c, "hidden_act"), (long long)json_int(c, "hidden_size"),
+        (long long)json_int(c, "image_size"), (long long)json_int(c, "intermediate_size"), (long long)json_int(c, "num_attention_heads"),
+        (long long)json_int(c, "num_hidden_layers"), (long long)json_int(c, "patch_size"), (long long)json_int(c, "projection_dim"));
+}
+
+static void tower_read(Arena *a, Trainee *t, const char *clip) {
+    static const char prefix[] = "model.vision_tower.";
+    Tensors *file = tensors_open(a, clip);
+    for (size_t i = 0; i < t->own; i++) {
+        if (strncmp(t->names[i], prefix, sizeof prefix - 1) != 0) continue;
+        const TensorEntry *e = tensors_need(file, arena_print(a, "vision_model.%s", t->names[i] + sizeof prefix - 1));
+        size_t n = tensor_count(t->data[i]);
+        need(e->size == n * dtype_size(e->dtype), "%s: \"%s\" has another shape than config.json says", clip, e->name);
+        uint8_t *aligned = arena_take(a, e->size, 1);
+        memcpy(aligned, e->bytes, e->size);
+        widen(f32(t->data[i]), aligned, e->dtype, n);
+    }
+    tensors_close(file);
+}
+
+// ---- one step
+
+// The loss of one batch of talks, `weight` times its gradient added; returns it.
+static double talks_step(const Stage *s, const Dialogs *d, Arena *step, float weight) {
+    const Llava *m = s->model->own;
+    tape_begin(s->tape);
+    Run *run = run_new(step);
+    run->recorder = tape_recorder(s->tape);
+    Tensor x = llama_embed(run, m->text, d->ids);
+    if (tensor_given(d->pixels)) x = llava_merge(run, m, x, d->ids, llava_project(run, m, llava_visual(run, m, d->pixels)));
+    Tensor h = llama_forward(run, m->text, x, NO_TENSOR, NULL);
+    long B = d->ids.shape[0], T = d->ids.shape[1], from = d->silent;
+    Tensor targets = run_tensor(run, DTYPE_I32, DIMS(B, T - from));
+    for (long b = 0; b < B; b++) memcpy(i32(targets) + b * (T - from), i32(d->targets) + b * T + from, (size_t)(T - from) * sizeof(int32_t));
+    Tensor loss = cross_entropy(run, llama_logits(run, m->text, rows_slice(run, h, from, T)), targets);
+    tape_backward(s->tape, step, loss, weight);
+    return (double)*f32(loss);
+}
+
+typedef struct {
+    double captions, answers;
+} Losses;
+
+static Losses train_step(const Stage *s, const Speaker *who, Arena *step, int stage, uint64_t seed) {
+    Losses l = {0};
+    uint64_t from = seed + 500 + (uint64_t)stage, first = (uint64_t)s->adam->step * BATCH;
+    int half = stage == 1 ? BATCH : BATCH / 2;
+    tape_zero(s->tape);
+    Dialogs d = dialogs_make(step, who, from, first, half, true, stage > 0);
+    l.captions = talks_step(s, &d, step, 1);
+    if (stage != 1) {
+        d = dialogs_make(step, who, from, first + (uint64_t)half, BATCH - half, false, stage > 0);
+        l.answers = talks_step(s, &d, step, 1);
+    }
+    return l;
+}
+
+// ---- the recipe
+
+static const AdamConfig adam = {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .clip = 1};
+
+static void write_zoo(Arena *a, const ZooOptions *o, Journey *j, const char *recipe, const char *checksum, const Score *s, size_t n) {
+    JsonOut *out = json_out(a, 1);
+    char value[64];
+    json_open(out, NULL, '{');
+    json_put_text(out, "name", "llava");
+    json_put_text(out, "recipe", recipe);
+    json_put_int(out, "seed", (int64_t)o->seed);
+    json_put_text(out, "world", zoo_world_hash(a));
+    json_put_text(out, "checksum after 20 steps", journey_noted(j, "sum20", value) ? value : "");
+    json_put_text(out, "checksum", checksum);
+    scores_put(out, s, n);
+    json_put_text(out, "log", j->notes);
+    json_close(out);
+    size_t size;
+    const char *text = json_done(out, &size);
+    file_write(path_join(a, o->out, "ZOO.json"), text, size);
+}
+
+const char *zoo_llava(Arena *a, const ZooOptions *o) {
+    folder_make(o->out);
+    Merges *words = words_learn(a, o->seed);
+    int image = merges_special(words, "<image>"), pad = merges_special(words, "<pad>"), V = (merges_size(words) + 7) / 8 * 8;
+    merges_write(words, o->out);
+    files_write(a, o->out, image, pad);
+    const char *config = config_make(a, o->clip, V, image, pad);
+    put_file(a, o->out, "config.json", config);
+    Speaker who = {.tok = tokenizer_load(a, o->out, false), .image = image, .image_tokens = ZOO_PATCHES};
+    Trainee *t = trainee_new(a, o->out, config);
+    for (size_t i = 0; i < t->count; i++) init_tensor(t->data[i], rules, sizeof rules / sizeof *rules, o->seed, t->names[i]);
+    tower_read(a, t, o->clip);
+    int steps[STAGES];
+    for (int i = 0; i < STAGES; i++) steps[i] = stage_steps[i] * o->steps / 100;
+    const char *tower = file_checksum(a, path_join(a, o->clip, "model.safetensors"));
+    const char *recipe = arena_print(a, "llava: language %d steps lr %g, projector %d steps lr %g, answers %d steps lr %g, batch %d, AdamW 0.9 0.98 "
+                                     "decay 0.01 clip 1, warm-up %d, cosine to 0.02, seed %llu, tower %.16s", steps[0], stage_lr[0], steps[1], stage_lr[1],
+                                     steps[2], stage_lr[2], BATCH, WARMUP, (unsigned long long)o->seed, tower);
+    Journey *j = journey_open(a, t, o->out, recipe, o->fresh);
+    Arena *step = arena_new("a training step");
+    for (int stage = j->stage; stage < STAGES; stage++) {
+        Stage *s = stage_new(a, t, patterns[stage], adam, (Group){.lr_factor = 1, .decay = 0.01});
+        adam_spare_vectors(s->adam);
+        journey_begin(j, s, stage);
+        Progress bar = progress_start(stage_names[stage], (size_t)steps[stage]);
+        progress_resume(&bar, (size_t)s->adam->step);
+        Losses mean = {0};
+        while (s->adam->step < steps[stage]) {
+            Mark mark = arena_mark(step);
+            Losses l = train_step(s, &who, step, stage, o->seed);
+            arena_release(step, mark);
+            adam_update(s->adam, schedule_cosine(stage_lr[stage], s->adam->step, WARMUP, steps[stage], 0.02));
+            int64_t at = s->adam->step;
+            if (stage == 0 && at == SUM_AT) journey_note(j, "sum20 %s", trainee_checksum(a, t));
+            if (o->stop_after && stage == 0 && at == o->stop_after) return trainee_checksum(a, t);
+            mean.captions += l.captions / EVERY, mean.answers += l.answers / EVERY;
+            if (at % EVERY == 0) {
+                journey_note(j, "stage %d step %lld captions %.4f answers %.4f", stage, (long long)at, mean.captions, mean.answers);
+                mean = (Losses){0};
+                journey_save(j, step, t, s, stage);
+            }
+            progress_at(&bar, (size_t)at);
+        }
+        progress_end(&bar);
+    }
+    trainee_round(t);
+    trainee_save(step, t, o->out);
+    Score scores[32];
+    size_t n = llava_scores(a, t, &who, o->seed, scores);
+    scores_print(scores, n);
+    const char *checksum = trainee_checksum(a, t);
+    write_zoo(a, o, j, recipe, checksum, scores, n);
+    journey_end(j);
+    return checksum;
+}
