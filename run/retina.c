@@ -13,6 +13,7 @@
 #include "random.h"
 #include "tokenize.h"
 #include "world.h"
+#include "zoo.h"
 
 #define VERSION "0.1"
 #ifndef RETINA_COMMIT
@@ -31,6 +32,7 @@ static const struct {
     {"preprocess", "pictures as the model's image processor returns them", run_preprocess},
     {"decode", "a picture as 8-bit RGB", run_decode},
     {"world", "draw the procedural world: pictures, captions, questions", run_world},
+    {"zoo", "train a small model of the zoo on that world", run_zoo},
     {"random", "a complete model directory with random weights", run_random},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
