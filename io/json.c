@@ -75,12 +75,13 @@ static int utf8_length(const unsigned char *s, size_t left) {
     return n;
 }
 
-static const char *parse_text(Parser *p, size_t *length) {
+// The text that begins at p->at, decoded and closed by 0, into `out` or, when that is NULL, into the arena.
+static const char *parse_text(Parser *p, char *out, size_t *length) {
     p->at++; // the opening quote
     size_t end = p->at;
     while (end < p->size && p->bytes[end] != '"') end += p->bytes[end] == '\\' && end + 1 < p->size ? 2 : 1;
     if (end >= p->size) bad(p, "a text without its closing quote");
-    char *text = take(p->arena, char, end - p->at + 1), *o = text; // escapes only shrink
+    char *text = out ? out : take(p->arena, char, end - p->at + 1), *o = text; // escapes only shrink
     while (p->bytes[p->at] != '"') {
         unsigned char c = (unsigned char)p->bytes[p->at];
         if (c < 0x20) bad(p, "a control character inside a text");
@@ -242,7 +243,7 @@ static void parse_container(Parser *p, Json *v) {
             skip_space(p);
             if (object) {
                 if (p->at >= p->size || p->bytes[p->at] != '"') bad(p, "an object member without its name");
-                key = parse_text(p, &key_length);
+                key = parse_text(p, NULL, &key_length);
                 skip_space(p);
                 if (p->at >= p->size || p->bytes[p->at] != ':') bad(p, "a name without ':'");
                 p->at++;
@@ -279,7 +280,7 @@ static void parse_value(Parser *p, Json *v) {
     case '[': parse_container(p, v); break;
     case '"':
         v->kind = JSON_TEXT;
-        v->text = parse_text(p, &v->length);
+        v->text = parse_text(p, NULL, &v->length);
         break;
     case 't':
         parse_word(p, "true");
@@ -307,6 +308,45 @@ const Json *json_parse(Arena *a, const char *bytes, size_t size, const char *pat
     free(p.stack);
     return root;
 }
+
+// ---- reading front to back
+
+char json_scan_next(JsonScan *s) {
+    Parser p = {.bytes = s->bytes, .size = s->size, .at = s->at};
+    skip_space(&p);
+    s->at = p.at;
+    return s->at < s->size ? s->bytes[s->at] : 0;
+}
+
+void json_scan_byte(JsonScan *s, char wanted) {
+    if (json_scan_next(s) != wanted) json_scan_die(s, (char[]){'n', 'o', ' ', '\'', wanted, '\'', 0});
+    s->at++;
+}
+
+size_t json_scan_text(JsonScan *s, char *out) {
+    size_t length;
+    if (json_scan_next(s) != '"') json_scan_die(s, "no text");
+    Parser p = {.path = s->path, .bytes = s->bytes, .size = s->size, .at = s->at};
+    parse_text(&p, out, &length);
+    s->at = p.at;
+    return length;
+}
+
+uint64_t json_scan_whole(JsonScan *s) {
+    char first = json_scan_next(s);
+    if (first < '0' || first > '9') json_scan_die(s, "no whole number");
+    uint64_t u = 0;
+    size_t begin = s->at;
+    for (; s->at < s->size && s->bytes[s->at] >= '0' && s->bytes[s->at] <= '9'; s->at++) {
+        uint64_t d = (uint64_t)(s->bytes[s->at] - '0');
+        if (u > (UINT64_MAX - d) / 10) json_scan_die(s, "a number beyond 64 bits");
+        u = u * 10 + d;
+    }
+    if (first == '0' && s->at - begin > 1) json_scan_die(s, "a number with a leading zero");
+    return u;
+}
+
+void json_scan_die(const JsonScan *s, const char *what) { die("%s:%d: %s at byte %zu of the text", s->path, line_of(s->bytes, s->at), what, s->at); }
 
 const Json *json_read(Arena *a, const char *path) {
     Bytes b = file_read(a, path);
@@ -441,6 +481,8 @@ static void out_quoted(JsonOut *o, const char *text, size_t n) {
                     : c == '\n' ? snprintf(e, sizeof e, "\\n")
                     : c == '\t' ? snprintf(e, sizeof e, "\\t")
                     : c == '\r' ? snprintf(e, sizeof e, "\\r")
+                    : c == '\b' ? snprintf(e, sizeof e, "\\b")
+                    : c == '\f' ? snprintf(e, sizeof e, "\\f")
                                 : snprintf(e, sizeof e, "\\u%04x", c);
             out(o, e, (size_t)k);
             i++;
@@ -450,20 +492,20 @@ static void out_quoted(JsonOut *o, const char *text, size_t n) {
 }
 
 static void out_line(JsonOut *o) {
-    if (!o->indent) return;
+    if (o->indent <= 0) return;
     out(o, "\n", 1);
     for (int i = 0; i < o->indent * o->depth; i++) out(o, " ", 1);
 }
 
 static void out_key(JsonOut *o, const char *key) {
     if (o->depth) {
-        if (o->filled[o->depth]) out(o, o->indent ? "," : ", ", o->indent ? 1 : 2);
+        if (o->filled[o->depth]) out(o, ", ", o->indent ? 1 : 2);
         o->filled[o->depth] = true;
         out_line(o);
     }
     if (key) {
         out_quoted(o, key, strlen(key));
-        out(o, ": ", 2);
+        out(o, ": ", o->indent < 0 ? 1 : 2);
     }
 }
 

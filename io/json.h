@@ -34,6 +34,18 @@ struct Json {
 const Json *json_parse(Arena *a, const char *bytes, size_t size, const char *path);
 const Json *json_read(Arena *a, const char *path);
 
+// A large file of a known form, read from front to back; nothing is kept. Each call passes over white space, and dies
+// with path and line unless the file goes on as asked.
+typedef struct {
+    const char *path, *bytes;
+    size_t size, at;
+} JsonScan;
+char json_scan_next(JsonScan *s);              // the next byte, left where it is; 0 at the end
+void json_scan_byte(JsonScan *s, char wanted); // this byte
+size_t json_scan_text(JsonScan *s, char *out); // decoded, closed by 0: never longer than it is in the file, quotes included
+uint64_t json_scan_whole(JsonScan *s);         // digits only
+_Noreturn void json_scan_die(const JsonScan *s, const char *what);
+
 // NULL when the object has no such key, or when its value is null: both mean absent in config files.
 const Json *json_get(const Json *object, const char *key);
 const Json *json_find(const Json *object, const char *key, size_t length); // null values are found too
@@ -52,7 +64,7 @@ const char *json_text_or(const Json *object, const char *key, const char *otherw
 // Writing: a small streaming writer. Keys and texts are escaped; numbers are the shortest that
 // round-trip (json_put_real), NaN and infinities become null.
 typedef struct JsonOut JsonOut;
-JsonOut *json_out(Arena *a, int indent); // indent 0: one line
+JsonOut *json_out(Arena *a, int indent); // indent 0: one line; -1: one line without spaces
 void json_open(JsonOut *o, const char *key, char bracket); // '{' or '['; key NULL inside an array
 void json_close(JsonOut *o);
 void json_put_text(JsonOut *o, const char *key, const char *text);

@@ -1,7 +1,7 @@
 // safetensors.c: see safetensors.h.
 #include "safetensors.h"
 
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,11 +12,40 @@
 #define HEADER_MAX 100000000 // bytes; the reference's limit
 #define NAME_MAX_BYTES 1024
 #define COUNT_MAX 1000000
+#define ENTRY_MIN 48 // bytes of the shortest entry: "":{"dtype":"","shape":[],"data_offsets":[0,0]},
 
 typedef struct {
     Bytes file;
     const Json *metadata;
 } Shard;
+
+// Items with their name as first member, found by open addressing: a slot holds the item's number + 1.
+typedef struct {
+    uint32_t *slots, mask;
+} Names;
+
+static const char *name_at(const void *items, size_t stride, size_t i) { return *(const char *const *)((const char *)items + i * stride); }
+
+// The slot of this name, or the empty one where it would go.
+static uint32_t *names_slot(const Names *n, const void *items, size_t stride, const char *name) {
+    uint32_t h = 2166136261u;
+    for (const char *c = name; *c; c++) h = (h ^ (unsigned char)*c) * 16777619u;
+    for (h = (h ^ h >> 15) & n->mask; n->slots[h]; h = (h + 1) & n->mask)
+        if (strcmp(name_at(items, stride, n->slots[h] - 1), name) == 0) break;
+    return &n->slots[h];
+}
+
+static Names names_build(Arena *a, const void *items, size_t stride, size_t count, const char *path) {
+    uint32_t room = 16;
+    while (room < count * 2) room *= 2;
+    Names n = {take_zero(a, uint32_t, room), room - 1};
+    for (size_t i = 0; i < count; i++) {
+        uint32_t *slot = names_slot(&n, items, stride, name_at(items, stride, i));
+        need(!*slot, "%s: the tensor \"%s\" is there twice", path, name_at(items, stride, i));
+        *slot = (uint32_t)i + 1;
+    }
+    return n;
+}
 
 struct Tensors {
     Arena *arena;
@@ -24,47 +53,117 @@ struct Tensors {
     size_t shard_count;
     TensorEntry *entries;
     size_t count, room;
-    uint32_t *index, index_mask;
+    Names names;
 };
 
-static uint32_t hash(const char *s) {
-    uint32_t h = 2166136261u;
-    for (; *s; s++) h = (h ^ (unsigned char)*s) * 16777619u;
-    return h ^ h >> 15;
-}
+// One header on its way through json_scan: a header of 10^6 entries would need gigabytes as a tree.
+typedef struct {
+    JsonScan scan;
+    char *pool; // where the next text goes; the pool is as large as the header, and no text grows by decoding
+    Bytes file;
+    uint64_t data_at;
+} Header;
 
-static uint64_t whole(const Json *v, const char *path, const char *name, const char *what) {
-    need(v->kind == JSON_NUMBER && v->integral && v->integer >= 0, "%s: tensor \"%s\": %s is no whole number", path, name, what);
-    return (uint64_t)v->integer;
-}
-
-// One header entry, checked against the data's size. Returns its first byte.
-static uint64_t entry_read(TensorEntry *e, const Json *v, const char *name, size_t name_length, Bytes file, uint64_t data_at, const char *path) {
-    uint64_t data_size = file.size - data_at;
-    need(name_length <= NAME_MAX_BYTES && strlen(name) == name_length, "%s: a tensor's name of %zu bytes, or with a zero byte in it", path, name_length);
-    need(v->kind == JSON_OBJECT && v->count == 3, "%s: tensor \"%s\": dtype, shape and data_offsets are wanted", path, name);
-    const Json *dtype = json_get(v, "dtype"), *shape = json_get(v, "shape"), *offsets = json_get(v, "data_offsets");
-    need(dtype && shape && offsets && dtype->kind == JSON_TEXT && shape->kind == JSON_ARRAY && offsets->kind == JSON_ARRAY && offsets->count == 2,
-         "%s: tensor \"%s\": dtype, shape and data_offsets are wanted", path, name);
-    int d = dtype_find(dtype->text, dtype->length);
-    need(d >= 0, "%s: tensor \"%s\" has the unknown type \"%.40s\"", path, name, dtype->text);
-    need(shape->count <= TENSOR_RANK_MAX, "%s: tensor \"%s\" has %zu dimensions; at most %d are possible", path, name, shape->count, TENSOR_RANK_MAX);
-    *e = (TensorEntry){.name = name, .dtype = (Dtype)d, .ndim = (int)shape->count, .path = path};
-    uint64_t elements = 1, bits;
-    for (size_t i = 0; i < shape->count; i++) {
-        e->shape[i] = (int64_t)whole(&shape->items[i], path, name, "a dimension");
-        need(!__builtin_mul_overflow(elements, (uint64_t)e->shape[i], &elements), "%s: tensor \"%s\" is larger than any file", path, name);
+// ':' and whether a list goes on are the same everywhere: true while there is one more item before `closing`.
+static bool another(JsonScan *s, bool first, char closing) {
+    if (json_scan_next(s) == closing) {
+        json_scan_byte(s, closing);
+        return false;
     }
-    uint64_t begin = whole(&offsets->items[0], path, name, "an offset"), end = whole(&offsets->items[1], path, name, "an offset");
+    if (!first) json_scan_byte(s, ',');
+    return true;
+}
+
+static size_t list_read(Header *h, uint64_t *out, size_t room, const char *name, const char *what) {
+    JsonScan *s = &h->scan;
+    size_t n = 0;
+    json_scan_byte(s, '[');
+    for (; another(s, n == 0, ']'); n++) {
+        need(n < room, "%s: tensor \"%s\": %s has more than %zu numbers", s->path, name, what, room);
+        out[n] = json_scan_whole(s);
+    }
+    return n;
+}
+
+// "name": {"dtype": …, "shape": …, "data_offsets": …}, the name already read; checked against the data's size.
+static void entry_read(Header *h, TensorEntry *e, const char *name) {
+    JsonScan *s = &h->scan;
+    uint64_t shape[TENSOR_RANK_MAX], offsets[2];
+    enum { DTYPE = 1, SHAPE = 2, OFFSETS = 4 };
+    int seen = 0, d = -1;
+    *e = (TensorEntry){.name = name, .path = s->path};
+    json_scan_byte(s, '{');
+    for (bool first = true; another(s, first, '}'); first = false) {
+        json_scan_text(s, h->pool); // the pool's next place is only borrowed
+        int field = strcmp(h->pool, "dtype") == 0 ? DTYPE : strcmp(h->pool, "shape") == 0 ? SHAPE : strcmp(h->pool, "data_offsets") == 0 ? OFFSETS : 0;
+        need(field && !(seen & field), "%s: tensor \"%s\": the key \"%.40s\" is unknown, or there twice", s->path, name, h->pool);
+        seen |= field;
+        json_scan_byte(s, ':');
+        if (field == DTYPE) {
+            d = dtype_find(h->pool, json_scan_text(s, h->pool));
+            need(d >= 0, "%s: tensor \"%s\" has the unknown type \"%.40s\"", s->path, name, h->pool);
+        } else if (field == SHAPE) {
+            e->ndim = (int)list_read(h, shape, TENSOR_RANK_MAX, name, "its shape");
+        } else {
+            need(list_read(h, offsets, 2, name, "data_offsets") == 2, "%s: tensor \"%s\": data_offsets wants two numbers", s->path, name);
+        }
+    }
+    need(seen == (DTYPE | SHAPE | OFFSETS), "%s: tensor \"%s\": dtype, shape and data_offsets are wanted", s->path, name);
+    e->dtype = (Dtype)d;
+    uint64_t elements = 1, bits, size = h->file.size - h->data_at, begin = offsets[0], end = offsets[1];
+    for (int i = 0; i < e->ndim; i++) {
+        need(shape[i] <= INT64_MAX && !__builtin_mul_overflow(elements, shape[i], &elements), "%s: tensor \"%s\" is larger than any file", s->path, name);
+        e->shape[i] = (int64_t)shape[i];
+    }
     need(!__builtin_mul_overflow(elements, (uint64_t)dtype_bits(e->dtype), &bits) && bits % 8 == 0,
-         "%s: tensor \"%s\" does not end on a whole byte, or is larger than any file", path, name);
-    need(begin <= end && end <= data_size, "%s: tensor \"%s\" lies at bytes %llu to %llu of %llu: the file is cut off or damaged", path, name,
-         (unsigned long long)begin, (unsigned long long)end, (unsigned long long)data_size);
-    need(end - begin == bits / 8, "%s: tensor \"%s\" has %llu bytes, its shape and type want %llu", path, name, (unsigned long long)(end - begin),
+         "%s: tensor \"%s\" does not end on a whole byte, or is larger than any file", s->path, name);
+    need(begin <= end && end <= size, "%s: tensor \"%s\" lies at bytes %llu to %llu of %llu: the file is cut off or damaged", s->path, name,
+         (unsigned long long)begin, (unsigned long long)end, (unsigned long long)size);
+    need(end - begin == bits / 8, "%s: tensor \"%s\" has %llu bytes, its shape and type want %llu", s->path, name, (unsigned long long)(end - begin),
          (unsigned long long)(bits / 8));
     e->size = (size_t)(end - begin);
-    e->bytes = file.bytes + data_at + begin;
-    return begin;
+    e->bytes = h->file.bytes + h->data_at + begin;
+}
+
+// {"key": "text", …}: passed over once to find its end, and only then made a tree.
+static const Json *metadata_read(Header *h, Arena *a) {
+    JsonScan *s = &h->scan;
+    json_scan_next(s);
+    size_t begin = s->at;
+    json_scan_byte(s, '{');
+    for (bool first = true; another(s, first, '}'); first = false) {
+        json_scan_text(s, h->pool);
+        json_scan_byte(s, ':');
+        if (json_scan_next(s) != '"') json_scan_die(s, "a value in __metadata__ that is no text");
+        json_scan_text(s, h->pool);
+    }
+    return json_parse(a, s->bytes + begin, s->at - begin, s->path);
+}
+
+// Every entry of a header, in its order; sets *metadata.
+static TensorEntry *header_read(Arena *a, Bytes file, size_t n, size_t *count, const Json **metadata) {
+    Header h = {.scan = {.path = file.path, .bytes = (const char *)file.bytes + 8, .size = n}, .file = file, .data_at = 8 + n};
+    h.pool = take(a, char, n + 1);
+    TensorEntry *all = take(a, TensorEntry, n / ENTRY_MIN + 1);
+    JsonScan *s = &h.scan;
+    *count = 0;
+    json_scan_byte(s, '{');
+    for (bool first = true; another(s, first, '}'); first = false) {
+        char *name = h.pool;
+        size_t length = json_scan_text(s, name);
+        json_scan_byte(s, ':');
+        h.pool += length + 1;
+        need(length <= NAME_MAX_BYTES && strlen(name) == length, "%s: a tensor's name of %zu bytes, or with a zero byte in it", file.path, length);
+        if (strcmp(name, "__metadata__") == 0) {
+            need(!*metadata, "%s: __metadata__ is there twice", file.path);
+            *metadata = metadata_read(&h, a);
+        } else {
+            need(*count < COUNT_MAX, "%s: more than %d tensors", file.path, COUNT_MAX);
+            entry_read(&h, &all[(*count)++], name);
+        }
+    }
+    if (json_scan_next(s)) json_scan_die(s, "more text after the header");
+    return all;
 }
 
 static int by_place(const void *a, const void *b) {
@@ -74,7 +173,7 @@ static int by_place(const void *a, const void *b) {
     return strcmp(x->name, y->name);
 }
 
-// Maps one file and appends its entries; with `index`, only those that the index assigns to this file.
+// Maps one file and appends its entries; with a weight_map, only those that the index assigns to this file.
 static void shard_read(Tensors *t, Shard *s, const char *path, const Json *weight_map, const char *file_name) {
     s->file = file_map(t->arena, path);
     path = s->file.path;
@@ -84,26 +183,8 @@ static void shard_read(Tensors *t, Shard *s, const char *path, const Json *weigh
     need(n <= HEADER_MAX, "%s: a header of %llu bytes; this is no safetensors file, or a damaged one", path, (unsigned long long)n);
     need(n <= s->file.size - 8, "%s: the header of %llu bytes is cut off: the file has %zu", path, (unsigned long long)n, s->file.size);
     need(n > 0 && s->file.bytes[8] == '{', "%s: the header does not begin with '{'; this is no safetensors file", path);
-    const Json *header = json_parse(t->arena, (const char *)s->file.bytes + 8, (size_t)n, path);
-    need(header->kind == JSON_OBJECT, "%s: the header is no object", path);
-    need(header->count <= COUNT_MAX, "%s: %zu tensors; at most %d are possible", path, header->count, COUNT_MAX);
-    if (t->count + header->count > t->room) {
-        size_t room = (t->count + header->count) * 2;
-        t->entries = arena_grow(t->arena, t->entries, t->count, room, sizeof *t->entries);
-        t->room = room;
-    }
-    TensorEntry *all = take(t->arena, TensorEntry, header->count);
-    size_t count = 0;
-    for (size_t i = 0; i < header->count; i++) {
-        const Json *v = &header->items[i];
-        if (strcmp(header->keys[i], "__metadata__") == 0) {
-            need(v->kind == JSON_OBJECT, "%s: __metadata__ is no object", path);
-            for (size_t k = 0; k < v->count; k++) need(v->items[k].kind == JSON_TEXT, "%s: __metadata__ \"%s\" is no text", path, v->keys[k]);
-            s->metadata = v;
-            continue;
-        }
-        entry_read(&all[count++], v, header->keys[i], header->key_lengths[i], s->file, 8 + n, path);
-    }
+    size_t count;
+    TensorEntry *all = header_read(t->arena, s->file, (size_t)n, &count, &s->metadata);
     qsort(all, count, sizeof *all, by_place);
     const uint8_t *at = s->file.bytes + 8 + n;
     for (size_t i = 0; i < count; i++) {
@@ -111,27 +192,36 @@ static void shard_read(Tensors *t, Shard *s, const char *path, const Json *weigh
         at += all[i].size;
     }
     need(at == s->file.bytes + s->file.size, "%s: %zu bytes after the last tensor", path, (size_t)(s->file.bytes + s->file.size - at));
+    if (t->count == 0 && !weight_map) {
+        t->entries = all;
+        t->count = t->room = count;
+        return;
+    }
+    if (t->count + count > t->room) {
+        size_t room = (t->count + count) * 2;
+        t->entries = arena_grow(t->arena, t->entries, t->count, room, sizeof *t->entries);
+        t->room = room;
+    }
     for (size_t i = 0; i < count; i++) {
-        if (weight_map) {
-            const Json *m = json_get(weight_map, all[i].name);
-            if (!m || m->kind != JSON_TEXT || strcmp(m->text, file_name) != 0) continue; // not this shard's by the index
-        }
-        t->entries[t->count++] = all[i];
+        const Json *m = json_get(weight_map, all[i].name);
+        if (m && strcmp(m->text, file_name) == 0) t->entries[t->count++] = all[i]; // else another shard's by the index, or nobody's
     }
 }
 
-static void index_build(Tensors *t) {
-    uint32_t room = 16;
-    while (room < t->count * 2) room *= 2;
-    t->index = take_zero(t->arena, uint32_t, room);
-    t->index_mask = room - 1;
-    for (size_t i = 0; i < t->count; i++) {
-        uint32_t h = hash(t->entries[i].name) & t->index_mask;
-        for (; t->index[h]; h = (h + 1) & t->index_mask) // within a file JSON refused twins already
-            need(strcmp(t->entries[t->index[h] - 1].name, t->entries[i].name) != 0, "%s: tensor \"%s\" is also in %s", t->entries[i].path,
-                 t->entries[i].name, t->entries[t->index[h] - 1].path);
-        t->index[h] = (uint32_t)i + 1;
+// The folder that the target of a link may lie in: the model's own, or, in a hub's cache
+// (…/snapshots/COMMIT[/SUBFOLDER], files linked to …/blobs/DIGEST), the blobs beside it. `real` is changed.
+static bool inside(const char *target, char *real) {
+    size_t n = strlen(real);
+    if (strncmp(target, real, n) == 0 && target[n] == '/') return true;
+    for (int up = 0; up < 2; up++) {
+        char *slash = strrchr(real, '/');
+        if (!slash || slash == real) return false;
+        *slash = 0;
+        if (strcmp(path_name(real), "snapshots") != 0) continue;
+        strcpy(strrchr(real, '/') + 1, "blobs/"); // shorter than "snapshots"
+        return strncmp(target, real, strlen(real)) == 0;
     }
+    return false;
 }
 
 // A shard's name must stay inside its folder, also through links.
@@ -142,37 +232,33 @@ static char *shard_path(Arena *a, const char *folder, const Json *name, const ch
     char *path = path_join(a, folder, name->text);
     struct stat st;
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
-        // a hub's cache links blobs from a neighbour folder: accepted when the target is a regular file beside or two levels up
-        char real_file[4096], real_folder[4096];
-        if (realpath(path, real_file) && realpath(folder, real_folder)) {
-            size_t keep = strlen(real_folder);
-            for (int up = 0; up < 2 && keep > 1; up++)
-                while (keep > 1 && real_folder[--keep] != '/') {}
-            need(strncmp(real_file, real_folder, keep) == 0, "%s: %s is a link that leaves the model's folder", index_path, name->text);
-        }
+        char target[PATH_MAX], real[PATH_MAX];
+        need(realpath(path, target) && realpath(folder, real), "%s: the link %s leads nowhere", index_path, name->text);
+        need(inside(target, real), "%s: %s is a link that leaves the model's folder", index_path, name->text);
     }
     return path;
 }
+
+static int by_text(const void *a, const void *b) { return strcmp((*(const Json *const *)a)->text, (*(const Json *const *)b)->text); }
 
 static void sharded_read(Tensors *t, const char *index_path) {
     Arena *a = t->arena;
     const Json *index = json_read(a, index_path), *map = json_get(index, "weight_map");
     need(map && map->kind == JSON_OBJECT && map->count > 0, "%s: \"weight_map\" is missing or empty", index_path);
     const char *slash = strrchr(index_path, '/');
-    char *folder = slash ? arena_text(a, index_path, (size_t)(slash - index_path)) : arena_text(a, ".", 1);
+    char *folder = slash ? arena_text(a, index_path, (size_t)(slash - index_path) + (slash == index_path)) : arena_text(a, ".", 1);
     const Json **files = take(a, const Json *, map->count);
-    size_t n = 0;
     for (size_t i = 0; i < map->count; i++) {
-        size_t j = n; // consecutive tensors usually share a shard: search from the end
-        while (j > 0 && (files[j - 1]->length != map->items[i].length || map->items[i].kind != JSON_TEXT || strcmp(files[j - 1]->text, map->items[i].text) != 0)) j--;
-        if (j == 0) {
-            shard_path(a, folder, &map->items[i], index_path);
-            files[n++] = &map->items[i];
-        }
+        const Json *file = files[i] = &map->items[i];
+        need(file->kind == JSON_TEXT && strlen(file->text) == file->length, "%s: \"%s\" is given no file's name", index_path, map->keys[i]);
     }
+    qsort(files, map->count, sizeof *files, by_text);
+    size_t n = 0;
+    for (size_t i = 0; i < map->count; i++)
+        if (n == 0 || strcmp(files[n - 1]->text, files[i]->text) != 0) files[n++] = files[i];
     t->shards = take_zero(a, Shard, n);
     for (size_t j = 0; j < n; j++) shard_read(t, &t->shards[t->shard_count++], shard_path(a, folder, files[j], index_path), map, files[j]->text);
-    index_build(t);
+    t->names = names_build(a, t->entries, sizeof *t->entries, t->count, index_path);
     for (size_t i = 0; i < map->count; i++)
         need(tensors_find(t, map->keys[i]), "%s: tensor \"%s\" is not in %s, where the index places it", index_path, map->keys[i], map->items[i].text);
 }
@@ -207,7 +293,7 @@ Tensors *tensors_open(Arena *a, const char *path) {
     t->shards = take_zero(a, Shard, 1);
     t->shard_count = 1;
     shard_read(t, &t->shards[0], path, NULL, NULL);
-    index_build(t);
+    t->names = names_build(a, t->entries, sizeof *t->entries, t->count, path);
     return t;
 }
 
@@ -216,9 +302,8 @@ size_t tensors_count(const Tensors *t) { return t->count; }
 const TensorEntry *tensors_at(const Tensors *t, size_t i) { return &t->entries[i]; }
 
 const TensorEntry *tensors_find(const Tensors *t, const char *name) {
-    for (uint32_t h = hash(name) & t->index_mask; t->index[h]; h = (h + 1) & t->index_mask)
-        if (strcmp(t->entries[t->index[h] - 1].name, name) == 0) return &t->entries[t->index[h] - 1];
-    return NULL;
+    uint32_t i = *names_slot(&t->names, t->entries, sizeof *t->entries, name);
+    return i ? &t->entries[i - 1] : NULL;
 }
 
 const TensorEntry *tensors_need(const Tensors *t, const char *name) {
@@ -252,13 +337,45 @@ struct TensorsWriter {
     const char *path;
     Slot *slots;
     size_t count;
-    uint64_t data_at, at; // where the data begins; where the next sequential byte goes
+    Names names;
+    uint64_t data_at; // where the data begins
 };
 
-static int by_size_and_name(const void *a, const void *b) {
+// The reference's order: types from the last of this list to the first, then names, so that every tensor is aligned.
+static int by_type_and_name(const void *a, const void *b) {
+    static const int place[DTYPE_COUNT] = {[DTYPE_BOOL] = 0, [DTYPE_F4] = 1, [DTYPE_F6_E2M3] = 2, [DTYPE_F6_E3M2] = 3, [DTYPE_U8] = 4,
+                                           [DTYPE_I8] = 5, [DTYPE_F8_E5M2] = 6, [DTYPE_F8_E4M3] = 7, [DTYPE_F8_E8M0] = 8, [DTYPE_I16] = 9,
+                                           [DTYPE_U16] = 10, [DTYPE_F16] = 11, [DTYPE_BF16] = 12, [DTYPE_I32] = 13, [DTYPE_U32] = 14,
+                                           [DTYPE_F32] = 15, [DTYPE_C64] = 16, [DTYPE_F64] = 17, [DTYPE_I64] = 18, [DTYPE_U64] = 19};
     const Slot *x = a, *y = b;
-    int bx = dtype_bits(x->plan.dtype), by = dtype_bits(y->plan.dtype);
-    return bx != by ? (bx > by ? -1 : 1) : strcmp(x->plan.name, y->plan.name);
+    int px = place[x->plan.dtype], py = place[y->plan.dtype];
+    return px != py ? (px > py ? -1 : 1) : strcmp(x->plan.name, y->plan.name);
+}
+
+// Puts one header entry and returns where its data ends.
+static uint64_t entry_write(JsonOut *o, Slot *s, uint64_t begin, const char *path) {
+    const TensorPlan *p = &s->plan;
+    need(strlen(p->name) <= NAME_MAX_BYTES && p->ndim >= 0 && p->ndim <= TENSOR_RANK_MAX, "%s: \"%.80s\" has a name of %zu bytes and %d dimensions",
+         path, p->name, strlen(p->name), p->ndim);
+    size_t size = dtype_size(p->dtype);
+    json_open(o, p->name, '{');
+    json_put_text(o, "dtype", dtype_name(p->dtype));
+    json_open(o, "shape", '[');
+    for (int d = 0; d < p->ndim; d++) {
+        need(p->shape[d] >= 0, "%s: \"%s\" has a dimension of %lld", path, p->name, (long long)p->shape[d]);
+        json_put_int(o, NULL, p->shape[d]);
+        size = size_mul(size, (size_t)p->shape[d], path);
+    }
+    json_close(o);
+    s->begin = begin;
+    s->size = size;
+    size_t end = size_add((size_t)begin, size, path);
+    json_open(o, "data_offsets", '[');
+    json_put_int(o, NULL, (int64_t)begin);
+    json_put_int(o, NULL, (int64_t)end);
+    json_close(o);
+    json_close(o);
+    return end;
 }
 
 TensorsWriter *tensors_create(Arena *a, const char *path, const TensorPlan *plan, size_t count, const char *const *metadata) {
@@ -267,55 +384,37 @@ TensorsWriter *tensors_create(Arena *a, const char *path, const TensorPlan *plan
     w->slots = take_zero(a, Slot, count);
     w->count = count;
     for (size_t i = 0; i < count; i++) w->slots[i].plan = plan[i];
-    qsort(w->slots, count, sizeof *w->slots, by_size_and_name);
-    JsonOut *o = json_out(a, 0);
+    qsort(w->slots, count, sizeof *w->slots, by_type_and_name);
+    w->names = names_build(a, w->slots, sizeof *w->slots, count, path);
+    JsonOut *o = json_out(a, -1); // as compact as the reference's: the same tensors give the same bytes
     json_open(o, NULL, '{');
     if (metadata && metadata[0]) {
         json_open(o, "__metadata__", '{');
         for (size_t i = 0; metadata[i]; i += 2) json_put_text(o, metadata[i], metadata[i + 1]);
         json_close(o);
     }
-    uint64_t at = 0;
-    for (size_t i = 0; i < count; i++) {
-        Slot *s = &w->slots[i];
-        uint64_t size = dtype_size(s->plan.dtype);
-        json_open(o, s->plan.name, '{');
-        json_put_text(o, "dtype", dtype_name(s->plan.dtype));
-        json_open(o, "shape", '[');
-        for (int d = 0; d < s->plan.ndim; d++) {
-            json_put_int(o, NULL, s->plan.shape[d]);
-            size = size_mul(size, (size_t)s->plan.shape[d], path);
-        }
-        json_close(o);
-        json_open(o, "data_offsets", '[');
-        json_put_int(o, NULL, (int64_t)at);
-        json_put_int(o, NULL, (int64_t)(at + size));
-        json_close(o);
-        json_close(o);
-        s->begin = at;
-        s->size = size;
-        at += size;
-    }
+    uint64_t end = 0;
+    for (size_t i = 0; i < count; i++) end = entry_write(o, &w->slots[i], end, path);
     json_close(o);
     size_t n;
     const char *text = json_done(o, &n);
     size_t padded = (n + 7) / 8 * 8;
+    need(count <= COUNT_MAX && padded <= HEADER_MAX, "%s: %zu tensors with a header of %zu bytes; write several files", path, count, padded);
     uint8_t length[8];
     for (int i = 0; i < 8; i++) length[i] = (uint8_t)((uint64_t)padded >> (8 * i));
     w->file = writer_open(path);
     writer_put(w->file, length, 8);
     writer_put(w->file, text, n);
-    writer_put(w->file, "        ", padded - n);
+    writer_put(w->file, "       ", padded - n);
     w->data_at = 8 + padded;
     return w;
 }
 
 // Sequential data is appended; anything else fills the file with zeros up to its place and is patched in.
 void tensors_put(TensorsWriter *w, const char *name, const void *bytes, size_t size) {
-    Slot *s = NULL;
-    for (size_t i = 0; i < w->count && !s; i++)
-        if (strcmp(w->slots[i].plan.name, name) == 0) s = &w->slots[i];
-    need(s, "%s: the tensor \"%s\" was not announced", w->path, name);
+    uint32_t number = *names_slot(&w->names, w->slots, sizeof *w->slots, name);
+    need(number, "%s: the tensor \"%s\" was not announced", w->path, name);
+    Slot *s = &w->slots[number - 1];
     need(size <= s->size - s->put, "%s: more data for \"%s\" than its shape wants", w->path, name);
     uint64_t at = w->data_at + s->begin + s->put;
     static const uint8_t zeros[4096];
@@ -330,11 +429,11 @@ void tensors_put(TensorsWriter *w, const char *name, const void *bytes, size_t s
 }
 
 void tensors_finish(TensorsWriter *w) {
-    for (size_t i = 0; i < w->count; i++)
-        if (w->slots[i].put != w->slots[i].size) {
-            writer_drop(w->file);
-            die("%s: \"%s\" got %llu of its %llu bytes", w->path, w->slots[i].plan.name, (unsigned long long)w->slots[i].put,
-                (unsigned long long)w->slots[i].size);
-        }
+    for (size_t i = 0; i < w->count; i++) {
+        const Slot *s = &w->slots[i];
+        if (s->put == s->size) continue;
+        writer_drop(w->file);
+        die("%s: \"%s\" got %llu of its %llu bytes", w->path, s->plan.name, (unsigned long long)s->put, (unsigned long long)s->size);
+    }
     writer_close(w->file);
 }
