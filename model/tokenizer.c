@@ -1,4 +1,5 @@
-// tokenizer.c: a text on its way through the stages of a loaded tokenizer. See tokenizer.h, tokenizer_parts.h.
+// tokenizer.c: a text on its way through the stages of a loaded tokenizer. See tokenizer.h,
+// tokenizer_parts.h.
 #include "tokenizer.h"
 
 #include <string.h>
@@ -13,7 +14,9 @@ static bool word_before(const char *text, size_t at) {
     return unicode_flags(utf8_next(text, &begin)) & UNI_WORD;
 }
 
-static bool word_after(const char *text, size_t n, size_t at) { return at < n && (unicode_flags(utf8_next(text, &at)) & UNI_WORD); }
+static bool word_after(const char *text, size_t n, size_t at) {
+    return at < n && (unicode_flags(utf8_next(text, &at)) & UNI_WORD);
+}
 
 static size_t spaces_before(const char *text, size_t at) {
     while (at > 0) {
@@ -30,15 +33,17 @@ static size_t spaces_after(const char *text, size_t n, size_t at) {
     return at;
 }
 
-// Writes the ids of the added tokens in `text` (the longest at each place, from the left) and hands on what
-// lies between. A token that does not stand as it wants to still uses up its place. White space that one
-// token swallowed may be another token: then both are written, as in the library.
+// Writes the ids of the added tokens in `text` (the longest at each place, from the left) and hands
+// on what lies between. A token that does not stand as it wants to still uses up its place. White
+// space that one token swallowed may be another token: then both are written, as in the library.
 typedef void GapFn(Encoder *e, Piece gap, bool origin);
 static void take_added(Encoder *e, const Trie *trie, Piece text, bool origin, GapFn *gap) {
     const Tokenizer *t = e->tokenizer;
     size_t done = 0, length;
     for (size_t at = 0; at < text.length;) {
-        int32_t index = trie->first[(unsigned char)text.text[at]] ? trie_longest(trie, text.text + at, text.length - at, &length) : -1;
+        int32_t index = trie->first[(unsigned char)text.text[at]]
+                            ? trie_longest(trie, text.text + at, text.length - at, &length)
+                            : -1;
         if (index < 0) {
             at++;
             continue;
@@ -46,8 +51,11 @@ static void take_added(Encoder *e, const Trie *trie, Piece text, bool origin, Ga
         size_t begin = at, end = at + length;
         at = end;
         const Added *a = &t->added[index];
-        if (t->split_special && words_id(&t->special, a->content.text, a->content.length) >= 0) continue;
-        if (a->single_word && (word_before(text.text, begin) || word_after(text.text, text.length, end))) continue;
+        if (t->split_special && words_id(&t->special, a->content.text, a->content.length) >= 0)
+            continue;
+        if (a->single_word &&
+            (word_before(text.text, begin) || word_after(text.text, text.length, end)))
+            continue;
         if (a->left) {
             begin = spaces_before(text.text, begin);
             if (begin < done) begin = done;
@@ -57,7 +65,8 @@ static void take_added(Encoder *e, const Trie *trie, Piece text, bool origin, Ga
         ids_put(e, a->id);
         done = end;
     }
-    if (done < text.length) gap(e, (Piece){text.text + done, text.length - done}, origin && done == 0);
+    if (done < text.length)
+        gap(e, (Piece){text.text + done, text.length - done}, origin && done == 0);
 }
 
 // ---- the stages
@@ -67,7 +76,9 @@ static void word_out(void *self, Piece word) {
     model_word(&e->tokenizer->model, e, word);
 }
 
-static void split_gap(Encoder *e, Piece gap, bool origin) { splits_apply(&e->tokenizer->splits, e->split, gap, origin, word_out, e); }
+static void split_gap(Encoder *e, Piece gap, bool origin) {
+    splits_apply(&e->tokenizer->splits, e->split, gap, origin, word_out, e);
+}
 
 static void normalise_gap(Encoder *e, Piece gap, bool origin) {
     gap = normals_apply(&e->tokenizer->normals, e->normal, gap, &origin);
@@ -77,7 +88,10 @@ static void normalise_gap(Encoder *e, Piece gap, bool origin) {
 static Encoder encode(const Tokenizer *t, Arena *a, const char *text, size_t n) {
     size_t bad = utf8_invalid(text, n);
     need(bad == n, "the text to tokenize is not UTF-8 at byte %zu; convert it first", bad);
-    Encoder e = {.arena = a, .tokenizer = t, .normal = {{.arena = a}, {.arena = a}}, .affixed = {.arena = a}};
+    Encoder e = {.arena = a,
+                 .tokenizer = t,
+                 .normal = {{.arena = a}, {.arena = a}},
+                 .affixed = {.arena = a}};
     e.split = take_zero(a, Growing, t->splits.count * 2);
     for (size_t i = 0; i < t->splits.count * 2; i++) e.split[i].arena = a;
     seen_open(&e, n);
@@ -98,7 +112,8 @@ Ids tokenizer_encode(const Tokenizer *t, Arena *a, const char *text, size_t n, b
 
 Ids tokenizer_encode_cut(const Tokenizer *t, Arena *a, const char *text, size_t n, size_t limit) {
     const size_t around = t->before_count + t->after_count;
-    need(limit >= around, "%s: %zu tokens at most, and the special ones alone are %zu", t->path, limit, around);
+    need(limit >= around, "%s: %zu tokens at most, and the special ones alone are %zu", t->path,
+         limit, around);
     Ids all = tokenizer_encode(t, a, text, n, true);
     if (all.count <= limit) return all;
     size_t middle = all.count - around, kept = limit - around;
@@ -136,18 +151,25 @@ bool tokenizer_is_special(const Tokenizer *t, int32_t id) {
 
 size_t tokenizer_size(const Tokenizer *t) {
     size_t n = t->model.words.count;
-    for (size_t i = 0; i < t->added_count; i++) n += words_id(&t->model.words, t->added[i].content.text, t->added[i].content.length) < 0;
+    for (size_t i = 0; i < t->added_count; i++)
+        n += words_id(&t->model.words, t->added[i].content.text, t->added[i].content.length) < 0;
     return n;
 }
 
-int32_t tokenizer_highest(const Tokenizer *t) { return t->added_ids.highest > t->model.words.highest ? t->added_ids.highest : t->model.words.highest; }
+int32_t tokenizer_highest(const Tokenizer *t) {
+    return t->added_ids.highest > t->model.words.highest ? t->added_ids.highest
+                                                         : t->model.words.highest;
+}
 
-int32_t tokenizer_named(const Tokenizer *t, NamedToken which) { return which < TOKEN_NAMED ? t->named[which] : -1; }
+int32_t tokenizer_named(const Tokenizer *t, NamedToken which) {
+    return which < TOKEN_NAMED ? t->named[which] : -1;
+}
 
 const char *tokenizer_kind(const Tokenizer *t) {
     static const char *const names[] = {"BPE", "WordPiece", "WordLevel", "Unigram"};
     for (size_t i = 0; i < t->splits.count; i++)
-        if (t->model.kind == MODEL_BPE && t->splits.steps[i].kind == SPLIT_BYTES) return "byte-level BPE";
+        if (t->model.kind == MODEL_BPE && t->splits.steps[i].kind == SPLIT_BYTES)
+            return "byte-level BPE";
     return names[t->model.kind];
 }
 

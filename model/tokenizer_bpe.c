@@ -1,8 +1,9 @@
 // tokenizer_bpe.c: byte-pair encoding of one word.
 //
-// Source: Sennrich et al. 2016 (arXiv:1508.07909); details of unknown characters from huggingface/tokenizers,
-// src/models/bpe/model.rs. The pair of the lowest rank is merged first, the leftmost among equals.
-// Bites: an unknown character that waits to be fused is written *after* the byte tokens of a later one.
+// Source: Sennrich et al. 2016 (arXiv:1508.07909); details of unknown characters from
+// huggingface/tokenizers, src/models/bpe/model.rs. The pair of the lowest rank is merged first, the
+// leftmost among equals. Bites: an unknown character that waits to be fused is written *after* the
+// byte tokens of a later one.
 #include <stdio.h>
 #include <string.h>
 
@@ -38,26 +39,30 @@ static int32_t id_wanted(const Model *m, Piece text, size_t rank, const char *wh
 static bool mark_inside(Piece p) {
     static const char mark[] = "\xE2\x96\x81";
     for (size_t i = 1; i + 3 <= p.length; i++)
-        if (memcmp(p.text + i, mark, 3) == 0 && (i < 3 || memcmp(p.text + i - 3, mark, 3) != 0)) return true;
+        if (memcmp(p.text + i, mark, 3) == 0 && (i < 3 || memcmp(p.text + i - 3, mark, 3) != 0))
+            return true;
     return false;
 }
 
 // "a b" or ["a", "b"].
 static void merge_read(const Json *v, Piece *left, Piece *right, size_t rank, const char *where) {
-    if (v->kind == JSON_ARRAY && v->count == 2 && v->items[0].kind == JSON_TEXT && v->items[1].kind == JSON_TEXT) {
+    if (v->kind == JSON_ARRAY && v->count == 2 && v->items[0].kind == JSON_TEXT &&
+        v->items[1].kind == JSON_TEXT) {
         *left = (Piece){v->items[0].text, v->items[0].length};
         *right = (Piece){v->items[1].text, v->items[1].length};
         return;
     }
     const char *space = v->kind == JSON_TEXT ? memchr(v->text, ' ', v->length) : NULL;
-    need(space && !memchr(space + 1, ' ', v->length - (size_t)(space + 1 - v->text)), "%s: merge %zu is not two texts with a space between", where, rank);
+    need(space && !memchr(space + 1, ' ', v->length - (size_t)(space + 1 - v->text)),
+         "%s: merge %zu is not two texts with a space between", where, rank);
     *left = (Piece){v->text, (size_t)(space - v->text)};
     *right = (Piece){space + 1, v->length - left->length - 1};
 }
 
 static void merges_read(Model *m, Arena *a, const Json *list, const char *where) {
     uint32_t slots = 16;
-    need(list->count < 1u << 29, "%s: %zu merges are more than this program can hold", where, list->count);
+    need(list->count < 1u << 29, "%s: %zu merges are more than this program can hold", where,
+         list->count);
     while (slots < list->count * 2) slots *= 2;
     m->pair_mask = slots - 1;
     m->pairs = take_zero(a, uint64_t, slots);
@@ -70,7 +75,9 @@ static void merges_read(Model *m, Arena *a, const Json *list, const char *where)
         Piece left, right;
         merge_read(v, &left, &right, rank, where);
         int32_t x = id_wanted(m, left, rank, where), y = id_wanted(m, right, rank, where);
-        need(right.length >= m->prefix.length, "%s: merge %zu: \"%.80s\" is shorter than the continuing_subword_prefix", where, rank, right.text);
+        need(right.length >= m->prefix.length,
+             "%s: merge %zu: \"%.80s\" is shorter than the continuing_subword_prefix", where, rank,
+             right.text);
         whole.length = 0;
         growing_put(&whole, left.text, left.length);
         growing_put(&whole, right.text + m->prefix.length, right.length - m->prefix.length);
@@ -90,10 +97,13 @@ static Piece affix_read(Arena *a, const Json *json, const char *key) {
     return piece_copy(a, (Piece){text, strlen(text)});
 }
 
-void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Json *merges, const char *where) {
+void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Json *merges,
+              const char *where) {
     const Json *unk = json_get(json, "unk_token");
-    need(vocab && merges && merges->kind == JSON_ARRAY, "%s: a BPE needs \"vocab\" and a list \"merges\"", where);
-    need(json_real_or(json, "dropout", 0) == 0, "%s: dropout %g makes ids random; set it to null", where, json_real_or(json, "dropout", 0));
+    need(vocab && merges && merges->kind == JSON_ARRAY,
+         "%s: a BPE needs \"vocab\" and a list \"merges\"", where);
+    need(json_real_or(json, "dropout", 0) == 0, "%s: dropout %g makes ids random; set it to null",
+         where, json_real_or(json, "dropout", 0));
     vocab_read(&m->words, a, vocab, where);
     m->prefix = affix_read(a, json, "continuing_subword_prefix");
     m->suffix = affix_read(a, json, "end_of_word_suffix");
@@ -110,10 +120,12 @@ void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Jso
         snprintf(name, sizeof name, "<0x%02X>", (unsigned)b);
         m->bytes[b] = words_id(&m->words, name, 6);
     }
-    for (uint32_t c = 0; c < 2048; c++) m->short_ids[c] = words_id(&m->words, name, (size_t)utf8_put(name, c));
-    // Parts are words of their own only if nothing depends on where a word begins and ends, and if ▁ is a
-    // token, so that no run of unknown characters reaches across it.
-    m->parts = !m->prefix.length && !m->suffix.length && !m->ignore_merges && words_id(&m->words, "\xE2\x96\x81", 3) >= 0;
+    for (uint32_t c = 0; c < 2048; c++)
+        m->short_ids[c] = words_id(&m->words, name, (size_t)utf8_put(name, c));
+    // Parts are words of their own only if nothing depends on where a word begins and ends, and if
+    // ▁ is a token, so that no run of unknown characters reaches across it.
+    m->parts = !m->prefix.length && !m->suffix.length && !m->ignore_merges &&
+               words_id(&m->words, "\xE2\x96\x81", 3) >= 0;
     merges_read(m, a, merges, where);
 }
 
@@ -132,8 +144,8 @@ typedef struct {
 #define NONE UINT32_MAX
 #define GONE (-1) // id of a symbol that was merged into the one before it
 
-// A character as the vocabulary spells it: with the prefix unless it is the first, with the suffix if it is
-// the last.
+// A character as the vocabulary spells it: with the prefix unless it is the first, with the suffix
+// if it is the last.
 static Piece spelled(const Model *m, Growing *room, Piece c, bool first, bool last) {
     bool prefixed = !first && m->prefix.length, suffixed = last && m->suffix.length;
     if (!prefixed && !suffixed) return c;
@@ -146,18 +158,20 @@ static Piece spelled(const Model *m, Growing *room, Piece c, bool first, bool la
 
 static int32_t symbol_id(const Model *m, Piece c) {
     size_t at = 0;
-    if (c.length == 1 || (c.length == 2 && (unsigned char)c.text[0] >= 0xC0)) return m->short_ids[utf8_next(c.text, &at)];
+    if (c.length == 1 || (c.length == 2 && (unsigned char)c.text[0] >= 0xC0))
+        return m->short_ids[utf8_next(c.text, &at)];
     return words_id(&m->words, c.text, c.length);
 }
 
-// The symbols that a word begins with, into `s`; returns how many. One for each character, or one for each
-// byte of its spelling where byte_fallback takes it apart.
+// The symbols that a word begins with, into `s`; returns how many. One for each character, or one
+// for each byte of its spelling where byte_fallback takes it apart.
 static size_t symbols_of(const Model *m, Encoder *e, Piece word, Symbol *s) {
     size_t count = 0;
     bool waiting = false; // an unknown character, to be fused with the next one
     for (size_t at = 0, begin = 0; at < word.length; begin = at) {
         utf8_next(word.text, &at);
-        Piece c = spelled(m, &e->affixed, (Piece){word.text + begin, at - begin}, begin == 0, at == word.length);
+        Piece c = spelled(m, &e->affixed, (Piece){word.text + begin, at - begin}, begin == 0,
+                          at == word.length);
         int32_t id = symbol_id(m, c);
         if (id >= 0) {
             if (waiting) s[count++].id = m->unk;
@@ -166,11 +180,16 @@ static size_t symbols_of(const Model *m, Encoder *e, Piece word, Symbol *s) {
             continue;
         }
         bool known = m->byte_fallback;
-        for (size_t i = 0; known && i < c.length; i++) known = m->bytes[(unsigned char)c.text[i]] >= 0;
+        for (size_t i = 0; known && i < c.length; i++)
+            known = m->bytes[(unsigned char)c.text[i]] >= 0;
         if (known) {
-            for (size_t i = 0; i < c.length; i++) s[count++].id = m->bytes[(unsigned char)c.text[i]];
+            for (size_t i = 0; i < c.length; i++)
+                s[count++].id = m->bytes[(unsigned char)c.text[i]];
         } else if (m->has_unk) {
-            need(m->unk >= 0, "%s: the text has a character that is not in the vocabulary, and the unk_token is not either", m->path);
+            need(m->unk >= 0,
+                 "%s: the text has a character that is not in the vocabulary, and the unk_token is "
+                 "not either",
+                 m->path);
             if (waiting && !m->fuse_unk) s[count++].id = m->unk;
             waiting = true;
         }
@@ -213,8 +232,8 @@ static void heap_push(Candidate *h, size_t *count, Candidate c) {
     h[i] = c;
 }
 
-// Many symbols: a linked list, and a heap of candidates, each checked for being still there when its turn
-// comes. Each merge adds at most two, so 3 * count have room.
+// Many symbols: a linked list, and a heap of candidates, each checked for being still there when
+// its turn comes. Each merge adds at most two, so 3 * count have room.
 static size_t merge_long(const Model *m, Symbol *s, size_t count, Candidate *heap) {
     size_t waiting = 0;
     for (size_t i = 0; i < count; i++) {
@@ -239,8 +258,11 @@ static size_t merge_long(const Model *m, Symbol *s, size_t count, Candidate *hea
         if (s[at].next != NONE) s[s[at].next].previous = at;
         uint32_t before = s[at].previous, after = s[at].next;
         const Merge *merge;
-        if (before != NONE && (merge = merge_of(m, s[before].id, s[at].id))) heap_push(heap, &waiting, (Candidate){(uint64_t)merge->rank << 32 | before, merge->whole});
-        if (after != NONE && (merge = merge_of(m, s[at].id, s[after].id))) heap_push(heap, &waiting, (Candidate){(uint64_t)merge->rank << 32 | at, merge->whole});
+        if (before != NONE && (merge = merge_of(m, s[before].id, s[at].id)))
+            heap_push(heap, &waiting,
+                      (Candidate){(uint64_t)merge->rank << 32 | before, merge->whole});
+        if (after != NONE && (merge = merge_of(m, s[at].id, s[after].id)))
+            heap_push(heap, &waiting, (Candidate){(uint64_t)merge->rank << 32 | at, merge->whole});
     }
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)
@@ -257,11 +279,16 @@ void bpe_word(const Model *m, Encoder *e, Piece word) {
         }
     }
     size_t most = word.length;
-    if (m->byte_fallback) most = size_add(size_mul(most, 1 + m->prefix.length, m->path), m->suffix.length, m->path);
-    need(most < NONE, "a word of %zu bytes without a break is more than this program can hold", word.length);
+    if (m->byte_fallback)
+        most = size_add(size_mul(most, 1 + m->prefix.length, m->path), m->suffix.length, m->path);
+    need(most < NONE, "a word of %zu bytes without a break is more than this program can hold",
+         word.length);
     Symbol *s = scratch_take(e, 0, most, sizeof *s);
     size_t count = symbols_of(m, e, word, s);
-    if (count <= SHORT_WORD) count = merge_short(m, s, count);
-    else count = merge_long(m, s, count, scratch_take(e, 1, size_mul(count, 3, m->path), sizeof(Candidate)));
+    if (count <= SHORT_WORD)
+        count = merge_short(m, s, count);
+    else
+        count = merge_long(m, s, count,
+                           scratch_take(e, 1, size_mul(count, 3, m->path), sizeof(Candidate)));
     for (size_t i = 0; i < count; i++) ids_put(e, s[i].id);
 }

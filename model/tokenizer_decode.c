@@ -1,22 +1,24 @@
 // tokenizer_decode.c: ids back to text, all at once or as they come.
 //
-// Source: huggingface/tokenizers, src/decoders/*.rs and pre_tokenizers/{byte_level,metaspace}.rs. A decoder
-// is a list of steps; each turns a list of texts (at first the tokens) into another, and what is left is
-// joined.
-// Bites: a run of <0xHH> that is no UTF-8 becomes one U+FFFD for each byte of the run, ByteLevel's bytes one
-// for each maximal invalid part; WordPiece's clean-up looks at one token at a time.
+// Source: huggingface/tokenizers, src/decoders/*.rs and pre_tokenizers/{byte_level,metaspace}.rs. A
+// decoder is a list of steps; each turns a list of texts (at first the tokens) into another, and
+// what is left is joined. Bites: a run of <0xHH> that is no UTF-8 becomes one U+FFFD for each byte
+// of the run, ByteLevel's bytes one for each maximal invalid part; WordPiece's clean-up looks at
+// one token at a time.
 #include <string.h>
 
 #include "tokenizer_parts.h"
 
 #define STEPS_MAX 100 // of a file; published ones have up to 4
-#define GROWTH 100   // what a step makes may be so many times as long as the tokens, and GROWTH_FREE more
+#define GROWTH                                                                                     \
+    100 // what a step makes may be so many times as long as the tokens, and GROWTH_FREE more
 #define GROWTH_FREE ((size_t)1 << 20)
 static const char REPLACEMENT[] = "\xEF\xBF\xBD"; // U+FFFD
 
 // ---- reading
 
-static Piece text_of(Arena *a, const Json *json, const char *key, const char *otherwise, const char *where) {
+static Piece text_of(Arena *a, const Json *json, const char *key, const char *otherwise,
+                     const char *where) {
     const Json *v = json_get(json, key);
     if (!v && otherwise) return (Piece){otherwise, strlen(otherwise)};
     need(v && v->kind == JSON_TEXT, "%s: \"%s\" is not there or is not a text", where, key);
@@ -34,7 +36,8 @@ static void decodes_collect(Decodes *d, Arena *a, const Json *json, const char *
     const char *type = json_text(json, "type");
     if (strcmp(type, "Sequence") == 0) {
         const Json *list = json_get(json, "decoders");
-        need(list && list->kind == JSON_ARRAY, "%s: a Sequence without its list \"decoders\"", where);
+        need(list && list->kind == JSON_ARRAY, "%s: a Sequence without its list \"decoders\"",
+             where);
         for (size_t i = 0; i < list->count; i++) decodes_collect(d, a, &list->items[i], where);
         return;
     }
@@ -102,7 +105,10 @@ static void check_growth(const Texts *t) {
     size_t sum = 0;
     for (size_t i = 0; i < t->count; i++) {
         sum += t->items[i].length;
-        need(sum <= t->limit, "tokenizer.json: its decoder blows a text up to more than %zu bytes; the file is damaged", t->limit);
+        need(sum <= t->limit,
+             "tokenizer.json: its decoder blows a text up to more than %zu bytes; the file is "
+             "damaged",
+             t->limit);
     }
 }
 
@@ -114,7 +120,10 @@ static Piece replaced(Arena *a, Piece in, const Pattern *pattern, Piece by) {
     Growing out = {.arena = a};
     const size_t limit = size_add(size_mul(in.length, GROWTH, "text"), GROWTH_FREE, "text");
     do {
-        need(out.length <= limit, "tokenizer.json: its decoder blows a text up to more than %zu bytes; the file is damaged", limit);
+        need(out.length <= limit,
+             "tokenizer.json: its decoder blows a text up to more than %zu bytes; the file is "
+             "damaged",
+             limit);
         growing_put(&out, in.text + at, begin - at);
         growing_put(&out, by.text, by.length);
         at = end;
@@ -134,9 +143,13 @@ static size_t text_at(Piece in, size_t at, const char *text, size_t n) {
     return in.length;
 }
 
-// English spacing undone. The library's decoder also makes "do not" into "don't"; transformers' does not.
+// English spacing undone. The library's decoder also makes "do not" into "don't"; transformers'
+// does not.
 static Piece cleaned(Arena *a, Piece in, bool do_not) {
-    static const char *const pairs[][2] = {{" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+    static const char *const pairs[][2] = {{" .", "."},     {" ?", "?"},           {" !", "!"},
+                                           {" ,", ","},     {" ' ", "'"},          {" n't", "n't"},
+                                           {" 'm", "'m"},   {" do not", " don't"}, {" 's", "'s"},
+                                           {" 've", "'ve"}, {" 're", "'re"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         size_t n = strlen(pairs[i][0]), at = 0, hit = text_at(in, 0, pairs[i][0], n);
         if (hit == in.length || (i == 7 && !do_not)) continue;
@@ -163,12 +176,16 @@ static void put_lossy(Growing *out, const char *bytes, size_t n) {
         const unsigned char *s = (const unsigned char *)bytes;
         size_t bad = 1; // then as many bytes as still could have become a character
         unsigned low = 0x80, high = 0xBF;
-        size_t wanted = s[0] >= 0xC2 && s[0] <= 0xDF ? 2 : s[0] >= 0xE0 && s[0] <= 0xEF ? 3 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4 : 1;
+        size_t wanted = s[0] >= 0xC2 && s[0] <= 0xDF   ? 2
+                        : s[0] >= 0xE0 && s[0] <= 0xEF ? 3
+                        : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4
+                                                       : 1;
         if (s[0] == 0xE0) low = 0xA0;
         if (s[0] == 0xED) high = 0x9F;
         if (s[0] == 0xF0) low = 0x90;
         if (s[0] == 0xF4) high = 0x8F;
-        for (; bad < wanted && bad < n && s[bad] >= low && s[bad] <= high; bad++) low = 0x80, high = 0xBF;
+        for (; bad < wanted && bad < n && s[bad] >= low && s[bad] <= high; bad++)
+            low = 0x80, high = 0xBF;
         bytes += bad, n -= bad;
     }
 }
@@ -203,7 +220,10 @@ static int byte_token(Piece p) {
     for (int i = 3; i < 5; i++) {
         char c = p.text[i];
         if (i == 3 && c == '+') continue;
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
         if (digit < 0) return -1;
         value = value * 16 + digit;
     }
@@ -218,7 +238,8 @@ static void decode_byte_fallback(Texts *t) {
             continue;
         }
         Growing run = {.arena = t->arena};
-        for (int b; i < t->count && (b = byte_token(t->items[i])) >= 0; i++) growing_put(&run, &(char){(char)b}, 1);
+        for (int b; i < t->count && (b = byte_token(t->items[i])) >= 0; i++)
+            growing_put(&run, &(char){(char)b}, 1);
         size_t n = run.length;
         if (utf8_invalid(run.text, n) < n) {
             run.length = 0;
@@ -230,8 +251,12 @@ static void decode_byte_fallback(Texts *t) {
 }
 
 static Piece strip(Piece p, Piece c, size_t start, size_t stop) {
-    for (; start && p.length >= c.length && memcmp(p.text, c.text, c.length) == 0; start--) p.text += c.length, p.length -= c.length;
-    for (; stop && p.length >= c.length && memcmp(p.text + p.length - c.length, c.text, c.length) == 0; stop--) p.length -= c.length;
+    for (; start && p.length >= c.length && memcmp(p.text, c.text, c.length) == 0; start--)
+        p.text += c.length, p.length -= c.length;
+    for (; stop && p.length >= c.length &&
+           memcmp(p.text + p.length - c.length, c.text, c.length) == 0;
+         stop--)
+        p.length -= c.length;
     return p;
 }
 
@@ -245,7 +270,8 @@ static void decode_fuse(Texts *t) {
 static void decode_wordpiece(Texts *t, const Decode *s) {
     for (size_t i = 0; i < t->count; i++) {
         Piece *p = &t->items[i];
-        bool goes_on = p->length >= s->text.length && memcmp(p->text, s->text.text, s->text.length) == 0;
+        bool goes_on =
+            p->length >= s->text.length && memcmp(p->text, s->text.text, s->text.length) == 0;
         if (i > 0 && goes_on) {
             p->text += s->text.length, p->length -= s->text.length;
         } else if (i > 0) {
@@ -260,11 +286,14 @@ static void decode_wordpiece(Texts *t, const Decode *s) {
 
 static void decode_ctc(Texts *t, const Decode *s) {
     size_t kept = 0;
-    Pattern *pad = pattern_literal(t->arena, s->text), *delimiter = pattern_literal(t->arena, s->delimiter);
+    Pattern *pad = pattern_literal(t->arena, s->text),
+            *delimiter = pattern_literal(t->arena, s->delimiter);
     for (size_t i = 0; i < t->count; i++) {
         Piece p = t->items[i];
         size_t next = i + 1;
-        while (next < t->count && t->items[next].length == p.length && memcmp(t->items[next].text, p.text, p.length) == 0) next++;
+        while (next < t->count && t->items[next].length == p.length &&
+               memcmp(t->items[next].text, p.text, p.length) == 0)
+            next++;
         i = next - 1;
         if (s->text.length) p = replaced(t->arena, p, pad, (Piece){"", 0});
         if (s->cleanup) {
@@ -279,23 +308,39 @@ static void decode_ctc(Texts *t, const Decode *s) {
 static void decode_step(Texts *t, const Decode *s) {
     const Piece nothing = {"", 0}, space = {" ", 1};
     switch (s->kind) {
-    case DECODE_BYTES: decode_bytes(t); break;
-    case DECODE_METASPACE:
-        for (size_t i = 0; i < t->count; i++) t->items[i] = replaced(t->arena, t->items[i], s->pattern, i == 0 && s->prepends ? nothing : space);
+    case DECODE_BYTES:
+        decode_bytes(t);
         break;
-    case DECODE_WORDPIECE: decode_wordpiece(t, s); break;
+    case DECODE_METASPACE:
+        for (size_t i = 0; i < t->count; i++)
+            t->items[i] = replaced(t->arena, t->items[i], s->pattern,
+                                   i == 0 && s->prepends ? nothing : space);
+        break;
+    case DECODE_WORDPIECE:
+        decode_wordpiece(t, s);
+        break;
     case DECODE_BPE:
-        for (size_t i = 0; i < t->count; i++) t->items[i] = replaced(t->arena, t->items[i], s->pattern, i + 1 == t->count ? nothing : space);
+        for (size_t i = 0; i < t->count; i++)
+            t->items[i] =
+                replaced(t->arena, t->items[i], s->pattern, i + 1 == t->count ? nothing : space);
         break;
     case DECODE_REPLACE:
-        for (size_t i = 0; i < t->count; i++) t->items[i] = replaced(t->arena, t->items[i], s->pattern, s->text);
+        for (size_t i = 0; i < t->count; i++)
+            t->items[i] = replaced(t->arena, t->items[i], s->pattern, s->text);
         break;
-    case DECODE_FUSE: decode_fuse(t); break;
+    case DECODE_FUSE:
+        decode_fuse(t);
+        break;
     case DECODE_STRIP:
-        for (size_t i = 0; i < t->count; i++) t->items[i] = strip(t->items[i], s->text, s->start, s->stop);
+        for (size_t i = 0; i < t->count; i++)
+            t->items[i] = strip(t->items[i], s->text, s->start, s->stop);
         break;
-    case DECODE_BYTE_FALLBACK: decode_byte_fallback(t); break;
-    case DECODE_CTC: decode_ctc(t, s); break;
+    case DECODE_BYTE_FALLBACK:
+        decode_byte_fallback(t);
+        break;
+    case DECODE_CTC:
+        decode_ctc(t, s);
+        break;
     }
 }
 
@@ -310,9 +355,11 @@ static bool token_of(const Tokenizer *t, int32_t id, bool keep_special, Piece *t
     return keep_special || words_id(&t->special, token->text, token->length) < 0;
 }
 
-// CLIP's class puts a space for every </w> and strips the ends as Python does: its white space is Unicode's
-// and U+001C … U+001F.
-static bool python_space(uint32_t c) { return (unicode_flags(c) & UNI_SPACE) || (c >= 0x1C && c <= 0x1F); }
+// CLIP's class puts a space for every </w> and strips the ends as Python does: its white space is
+// Unicode's and U+001C … U+001F.
+static bool python_space(uint32_t c) {
+    return (unicode_flags(c) & UNI_SPACE) || (c >= 0x1C && c <= 0x1F);
+}
 
 static Piece clip_text(Arena *a, Piece p, Piece suffix) {
     if (suffix.length) p = replaced(a, p, pattern_literal(a, suffix), (Piece){" ", 1});
@@ -329,7 +376,8 @@ static Piece clip_text(Arena *a, Piece p, Piece suffix) {
     return p;
 }
 
-static Piece decode_all(const Tokenizer *t, Arena *a, const int32_t *ids, size_t count, bool keep_special) {
+static Piece decode_all(const Tokenizer *t, Arena *a, const int32_t *ids, size_t count,
+                        bool keep_special) {
     Texts texts = {.arena = a, .items = take(a, Piece, count + 1)};
     for (size_t i = 0; i < count; i++)
         if (token_of(t, ids[i], keep_special, &texts.items[texts.count])) texts.count++;
@@ -350,7 +398,8 @@ static Piece decode_all(const Tokenizer *t, Arena *a, const int32_t *ids, size_t
     return p;
 }
 
-char *tokenizer_decode(const Tokenizer *t, Arena *a, const int32_t *ids, size_t count, bool keep_special, size_t *length) {
+char *tokenizer_decode(const Tokenizer *t, Arena *a, const int32_t *ids, size_t count,
+                       bool keep_special, size_t *length) {
     Piece p = decode_all(t, a, ids, count, keep_special);
     if (length) *length = p.length;
     return arena_text(a, p.text, p.length);
@@ -358,15 +407,16 @@ char *tokenizer_decode(const Tokenizer *t, Arena *a, const int32_t *ids, size_t 
 
 // ---- as the ids come
 //
-// The ids from `context` on are decoded without and with those not printed yet; what the second text has more
-// is new. `context` stays one printed stretch behind, because the first token of a text decodes differently
-// (it loses a space) and because some steps look one token back.
+// The ids from `context` on are decoded without and with those not printed yet; what the second
+// text has more is new. `context` stays one printed stretch behind, because the first token of a
+// text decodes differently (it loses a space) and because some steps look one token back.
 
 struct TokenStream {
     const Tokenizer *tokenizer;
     Arena *arena;
     bool keep_special;
-    bool at_end_only; // a step that the last ids can change anywhere: everything comes from stream_end
+    bool at_end_only; // a step that the last ids can change anywhere: everything comes from
+                      // stream_end
     bool bytes;       // <0xHH> tokens: a run of them is one thing until something else follows
     int32_t *ids;
     size_t count, room;
@@ -400,7 +450,8 @@ const char *stream_put(TokenStream *s, int32_t id) {
     Piece old = decode_all(s->tokenizer, s->arena, from, s->printed - s->context, s->keep_special);
     Piece now = decode_all(s->tokenizer, s->arena, from, s->count - s->context, s->keep_special);
     bool open_end = now.length >= 3 && memcmp(now.text + now.length - 3, REPLACEMENT, 3) == 0;
-    if (open_end || now.length <= old.length || memcmp(now.text, old.text, old.length) != 0) return "";
+    if (open_end || now.length <= old.length || memcmp(now.text, old.text, old.length) != 0)
+        return "";
     s->context = s->printed;
     s->printed = s->count;
     s->written += now.length - old.length;

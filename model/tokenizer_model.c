@@ -1,4 +1,5 @@
-// tokenizer_model.c: what the models of a tokenizer share, and the two that need no file of their own.
+// tokenizer_model.c: what the models of a tokenizer share, and the two that need no file of their
+// own.
 #include <string.h>
 
 #include "tokenizer_parts.h"
@@ -11,8 +12,9 @@ void vocab_read(Words *w, Arena *a, const Json *vocab, const char *where) {
     char *pool = take(a, char, bytes);
     for (size_t i = 0; i < vocab->count; i++) {
         const Json *v = &vocab->items[i];
-        need(v->kind == JSON_NUMBER && v->integral && v->integer >= 0 && v->integer <= INT32_MAX, "%s: the id of \"%.80s\" is not a whole number from 0 to 2147483647",
-             where, vocab->keys[i]);
+        need(v->kind == JSON_NUMBER && v->integral && v->integer >= 0 && v->integer <= INT32_MAX,
+             "%s: the id of \"%.80s\" is not a whole number from 0 to 2147483647", where,
+             vocab->keys[i]);
         size_t n = vocab->key_lengths[i];
         memcpy(pool, vocab->keys[i], n + 1);
         words_add(w, a, (Piece){pool, n}, (int32_t)v->integer);
@@ -27,9 +29,12 @@ void model_read(Model *m, Arena *a, const Json *json, const char *path) {
     const char *type = json_text_or(json, "type", NULL);
     const Json *vocab = json_get(json, "vocab");
     if (!type) { // files from before models had a type
-        if (json_get(json, "merges")) type = "BPE";
-        else if (vocab && vocab->kind == JSON_ARRAY) type = "Unigram";
-        else type = json_get(json, "continuing_subword_prefix") ? "WordPiece" : "WordLevel";
+        if (json_get(json, "merges"))
+            type = "BPE";
+        else if (vocab && vocab->kind == JSON_ARRAY)
+            type = "Unigram";
+        else
+            type = json_get(json, "continuing_subword_prefix") ? "WordPiece" : "WordLevel";
     }
     if (strcmp(type, "BPE") == 0) {
         m->kind = MODEL_BPE;
@@ -67,7 +72,9 @@ void model_options(Model *m, Arena *a, const Json *o) {
     } else if (m->kind == MODEL_UNIGRAM) {
         m->unk = (int32_t)json_int_or(o, "unk_id", m->unk);
         m->byte_fallback = false;
-        need(m->unk < (int64_t)m->score_count, "%s: %zu pieces, and the class wants <unk> to have id %d", m->path, m->score_count, m->unk);
+        need(m->unk < (int64_t)m->score_count,
+             "%s: %zu pieces, and the class wants <unk> to have id %d", m->path, m->score_count,
+             m->unk);
     }
 }
 
@@ -92,8 +99,8 @@ void *scratch_take(Encoder *e, int which, size_t count, size_t size) {
     return e->scratch[which];
 }
 
-// Words of a text come again and again: a table of those seen, each at the place that its hash gives and
-// until another needs it. The ids are those written when it was first seen.
+// Words of a text come again and again: a table of those seen, each at the place that its hash
+// gives and until another needs it. The ids are those written when it was first seen.
 #define SEEN_BYTES 27  // longest word remembered: an entry is 48 bytes
 #define SEEN_MAX 16384 // entries
 #define SEEN_FROM 512  // bytes of text below which it does not pay
@@ -115,12 +122,20 @@ void seen_open(Encoder *e, size_t text_bytes) {
 
 static void word_plain(const Model *m, Encoder *e, Piece word) {
     switch (m->kind) {
-    case MODEL_BPE: bpe_word(m, e, word); break;
-    case MODEL_WORDPIECE: wordpiece_word(m, e, word); break;
-    case MODEL_UNIGRAM: unigram_word(m, e, word); break;
+    case MODEL_BPE:
+        bpe_word(m, e, word);
+        break;
+    case MODEL_WORDPIECE:
+        wordpiece_word(m, e, word);
+        break;
+    case MODEL_UNIGRAM:
+        unigram_word(m, e, word);
+        break;
     case MODEL_WORDLEVEL: {
         int32_t id = words_id(&m->words, word.text, word.length);
-        need(id >= 0 || m->unk >= 0, "%s: \"%.*s\" is not in the vocabulary, and the unk_token is not either", m->path, word.length < 80 ? (int)word.length : 80, word.text);
+        need(id >= 0 || m->unk >= 0,
+             "%s: \"%.*s\" is not in the vocabulary, and the unk_token is not either", m->path,
+             word.length < 80 ? (int)word.length : 80, word.text);
         ids_put(e, id >= 0 ? id : m->unk);
     }
     }
@@ -133,13 +148,15 @@ static void word_remembered(const Model *m, Encoder *e, Piece word) {
     }
     uint32_t hash = piece_hash(word);
     Seen *s = &e->seen[hash & e->seen_mask];
-    if (s->hash == hash && s->length == word.length && memcmp(s->text, word.text, word.length) == 0) {
+    if (s->hash == hash && s->length == word.length &&
+        memcmp(s->text, word.text, word.length) == 0) {
         for (uint32_t i = 0; i < s->count; i++) ids_put(e, e->ids[s->at + i]);
         return;
     }
     size_t at = e->count;
     word_plain(m, e, word);
-    *s = (Seen){.at = at, .hash = hash, .count = (uint32_t)(e->count - at), .length = (uint8_t)word.length};
+    *s = (Seen){
+        .at = at, .hash = hash, .count = (uint32_t)(e->count - at), .length = (uint8_t)word.length};
     memcpy(s->text, word.text, word.length);
 }
 
@@ -150,7 +167,8 @@ void model_word(const Model *m, Encoder *e, Piece word) {
     }
     static const char mark[] = "\xE2\x96\x81";
     size_t begin = 0;
-    for (size_t i = 0; i + 3 <= word.length;) { // a part ends before a ▁ that follows something else
+    for (size_t i = 0;
+         i + 3 <= word.length;) { // a part ends before a ▁ that follows something else
         const char *hit = memchr(word.text + i, mark[0], word.length - i - 2);
         if (!hit) break;
         i = (size_t)(hit - word.text);

@@ -2,35 +2,42 @@
 //
 // Source: huggingface/tokenizers, src/normalizers/*.rs; the charsmap of SentencePiece as the crate
 // spm_precompiled reads it.
-// Bites: the charsmap takes the *shortest* key that a cluster begins with and drops the rest of the cluster,
-// which is not what SentencePiece does; ids have to be the library's. BERT's classes are those of an old
-// Unicode (unicode_tables.py measures them).
+// Bites: the charsmap takes the *shortest* key that a cluster begins with and drops the rest of the
+// cluster, which is not what SentencePiece does; ids have to be the library's. BERT's classes are
+// those of an old Unicode (unicode_tables.py measures them).
 #include <string.h>
 
 #include "io/base64.h"
 #include "tokenizer_parts.h"
 
 #define STEPS_MAX 100 // of a file; published ones have up to 6
-#define GROWTH 100    // a text may become so many times as long, and GROWTH_FREE more: U+FDFA takes 11 times
+#define GROWTH                                                                                     \
+    100 // a text may become so many times as long, and GROWTH_FREE more: U+FDFA takes 11 times
 #define GROWTH_FREE ((size_t)1 << 20)
 
 // ---- reading
 
 static void charsmap_read(Normal *s, Arena *a, const Json *json, const char *where) {
     const Json *given = json_get(json, "precompiled_charsmap");
-    need(given && given->kind == JSON_TEXT, "%s: Precompiled without its text precompiled_charsmap", where);
+    need(given && given->kind == JSON_TEXT, "%s: Precompiled without its text precompiled_charsmap",
+         where);
     Bytes map = base64_decode(a, given->text, given->length, BASE64_STRICT, where);
     const unsigned char *b = map.bytes;
     need(map.size >= 4, "%s: a charsmap of %zu bytes", where, map.size);
     size_t trie = (size_t)b[0] | (size_t)b[1] << 8 | (size_t)b[2] << 16 | (size_t)b[3] << 24;
     s->unit_count = trie / 4;
-    need(s->unit_count > 0 && s->unit_count <= (map.size - 4) / 4, "%s: a charsmap of %zu bytes that promises a trie of %zu", where, map.size, trie);
+    need(s->unit_count > 0 && s->unit_count <= (map.size - 4) / 4,
+         "%s: a charsmap of %zu bytes that promises a trie of %zu", where, map.size, trie);
     uint32_t *units = take(a, uint32_t, s->unit_count);
-    for (size_t i = 0; i < s->unit_count; i++, b += 4) units[i] = (uint32_t)b[4] | (uint32_t)b[5] << 8 | (uint32_t)b[6] << 16 | (uint32_t)b[7] << 24;
+    for (size_t i = 0; i < s->unit_count; i++, b += 4)
+        units[i] =
+            (uint32_t)b[4] | (uint32_t)b[5] << 8 | (uint32_t)b[6] << 16 | (uint32_t)b[7] << 24;
     s->units = units;
-    s->pool = (Piece){(const char *)map.bytes + 4 + s->unit_count * 4, map.size - 4 - s->unit_count * 4};
+    s->pool =
+        (Piece){(const char *)map.bytes + 4 + s->unit_count * 4, map.size - 4 - s->unit_count * 4};
     size_t bad = utf8_invalid(s->pool.text, s->pool.length);
-    need(bad == s->pool.length, "%s: a charsmap with a replacement that is not UTF-8, at byte %zu", where, bad);
+    need(bad == s->pool.length, "%s: a charsmap with a replacement that is not UTF-8, at byte %zu",
+         where, bad);
 }
 
 static Piece text_of(Arena *a, const Json *json, const char *key, const char *where) {
@@ -46,8 +53,8 @@ static Normal *step_new(Normals *n, NormalKind kind, const char *where) {
     return s;
 }
 
-// BERT's normaliser is up to four steps: clean and set Chinese apart; take accents off (NFD, then no
-// nonspacing marks); lower case.
+// BERT's normaliser is up to four steps: clean and set Chinese apart; take accents off (NFD, then
+// no nonspacing marks); lower case.
 static void bert_read(Normals *n, const Json *json, const char *where) {
     bool lower = json_bool_or(json, "lowercase", true);
     Normal *s = step_new(n, NORMAL_BERT, where);
@@ -65,7 +72,8 @@ static void normals_collect(Normals *n, Arena *a, const Json *json, const char *
     const char *type = json_text(json, "type");
     if (strcmp(type, "Sequence") == 0) {
         const Json *list = json_get(json, "normalizers");
-        need(list && list->kind == JSON_ARRAY, "%s: a Sequence without its list \"normalizers\"", where);
+        need(list && list->kind == JSON_ARRAY, "%s: a Sequence without its list \"normalizers\"",
+             where);
         for (size_t i = 0; i < list->count; i++) normals_collect(n, a, &list->items[i], where);
         return;
     }
@@ -143,8 +151,10 @@ static void apply_lower(Growing *out, Piece in) {
 static void apply_filter(Growing *out, Piece in, uint32_t flags, bool *origin) {
     growing_room(out, in.length);
     for (size_t at = 0, begin = 0; at < in.length; begin = at) {
-        if (!(unicode_flags(utf8_next(in.text, &at)) & flags)) growing_put(out, in.text + begin, at - begin);
-        else if (begin == 0) *origin = false;
+        if (!(unicode_flags(utf8_next(in.text, &at)) & flags))
+            growing_put(out, in.text + begin, at - begin);
+        else if (begin == 0)
+            *origin = false;
     }
 }
 
@@ -165,7 +175,10 @@ static Piece stripped(Piece p, bool left, bool right, bool *origin) {
 }
 
 static void check_growth(const Growing *out, size_t limit) {
-    need(out->length <= limit, "tokenizer.json: its normalizer blows a text up to more than %zu bytes; the file is damaged", limit);
+    need(out->length <= limit,
+         "tokenizer.json: its normalizer blows a text up to more than %zu bytes; the file is "
+         "damaged",
+         limit);
 }
 
 static void apply_replace(Growing *out, const Normal *s, Piece in, bool *origin, size_t limit) {
@@ -175,15 +188,18 @@ static void apply_replace(Growing *out, const Normal *s, Piece in, bool *origin,
         growing_put(out, in.text + at, begin - at);
         growing_put(out, s->text.text, s->text.length);
         size_t one = 0;
-        if (begin == 0 && (s->text.length == 0 || (utf8_next(in.text, &one), one < end))) *origin = false;
+        if (begin == 0 && (s->text.length == 0 || (utf8_next(in.text, &one), one < end)))
+            *origin = false;
         at = end;
     }
     growing_put(out, in.text + at, in.length - at);
 }
 
 static bool is_chinese(uint32_t c) {
-    return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x2A6DF) ||
-           (c >= 0x2A700 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0x2F800 && c <= 0x2FA1F); // 2B820…2B91F is left out there too
+    return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
+           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x2A6DF) ||
+           (c >= 0x2A700 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
+           (c >= 0x2F800 && c <= 0x2FA1F); // 2B820…2B91F is left out there too
 }
 
 // clean_text, and spaces around Chinese characters.
@@ -196,8 +212,10 @@ static void apply_bert(Growing *out, const Normal *s, Piece in, bool *origin) {
         }
         bool chinese = s->chinese && is_chinese(c);
         if (chinese) growing_put(out, " ", 1);
-        if (s->clean && (f & UNI_SPACE)) growing_put(out, " ", 1);
-        else growing_put(out, in.text + begin, at - begin);
+        if (s->clean && (f & UNI_SPACE))
+            growing_put(out, " ", 1);
+        else
+            growing_put(out, in.text + begin, at - begin);
         if (chinese) growing_put(out, " ", 1);
     }
 }
@@ -205,12 +223,16 @@ static void apply_bert(Growing *out, const Normal *s, Piece in, bool *origin) {
 static void apply_nmt(Growing *out, Piece in, bool *origin) {
     for (size_t at = 0, begin = 0; at < in.length; begin = at) {
         uint32_t c = utf8_next(in.text, &at);
-        bool gone = (c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
-        bool space = c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 || (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 ||
-                     c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
+        bool gone = (c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F ||
+                    c == 0x8F || c == 0x9F;
+        bool space = c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 ||
+                     (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 ||
+                     c == 0xFEFF || c == 0xFFFD;
         if (gone && begin == 0) *origin = false;
-        if (space) growing_put(out, " ", 1);
-        else if (!gone) growing_put(out, in.text + begin, at - begin);
+        if (space)
+            growing_put(out, " ", 1);
+        else if (!gone)
+            growing_put(out, in.text + begin, at - begin);
     }
 }
 
@@ -221,20 +243,24 @@ static bool charsmap_find(const Normal *s, Piece p, Piece *replacement) {
     uint32_t unit = s->units[0];
     for (size_t i = 0;; i++) {
         node ^= (size_t)(unit >> 10) << ((unit & 0x200) >> 6);
-        need(node < s->unit_count, "tokenizer.json: the charsmap's trie leads outside itself; the file is damaged");
+        need(node < s->unit_count,
+             "tokenizer.json: the charsmap's trie leads outside itself; the file is damaged");
         if (i > 0 && (unit >> 8 & 1)) break;
         if (i == p.length || p.text[i] == 0) return false;
         unsigned char c = (unsigned char)p.text[i];
         node ^= c;
-        need(node < s->unit_count, "tokenizer.json: the charsmap's trie leads outside itself; the file is damaged");
+        need(node < s->unit_count,
+             "tokenizer.json: the charsmap's trie leads outside itself; the file is damaged");
         unit = s->units[node];
         if ((unit & 0x800000FFu) != c) return false;
     }
     size_t at = s->units[node] & 0x7FFFFFFFu;
-    need(at <= s->pool.length && (at == s->pool.length || ((unsigned char)s->pool.text[at] & 0xC0) != 0x80),
+    need(at <= s->pool.length &&
+             (at == s->pool.length || ((unsigned char)s->pool.text[at] & 0xC0) != 0x80),
          "tokenizer.json: the charsmap points outside its replacements; the file is damaged");
     const char *end = memchr(s->pool.text + at, 0, s->pool.length - at);
-    *replacement = (Piece){s->pool.text + at, end ? (size_t)(end - s->pool.text) - at : s->pool.length - at};
+    *replacement =
+        (Piece){s->pool.text + at, end ? (size_t)(end - s->pool.text) - at : s->pool.length - at};
     return true;
 }
 
@@ -269,19 +295,36 @@ Piece normals_apply(const Normals *n, Growing buffers[2], Piece text, bool *orig
         if (s->kind == NORMAL_FORM && ascii_only(text)) continue;
         out->length = 0;
         switch (s->kind) {
-        case NORMAL_STRIP: break;
-        case NORMAL_FORM: unicode_normalize(out, s->form, text.text, text.length); break;
-        case NORMAL_LOWER: apply_lower(out, text); break;
-        case NORMAL_FILTER: apply_filter(out, text, s->flags, origin); break;
+        case NORMAL_STRIP:
+            break;
+        case NORMAL_FORM:
+            unicode_normalize(out, s->form, text.text, text.length);
+            break;
+        case NORMAL_LOWER:
+            apply_lower(out, text);
+            break;
+        case NORMAL_FILTER:
+            apply_filter(out, text, s->flags, origin);
+            break;
         case NORMAL_PREPEND:
             if (text.length) growing_put(out, s->text.text, s->text.length);
             growing_put(out, text.text, text.length);
             break;
-        case NORMAL_REPLACE: apply_replace(out, s, text, origin, limit); break;
-        case NORMAL_BERT: apply_bert(out, s, text, origin); break;
-        case NORMAL_NMT: apply_nmt(out, text, origin); break;
-        case NORMAL_CHARSMAP: apply_charsmap(out, s, text, limit); break;
-        case NORMAL_BYTES: bytes_put(out, text); break;
+        case NORMAL_REPLACE:
+            apply_replace(out, s, text, origin, limit);
+            break;
+        case NORMAL_BERT:
+            apply_bert(out, s, text, origin);
+            break;
+        case NORMAL_NMT:
+            apply_nmt(out, text, origin);
+            break;
+        case NORMAL_CHARSMAP:
+            apply_charsmap(out, s, text, limit);
+            break;
+        case NORMAL_BYTES:
+            bytes_put(out, text);
+            break;
         }
         check_growth(out, limit);
         text = (Piece){out->text, out->length};

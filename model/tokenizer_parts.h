@@ -2,10 +2,11 @@
 //
 // The stages of a tokenizer.json, in the order in which a text passes them:
 //
-//   added tokens (raw)  →  normalise  →  added tokens (normalised)  →  split  →  model  →  post-process
+//   added tokens (raw)  →  normalise  →  added tokens (normalised)  →  split  →  model  →
+//   post-process
 //
-// Every stage but the first and the last works on each piece between added tokens separately. Nested
-// Sequences are flat lists here.
+// Every stage but the first and the last works on each piece between added tokens separately.
+// Nested Sequences are flat lists here.
 #ifndef RETINA_MODEL_TOKENIZER_PARTS_H
 #define RETINA_MODEL_TOKENIZER_PARTS_H
 
@@ -25,11 +26,14 @@ uint32_t piece_hash(Piece p);
 // ---- tokenizer_pattern.c: a text or an expression to look for
 
 typedef struct Pattern Pattern;
-Pattern *pattern_read(Arena *a, const Json *json, const char *where); // {"String": …}, {"Regex": …} or a text
+Pattern *pattern_read(Arena *a, const Json *json,
+                      const char *where); // {"String": …}, {"Regex": …} or a text
 Pattern *pattern_literal(Arena *a, Piece text);
+extern const char pattern_clip[], pattern_qwen2[], pattern_qwen35[]; // published expressions
 Pattern *pattern_gpt2(Arena *a); // the one that ByteLevel{use_regex} means
 // The first match in text[at, n); matches are never empty.
-bool pattern_find(const Pattern *p, const char *text, size_t n, size_t at, size_t *begin, size_t *end);
+bool pattern_find(const Pattern *p, const char *text, size_t n, size_t at, size_t *begin,
+                  size_t *end);
 
 // ---- tokenizer_words.c: token texts and ids, both ways; tries
 
@@ -48,7 +52,8 @@ typedef struct {
 } Words;
 
 void words_open(Words *w, Arena *a, size_t expected);
-void words_add(Words *w, Arena *a, Piece text, int32_t id); // a text or id that is there already is redirected
+void words_add(Words *w, Arena *a, Piece text,
+               int32_t id); // a text or id that is there already is redirected
 int32_t words_id(const Words *w, const char *text, size_t n); // -1: no such text
 const Word *words_word(const Words *w, int32_t id);           // NULL: no such id
 
@@ -64,11 +69,23 @@ typedef struct {
 void trie_open(Trie *t, Arena *a);
 void trie_add(Trie *t, Arena *a, Piece text, int32_t value);
 uint32_t trie_step(const Trie *t, uint32_t node, unsigned char byte); // 0: no way on
-int32_t trie_longest(const Trie *t, const char *text, size_t n, size_t *length); // -1: none begins here
+int32_t trie_longest(const Trie *t, const char *text, size_t n,
+                     size_t *length); // -1: none begins here
 
 // ---- tokenizer_normal.c
 
-typedef enum { NORMAL_FORM, NORMAL_LOWER, NORMAL_STRIP, NORMAL_FILTER, NORMAL_PREPEND, NORMAL_REPLACE, NORMAL_BERT, NORMAL_NMT, NORMAL_CHARSMAP, NORMAL_BYTES } NormalKind;
+typedef enum {
+    NORMAL_FORM,
+    NORMAL_LOWER,
+    NORMAL_STRIP,
+    NORMAL_FILTER,
+    NORMAL_PREPEND,
+    NORMAL_REPLACE,
+    NORMAL_BERT,
+    NORMAL_NMT,
+    NORMAL_CHARSMAP,
+    NORMAL_BYTES
+} NormalKind;
 
 typedef struct {
     NormalKind kind;
@@ -89,14 +106,29 @@ typedef struct {
 } Normals;
 
 Normals normals_read(Arena *a, const Json *json, const char *where);
-// The result lies in `text` or in one of the two buffers. *origin: whether the first character still is the
-// first of the whole text (the pre-tokenizer Metaspace asks).
+// The result lies in `text` or in one of the two buffers. *origin: whether the first character
+// still is the first of the whole text (the pre-tokenizer Metaspace asks).
 Piece normals_apply(const Normals *n, Growing buffers[2], Piece text, bool *origin);
 
 // ---- tokenizer_split.c
 
-typedef enum { SPLIT_PATTERN, SPLIT_BYTES, SPLIT_METASPACE, SPLIT_WORDS, SPLIT_SPACES, SPLIT_PUNCTUATION, SPLIT_DIGITS, SPLIT_LENGTH } SplitKind;
-typedef enum { REMOVED, ISOLATED, MERGED_PREVIOUS, MERGED_NEXT, CONTIGUOUS } Behavior; // of what a split is made at
+typedef enum {
+    SPLIT_PATTERN,
+    SPLIT_BYTES,
+    SPLIT_METASPACE,
+    SPLIT_WORDS,
+    SPLIT_SPACES,
+    SPLIT_PUNCTUATION,
+    SPLIT_DIGITS,
+    SPLIT_LENGTH
+} SplitKind;
+typedef enum {
+    REMOVED,
+    ISOLATED,
+    MERGED_PREVIOUS,
+    MERGED_NEXT,
+    CONTIGUOUS
+} Behavior; // of what a split is made at
 typedef enum { PREPEND_ALWAYS, PREPEND_FIRST, PREPEND_NEVER } PrependScheme;
 
 typedef struct {
@@ -117,9 +149,11 @@ typedef struct {
 } Splits;
 
 Splits splits_read(Arena *a, const Json *json, const char *where);
-// Calls fn(self, word) for every word, in order; a word lives until fn returns. `buffers` are two for each step.
+// Calls fn(self, word) for every word, in order; a word lives until fn returns. `buffers` are two
+// for each step.
 typedef void WordFn(void *self, Piece word);
-void splits_apply(const Splits *s, Growing *buffers, Piece text, bool origin, WordFn *fn, void *self);
+void splits_apply(const Splits *s, Growing *buffers, Piece text, bool origin, WordFn *fn,
+                  void *self);
 
 void bytes_put(Growing *out, Piece text); // each byte as one character of GPT-2's alphabet
 int byte_of_character(uint32_t c);        // and back; -1: not in the alphabet
@@ -148,7 +182,8 @@ typedef struct {
     bool has_unk, fuse_unk, byte_fallback, ignore_merges;
     int32_t bytes[256];      // ids of <0x00> …, -1: none
     int32_t short_ids[2048]; // ids of the characters below U+0800, -1: none
-    bool parts;              // no merge makes "x▁", so a text falls apart before every ▁ that begins a run of them
+    bool parts; // no merge makes "x▁", so a text falls apart before every ▁ that begins a run of
+                // them
     // WordPiece
     Trie trie, inside; // tokens that begin a word, and those that go on (##). Unigram: trie only
     size_t longest;    // characters; a longer word is unknown
@@ -159,8 +194,10 @@ typedef struct {
 } Model;
 
 void model_read(Model *m, Arena *a, const Json *json, const char *path);
-void model_options(Model *m, Arena *a, const Json *options); // those of a class in the place of the file's
-void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Json *merges, const char *where);
+void model_options(Model *m, Arena *a,
+                   const Json *options); // those of a class in the place of the file's
+void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Json *merges,
+              const char *where);
 void wordpiece_read(Model *m, Arena *a, const Json *json, const char *where);
 void unigram_read(Model *m, Arena *a, const Json *json, const char *where);
 void vocab_read(Words *w, Arena *a, const Json *vocab, const char *where); // {"text": id, …}
@@ -189,15 +226,26 @@ void unigram_word(const Model *m, Encoder *e, Piece word);
 
 // ---- tokenizer_decode.c
 
-typedef enum { DECODE_BYTES, DECODE_METASPACE, DECODE_WORDPIECE, DECODE_BPE, DECODE_REPLACE, DECODE_FUSE, DECODE_STRIP, DECODE_BYTE_FALLBACK, DECODE_CTC } DecodeKind;
+typedef enum {
+    DECODE_BYTES,
+    DECODE_METASPACE,
+    DECODE_WORDPIECE,
+    DECODE_BPE,
+    DECODE_REPLACE,
+    DECODE_FUSE,
+    DECODE_STRIP,
+    DECODE_BYTE_FALLBACK,
+    DECODE_CTC
+} DecodeKind;
 
 typedef struct {
     DecodeKind kind;
-    Piece text;       // Metaspace: the mark; WordPiece: prefix; BPE: suffix; Replace: by what; Strip: character; CTC: pad
-    Piece delimiter;  // CTC
-    Pattern *pattern; // Replace
-    bool cleanup;     // WordPiece, CTC
-    bool prepends;    // Metaspace: the first token's marks go
+    Piece text; // Metaspace: the mark; WordPiece: prefix; BPE: suffix; Replace: by what; Strip:
+                // character; CTC: pad
+    Piece delimiter;    // CTC
+    Pattern *pattern;   // Replace
+    bool cleanup;       // WordPiece, CTC
+    bool prepends;      // Metaspace: the first token's marks go
     size_t start, stop; // Strip: at most so many
 } Decode;
 
@@ -219,12 +267,15 @@ typedef struct {
     NamedToken before, after; // what its post-processor adds, TOKEN_NAMED: nothing
 } Class;
 
-// The class that AutoTokenizer picks, NULL: one that takes tokenizer.json as it is. *name receives its name.
-const Class *class_pick(const Json *config, const Json *model_config, bool byte_level, const char **name);
-// One of the JSON texts above, parsed, with values {"NAME", "…", …, NULL} for its %NAME%s.
+// The class that AutoTokenizer picks, NULL: one that takes tokenizer.json as it is. *name receives
+// its name.
+const Class *class_pick(const Json *config, const Json *model_config, bool byte_level,
+                        const char **name);
+extern const char siglip_cleaning[];
+// One of the texts above, parsed, with values {"NAME", "…", …, NULL} for its %NAME%s.
 const Json *class_part(Arena *a, const char *text, const char *const *values);
 
-// ---- tokenizer.c, tokenizer_load.c
+// ---- tokenizer_load.c, tokenizer_added.c, tokenizer.c
 
 typedef struct {
     Piece content, normal; // as written, and as normalised (what is looked for and what decodes)
@@ -255,5 +306,18 @@ struct Tokenizer {
 };
 
 const Added *added_of(const Tokenizer *t, int32_t id);
+
+typedef struct {
+    Arena *keep, *scratch;  // what lives as long as the tokenizer; what is needed while loading
+    const char *dir, *path; // path: of the file that has the vocabulary
+    const Json *file, *config, *model_config, *special_map, *added_map; // NULL: not there
+    const Class *class;
+    bool rebuild;
+} Load;
+
+void tokens_add(const Load *l, Tokenizer *t);
+// The text of a named special token, as the configuration or the class has it; empty: there is
+// none.
+Piece named_text(const Load *l, NamedToken which);
 
 #endif

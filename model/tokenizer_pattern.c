@@ -1,12 +1,13 @@
-// tokenizer_pattern.c: the regular expressions of published tokenizer files, each as a hand-written scanner.
+// tokenizer_pattern.c: the regular expressions of published tokenizer files, each as a hand-written
+// scanner.
 //
-// There is no regex engine here. A pattern is one of three things: a fixed text; one of the published
-// expressions, recognised by comparing its text; or alternatives that are each a run of one class of
-// characters (`\s+`, ` {2,}`, `[!-/:-@]`). Anything else is an error that prints it.
+// There is no regex engine here. A pattern is one of three things: a fixed text; one of the
+// published expressions, recognised by comparing its text; or alternatives that are each a run of
+// one class of characters (`\s+`, ` {2,}`, `[!-/:-@]`). Anything else is an error that prints it.
 //
-// Source: the expressions themselves, spec of the respective tokenizer.json. Alternatives are tried in order,
-// repetition is greedy, and where backtracking can happen the scanner says so.
-// Held by: test/test_tokenizer.c, test/peers/check_tokenizers.py (against Oniguruma inside `tokenizers`).
+// Source: the expressions themselves, spec of the respective tokenizer.json. Alternatives are tried
+// in order, repetition is greedy, and where backtracking can happen the scanner says so. Held by:
+// test/test_tokenizer.c, test/peers/check_tokenizers.py (against Oniguruma inside `tokenizers`).
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,8 @@ typedef struct {
     bool at_start, at_end; // \A before, \z after it
 } Run;
 
-typedef size_t ScanFn(const char *text, size_t n, size_t at); // the end of the match at `at`, or `at`
+typedef size_t ScanFn(const char *text, size_t n,
+                      size_t at); // the end of the match at `at`, or `at`
 
 struct Pattern {
     Piece literal;
@@ -35,7 +37,8 @@ struct Pattern {
 
 static uint32_t flags_at(const char *text, size_t n, size_t at, size_t *next) {
     *next = at;
-    return at < n ? unicode_flags(utf8_next(text, next)) : UNI_SPACE | UNI_L | UNI_N; // the end stops every run below
+    return at < n ? unicode_flags(utf8_next(text, next))
+                  : UNI_SPACE | UNI_L | UNI_N; // the end stops every run below
 }
 
 // The end of a run of characters that have one of `any` and none of `none`.
@@ -51,8 +54,8 @@ static size_t run_of(const char *text, size_t n, size_t at, uint32_t any, uint32
 
 static bool newline(char c) { return c == '\n' || c == '\r'; }
 
-// 's 't 're 've 'm 'll 'd at `at`; returns its end, or `at`. (?i:…) folds ſ (U+017F) to s and nothing else
-// beyond ASCII.
+// 's 't 're 've 'm 'll 'd at `at`; returns its end, or `at`. (?i:…) folds ſ (U+017F) to s and
+// nothing else beyond ASCII.
 static size_t contraction(const char *text, size_t n, size_t at, bool fold) {
     if (n - at < 2 || text[at] != '\'') return at;
     char a = text[at + 1], b = n - at > 2 ? text[at + 2] : 0;
@@ -66,8 +69,8 @@ static size_t contraction(const char *text, size_t n, size_t at, bool fold) {
     return at;
 }
 
-// \s+(?!\S)|\s+ at `at`, where white space stands: the run, without its last character if something other
-// follows and more than one is there.
+// \s+(?!\S)|\s+ at `at`, where white space stands: the run, without its last character if something
+// other follows and more than one is there.
 static size_t spaces(const char *text, size_t n, size_t at) {
     size_t end = run_of(text, n, at, UNI_SPACE, 0);
     if (end == n) return end;
@@ -78,7 +81,8 @@ static size_t spaces(const char *text, size_t n, size_t at) {
 // \s*[\r\n]+ at `at`: through the last line break of the white space there; `at` if it has none.
 static size_t broken_lines(const char *text, size_t n, size_t at) {
     size_t end = run_of(text, n, at, UNI_SPACE, 0);
-    while (end > at && !newline(text[end - 1])) end--; // no byte of a longer character is a line break
+    while (end > at && !newline(text[end - 1]))
+        end--; // no byte of a longer character is a line break
     return end;
 }
 
@@ -98,19 +102,21 @@ static size_t scan_gpt2(const char *text, size_t n, size_t at) {
     return spaces(text, n, at);
 }
 
-// The second generation; the three published ones differ in how many digits stay together and in whether
-// marks count as letters.
+// The second generation; the three published ones differ in how many digits stay together and in
+// whether marks count as letters.
 static size_t scan_second(const char *text, size_t n, size_t at, size_t digits, bool marks) {
     const uint32_t letters = marks ? UNI_L | UNI_M : UNI_L;
     size_t end = contraction(text, n, at, true), next, after;
     if (end > at) return end;
     uint32_t f = flags_at(text, n, at, &next);
     // [^\r\n\p{L}\p{N}]?\p{L}+ : a letter cannot be the optional character; a mark can be either.
-    if (!(f & (UNI_L | UNI_N)) && !newline(text[at]) && next < n && (flags_at(text, n, next, &after) & letters))
+    if (!(f & (UNI_L | UNI_N)) && !newline(text[at]) && next < n &&
+        (flags_at(text, n, next, &after) & letters))
         return run_of(text, n, after, letters, 0);
     if (f & letters) return run_of(text, n, next, letters, 0);
     if (f & UNI_N) {
-        for (size_t k = 1; k < digits && next < n && (flags_at(text, n, next, &after) & UNI_N); k++) next = after;
+        for (size_t k = 1; k < digits && next < n && (flags_at(text, n, next, &after) & UNI_N); k++)
+            next = after;
         return next;
     }
     size_t from = at + (text[at] == ' ');
@@ -124,9 +130,15 @@ static size_t scan_second(const char *text, size_t n, size_t at, size_t digits, 
     return end > at ? end : spaces(text, n, at);
 }
 
-static size_t scan_llama3(const char *text, size_t n, size_t at) { return scan_second(text, n, at, 3, false); }
-static size_t scan_qwen2(const char *text, size_t n, size_t at) { return scan_second(text, n, at, 1, false); }
-static size_t scan_qwen35(const char *text, size_t n, size_t at) { return scan_second(text, n, at, 1, true); }
+static size_t scan_llama3(const char *text, size_t n, size_t at) {
+    return scan_second(text, n, at, 3, false);
+}
+static size_t scan_qwen2(const char *text, size_t n, size_t at) {
+    return scan_second(text, n, at, 1, false);
+}
+static size_t scan_qwen35(const char *text, size_t n, size_t at) {
+    return scan_second(text, n, at, 1, true);
+}
 
 // 's|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+ ; white space matches nothing.
 static size_t scan_clip(const char *text, size_t n, size_t at) {
@@ -162,7 +174,8 @@ static size_t case_run(const char *text, size_t n, size_t at, bool (*in)(uint32_
 static size_t upper_then_lower(const char *text, size_t n, size_t at) {
     size_t next;
     for (size_t split = case_run(text, n, at, in_upper);; split = utf8_before(text, split)) {
-        if (split < n && in_lower(flags_at(text, n, split, &next))) return case_run(text, n, split, in_lower);
+        if (split < n && in_lower(flags_at(text, n, split, &next)))
+            return case_run(text, n, split, in_lower);
         if (split == at) return at;
     }
 }
@@ -178,13 +191,15 @@ static size_t scan_third(const char *text, size_t n, size_t at, size_t digits, b
     uint32_t f = flags_at(text, n, at, &next);
     bool optional = !(f & (UNI_L | UNI_N)) && !newline(text[at]);
     for (int alternative = 0; alternative < 2; alternative++) {
-        size_t (*word)(const char *, size_t, size_t) = alternative == 0 ? upper_then_lower : upper_and_lower;
+        size_t (*word)(const char *, size_t, size_t) =
+            alternative == 0 ? upper_then_lower : upper_and_lower;
         size_t end = optional ? word(text, n, next) : next;
         if (!optional || end == next) end = word(text, n, at);
         if (end > at) return contractions ? contraction(text, n, end, true) : end;
     }
     if (f & UNI_N) {
-        for (size_t k = 1; k < digits && next < n && (flags_at(text, n, next, &after) & UNI_N); k++) next = after;
+        for (size_t k = 1; k < digits && next < n && (flags_at(text, n, next, &after) & UNI_N); k++)
+            next = after;
         return next;
     }
     size_t from = at + (text[at] == ' ');
@@ -198,33 +213,48 @@ static size_t scan_third(const char *text, size_t n, size_t at, size_t digits, b
     return end > at ? end : spaces(text, n, at);
 }
 
-static size_t scan_gpt4o(const char *text, size_t n, size_t at) { return scan_third(text, n, at, 3, true); }
-static size_t scan_tekken(const char *text, size_t n, size_t at) { return scan_third(text, n, at, 1, false); }
+static size_t scan_gpt4o(const char *text, size_t n, size_t at) {
+    return scan_third(text, n, at, 3, true);
+}
+static size_t scan_tekken(const char *text, size_t n, size_t at) {
+    return scan_third(text, n, at, 1, false);
+}
 
+// clang-format off
 #define CONTRACTIONS "'s|'t|'re|'ve|'m|'ll|'d"
 #define SPACES "\\s+(?!\\S)|\\s+"
-#define UPPER_SET "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
-#define LOWER_SET "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
-#define BEFORE_WORD "[^\\r\\n\\p{L}\\p{N}]?"
+#define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define BEFORE "[^\\r\\n\\p{L}\\p{N}]?"
+#define SECOND(words, digits, others) \
+    "(?i:" CONTRACTIONS ")|" BEFORE words "+|" digits "| ?" others "+[\\r\\n]*|\\s*[\\r\\n]+|" SPACES
+#define THIRD(contraction, digits)                                                             \
+    BEFORE UPPER "*" LOWER "+" contraction "|" BEFORE UPPER "+" LOWER "*" contraction          \
+    "|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|" SPACES
+
+static const char pattern_words[] = CONTRACTIONS "| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|" SPACES;
+static const char pattern_llama3[] = SECOND("\\p{L}", "\\p{N}{1,3}", "[^\\s\\p{L}\\p{N}]");
+const char pattern_qwen2[] = SECOND("\\p{L}", "\\p{N}", "[^\\s\\p{L}\\p{N}]");
+const char pattern_qwen35[] = SECOND("[\\p{L}\\p{M}]", "\\p{N}", "[^\\s\\p{L}\\p{M}\\p{N}]");
+static const char pattern_clip_old[] = CONTRACTIONS "|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+const char pattern_clip[] = "<\\|startoftext\\|>|<\\|endoftext\\|>|" CONTRACTIONS "|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+static const char pattern_gpt4o[] = THIRD("(?i:" CONTRACTIONS ")?", "\\p{N}{1,3}");
+static const char pattern_tekken[] = THIRD("", "\\p{N}");
 
 static const struct {
     const char *text;
     ScanFn *scan;
 } published[] = {
-    {CONTRACTIONS "| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|" SPACES, scan_gpt2},
-    {"(?i:" CONTRACTIONS ")|" BEFORE_WORD "\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|" SPACES, scan_llama3},
-    {"(?i:" CONTRACTIONS ")|" BEFORE_WORD "\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|" SPACES, scan_qwen2},
-    {"(?i:" CONTRACTIONS ")|" BEFORE_WORD "[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|" SPACES, scan_qwen35},
-    {CONTRACTIONS "|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+", scan_clip},
-    {"<\\|startoftext\\|>|<\\|endoftext\\|>|" CONTRACTIONS "|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+", scan_clip_special},
-    {BEFORE_WORD UPPER_SET "*" LOWER_SET "+(?i:" CONTRACTIONS ")?|" BEFORE_WORD UPPER_SET "+" LOWER_SET "*(?i:" CONTRACTIONS
-                 ")?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|" SPACES, scan_gpt4o},
-    {BEFORE_WORD UPPER_SET "*" LOWER_SET "+|" BEFORE_WORD UPPER_SET "+" LOWER_SET "*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|" SPACES, scan_tekken},
+    {pattern_words, scan_gpt2},       {pattern_llama3, scan_llama3},     {pattern_qwen2, scan_qwen2},
+    {pattern_qwen35, scan_qwen35},    {pattern_clip_old, scan_clip},     {pattern_clip, scan_clip_special},
+    {pattern_gpt4o, scan_gpt4o},      {pattern_tekken, scan_tekken},
 };
+// clang-format on
 
 // ---- runs of one class
 
-// One character of a pattern, escapes resolved; false where it is an operator that a run cannot have.
+// One character of a pattern, escapes resolved; false where it is an operator that a run cannot
+// have.
 static bool plain_character(const char **p, bool in_class, uint32_t *c) {
     size_t at = 0;
     if (**p == 0) return false;
@@ -238,12 +268,24 @@ static bool plain_character(const char **p, bool in_class, uint32_t *c) {
     char e = (*p)[1];
     *p += 2;
     switch (e) {
-    case 'n': *c = '\n'; return true;
-    case 'r': *c = '\r'; return true;
-    case 't': *c = '\t'; return true;
-    case 'f': *c = '\f'; return true;
-    case 'v': *c = '\v'; return true;
-    default: *c = (unsigned char)e; return e && strchr("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ ", e) != NULL;
+    case 'n':
+        *c = '\n';
+        return true;
+    case 'r':
+        *c = '\r';
+        return true;
+    case 't':
+        *c = '\t';
+        return true;
+    case 'f':
+        *c = '\f';
+        return true;
+    case 'v':
+        *c = '\v';
+        return true;
+    default:
+        *c = (unsigned char)e;
+        return e && strchr("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ ", e) != NULL;
     }
 }
 
@@ -277,8 +319,10 @@ static bool run_add(Run *r, uint32_t from, uint32_t to) {
 static bool run_class(Run *r, const char **p) {
     uint32_t from, to, flag;
     if (**p != '[') {
-        if ((flag = class_escape(p))) r->flags |= flag;
-        else if (!plain_character(p, false, &from) || !run_add(r, from, from)) return false;
+        if ((flag = class_escape(p)))
+            r->flags |= flag;
+        else if (!plain_character(p, false, &from) || !run_add(r, from, from))
+            return false;
         return true;
     }
     for ((*p)++; **p != ']';) {
@@ -370,9 +414,11 @@ Pattern *pattern_gpt2(Arena *a) {
 Pattern *pattern_read(Arena *a, const Json *json, const char *where) {
     const Json *literal = json_get(json, "String"), *regex = json_get(json, "Regex");
     if (json && json->kind == JSON_TEXT) literal = json;
-    need(literal || regex, "%s: a pattern that is neither {\"String\": …} nor {\"Regex\": …}", where);
+    need(literal || regex, "%s: a pattern that is neither {\"String\": …} nor {\"Regex\": …}",
+         where);
     const Json *given = literal ? literal : regex;
-    need(given->kind == JSON_TEXT && given->length > 0, "%s: a pattern that is not a text or is empty", where);
+    need(given->kind == JSON_TEXT && given->length > 0,
+         "%s: a pattern that is not a text or is empty", where);
     Pattern *p = take_zero(a, Pattern, 1);
     if (literal) {
         p->literal = piece_copy(a, (Piece){literal->text, literal->length});
@@ -381,12 +427,15 @@ Pattern *pattern_read(Arena *a, const Json *json, const char *where) {
     for (size_t i = 0; i < sizeof published / sizeof *published; i++)
         if (strcmp(published[i].text, regex->text) == 0) p->scan = published[i].scan;
     if (!p->scan && !runs_read(p, a, regex->text))
-        die("%s: the pattern %s is none of the published ones that this program knows; add a scanner to "
-            "model/tokenizer_pattern.c", where, regex->text);
+        die("%s: the pattern %s is none of the published ones that this program knows; add a "
+            "scanner to "
+            "model/tokenizer_pattern.c",
+            where, regex->text);
     return p;
 }
 
-bool pattern_find(const Pattern *p, const char *text, size_t n, size_t at, size_t *begin, size_t *end) {
+bool pattern_find(const Pattern *p, const char *text, size_t n, size_t at, size_t *begin,
+                  size_t *end) {
     if (p->literal.length) {
         const size_t k = p->literal.length;
         for (; n - at >= k; at++) {
@@ -403,7 +452,8 @@ bool pattern_find(const Pattern *p, const char *text, size_t n, size_t at, size_
     while (at < n) {
         size_t stop = at;
         if (p->scan) stop = p->scan(text, n, at);
-        for (size_t i = 0; i < p->run_count && stop == at; i++) stop = scan_run(&p->runs[i], text, n, at);
+        for (size_t i = 0; i < p->run_count && stop == at; i++)
+            stop = scan_run(&p->runs[i], text, n, at);
         if (stop > at) {
             *begin = at, *end = stop;
             return true;

@@ -1,7 +1,8 @@
-// tokenizer_pieces.c: WordPiece (the longest piece first) and Unigram (the likeliest sequence of pieces).
+// tokenizer_pieces.c: WordPiece (the longest piece first) and Unigram (the likeliest sequence of
+// pieces).
 //
-// Source: Schuster & Nakajima 2012 as in BERT's code; Kudo 2018 (arXiv:1804.10959); details and ties from
-// huggingface/tokenizers, src/models/wordpiece/mod.rs and src/models/unigram/model.rs.
+// Source: Schuster & Nakajima 2012 as in BERT's code; Kudo 2018 (arXiv:1804.10959); details and
+// ties from huggingface/tokenizers, src/models/wordpiece/mod.rs and src/models/unigram/model.rs.
 #include <string.h>
 
 #include "tokenizer_parts.h"
@@ -10,7 +11,8 @@
 
 // With the vocabulary read already.
 void wordpiece_read(Model *m, Arena *a, const Json *json, const char *where) {
-    const char *unk = json_text_or(json, "unk_token", "[UNK]"), *prefix = json_text_or(json, "continuing_subword_prefix", "##");
+    const char *unk = json_text_or(json, "unk_token", "[UNK]"),
+               *prefix = json_text_or(json, "continuing_subword_prefix", "##");
     int64_t longest = json_int_or(json, "max_input_chars_per_word", 100);
     need(longest >= 0, "%s: max_input_chars_per_word is %lld", where, (long long)longest);
     m->longest = (size_t)longest;
@@ -22,21 +24,25 @@ void wordpiece_read(Model *m, Arena *a, const Json *json, const char *where) {
         const Word *w = &m->words.words[i];
         if (w->text.length == 0) continue;
         trie_add(&m->trie, a, w->text, w->id);
-        if (w->text.length > k && memcmp(w->text.text, prefix, k) == 0) trie_add(&m->inside, a, (Piece){w->text.text + k, w->text.length - k}, w->id);
+        if (w->text.length > k && memcmp(w->text.text, prefix, k) == 0)
+            trie_add(&m->inside, a, (Piece){w->text.text + k, w->text.length - k}, w->id);
     }
 }
 
 void wordpiece_word(const Model *m, Encoder *e, Piece word) {
     size_t characters = 0, before = e->count;
-    for (size_t i = 0; i < word.length; i++) characters += ((unsigned char)word.text[i] & 0xC0) != 0x80;
+    for (size_t i = 0; i < word.length; i++)
+        characters += ((unsigned char)word.text[i] & 0xC0) != 0x80;
     bool known = characters <= m->longest;
     for (size_t at = 0, length = 0; known && at < word.length; at += length) {
-        int32_t id = trie_longest(at ? &m->inside : &m->trie, word.text + at, word.length - at, &length);
+        int32_t id =
+            trie_longest(at ? &m->inside : &m->trie, word.text + at, word.length - at, &length);
         known = id >= 0;
         if (known) ids_put(e, id);
     }
     if (known) return;
-    need(m->unk >= 0, "%s: \"%.*s\" is not in the vocabulary, and the unk_token is not either", m->path, word.length < 80 ? (int)word.length : 80, word.text);
+    need(m->unk >= 0, "%s: \"%.*s\" is not in the vocabulary, and the unk_token is not either",
+         m->path, word.length < 80 ? (int)word.length : 80, word.text);
     e->count = before;
     ids_put(e, m->unk);
 }
@@ -47,9 +53,11 @@ void wordpiece_word(const Model *m, Encoder *e, Piece word) {
 
 void unigram_read(Model *m, Arena *a, const Json *json, const char *where) {
     const Json *vocab = json_get(json, "vocab");
-    need(vocab && vocab->kind == JSON_ARRAY, "%s: a Unigram needs a list \"vocab\" of [text, score]", where);
+    need(vocab && vocab->kind == JSON_ARRAY,
+         "%s: a Unigram needs a list \"vocab\" of [text, score]", where);
     int64_t unk = json_int_or(json, "unk_id", -1);
-    need(unk < (int64_t)vocab->count, "%s: unk_id is %lld, and there are %zu pieces", where, (long long)unk, vocab->count);
+    need(unk < (int64_t)vocab->count, "%s: unk_id is %lld, and there are %zu pieces", where,
+         (long long)unk, vocab->count);
     need(unk >= 0 || !json_get(json, "unk_id"), "%s: unk_id is %lld", where, (long long)unk);
     m->unk = (int32_t)unk;
     m->byte_fallback = json_bool_or(json, "byte_fallback", false);
@@ -60,7 +68,9 @@ void unigram_read(Model *m, Arena *a, const Json *json, const char *where) {
     double worst = 0;
     for (size_t i = 0; i < vocab->count; i++) {
         const Json *pair = &vocab->items[i];
-        need(pair->kind == JSON_ARRAY && pair->count == 2 && pair->items[0].kind == JSON_TEXT && pair->items[1].kind == JSON_NUMBER, "%s: piece %zu is not [text, score]", where, i);
+        need(pair->kind == JSON_ARRAY && pair->count == 2 && pair->items[0].kind == JSON_TEXT &&
+                 pair->items[1].kind == JSON_NUMBER,
+             "%s: piece %zu is not [text, score]", where, i);
         Piece text = piece_copy(a, (Piece){pair->items[0].text, pair->items[0].length});
         m->scores[i] = pair->items[1].number;
         if (i == 0 || m->scores[i] < worst) worst = m->scores[i];
@@ -90,8 +100,8 @@ static void reach(Best *b, double score, uint32_t from, int32_t id) {
     if (b->from == NONE || score > b->score) *b = (Best){score, from, id};
 }
 
-// The ids of one piece of the best path. Its text may be in the vocabulary although the path took it for
-// unknown characters: fused, they are looked up again.
+// The ids of one piece of the best path. Its text may be in the vocabulary although the path took
+// it for unknown characters: fused, they are looked up again.
 static void piece_put(const Model *m, Encoder *e, Piece p) {
     int32_t id = words_id(&m->words, p.text, p.length);
     bool bytes = id < 0 && m->byte_fallback;
@@ -100,7 +110,8 @@ static void piece_put(const Model *m, Encoder *e, Piece p) {
         for (size_t i = 0; i < p.length; i++) ids_put(e, m->bytes[(unsigned char)p.text[i]]);
         return;
     }
-    need(id >= 0 || m->unk >= 0, "%s: the text has a character that is in no piece, and there is no unk_id", m->path);
+    need(id >= 0 || m->unk >= 0,
+         "%s: the text has a character that is in no piece, and there is no unk_id", m->path);
     ids_put(e, id >= 0 ? id : m->unk);
 }
 
@@ -123,10 +134,12 @@ void unigram_word(const Model *m, Encoder *e, Piece word) {
             single |= end == next;
         }
         if (single) continue;
-        need(m->unk >= 0, "%s: the text has a character that is in no piece, and there is no unk_id", m->path);
+        need(m->unk >= 0,
+             "%s: the text has a character that is in no piece, and there is no unk_id", m->path);
         reach(&best[next], m->unk_score + here, (uint32_t)at, m->unk);
     }
-    // Backwards along the path, then turned round in place: from[] becomes "where the next piece ends".
+    // Backwards along the path, then turned round in place: from[] becomes "where the next piece
+    // ends".
     size_t end = n;
     uint32_t follows = NONE;
     while (end > 0) {

@@ -1,14 +1,16 @@
-// tokenizer_split.c: the pre-tokenizers of a tokenizer.json: a piece of text becomes the words that the model sees.
+// tokenizer_split.c: the pre-tokenizers of a tokenizer.json: a piece of text becomes the words that
+// the model sees.
 //
-// Each step hands every part that it makes to the next step at once, so no list of words is ever held.
-// Source: huggingface/tokenizers, src/pre_tokenizers/*.rs.
+// Each step hands every part that it makes to the next step at once, so no list of words is ever
+// held. Source: huggingface/tokenizers, src/pre_tokenizers/*.rs.
 #include <string.h>
 
 #include "tokenizer_parts.h"
 
 #define STEPS_MAX 100 // of a file; published ones have up to 5, and the steps recurse
 
-// ---- the byte alphabet of GPT-2: 188 printable bytes stand for themselves, the other 68 for U+0100 and on
+// ---- the byte alphabet of GPT-2: 188 printable bytes stand for themselves, the other 68 for
+// U+0100 and on
 
 static uint32_t character_of_byte(unsigned b) {
     if (b <= 0x20) return 0x100 + b;
@@ -28,8 +30,10 @@ void bytes_put(Growing *out, Piece text) {
     growing_room(out, size_mul(text.length, 2, "text"));
     for (size_t i = 0; i < text.length; i++) {
         unsigned char b = (unsigned char)text.text[i];
-        if (b > 0x20 && b < 0x7F) out->text[out->length++] = (char)b;
-        else out->length += (size_t)utf8_put(out->text + out->length, character_of_byte(b));
+        if (b > 0x20 && b < 0x7F)
+            out->text[out->length++] = (char)b;
+        else
+            out->length += (size_t)utf8_put(out->text + out->length, character_of_byte(b));
     }
 }
 
@@ -43,10 +47,13 @@ static Split *step_new(Splits *s, SplitKind kind, const char *where) {
 }
 
 static Behavior behavior_of(const char *name, const char *where) {
-    static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
+    static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious",
+                                        "MergedWithNext", "Contiguous"};
     for (int i = 0; i < 5; i++)
         if (strcmp(name, names[i]) == 0) return (Behavior)i;
-    die("%s: the behavior \"%s\"; Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous is wanted", where, name);
+    die("%s: the behavior \"%s\"; Removed, Isolated, MergedWithPrevious, MergedWithNext or "
+        "Contiguous is wanted",
+        where, name);
 }
 
 Piece one_character(Arena *a, const Json *json, const char *key, const char *where) {
@@ -54,7 +61,8 @@ Piece one_character(Arena *a, const Json *json, const char *key, const char *whe
     need(v && v->kind == JSON_TEXT, "%s: \"%s\" is not there or is not a text", where, key);
     size_t at = 0;
     if (v->length) utf8_next(v->text, &at);
-    need(v->length && at == v->length, "%s: \"%s\" is \"%s\"; one character is wanted", where, key, v->text);
+    need(v->length && at == v->length, "%s: \"%s\" is \"%s\"; one character is wanted", where, key,
+         v->text);
     return piece_copy(a, (Piece){v->text, v->length});
 }
 
@@ -64,7 +72,8 @@ PrependScheme prepend_of(const Json *json, const char *where) {
     bool never = !json_bool_or(json, "add_prefix_space", true); // before there was prepend_scheme
     for (int i = 0; i < 3; i++)
         if (strcmp(given, names[i]) == 0) {
-            need(!never || i == PREPEND_NEVER, "%s: add_prefix_space is false and prepend_scheme is not \"never\"", where);
+            need(!never || i == PREPEND_NEVER,
+                 "%s: add_prefix_space is false and prepend_scheme is not \"never\"", where);
             return (PrependScheme)i;
         }
     die("%s: the prepend_scheme \"%s\"; always, first or never is wanted", where, given);
@@ -75,7 +84,8 @@ static void splits_collect(Splits *s, Arena *a, const Json *json, const char *wh
     const char *type = json_text(json, "type");
     if (strcmp(type, "Sequence") == 0) {
         const Json *list = json_get(json, "pretokenizers");
-        need(list && list->kind == JSON_ARRAY, "%s: a Sequence without its list \"pretokenizers\"", where);
+        need(list && list->kind == JSON_ARRAY, "%s: a Sequence without its list \"pretokenizers\"",
+             where);
         for (size_t i = 0; i < list->count; i++) splits_collect(s, a, &list->items[i], where);
     } else if (strcmp(type, "Split") == 0) {
         Split *step = step_new(s, SPLIT_PATTERN, where);
@@ -100,9 +110,11 @@ static void splits_collect(Splits *s, Arena *a, const Json *json, const char *wh
     } else if (strcmp(type, "WhitespaceSplit") == 0) {
         step_new(s, SPLIT_SPACES, where);
     } else if (strcmp(type, "Punctuation") == 0) {
-        step_new(s, SPLIT_PUNCTUATION, where)->behavior = behavior_of(json_text_or(json, "behavior", "Isolated"), where);
+        step_new(s, SPLIT_PUNCTUATION, where)->behavior =
+            behavior_of(json_text_or(json, "behavior", "Isolated"), where);
     } else if (strcmp(type, "Digits") == 0) {
-        step_new(s, SPLIT_DIGITS, where)->behavior = json_bool_or(json, "individual_digits", false) ? ISOLATED : CONTIGUOUS;
+        step_new(s, SPLIT_DIGITS, where)->behavior =
+            json_bool_or(json, "individual_digits", false) ? ISOLATED : CONTIGUOUS;
     } else if (strcmp(type, "CharDelimiterSplit") == 0 || strcmp(type, "Delimiter") == 0) {
         Split *step = step_new(s, SPLIT_PATTERN, where);
         step->pattern = pattern_literal(a, one_character(a, json, "delimiter", where));
@@ -135,8 +147,8 @@ typedef struct {
 
 static void way_on(Way *w, size_t step, Piece text, bool origin);
 
-// The parts of one text as a step finds them, matches and what lies between, in order; gathered as its
-// behaviour says. A part that begins where the text begins is at the origin if the text is.
+// The parts of one text as a step finds them, matches and what lies between, in order; gathered as
+// its behaviour says. A part that begins where the text begins is at the origin if the text is.
 typedef struct {
     Way *way;
     size_t step; // the next one
@@ -148,7 +160,9 @@ typedef struct {
 } Parts;
 
 static void part_out(Parts *p, size_t begin, size_t end) {
-    if (end > begin) way_on(p->way, p->step, (Piece){p->text.text + begin, end - begin}, p->origin && begin == 0);
+    if (end > begin)
+        way_on(p->way, p->step, (Piece){p->text.text + begin, end - begin},
+               p->origin && begin == 0);
 }
 
 static void part(Parts *p, size_t begin, size_t end, bool match) {
@@ -158,10 +172,18 @@ static void part(Parts *p, size_t begin, size_t end, bool match) {
     case REMOVED:
         if (!match) part_out(p, begin, end);
         return;
-    case ISOLATED: part_out(p, begin, end); return;
-    case MERGED_PREVIOUS: joins = match && !p->was_match; break;
-    case MERGED_NEXT: joins = !match && p->was_match; break;
-    case CONTIGUOUS: joins = match == p->was_match; break;
+    case ISOLATED:
+        part_out(p, begin, end);
+        return;
+    case MERGED_PREVIOUS:
+        joins = match && !p->was_match;
+        break;
+    case MERGED_NEXT:
+        joins = !match && p->was_match;
+        break;
+    case CONTIGUOUS:
+        joins = match == p->was_match;
+        break;
     }
     p->was_match = match;
     if (p->held && joins) {
@@ -228,8 +250,11 @@ static void by_length(Parts *p, size_t length) {
 // Spaces become the mark; the mark is put in front; the text falls apart before every mark.
 static void by_metaspace(Parts *p, const Split *s, Growing *out) {
     out->length = 0;
-    bool marked = p->text.text[0] == ' ' || (p->text.length >= s->mark.length && memcmp(p->text.text, s->mark.text, s->mark.length) == 0);
-    if (!marked && (s->prepend == PREPEND_ALWAYS || (s->prepend == PREPEND_FIRST && p->origin))) growing_put(out, s->mark.text, s->mark.length);
+    bool marked =
+        p->text.text[0] == ' ' || (p->text.length >= s->mark.length &&
+                                   memcmp(p->text.text, s->mark.text, s->mark.length) == 0);
+    if (!marked && (s->prepend == PREPEND_ALWAYS || (s->prepend == PREPEND_FIRST && p->origin)))
+        growing_put(out, s->mark.text, s->mark.length);
     for (size_t at = 0; at < p->text.length;) {
         const char *space = memchr(p->text.text + at, ' ', p->text.length - at);
         size_t end = space ? (size_t)(space - p->text.text) : p->text.length;
@@ -239,8 +264,10 @@ static void by_metaspace(Parts *p, const Split *s, Growing *out) {
     }
     p->text = (Piece){out->text, out->length};
     p->behavior = MERGED_NEXT;
-    if (s->split) by_pattern(p, s->pattern, false);
-    else part_out(p, 0, p->text.length);
+    if (s->split)
+        by_pattern(p, s->pattern, false);
+    else
+        part_out(p, 0, p->text.length);
 }
 
 // Words of the GPT-2 expression, if it is asked for, each in the byte alphabet.
@@ -253,7 +280,9 @@ static void by_bytes(Parts *p, const Split *s, Growing *out, Growing *prefixed) 
     }
     size_t at = 0, begin, end;
     while (at < p->text.length) {
-        if (!s->pattern || !pattern_find(s->pattern, p->text.text, p->text.length, at, &begin, &end)) end = p->text.length;
+        if (!s->pattern ||
+            !pattern_find(s->pattern, p->text.text, p->text.length, at, &begin, &end))
+            end = p->text.length;
         out->length = 0;
         bytes_put(out, (Piece){p->text.text + at, end - at});
         way_on(p->way, p->step, (Piece){out->text, out->length}, p->origin && at == 0);
@@ -270,18 +299,35 @@ static void way_on(Way *w, size_t step, Piece text, bool origin) {
     const Split *s = &w->splits->steps[step];
     Parts p = {.way = w, .step = step + 1, .behavior = s->behavior, .text = text, .origin = origin};
     switch (s->kind) {
-    case SPLIT_PATTERN: by_pattern(&p, s->pattern, s->invert); break;
-    case SPLIT_BYTES: by_bytes(&p, s, &w->buffers[2 * step], &w->buffers[2 * step + 1]); break;
-    case SPLIT_METASPACE: by_metaspace(&p, s, &w->buffers[2 * step]); break;
-    case SPLIT_WORDS: by_words(&p); break;
-    case SPLIT_SPACES: p.behavior = REMOVED, by_class(&p, UNI_SPACE); break;
-    case SPLIT_PUNCTUATION: by_class(&p, UNI_PUNCTUATION); break;
-    case SPLIT_DIGITS: by_class(&p, UNI_NUMERIC); break;
-    case SPLIT_LENGTH: by_length(&p, s->length); break;
+    case SPLIT_PATTERN:
+        by_pattern(&p, s->pattern, s->invert);
+        break;
+    case SPLIT_BYTES:
+        by_bytes(&p, s, &w->buffers[2 * step], &w->buffers[2 * step + 1]);
+        break;
+    case SPLIT_METASPACE:
+        by_metaspace(&p, s, &w->buffers[2 * step]);
+        break;
+    case SPLIT_WORDS:
+        by_words(&p);
+        break;
+    case SPLIT_SPACES:
+        p.behavior = REMOVED, by_class(&p, UNI_SPACE);
+        break;
+    case SPLIT_PUNCTUATION:
+        by_class(&p, UNI_PUNCTUATION);
+        break;
+    case SPLIT_DIGITS:
+        by_class(&p, UNI_NUMERIC);
+        break;
+    case SPLIT_LENGTH:
+        by_length(&p, s->length);
+        break;
     }
 }
 
-void splits_apply(const Splits *s, Growing *buffers, Piece text, bool origin, WordFn *fn, void *self) {
+void splits_apply(const Splits *s, Growing *buffers, Piece text, bool origin, WordFn *fn,
+                  void *self) {
     Way w = {.splits = s, .buffers = buffers, .fn = fn, .self = self};
     way_on(&w, 0, text, origin);
 }

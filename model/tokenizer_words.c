@@ -25,7 +25,9 @@ static uint32_t hash_number(uint64_t v) {
     return (uint32_t)(v >> 32 ^ v >> 17);
 }
 
-bool piece_is(Piece p, const char *text) { return p.length == strlen(text) && memcmp(p.text, text, p.length) == 0; }
+bool piece_is(Piece p, const char *text) {
+    return p.length == strlen(text) && memcmp(p.text, text, p.length) == 0;
+}
 
 Piece piece_copy(Arena *a, Piece p) { return (Piece){arena_text(a, p.text, p.length), p.length}; }
 
@@ -36,7 +38,8 @@ static void words_index(Words *w, Arena *a, uint32_t slots) {
     w->by_text = take_zero(a, uint64_t, slots);
     w->by_id = take_zero(a, uint32_t, slots);
     for (uint32_t i = 0; i < w->count; i++) {
-        uint32_t hash = hash_bytes(w->words[i].text.text, w->words[i].text.length), h = hash & w->mask;
+        uint32_t hash = hash_bytes(w->words[i].text.text, w->words[i].text.length),
+                 h = hash & w->mask;
         while (w->by_text[h]) h = (h + 1) & w->mask;
         w->by_text[h] = (uint64_t)hash << 32 | (i + 1);
     }
@@ -49,7 +52,8 @@ static void words_index(Words *w, Arena *a, uint32_t slots) {
 
 void words_open(Words *w, Arena *a, size_t expected) {
     *w = (Words){.highest = -1, .room = expected < 8 ? 8 : expected};
-    need(w->room < 1u << 29, "a vocabulary of %zu tokens is more than this program can hold", expected);
+    need(w->room < 1u << 29, "a vocabulary of %zu tokens is more than this program can hold",
+         expected);
     w->words = take(a, Word, w->room);
     uint32_t slots = 16;
     while (slots < w->room * 2) slots *= 2;
@@ -140,7 +144,8 @@ void trie_add(Trie *t, Arena *a, Piece text, int32_t value) {
         uint32_t h = trie_slot(t, key);
         if (!t->keys[h]) {
             if (++t->used > t->mask / 2) {
-                need(t->mask < 1u << 30, "a vocabulary whose tokens are together more than this program can hold");
+                need(t->mask < 1u << 30,
+                     "a vocabulary whose tokens are together more than this program can hold");
                 trie_slots(t, a, (t->mask + 1) * 2);
                 h = trie_slot(t, key);
             }

@@ -25,7 +25,8 @@ uint32_t utf8_next(const char *text, size_t *at) {
         return (uint32_t)(s[0] & 15) << 12 | (uint32_t)(s[1] & 63) << 6 | (s[2] & 63);
     }
     *at += 4;
-    return (uint32_t)(s[0] & 7) << 18 | (uint32_t)(s[1] & 63) << 12 | (uint32_t)(s[2] & 63) << 6 | (s[3] & 63);
+    return (uint32_t)(s[0] & 7) << 18 | (uint32_t)(s[1] & 63) << 12 | (uint32_t)(s[2] & 63) << 6 |
+           (s[3] & 63);
 }
 
 size_t utf8_before(const char *text, size_t at) {
@@ -44,7 +45,8 @@ int utf8_put(char *out, uint32_t c) {
         return 2;
     }
     if (c < 0x10000) {
-        out[0] = (char)(0xE0 | c >> 12), out[1] = (char)(0x80 | (c >> 6 & 63)), out[2] = (char)(0x80 | (c & 63));
+        out[0] = (char)(0xE0 | c >> 12), out[1] = (char)(0x80 | (c >> 6 & 63)),
+        out[2] = (char)(0x80 | (c & 63));
         return 3;
     }
     out[0] = (char)(0xF0 | c >> 18), out[1] = (char)(0x80 | (c >> 12 & 63));
@@ -70,7 +72,10 @@ size_t utf8_invalid(const char *text, size_t n) {
             i += ascii_run(s + i, n - i);
             continue;
         }
-        size_t k = s[i] >= 0xC2 && s[i] <= 0xDF ? 2 : s[i] >= 0xE0 && s[i] <= 0xEF ? 3 : s[i] >= 0xF0 && s[i] <= 0xF4 ? 4 : 0;
+        size_t k = s[i] >= 0xC2 && s[i] <= 0xDF   ? 2
+                   : s[i] >= 0xE0 && s[i] <= 0xEF ? 3
+                   : s[i] >= 0xF0 && s[i] <= 0xF4 ? 4
+                                                  : 0;
         if (k == 0 || n - i < k) return i;
         for (size_t j = 1; j < k; j++)
             if ((s[i + j] & 0xC0) != 0x80) return i;
@@ -113,8 +118,10 @@ static int find(const uint32_t *table, int count, uint32_t key) {
     int low = 0, high = count;
     while (low < high) {
         int middle = low + (high - low) / 2;
-        if (table[middle] < key) low = middle + 1;
-        else high = middle;
+        if (table[middle] < key)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low < count && table[low] == key ? low : -1;
 }
@@ -134,9 +141,9 @@ int unicode_lower(uint32_t c, uint32_t lower[2]) {
 
 // ---- normal forms
 //
-// Characters without the form's UNI_SLOW bit are starters that stand for themselves and join nothing before
-// them. So a text is copied up to the starter before a slow character, and only the chunk from there to the
-// next character that is not slow is taken apart, ordered and put together.
+// Characters without the form's UNI_SLOW bit are starters that stand for themselves and join
+// nothing before them. So a text is copied up to the starter before a slow character, and only the
+// chunk from there to the next character that is not slow is taken apart, ordered and put together.
 
 #define HANGUL_S 0xAC00u
 #define HANGUL_L 0x1100u
@@ -173,15 +180,16 @@ static void decompose(Chunk *k, uint32_t c, bool compatible) {
         chunk_put(k, c);
         return;
     }
-    uint32_t at = unicode_parts_at[i] & 0xFFFF, canonical = unicode_parts_at[i] >> 16 & 0xFF, other = unicode_parts_at[i] >> 24;
+    uint32_t at = unicode_parts_at[i] & 0xFFFF, canonical = unicode_parts_at[i] >> 16 & 0xFF,
+             other = unicode_parts_at[i] >> 24;
     uint32_t count = canonical;
     if (compatible && other) at += canonical, count = other;
     if (count == 0) chunk_put(k, c); // it has a compatible decomposition only
     for (uint32_t j = 0; j < count; j++) chunk_put(k, unicode_parts[at + j]);
 }
 
-// Sorts a run of marks by combining class and keeps the order of equals. Short runs by insertion; a text
-// of a million marks by counting.
+// Sorts a run of marks by combining class and keeps the order of equals. Short runs by insertion; a
+// text of a million marks by counting.
 static void order_run(Chunk *k, size_t begin, size_t end) {
     if (end - begin <= 16) {
         for (size_t i = begin + 1; i < end; i++) {
@@ -218,15 +226,21 @@ static void order(Chunk *k) {
 static uint32_t join(uint32_t a, uint32_t b) {
     if (a >= HANGUL_L && a < HANGUL_L + 19 && b >= HANGUL_V && b < HANGUL_V + 21)
         return HANGUL_S + ((a - HANGUL_L) * 21 + (b - HANGUL_V)) * 28;
-    if (a >= HANGUL_S && a < HANGUL_S + 11172 && (a - HANGUL_S) % 28 == 0 && b > HANGUL_T && b < HANGUL_T + 28) return a + (b - HANGUL_T);
+    if (a >= HANGUL_S && a < HANGUL_S + 11172 && (a - HANGUL_S) % 28 == 0 && b > HANGUL_T &&
+        b < HANGUL_T + 28)
+        return a + (b - HANGUL_T);
     int low = 0, high = unicode_pair_count;
     while (low < high) {
         int middle = low + (high - low) / 2;
-        bool before = unicode_pair_first[middle] < a || (unicode_pair_first[middle] == a && unicode_pair_second[middle] < b);
-        if (before) low = middle + 1;
-        else high = middle;
+        bool before = unicode_pair_first[middle] < a ||
+                      (unicode_pair_first[middle] == a && unicode_pair_second[middle] < b);
+        if (before)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    bool found = low < unicode_pair_count && unicode_pair_first[low] == a && unicode_pair_second[low] == b;
+    bool found =
+        low < unicode_pair_count && unicode_pair_first[low] == a && unicode_pair_second[low] == b;
     return found ? unicode_pair_whole[low] : 0;
 }
 
@@ -254,7 +268,7 @@ void unicode_normalize(Growing *out, NormalForm form, const char *text, size_t n
     const bool compatible = form == NFKC || form == NFKD, composed = form == NFC || form == NFKC;
     growing_room(out, n);
     Chunk k = {.arena = out->arena};
-    size_t copied = 0; // text before it is in `out`
+    size_t copied = 0;  // text before it is in `out`
     size_t starter = 0; // the last character that is not slow, or the start
     for (size_t at = 0; at < n;) {
         if ((unsigned char)text[at] < 0x80) { // ASCII is never slow
@@ -287,7 +301,23 @@ void unicode_normalize(Growing *out, NormalForm form, const char *text, size_t n
 
 // ---- grapheme clusters
 
-enum { OTHER, CONTROL, EXTEND, ZWJ, PREPEND, SPACING, HANGUL_LEAD, HANGUL_VOWEL, HANGUL_TAIL, HANGUL_LV, HANGUL_LVT, PICTOGRAPH, CONSONANT, LINKER, EXTEND_PLAIN };
+enum {
+    OTHER,
+    CONTROL,
+    EXTEND,
+    ZWJ,
+    PREPEND,
+    SPACING,
+    HANGUL_LEAD,
+    HANGUL_VOWEL,
+    HANGUL_TAIL,
+    HANGUL_LV,
+    HANGUL_LVT,
+    PICTOGRAPH,
+    CONSONANT,
+    LINKER,
+    EXTEND_PLAIN
+};
 
 static int role_of(uint32_t c) { return (int)(unicode_flags(c) >> 17 & 15); }
 
@@ -295,22 +325,28 @@ size_t unicode_cluster_end(const char *text, size_t n, size_t at) {
     if (n - at > 1 && text[at] == '\r' && text[at + 1] == '\n') return at + 2; // GB3
     int role = role_of(utf8_next(text, &at));
     bool after_pictograph = role == PICTOGRAPH; // GB11: pictograph, then only Extend, then ZWJ
-    bool after_consonant = role == CONSONANT, linked = false; // GB9c: consonant, then Extend and a linker
+    bool after_consonant = role == CONSONANT,
+         linked = false; // GB9c: consonant, then Extend and a linker
     while (at < n && role != CONTROL) {
         size_t next = at;
         int then = role_of(utf8_next(text, &next));
         bool extends = then == EXTEND || then == ZWJ || then == LINKER || then == EXTEND_PLAIN;
         bool joins = extends || then == SPACING || (role == PREPEND && then != CONTROL);
-        joins |= role == HANGUL_LEAD && (then == HANGUL_LEAD || then == HANGUL_VOWEL || then == HANGUL_LV || then == HANGUL_LVT);
-        joins |= (role == HANGUL_LV || role == HANGUL_VOWEL) && (then == HANGUL_VOWEL || then == HANGUL_TAIL);
+        joins |= role == HANGUL_LEAD && (then == HANGUL_LEAD || then == HANGUL_VOWEL ||
+                                         then == HANGUL_LV || then == HANGUL_LVT);
+        joins |= (role == HANGUL_LV || role == HANGUL_VOWEL) &&
+                 (then == HANGUL_VOWEL || then == HANGUL_TAIL);
         joins |= (role == HANGUL_LVT || role == HANGUL_TAIL) && then == HANGUL_TAIL;
         joins |= role == ZWJ && after_pictograph && then == PICTOGRAPH;
         joins |= after_consonant && linked && then == CONSONANT;
         if (!joins) break;
         if (then == PICTOGRAPH || !extends || role == ZWJ) after_pictograph = then == PICTOGRAPH;
-        if (then == CONSONANT) after_consonant = true, linked = false;
-        else if (then == LINKER) linked = true;
-        else if (then != EXTEND && then != ZWJ) after_consonant = linked = false;
+        if (then == CONSONANT)
+            after_consonant = true, linked = false;
+        else if (then == LINKER)
+            linked = true;
+        else if (then != EXTEND && then != ZWJ)
+            after_consonant = linked = false;
         role = then;
         at = next;
     }

@@ -15,13 +15,19 @@ int run_chat(int argc, char **argv) {
         {"user", OPT_TEXT, &user, "the user's turn"},
         {"system", OPT_TEXT, &system, "a system turn before it"},
         {"images", OPT_INT, &images, "images in the user's turn, before its text"},
-        {"no-generation-prompt", OPT_FLAG, &no_prompt, "end with the user's turn, not with the beginning of the answer"},
-        {"thinking", OPT_CHOICE, &thinking, "of models that write <think>: closed in advance, or open (default: Qwen3.5 off)", "default|off|on"},
+        {"no-generation-prompt", OPT_FLAG, &no_prompt,
+         "end with the user's turn, not with the beginning of the answer"},
+        {"thinking", OPT_CHOICE, &thinking,
+         "of models that write <think>: closed in advance, or open (default: Qwen3.5 off)",
+         "default|off|on"},
         {"quiet", OPT_FLAG, &quiet, "no notes"},
     };
     TextList rest = {0};
-    options_parse("retina chat DIR --user TEXT [options]", "Prints the rendered prompt of the model's chat template.", options, sizeof options / sizeof *options, argc, argv, &rest);
-    if (rest.count != 1) die_usage("chat: one model directory is wanted, %zu are given", rest.count);
+    options_parse("retina chat DIR --user TEXT [options]",
+                  "Prints the rendered prompt of the model's chat template.", options,
+                  sizeof options / sizeof *options, argc, argv, &rest);
+    if (rest.count != 1)
+        die_usage("chat: one model directory is wanted, %zu are given", rest.count);
     if (!user) die_usage("chat: --user TEXT is missing");
     if (images < 0) die_usage("--images %d: 0 or more are wanted", images);
     Arena *a = arena_new("chat");

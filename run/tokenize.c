@@ -9,8 +9,6 @@
 #include "model/tokenizer.h"
 #include "model/unicode.h"
 
-
-
 typedef struct {
     const Tokenizer *tokenizer;
     Arena *arena;
@@ -33,17 +31,21 @@ static void decode(const Job *j, const char *text, size_t n, const char *where) 
     int32_t *ids = take(j->arena, int32_t, list->count + 1);
     for (size_t i = 0; i < list->count; i++) {
         const Json *v = &list->items[i];
-        need(v->kind == JSON_NUMBER && v->integral && v->integer >= 0 && v->integer <= INT32_MAX, "%s: entry %zu is not a token id", where, i);
+        need(v->kind == JSON_NUMBER && v->integral && v->integer >= 0 && v->integer <= INT32_MAX,
+             "%s: entry %zu is not a token id", where, i);
         ids[i] = (int32_t)v->integer;
     }
     size_t length;
-    const char *out = tokenizer_decode(j->tokenizer, j->arena, ids, list->count, j->keep_special, &length);
+    const char *out =
+        tokenizer_decode(j->tokenizer, j->arena, ids, list->count, j->keep_special, &length);
     print_text(j, out, length);
 }
 
 static void encode(const Job *j, const char *text, size_t n, const char *where) {
     size_t bad = utf8_invalid(text, n);
-    need(bad == n, "%s: not UTF-8 at byte %zu; convert it first, or give JSON strings with --json-lines", where, bad);
+    need(bad == n,
+         "%s: not UTF-8 at byte %zu; convert it first, or give JSON strings with --json-lines",
+         where, bad);
     Ids ids = tokenizer_encode(j->tokenizer, j->arena, text, n, !j->no_special);
     putchar('[');
     for (size_t i = 0; i < ids.count; i++) printf(i ? ", %d" : "%d", ids.ids[i]);
@@ -84,15 +86,20 @@ int run_tokenize(int argc, char **argv) {
     bool rebuild = false;
     Option options[] = {
         {"file", OPT_TEXT, &file, "the inputs are the lines of this file; - is stdin"},
-        {"json-lines", OPT_FLAG, &j.json_lines, "each line is a JSON string (with --decode: each output is)"},
-        {"no-special", OPT_FLAG, &j.no_special, "leave out the special tokens that the reference adds"},
+        {"json-lines", OPT_FLAG, &j.json_lines,
+         "each line is a JSON string (with --decode: each output is)"},
+        {"no-special", OPT_FLAG, &j.no_special,
+         "leave out the special tokens that the reference adds"},
         {"decode", OPT_FLAG, &j.decode, "the inputs are JSON arrays of ids, the outputs are texts"},
         {"keep-special", OPT_FLAG, &j.keep_special, "with --decode: show special tokens"},
-        {"tokenizer-rebuild", OPT_FLAG, &rebuild, "let the reference's class overrule tokenizer.json, as transformers 5 does"},
+        {"tokenizer-rebuild", OPT_FLAG, &rebuild,
+         "let the reference's class overrule tokenizer.json, as transformers 5 does"},
         {"quiet", OPT_FLAG, &quiet, "no notes"},
     };
     TextList rest = {0};
-    options_parse("retina tokenize DIR [TEXT…] [options]", "One JSON array of token ids for each input, one a line.", options, sizeof options / sizeof *options, argc, argv, &rest);
+    options_parse("retina tokenize DIR [TEXT…] [options]",
+                  "One JSON array of token ids for each input, one a line.", options,
+                  sizeof options / sizeof *options, argc, argv, &rest);
     if (rest.count == 0) die_usage("tokenize: which directory? retina tokenize DIR TEXT");
     if (rest.count == 1 && !file) die_usage("tokenize: no input; give texts, or --file F");
     j.arena = arena_new("tokenize");

@@ -1,10 +1,12 @@
 // test_tokenizer.c: tokenizers of every family against what the reference library gave for them
-// (test/reference/make_tokenizers.py), and what no golden can hold: streams, limits, errors, long lines.
+// (test/reference/make_tokenizers.py), and what no golden can hold: streams, limits, errors, long
+// lines.
 //
-// Caught when broken on purpose: the last repetition of a digit pattern taken too long, \s+(?!\S) that keeps its
-// last space, "İ" lowered to one character, marks not reordered in NFC, lstrip that reaches into the token
-// before, a charsmap that takes the longest key, fused unknowns written before byte tokens, equal scores that
-// take the later piece, a leading space stripped from every token, one U+FFFD for a whole run of bytes.
+// Caught when broken on purpose: the last repetition of a digit pattern taken too long, \s+(?!\S)
+// that keeps its last space, "İ" lowered to one character, marks not reordered in NFC, lstrip that
+// reaches into the token before, a charsmap that takes the longest key, fused unknowns written
+// before byte tokens, equal scores that take the later piece, a leading space stripped from every
+// token, one U+FFFD for a whole run of bytes.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +31,13 @@ static Ids ids_of(Arena *a, const Json *list) {
     return ids;
 }
 
-static bool same_ids(Ids a, Ids b) { return a.count == b.count && memcmp(a.ids, b.ids, a.count * sizeof *a.ids) == 0; }
+static bool same_ids(Ids a, Ids b) {
+    return a.count == b.count && memcmp(a.ids, b.ids, a.count * sizeof *a.ids) == 0;
+}
 
-static bool same_text(const char *text, size_t n, const Json *want) { return n == want->length && memcmp(text, want->text, n) == 0; }
+static bool same_text(const char *text, size_t n, const Json *want) {
+    return n == want->length && memcmp(text, want->text, n) == 0;
+}
 
 // All pieces of a stream together.
 static char *streamed(const Tokenizer *t, Arena *a, Ids ids, bool keep, size_t *n) {
@@ -61,24 +67,34 @@ static void decoding(Family *f, Arena *a, Ids ids, bool keep, const Json *want) 
     char *text = tokenizer_decode(f->t, a, ids.ids, ids.count, keep, &n);
     char *pieces = streamed(f->t, a, ids, keep, &m);
     f->compared += 2;
-    if (!same_text(text, n, want) && f->wrong++ < 3) printf("     %s: %s decodes to \"%s\", not \"%s\"\n", f->name, print_ids(a, ids.ids, ids.count), text, want->text);
+    if (!same_text(text, n, want) && f->wrong++ < 3)
+        printf("     %s: %s decodes to \"%s\", not \"%s\"\n", f->name,
+               print_ids(a, ids.ids, ids.count), text, want->text);
     bool zero = memchr(want->text, 0, want->length) != NULL; // pieces are C strings
-    if (!zero && !same_text(pieces, m, want) && f->wrong++ < 3) printf("     %s: %s streams as \"%s\", not \"%s\"\n", f->name, print_ids(a, ids.ids, ids.count), pieces, want->text);
+    if (!zero && !same_text(pieces, m, want) && f->wrong++ < 3)
+        printf("     %s: %s streams as \"%s\", not \"%s\"\n", f->name,
+               print_ids(a, ids.ids, ids.count), pieces, want->text);
 }
 
 static void family(Arena *a, const char *name, const Json *texts, const Json *want) {
     Family f = {.name = name, .t = tokenizer_load(a, arena_print(a, GOLDEN "/%s", name), false)};
-    const Json *ids = json_get(want, "ids"), *plain = json_get(want, "plain"), *decoded = json_get(want, "decoded"), *kept = json_get(want, "kept");
+    const Json *ids = json_get(want, "ids"), *plain = json_get(want, "plain"),
+               *decoded = json_get(want, "decoded"), *kept = json_get(want, "kept");
     for (size_t i = 0; i < texts->count; i++) {
         const Json *text = &texts->items[i];
         Ids expected = ids_of(a, &ids->items[i]);
-        Ids got = tokenizer_encode(f.t, a, text->text, text->length, true), bare = tokenizer_encode(f.t, a, text->text, text->length, false);
+        Ids got = tokenizer_encode(f.t, a, text->text, text->length, true),
+            bare = tokenizer_encode(f.t, a, text->text, text->length, false);
         f.compared += 2;
         if (!same_ids(got, expected) && f.wrong++ < 3)
-            printf("     %s: \"%s\" is %s, not %s\n", name, text->text, print_ids(a, got.ids, got.count), print_ids(a, expected.ids, expected.count));
-        if (bare.count != (size_t)plain->items[i].integer && f.wrong++ < 3) printf("     %s: \"%s\" is %zu ids without special ones\n", name, text->text, bare.count);
+            printf("     %s: \"%s\" is %s, not %s\n", name, text->text,
+                   print_ids(a, got.ids, got.count), print_ids(a, expected.ids, expected.count));
+        if (bare.count != (size_t)plain->items[i].integer && f.wrong++ < 3)
+            printf("     %s: \"%s\" is %zu ids without special ones\n", name, text->text,
+                   bare.count);
         decoding(&f, a, expected, false, &decoded->items[i]);
-        decoding(&f, a, expected, true, kept->items[i].kind == JSON_NULL ? &decoded->items[i] : &kept->items[i]);
+        decoding(&f, a, expected, true,
+                 kept->items[i].kind == JSON_NULL ? &decoded->items[i] : &kept->items[i]);
     }
     const Json *random = json_get(want, "random");
     for (size_t i = 0; i < random->count; i++) {
@@ -86,7 +102,8 @@ static void family(Arena *a, const char *name, const Json *texts, const Json *wa
         decoding(&f, a, ids_of(a, &r[0]), false, &r[1]);
         decoding(&f, a, ids_of(a, &r[0]), true, &r[2]);
     }
-    check(f.compared > 350 && f.wrong == 0, "%-16s %d comparisons, %d wrong", name, f.compared, f.wrong);
+    check(f.compared > 350 && f.wrong == 0, "%-16s %d comparisons, %d wrong", name, f.compared,
+          f.wrong);
 }
 
 static void families(void) {
@@ -113,19 +130,28 @@ static void normal(const char *name, NormalForm form, const char *text, const ch
 }
 
 static void unicode(void) {
-    normal("NFC joins", NFC, "e\xCC\x81 A\xCC\x8A \xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB", "\xC3\xA9 \xC3\x85 \xED\x95\x9C");
+    normal("NFC joins", NFC, "e\xCC\x81 A\xCC\x8A \xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB",
+           "\xC3\xA9 \xC3\x85 \xED\x95\x9C");
     normal("NFC orders marks first", NFC, "a\xCC\x81\xCC\xA3", "\xE1\xBA\xA1\xCC\x81");
     normal("NFC leaves exclusions apart", NFC, "\xE0\xA5\x98", "\xE0\xA4\x95\xE0\xA4\xBC");
     normal("NFC is blocked by an equal class", NFC, "e\xCC\x80\xCC\x81", "\xC3\xA8\xCC\x81");
-    normal("NFD", NFD, "\xED\x95\x9C\xC3\xA9", "\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB" "e\xCC\x81");
-    normal("NFKC", NFKC, "\xEF\xAC\x81\xC2\xBD\xEF\xBC\xA1", "fi1\xE2\x81\x84" "2A");
+    normal("NFD", NFD, "\xED\x95\x9C\xC3\xA9",
+           "\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB"
+           "e\xCC\x81");
+    normal("NFKC", NFKC, "\xEF\xAC\x81\xC2\xBD\xEF\xBC\xA1",
+           "fi1\xE2\x81\x84"
+           "2A");
     normal("NFKD", NFKD, "\xE2\x91\xA0\xC3\x85", "1A\xCC\x8A");
     check(utf8_invalid("a\xC3\xA9\xF0\x9F\x98\x80", 7) == 7, "valid UTF-8");
-    check(utf8_invalid("ab\xC0\x80", 4) == 2 && utf8_invalid("\xED\xA0\x80", 3) == 0 && utf8_invalid("\xF4\x90\x80\x80", 4) == 0 && utf8_invalid("a\xE2\x82", 3) == 1,
+    check(utf8_invalid("ab\xC0\x80", 4) == 2 && utf8_invalid("\xED\xA0\x80", 3) == 0 &&
+              utf8_invalid("\xF4\x90\x80\x80", 4) == 0 && utf8_invalid("a\xE2\x82", 3) == 1,
           "overlong, surrogate, beyond U+10FFFF, cut: all invalid");
     uint32_t lower[2];
-    check(unicode_lower(0x130, lower) == 2 && lower[0] == 'i' && lower[1] == 0x307, "U+0130 lowers to two characters");
-    check(unicode_lower(0x3A3, lower) == 1 && lower[0] == 0x3C3 && unicode_lower(0x1E9E, lower) == 1 && lower[0] == 0xDF, "capital sigma, capital sharp s");
+    check(unicode_lower(0x130, lower) == 2 && lower[0] == 'i' && lower[1] == 0x307,
+          "U+0130 lowers to two characters");
+    check(unicode_lower(0x3A3, lower) == 1 && lower[0] == 0x3C3 &&
+              unicode_lower(0x1E9E, lower) == 1 && lower[0] == 0xDF,
+          "capital sigma, capital sharp s");
     // A long run of marks must not take quadratic time.
     Arena *a = arena_new("marks");
     Growing text = {.arena = a}, out = {.arena = a};
@@ -134,7 +160,8 @@ static void unicode(void) {
     double begin = seconds_now();
     unicode_normalize(&out, NFC, text.text, text.length);
     double seconds = seconds_now() - begin;
-    check(out.length == 3 + 2 * 499999 && memcmp(out.text, "\xE1\xBA\xA1\xCC\xA3", 5) == 0, "half a million marks in order");
+    check(out.length == 3 + 2 * 499999 && memcmp(out.text, "\xE1\xBA\xA1\xCC\xA3", 5) == 0,
+          "half a million marks in order");
     check(seconds < 2, "and in %.2f s (allow 2)", seconds);
     arena_free(a);
 }
@@ -146,12 +173,15 @@ static const char *folder(Arena *a) {
     return arena_print(a, "%s/test/tokenizer", build ? build : "build");
 }
 
-static void put_file(Arena *a, const char *name, const char *text) { file_write(path_join(a, folder(a), name), text, strlen(text)); }
+static void put_file(Arena *a, const char *name, const char *text) {
+    file_write(path_join(a, folder(a), name), text, strlen(text));
+}
 
 // {"a": 0, …, "ab": 26} and the merge a b, with other parts as given.
 static const char *small(Arena *a, const char *parts) {
     return arena_print(a,
-                       "{\"version\":\"1.0\",%s\"model\":{\"type\":\"BPE\",\"unk_token\":\"?\",\"vocab\":{\"a\":0,\"b\":1,\"c\":2,\"ab\":3,\"?\":4,\" \":5},"
+                       "{\"version\":\"1.0\",%s\"model\":{\"type\":\"BPE\",\"unk_token\":\"?\","
+                       "\"vocab\":{\"a\":0,\"b\":1,\"c\":2,\"ab\":3,\"?\":4,\" \":5},"
                        "\"merges\":[\"a b\"]}}",
                        parts);
 }
@@ -171,28 +201,56 @@ static void refuses_file(const char *name, const char *text, const char *message
 }
 
 static void errors(void) {
-    refuses("unknown pattern", "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a|b)*c\"},\"behavior\":\"Isolated\"},", "(a|b)*c is none of the published ones");
-    refuses("unknown pre-tokenizer", "\"pre_tokenizer\":{\"type\":\"Magic\"},", "pre-tokenizer of type \"Magic\"");
-    refuses("unknown normaliser", "\"normalizer\":{\"type\":\"Magic\"},", "normaliser of type \"Magic\"");
+    refuses("unknown pattern",
+            "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a|b)*c\"},"
+            "\"behavior\":\"Isolated\"},",
+            "(a|b)*c is none of the published ones");
+    refuses("unknown pre-tokenizer", "\"pre_tokenizer\":{\"type\":\"Magic\"},",
+            "pre-tokenizer of type \"Magic\"");
+    refuses("unknown normaliser", "\"normalizer\":{\"type\":\"Magic\"},",
+            "normaliser of type \"Magic\"");
     refuses("unknown decoder", "\"decoder\":{\"type\":\"Magic\"},", "decoder of type \"Magic\"");
-    refuses("unknown post-processor", "\"post_processor\":{\"type\":\"Magic\"},", "post-processor of type \"Magic\"");
-    refuses("unknown behaviour", "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"Eaten\"},", "behavior \"Eaten\"");
-    refuses("template with a hole", "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},{\"Sequence\":{\"id\":\"A\"}}],\"special_tokens\":{}},", "\"<s>\" is not in special_tokens");
-    refuses("charsmap that is not base64", "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"ab!d\"},", "not in the alphabet");
-    refuses("charsmap that promises more", "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\"},", "promises a trie");
+    refuses("unknown post-processor", "\"post_processor\":{\"type\":\"Magic\"},",
+            "post-processor of type \"Magic\"");
+    refuses("unknown behaviour",
+            "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":"
+            "\"Eaten\"},",
+            "behavior \"Eaten\"");
+    refuses("template with a hole",
+            "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{"
+            "\"id\":\"<s>\"}},{\"Sequence\":{\"id\":\"A\"}}],\"special_tokens\":{}},",
+            "\"<s>\" is not in special_tokens");
+    refuses("charsmap that is not base64",
+            "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"ab!d\"},",
+            "not in the alphabet");
+    refuses("charsmap that promises more",
+            "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\"},",
+            "promises a trie");
     refuses("added token without content", "\"added_tokens\":[{\"id\":1}],", "no \"content\"");
     refuses_file("no model", "{}", "no object \"model\"");
-    refuses_file("merge outside the vocabulary", "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}", "\"b\" is not in the vocabulary");
-    refuses_file("negative id", "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}", "not a whole number");
-    refuses_file("dropout", "{\"model\":{\"type\":\"BPE\",\"dropout\":0.5,\"vocab\":{\"a\":0},\"merges\":[]}}", "dropout 0.5");
-    refuses_file("unk_id beyond the end", "{\"model\":{\"type\":\"Unigram\",\"unk_id\":5,\"vocab\":[[\"a\",0]]}}", "unk_id is 5");
+    refuses_file("merge outside the vocabulary",
+                 "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}",
+                 "\"b\" is not in the vocabulary");
+    refuses_file("negative id", "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}",
+                 "not a whole number");
+    refuses_file("dropout",
+                 "{\"model\":{\"type\":\"BPE\",\"dropout\":0.5,\"vocab\":{\"a\":0},\"merges\":[]}}",
+                 "dropout 0.5");
+    refuses_file("unk_id beyond the end",
+                 "{\"model\":{\"type\":\"Unigram\",\"unk_id\":5,\"vocab\":[[\"a\",0]]}}",
+                 "unk_id is 5");
     refuses_file("not JSON", "{\"model\":", "not JSON");
     Arena *a = arena_new("errors");
-    check_dies("no such folder", "no such folder") { tokenizer_load(a, "build/there/is/none", false); }
+    check_dies("no such folder", "no such folder") {
+        tokenizer_load(a, "build/there/is/none", false);
+    }
     put_file(a, "tokenizer.json", small(a, ""));
     Tokenizer *t = tokenizer_load(a, folder(a), false);
-    check_dies("text that is not UTF-8", "not UTF-8 at byte 2") { tokenizer_encode(t, a, "ab\xFF", 3, true); }
-    check(tokenizer_encode(t, a, "abxab", 5, true).count == 3 && tokenizer_id(t, "ab") == 3 && tokenizer_token(t, 77, NULL) == NULL && tokenizer_id(t, "zz") == -1,
+    check_dies("text that is not UTF-8", "not UTF-8 at byte 2") {
+        tokenizer_encode(t, a, "ab\xFF", 3, true);
+    }
+    check(tokenizer_encode(t, a, "abxab", 5, true).count == 3 && tokenizer_id(t, "ab") == 3 &&
+              tokenizer_token(t, 77, NULL) == NULL && tokenizer_id(t, "zz") == -1,
           "the small tokenizer itself works");
     arena_free(a);
 }
@@ -208,13 +266,17 @@ static double time_of(const Tokenizer *t, const char *text, size_t n, size_t *co
     return seconds;
 }
 
-// A megabyte without a space: one word for most families. Twice the text must not take four times as long.
+// A megabyte without a space: one word for most families. Twice the text must not take four times
+// as long.
 static void long_lines(void) {
-    static const char *const names[] = {"clip", "gpt2", "llama3", "qwen2", "llava", "llama2", "gemma", "bert", "t5", "siglip", "unigram_bytes"};
+    static const char *const names[] = {"clip",  "gpt2",   "llama3",       "qwen2",
+                                        "llava", "llama2", "gemma",        "bert",
+                                        "t5",    "siglip", "unigram_bytes"};
     Arena *a = arena_new("long lines");
     const size_t n = 1 << 20;
     char *text = take(a, char, n + 1);
-    static const char *const words[] = {"the", "small", "picture", "shows", "walking", "attention", "x", "value", "describe", "house", "and"};
+    static const char *const words[] = {"the", "small", "picture",  "shows", "walking", "attention",
+                                        "x",   "value", "describe", "house", "and"};
     for (size_t i = 0, k = 0; i < n; k++) {
         const char *w = words[(k * k + k / 5) % 11];
         for (; *w && i < n; w++) text[i++] = *w;
@@ -224,7 +286,9 @@ static void long_lines(void) {
         Tokenizer *t = tokenizer_load(a, arena_print(a, GOLDEN "/%s", names[i]), false);
         size_t half_count, count;
         double half = time_of(t, text, n / 2, &half_count), whole = time_of(t, text, n, &count);
-        check(count > 0 && whole < 3 * half + 0.2 && whole < 5, "%-14s 1 MiB without a space: %zu ids in %.2f s, half of it in %.2f s", names[i], count, whole, half);
+        check(count > 0 && whole < 3 * half + 0.2 && whole < 5,
+              "%-14s 1 MiB without a space: %zu ids in %.2f s, half of it in %.2f s", names[i],
+              count, whole, half);
         arena_release(a, mark);
     }
     arena_free(a);
@@ -234,14 +298,26 @@ static void limits(void) {
     Arena *a = arena_new("limits");
     Tokenizer *t = tokenizer_load(a, GOLDEN "/clip", false);
     const char *text = "The small red cube stands to the left of a large blue sphere.";
-    Ids all = tokenizer_encode(t, a, text, strlen(text), true), cut = tokenizer_encode_cut(t, a, text, strlen(text), 9);
-    check(cut.count == 9 && cut.ids[0] == tokenizer_named(t, TOKEN_BOS) && cut.ids[8] == tokenizer_named(t, TOKEN_EOS) && memcmp(cut.ids, all.ids, 8 * sizeof *cut.ids) == 0,
+    Ids all = tokenizer_encode(t, a, text, strlen(text), true),
+        cut = tokenizer_encode_cut(t, a, text, strlen(text), 9);
+    check(cut.count == 9 && cut.ids[0] == tokenizer_named(t, TOKEN_BOS) &&
+              cut.ids[8] == tokenizer_named(t, TOKEN_EOS) &&
+              memcmp(cut.ids, all.ids, 8 * sizeof *cut.ids) == 0,
           "cut to 9: both special tokens and the first 7");
-    check(same_ids(all, tokenizer_encode_cut(t, a, text, strlen(text), 1000)), "a limit that is not reached changes nothing");
-    check_dies("a limit below the special tokens", "the special ones alone are 2") { tokenizer_encode_cut(t, a, text, strlen(text), 1); }
-    check(strcmp(tokenizer_class(t), "CLIPTokenizer") == 0 && strcmp(tokenizer_kind(t), "byte-level BPE") == 0, "class and kind");
-    check(tokenizer_is_special(t, tokenizer_named(t, TOKEN_EOS)) && !tokenizer_is_special(t, tokenizer_id(t, "the</w>")), "special and not");
-    check(tokenizer_named(t, TOKEN_PAD) == tokenizer_named(t, TOKEN_EOS) && tokenizer_named(t, TOKEN_MASK) == -1, "named tokens");
+    check(same_ids(all, tokenizer_encode_cut(t, a, text, strlen(text), 1000)),
+          "a limit that is not reached changes nothing");
+    check_dies("a limit below the special tokens", "the special ones alone are 2") {
+        tokenizer_encode_cut(t, a, text, strlen(text), 1);
+    }
+    check(strcmp(tokenizer_class(t), "CLIPTokenizer") == 0 &&
+              strcmp(tokenizer_kind(t), "byte-level BPE") == 0,
+          "class and kind");
+    check(tokenizer_is_special(t, tokenizer_named(t, TOKEN_EOS)) &&
+              !tokenizer_is_special(t, tokenizer_id(t, "the</w>")),
+          "special and not");
+    check(tokenizer_named(t, TOKEN_PAD) == tokenizer_named(t, TOKEN_EOS) &&
+              tokenizer_named(t, TOKEN_MASK) == -1,
+          "named tokens");
     arena_free(a);
 }
 
