@@ -15,44 +15,45 @@ Ids dialog_prompt(Arena *a, const Speaker *who, const char *text, bool picture) 
     return out;
 }
 
-// One talk being written: ids, and whether each is to be learned.
+// One talk being written: ids, and who says them.
+typedef enum { SAID_BY_USER, SAID_AS_CAPTION, SAID_AS_ANSWER } Said;
 typedef struct {
     int32_t *ids;
-    uint8_t *learn;
+    uint8_t *said;
     size_t count, room;
 } Talk;
 
-static void talk_add(Talk *t, Ids ids, bool learn) {
+static void talk_add(Talk *t, Ids ids, Said said) {
     need(t->count + ids.count <= t->room, "a talk of more than %zu tokens", t->room);
     memcpy(t->ids + t->count, ids.ids, ids.count * sizeof *ids.ids);
-    memset(t->learn + t->count, learn, ids.count);
+    memset(t->said + t->count, (int)said, ids.count);
     t->count += ids.count;
 }
 
-static void talk_turn(Arena *a, Talk *t, const Speaker *who, const char *question, const char *answer, bool picture, bool learn_all) {
-    if (t->count == 0) talk_add(t, dialog_prompt(a, who, question, picture), learn_all);
+static void talk_turn(Arena *a, Talk *t, const Speaker *who, const char *question, const char *answer, bool picture, Said said) {
+    if (t->count == 0) talk_add(t, dialog_prompt(a, who, question, picture), SAID_BY_USER);
     else {
         const char *text = arena_print(a, "USER: %s ASSISTANT:", question);
-        talk_add(t, tokenizer_encode(who->tok, a, text, strlen(text), false), learn_all);
+        talk_add(t, tokenizer_encode(who->tok, a, text, strlen(text), false), SAID_BY_USER);
     }
-    talk_add(t, tokenizer_encode(who->tok, a, answer, strlen(answer), false), true);
+    talk_add(t, tokenizer_encode(who->tok, a, answer, strlen(answer), false), said);
     int32_t end = tokenizer_named(who->tok, TOKEN_EOS);
-    talk_add(t, (Ids){.ids = &end, .count = 1}, true);
+    talk_add(t, (Ids){.ids = &end, .count = 1}, said);
 }
 
-static void talk_make(Arena *a, Talk *t, const Speaker *who, const WorldScene *s, bool describe, bool picture) {
-    if (describe) {
+static void talk_make(Arena *a, Talk *t, const Speaker *who, const WorldScene *s, TalkKind kind, bool picture) {
+    if (kind != TALK_QUESTIONS) {
         char text[WORLD_TEXT];
         need(world_caption(text, s, CAPTION_FULL, rng_sub(s->rng, 79)), "a scene without a full caption");
-        talk_turn(a, t, who, DESCRIBE, text, picture, !picture);
-        return;
+        talk_turn(a, t, who, DESCRIBE, text, picture, SAID_AS_CAPTION);
     }
+    if (kind == TALK_CAPTION) return;
     WorldQuestion q[ASK_KINDS];
     int n = 0;
-    for (int kind = 0; kind < ASK_KINDS; kind++) n += world_ask(&q[n], s, (AskKind)kind, rng_sub(s->rng, (uint64_t)(132 + kind)));
+    for (int k = 0; k < ASK_KINDS; k++) n += world_ask(&q[n], s, (AskKind)k, rng_sub(s->rng, (uint64_t)(132 + k)));
     uint32_t order[ASK_KINDS];
     rng_permutation(rng_sub(s->rng, 80), order, (uint32_t)n);
-    for (int i = 0; i < n; i++) talk_turn(a, t, who, q[order[i]].question, q[order[i]].answer, picture && i == 0, !picture);
+    for (int i = 0; i < n; i++) talk_turn(a, t, who, q[order[i]].question, q[order[i]].answer, picture, SAID_AS_ANSWER);
 }
 
 typedef struct {
@@ -69,7 +70,7 @@ static void scenes_job(void *arg, size_t begin, size_t end) {
     }
 }
 
-Dialogs dialogs_make(Arena *step, const Speaker *who, uint64_t seed, uint64_t first, int B, bool describe, bool pictures) {
+Dialogs dialogs_make(Arena *step, const Speaker *who, uint64_t seed, uint64_t first, int B, TalkKind kind, bool pictures) {
     enum { ROOM = 512 };
     Dialogs d = {.pixels = pictures ? tensor_take(step, DTYPE_F32, DIMS(B, 3, ZOO_SIDE, ZOO_SIDE)) : NO_TENSOR};
     SceneWork w = {.seed = seed, .first = first, .pixels = f32(d.pixels), .scenes = take(step, WorldScene, (size_t)B)};
@@ -77,18 +78,21 @@ Dialogs dialogs_make(Arena *step, const Speaker *who, uint64_t seed, uint64_t fi
     Talk *talks = take_zero(step, Talk, (size_t)B);
     size_t T = 0;
     for (int b = 0; b < B; b++) {
-        talks[b] = (Talk){.ids = take(step, int32_t, ROOM), .learn = take(step, uint8_t, ROOM), .room = ROOM};
-        talk_make(step, &talks[b], who, &w.scenes[b], describe, pictures);
+        talks[b] = (Talk){.ids = take(step, int32_t, ROOM), .said = take(step, uint8_t, ROOM), .room = ROOM};
+        talk_make(step, &talks[b], who, &w.scenes[b], kind, pictures);
         if (talks[b].count > T) T = talks[b].count;
     }
     d.ids = tensor_take(step, DTYPE_I32, DIMS(B, (long)T));
     d.targets = tensor_take(step, DTYPE_I32, DIMS(B, (long)T));
+    d.answers = tensor_take(step, DTYPE_I32, DIMS(B, (long)T));
     int32_t pad = tokenizer_named(who->tok, TOKEN_EOS);
     for (size_t b = 0; b < (size_t)B; b++)
         for (size_t t = 0; t < T; t++) {
             const Talk *k = &talks[b];
             i32(d.ids)[b * T + t] = t < k->count ? k->ids[t] : pad;
-            i32(d.targets)[b * T + t] = t + 1 < k->count && k->learn[t + 1] ? k->ids[t + 1] : -1;
+            Said said = t + 1 < k->count ? (Said)k->said[t + 1] : SAID_BY_USER;
+            i32(d.targets)[b * T + t] = said != SAID_BY_USER ? k->ids[t + 1] : -1;
+            i32(d.answers)[b * T + t] = said == SAID_AS_ANSWER ? k->ids[t + 1] : -1;
         }
     while (pictures && i32(d.ids)[d.silent] != who->image) d.silent++;
     if (pictures) d.silent += who->image_tokens;

@@ -16,13 +16,15 @@ typedef struct {
 typedef struct {
     Tensor pixels;  // (B, 3, 64, 64), or NO_TENSOR
     Tensor ids;     // (B, T), padded at the end
-    Tensor targets; // (B, T): the next id where it is to be learned, else -1
+    Tensor targets; // (B, T): the next id where it is to be learned (what the assistant says), else -1
+    Tensor answers; // (B, T): the same for answers to questions only
     int silent;     // tokens at the front, up to the picture's last, that no row learns anything from
 } Dialogs;
 
-// Scenes first … first+B of the training split. describe: one turn with a full caption; else all questions in any order.
-// pictures: with pictures, and only answers are to be learned; else texts alone, and every token is.
-Dialogs dialogs_make(Arena *step, const Speaker *who, uint64_t seed, uint64_t first, int B, bool describe, bool pictures);
+typedef enum { TALK_CAPTION, TALK_QUESTIONS, TALK_BOTH } TalkKind; // a full caption; all questions in any order; one after the other
+
+// Scenes first … first+B of the training split, with their pictures or texts alone.
+Dialogs dialogs_make(Arena *step, const Speaker *who, uint64_t seed, uint64_t first, int B, TalkKind kind, bool pictures);
 
 // "USER: <image>\nTEXT ASSISTANT:" with the picture's tokens expanded.
 Ids dialog_prompt(Arena *a, const Speaker *who, const char *text, bool picture);

@@ -1,7 +1,7 @@
 // zoo_llava.c: the recipe of the zoo's `llava`: the vision tower of the zoo's clip, a projector, a small Llama.
 //
 // Stages as in the paper (Liu et al. 2023), before them the language itself:
-//   0  the language model alone, on the world's sentences
+//   0  the language model alone: captions, and questions about them, which the caption answers
 //   1  the projector alone, on captions
 //   2  projector and language model, half captions, half questions
 // The tower stands still throughout.
@@ -19,7 +19,7 @@
 #include "zoo_llava.h"
 
 enum { BATCH = 32, STAGES = 3, EVERY = 100, SUM_AT = 20, SENTENCES = 3000, WIDTH = 128, INNER = 352, BLOCKS = 4, CONTEXT = 512 };
-static const int stage_steps[STAGES] = {400, 200, 3000};
+static const int stage_steps[STAGES] = {800, 200, 2400};
 static const double stage_lr[STAGES] = {2e-3, 3e-3, 2e-3};
 enum { WARMUP = 100 };
 static const char *const stage_names[STAGES] = {"llava: language", "llava: projector", "llava: answers"};
@@ -127,8 +127,19 @@ static void tower_read(Arena *a, Trainee *t, const char *clip) {
 
 // ---- one step
 
-// The loss of one batch of talks, `weight` times its gradient added; returns it.
-static double talks_step(const Stage *s, const Dialogs *d, Arena *step, float weight) {
+typedef struct {
+    double captions, answers; // nats per token
+} Losses;
+
+static Tensor after(Run *run, Tensor ids, long from) { // columns [from, T) of i32 (B, T)
+    long B = ids.shape[0], T = ids.shape[1];
+    Tensor out = run_tensor(run, DTYPE_I32, DIMS(B, T - from));
+    for (long b = 0; b < B; b++) memcpy(i32(out) + b * (T - from), i32(ids) + b * T + from, (size_t)(T - from) * sizeof(int32_t));
+    return out;
+}
+
+// One batch of talks: the gradient of its loss is added. Returns the loss, and that of the answers alone.
+static double talks_step(const Stage *s, const Dialogs *d, Arena *step, double *answers) {
     const Llava *m = s->model->own;
     tape_begin(s->tape);
     Run *run = run_new(step);
@@ -136,29 +147,27 @@ static double talks_step(const Stage *s, const Dialogs *d, Arena *step, float we
     Tensor x = llama_embed(run, m->text, d->ids);
     if (tensor_given(d->pixels)) x = llava_merge(run, m, x, d->ids, llava_project(run, m, llava_visual(run, m, d->pixels)));
     Tensor h = llama_forward(run, m->text, x, NO_TENSOR, NULL);
-    long B = d->ids.shape[0], T = d->ids.shape[1], from = d->silent;
-    Tensor targets = run_tensor(run, DTYPE_I32, DIMS(B, T - from));
-    for (long b = 0; b < B; b++) memcpy(i32(targets) + b * (T - from), i32(d->targets) + b * T + from, (size_t)(T - from) * sizeof(int32_t));
-    Tensor loss = cross_entropy(run, llama_logits(run, m->text, rows_slice(run, h, from, T)), targets);
-    tape_backward(s->tape, step, loss, weight);
+    Tensor logits = llama_logits(run, m->text, rows_slice(run, h, d->silent, d->ids.shape[1]));
+    Tensor loss = cross_entropy(run, logits, after(run, d->targets, d->silent));
+    *answers = (double)*f32(cross_entropy(run, logits, after(run, d->answers, d->silent)));
+    tape_backward(s->tape, step, loss, 1);
     return (double)*f32(loss);
 }
 
-typedef struct {
-    double captions, answers;
-} Losses;
-
 static Losses train_step(const Stage *s, const Speaker *who, Arena *step, int stage, uint64_t seed) {
     Losses l = {0};
+    double none;
     uint64_t from = seed + 500 + (uint64_t)stage, first = (uint64_t)s->adam->step * BATCH;
-    int half = stage == 1 ? BATCH : BATCH / 2;
     tape_zero(s->tape);
-    Dialogs d = dialogs_make(step, who, from, first, half, true, stage > 0);
-    l.captions = talks_step(s, &d, step, 1);
-    if (stage != 1) {
-        d = dialogs_make(step, who, from, first + (uint64_t)half, BATCH - half, false, stage > 0);
-        l.answers = talks_step(s, &d, step, 1);
+    if (stage < 2) {
+        Dialogs d = dialogs_make(step, who, from, first, BATCH, stage == 0 ? TALK_BOTH : TALK_CAPTION, stage > 0);
+        l.captions = talks_step(s, &d, step, &l.answers);
+        return l;
     }
+    Dialogs d = dialogs_make(step, who, from, first, BATCH / 2, TALK_CAPTION, true);
+    l.captions = talks_step(s, &d, step, &none);
+    d = dialogs_make(step, who, from, first + BATCH / 2, BATCH / 2, TALK_QUESTIONS, true);
+    talks_step(s, &d, step, &l.answers);
     return l;
 }
 

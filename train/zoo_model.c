@@ -99,6 +99,7 @@ void trainee_save(Arena *a, const Trainee *t, const char *dir) {
     for (size_t i = 0; i < t->own; i++) {
         plan[i] = (TensorPlan){.name = t->names[i], .dtype = DTYPE_BF16, .ndim = t->data[i].ndim};
         for (int d = 0; d < t->data[i].ndim; d++) plan[i].shape[d] = t->data[i].shape[d];
+        if (strcmp(t->names[i], "logit_scale") == 0) plan[i].ndim = 0; // the reference wants a bare number
     }
     const char *const metadata[] = {"format", "pt", NULL};
     TensorsWriter *w = tensors_create(a, path_join(a, dir, "model.safetensors"), plan, t->own, metadata);
