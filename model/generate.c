@@ -167,13 +167,13 @@ static void choose(Arena *scratch, Text *t, Generated *g, float *logits, int V, 
     else if (g->count == o->max_new) t->done = true, g->stopped = "length";
 }
 
-Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, const GenerateOptions *o, Taps *taps) {
+Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, const GenerateOptions *o, Taps *const *taps) {
     need(m->family->next, "%s: models of the family %s do not generate text", m->dir, m->family->name);
     need(o->max_new >= 1 && count >= 1, "generate: at least one new token of one prompt is wanted");
     Generated *out = take_zero(a, Generated, (size_t)count);
     Arena *kept = arena_new("the text's keys and values"), *scratch = arena_new("generation");
     if (o->beams > 1) {
-        for (int i = 0; i < count; i++) out[i] = beam_search(a, kept, scratch, m, &prompts[i], o, taps);
+        for (int i = 0; i < count; i++) out[i] = beam_search(a, kept, scratch, m, &prompts[i], o, taps ? taps[i] : NULL);
         arena_free(scratch);
         arena_free(kept);
         return out;
@@ -193,8 +193,8 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
         cache->first = i, cache->count = 1;
         Mark mark = arena_mark(scratch);
         Run *run = run_new(scratch);
-        run->taps = taps;
-        if (taps) taps_begin(taps);
+        run->taps = taps ? taps[i] : NULL;
+        if (run->taps) taps_begin(run->taps);
         Tensor logits = m->family->next(run, m, &prompts[i], cache);
         choose(scratch, t, &out[i], f32(logits), V, o, i);
         arena_release(scratch, mark);

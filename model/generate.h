@@ -33,7 +33,8 @@ typedef struct {
 GenerateOptions generate_options(Arena *a, const Model *m);
 
 // One answer per prompt. Prompts may differ in length; each is (1, T) with its own pixels. They are read one by one and
-// continued together, one batch. taps (NULL or with replacements) act while prompts are read.
-Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, const GenerateOptions *o, Taps *taps);
+// continued together, one batch. taps (count, or NULL): what acts while each
+// prompt is read.
+Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, const GenerateOptions *o, Taps *const *taps);
 
 #endif

@@ -161,7 +161,8 @@ int run_generate(int argc, char **argv) {
         o.heard = hear;
         o.arg = &listener;
     }
-    Generated *g = generate(a, m, &in, 1, &o, replacements(a, m, &in, &replace));
+    Taps *taps = replacements(a, m, &in, &replace);
+    Generated *g = generate(a, m, &in, 1, &o, taps ? &taps : NULL);
     const char *text = NULL;
     if (listener.tokenizer) {
         size_t length;

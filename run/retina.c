@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "chat.h"
+#include "connectors.h"
 #include "decode.h"
 #include "extract.h"
 #include "generate.h"
@@ -24,6 +25,7 @@ static const struct {
     const char *name, *help;
     int (*run)(int argc, char **argv); // what follows the command's name; the exit status
 } commands[] = {
+    {"connectors", "study: what a connector does to an image", run_connectors},
     {"info", "what is in a model directory; every tap and its shape", run_info},
     {"extract", "read any taps of any model over pictures and texts", run_extract},
     {"generate", "text from a model, with pictures", run_generate},

@@ -1,0 +1,172 @@
+// connectors.c: `retina connectors`: options, pictures, the order of the steps.
+#include "connectors.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "io/progress.h"
+#include "io/thread.h"
+#include "model/cpu.h"
+#include "model/resize.h"
+#include "train/world.h"
+
+#define WORLD_PICTURES 400 // of the default run
+#define WORLD_PIXELS 64
+
+Model *study_model(Study *s) {
+    if (!s->model) s->model = model_open(s->arena, s->model_dir, false);
+    return s->model;
+}
+
+char *study_path(Study *s, const char *name) { return path_join(s->arena, s->out, name); }
+
+// The default pictures: held-out scenes of the procedural world, with the full caption beside each.
+static void draw_world(Study *s) {
+    char *folder = study_path(s, "images");
+    int n = s->count ? s->count : WORLD_PICTURES;
+    Arena *a = arena_new("the world's pictures");
+    uint8_t *rgb = take(a, uint8_t, WORLD_PIXELS * WORLD_PIXELS * 3);
+    Progress bar = progress_start("draw", (size_t)n);
+    for (int i = 0; i < n; i++) {
+        Mark mark = arena_mark(a);
+        char *picture = arena_print(a, "%s/%05d.jpg", folder, i), *text = arena_print(a, "%s/%05d.txt", folder, i), caption[WORLD_TEXT];
+        if (s->fresh || !file_exists(picture) || !file_exists(text)) {
+            WorldScene scene;
+            world_scene_in(&scene, WORLD_SCENES, (uint64_t)s->seed, SPLIT_TEST, (uint64_t)i);
+            world_render(&scene, WORLD_PIXELS, rgb);
+            world_caption_of(caption, &scene, WORLD_CAPTIONS - 1);
+            Bytes b = jpeg_encode(a, rgb, WORLD_PIXELS, WORLD_PIXELS, 92, JPEG_444);
+            file_write(text, caption, strlen(caption));
+            file_write(picture, b.bytes, b.size);
+        }
+        arena_release(a, mark);
+        progress_at(&bar, (size_t)i + 1);
+    }
+    progress_end(&bar);
+    arena_free(a);
+}
+
+Gathering *study_pictures(Study *s) {
+    if (s->pictures.count) return &s->pictures;
+    const char *path = s->images;
+    if (s->from_world) {
+        path = study_path(s, "images");
+        draw_world(s);
+    }
+    s->pictures = pictures_gather(s->arena, &path, 1);
+    if (s->count && (size_t)s->count < s->pictures.count) s->pictures.count = (size_t)s->count;
+    return &s->pictures;
+}
+
+// The study squashes every picture to a square before the model's own processor sees it (aspect not kept, bicubic).
+Picture study_picture(Arena *a, Study *s, const Image *image) {
+    Picture p = {.rgb = image->rgb, .width = image->width, .height = image->height};
+    if (s->image_size <= 0) return p;
+    p.rgb = resize_rgb8(a, p.rgb, p.width, p.height, s->image_size, s->image_size, RESIZE_BICUBIC);
+    p.width = p.height = s->image_size;
+    return p;
+}
+
+// ---- steps
+
+typedef struct {
+    const char *name, *help;
+    void (*run)(Study *s);
+} Step;
+
+static const Step steps[] = {{"extract", "vectors before and after the connector", connectors_extract},
+                             {"geometry", "neighbours, spectra, concentration", connectors_geometry},
+                             {"recon", "rebuild the connector's input from its output", connectors_recon},
+                             {"captions", "captions live, injected, rebuilt", connectors_captions},
+                             {"report", "report.html and table.tsv", connectors_report}};
+#define STEPS (sizeof steps / sizeof *steps)
+
+static void record(Study *s, double seconds) {
+    Writer *w = writer_open(study_path(s, "run.txt"));
+    writer_print(w, "command = %s\n", s->command);
+    options_record(s->options, s->option_count, w);
+    writer_print(w, "instructions = %s\nthreads used = %d\nseconds = %.1f\n", cpu_describe(), threads_count(), seconds);
+    writer_close(w);
+}
+
+int run_connectors(int argc, char **argv) {
+    Study study = {.arena = arena_new("connectors"), .model_dir = "data/zoo/llava", .out = "out/connectors", .topk = 100, .part_size = 64, .batch = 8,
+                   .captions = 32, .max_new = 64, .epochs = 20, .hidden = 2048, .layers = 3, .seed = 42, .shards = 1,
+                   .prompt = "Describe this image in one detailed sentence, focusing on the main objects, attributes, and scene."};
+    Study *s = &study;
+    const char *shard = NULL;
+    int threads = 0, device = 0, dtype = 0;
+    Option options[] = {
+        {"model", OPT_TEXT, &s->model_dir, "LLaVA-type model directory", NULL},
+        {"images", OPT_TEXT, &s->images, "folder, list or archive of pictures; without it the procedural world is drawn", NULL},
+        {"out", OPT_TEXT, &s->out, "folder of the results", NULL},
+        {"count", OPT_INT, &s->count, "pictures, from the front of the list; 0: all (of the world: 400)", NULL},
+        {"img-size", OPT_INT, &s->image_size, "square that pictures are squashed to first; 0: the model's own size, -1: not at all", NULL},
+        PICTURE_OPTIONS(s->picture_options),
+        {NULL, OPT_FLAG, NULL, "extract", NULL},
+        {"part-size", OPT_INT, &s->part_size, "pictures in a file of vectors", NULL},
+        {"batch", OPT_INT, &s->batch, "pictures in a forward", NULL},
+        {"save-dtype", OPT_CHOICE, &s->save, "stored type of the vectors", "f32|bf16|f16"},
+        {"shard", OPT_TEXT, &shard, "i/n: only the i-th of n jobs' files (extract); i from 0", NULL},
+        {NULL, OPT_FLAG, NULL, "geometry", NULL},
+        {"topk", OPT_INT, &s->topk, "largest neighbourhood", NULL},
+        {"metric", OPT_CHOICE, &s->metric, "of the original's files", "l2|cosine"},
+        {NULL, OPT_FLAG, NULL, "recon", NULL},
+        {"epochs", OPT_INT, &s->epochs, "at most", NULL},
+        {"hidden-size", OPT_INT, &s->hidden, "width of the reconstructor, at most", NULL},
+        {"num-layers", OPT_INT, &s->layers, "of the reconstructor", NULL},
+        {NULL, OPT_FLAG, NULL, "captions", NULL},
+        {"captions", OPT_INT, &s->captions, "test pictures that get captions", NULL},
+        {"prompt", OPT_TEXT, &s->prompt, "the user's words", NULL},
+        {"max-new-tokens", OPT_INT, &s->max_new, "of a caption", NULL},
+        {NULL, OPT_FLAG, NULL, "running", NULL},
+        {"faithful", OPT_FLAG, &s->faithful, "the original's split and schedule, its defects included", NULL},
+        {"seed", OPT_LONG, &s->seed, "of world, split, training and bootstrap", NULL},
+        {"fresh", OPT_FLAG, &s->fresh, "start over instead of going on", NULL},
+        {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
+        {"device", OPT_CHOICE, &device, "where to compute", "auto|cpu|cuda"},
+        {"dtype", OPT_CHOICE, &dtype, "of the computation", "f32"},
+        {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
+    };
+    s->options = options;
+    s->option_count = sizeof options / sizeof *options;
+    TextList rest;
+    options_parse("retina connectors [extract|geometry|recon|captions|report] [options]",
+                  "How a connector changes the image representation; without a step, all of them.", options, s->option_count, argc, argv, &rest);
+    if (rest.count > 1) die_usage("connectors: one step at a time; without a step, all are done");
+    if (shard && (sscanf(shard, "%d/%d", &s->shard, &s->shards) != 2 || s->shard < 0 || s->shard >= s->shards)) die_usage("--shard %s: i/n with 0 <= i < n is wanted", shard);
+    if (s->part_size < 1 || s->batch < 1 || s->topk < 1 || s->captions < 1 || s->max_new < 1 || s->epochs < 1 || s->hidden < 1 || s->layers < 3 || s->count < 0 || threads < 0)
+        die_usage("connectors: a count that is too small; --help tells the defaults");
+    if (threads) threads_set(threads);
+    need(device != 2, "--device cuda: this build has no CUDA; use --device cpu");
+    s->from_world = s->images == NULL;
+    if (s->image_size == 0) {
+        Preprocess p = preprocess_read(s->arena, s->model_dir);
+        int h;
+        preprocess_size(&p, 100, 100, &s->image_size, &h);
+    }
+    char *command = arena_print(s->arena, "retina connectors");
+    for (int i = 0; i < argc; i++) command = arena_print(s->arena, "%s %s", command, argv[i]);
+    s->command = command;
+    double started = seconds_now();
+    folder_make(s->out);
+    if (rest.count == 1) {
+        const char *names[STEPS];
+        for (size_t i = 0; i < STEPS; i++) {
+            names[i] = steps[i].name;
+            if (strcmp(rest.items[0], steps[i].name) != 0) continue;
+            steps[i].run(s);
+            record(s, seconds_now() - started);
+            return 0;
+        }
+        const char *near = nearest_name(rest.items[0], names, STEPS);
+        die_usage("connectors %s: no such step; extract, geometry, recon, captions and report are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+    for (size_t i = 0; i < STEPS; i++) {
+        if (i == STEPS - 1) record(s, seconds_now() - started);
+        steps[i].run(s);
+        if (i == 2) s->fresh = false; // the network is made once
+    }
+    printf("%s\n", study_path(s, "report.html"));
+    return 0;
+}

@@ -1,0 +1,72 @@
+// connectors.h: `retina connectors`: how a vision-language model's connector changes the image representation.
+//
+// Steps, each of which reads what the ones before it wrote in --out and skips what is already there:
+//   extract    vectors/part-*.safetensors: what the connector was given (pre) and what it gave (post)
+//   geometry   per_image.csv, overlap_top….json, geometry.json: neighbours shared, spectra, concentration
+//   recon      recon.safetensors, recon.csv: a network that rebuilds pre from post
+//   captions   caption_original_vs_recon.csv: captions live, with post injected, with the rebuilt pre injected
+//   report     report.html, table.tsv
+#ifndef RETINA_RUN_CONNECTORS_H
+#define RETINA_RUN_CONNECTORS_H
+
+#include "analysis/duplicates.h"
+#include "io/gather.h"
+#include "io/option.h"
+#include "io/picture_options.h"
+#include "model/preprocess.h"
+#include "model/prompt.h"
+#include "train/recon.h"
+
+#define TAP_PRE "model.multi_modal_projector#input"
+#define TAP_POST "model.multi_modal_projector"
+
+typedef struct {
+    Arena *arena;
+    Option *options; // for the run record
+    size_t option_count;
+    const char *model_dir, *images, *out, *prompt, *command;
+    int count;     // pictures; 0: all (of the world: 400)
+    int image_size; // pictures are squashed to this square first, as the study does; 0: the model's own; -1: not at all
+    int part_size, batch, topk, captions, max_new, epochs, hidden, layers, rank_names, shard, shards;
+    int metric;    // place in "l2|cosine"
+    int save;      // place in "f32|bf16|f16"
+    bool faithful, fresh;
+    int64_t seed;
+    PictureOptions picture_options;
+    bool from_world;
+    Gathering pictures;
+    Model *model; // opened when first needed
+} Study;
+
+// What `extract` left: row i belongs to the picture keys[i].
+typedef struct {
+    size_t N;
+    int T_pre, D_pre, T_post, D_post;
+    const char **keys, **paths;
+    Fingerprint *prints;
+    Groups groups; // of equal pictures
+    struct VectorPart *parts;
+    size_t part_count;
+} Vectors;
+
+Model *study_model(Study *s);
+Gathering *study_pictures(Study *s);
+Picture study_picture(Arena *a, Study *s, const Image *image); // squashed to the square
+char *study_path(Study *s, const char *name);                  // in --out
+
+void connectors_extract(Study *s);
+Vectors *vectors_open(Study *s);
+void vectors_pre(const Vectors *v, size_t i, float *out); // (T_pre, D_pre)
+void vectors_post(const Vectors *v, size_t i, float *out);
+size_t vectors_failed(Study *s);
+
+void connectors_geometry(Study *s);
+void connectors_recon(Study *s);
+// The network that `recon` left, and which part each picture belongs to (PART_TRAIN …).
+Recon *recon_open(Study *s, const Vectors *v, uint8_t *part);
+void connectors_captions(Study *s);
+void connectors_report(Study *s);
+
+int run_connectors(int argc, char **argv);
+
+#endif

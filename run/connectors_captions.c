@@ -1,0 +1,189 @@
+// connectors_captions.c: step `captions`: does the caption survive when the connector's input is rebuilt from its output?
+//
+// Three captions of each picture, the same prompt, greedy: live (nothing touched), post_direct (the stored output injected
+// unchanged: the control for storing and injecting), recon (the rebuilt input injected; the model's own connector does the
+// rest). Pictures of the test part, one per group of copies. Work is kept in captions/chunk-*.json.
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "analysis/captions.h"
+#include "connectors.h"
+#include "io/csv_text.h"
+#include "io/progress.h"
+#include "model/generate.h"
+
+#define AT_ONCE 8 // pictures in a chunk: 24 texts are continued as one batch
+
+typedef struct {
+    const float *post; // what recon's projection is held against
+    double mse, cosine;
+} Projection;
+
+// The output that the model's own connector gives for the rebuilt input.
+static void hold_against(void *arg, const char *name, Tensor x) {
+    Projection *p = arg;
+    long T = x.shape[1], D = x.shape[2];
+    (void)name;
+    p->mse = p->cosine = 0;
+    for (long t = 0; t < T; t++) {
+        double ab = 0, aa = 0, bb = 0;
+        for (long c = 0; c < D; c++) {
+            double a = (double)f32(x)[t * D + c], b = (double)p->post[t * D + c];
+            ab += a * b, aa += a * a, bb += b * b;
+            p->mse += (a - b) * (a - b);
+        }
+        p->cosine += ab / fmax(sqrt(aa) * sqrt(bb), 1e-8);
+    }
+    p->mse /= (double)(T * D);
+    p->cosine /= (double)T;
+}
+
+typedef struct {
+    Study *s;
+    Vectors *v;
+    Recon *recon;
+    Model *model;
+    Preprocess preprocess;
+    Prompter prompter;
+    GenerateOptions options;
+} Captions;
+
+static Taps *replaced(Arena *a, const Captions *c, const Inputs *in, const char *name, Tensor with, Projection *read) {
+    Taps *t = taps_asking(a, model_taps(a, c->model, in), NULL, 0);
+    if (name) taps_replace(t, name, with);
+    if (read) taps_read(t, TAP_POST, hold_against, read);
+    return t;
+}
+
+static Tensor pixels_of(Arena *a, Captions *c, const char *path) {
+    ImageOptions o = picture_options(&c->s->picture_options);
+    for (size_t i = 0; i < c->s->pictures.count; i++) {
+        const Gathered *g = &c->s->pictures.items[i];
+        if (strcmp(g->path, path) != 0) continue;
+        Image image = gathered_read(a, g, &o);
+        Tensor x = preprocess_picture(a, &c->preprocess, study_picture(a, c->s, &image));
+        return tensor_view(x, DIMS(1, x.shape[0], x.shape[1], x.shape[2]));
+    }
+    die("%s: is no longer among the pictures", path);
+}
+
+static const char *text_of(Arena *a, const Captions *c, const Generated *g) {
+    size_t n;
+    char *t = tokenizer_decode(c->prompter.tokenizer, a, g->ids, (size_t)g->count, false, &n);
+    while (n && (t[n - 1] == ' ' || t[n - 1] == '\n')) t[--n] = 0;
+    while (*t == ' ' || *t == '\n') t++;
+    return t;
+}
+
+static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n) {
+    Arena *a = arena_new("captions");
+    Vectors *v = c->v;
+    Inputs *prompts = take_zero(a, Inputs, n * 3);
+    Taps **taps = take_zero(a, Taps *, n * 3);
+    Projection *projections = take_zero(a, Projection, n);
+    for (size_t k = 0; k < n; k++) {
+        Tensor pixels = pixels_of(a, c, v->paths[rows[k]]), ids = prompt_ids(a, &c->prompter, c->s->prompt, 1, false);
+        Tensor post = tensor_take(a, DTYPE_F32, DIMS(1, v->T_post, v->D_post)), pre = tensor_take(a, DTYPE_F32, DIMS(1, v->T_pre, v->D_pre));
+        vectors_post(v, rows[k], f32(post));
+        recon_predict(c->recon, a, f32(post), v->T_post, f32(pre));
+        for (int w = 0; w < 3; w++) prompts[k * 3 + (size_t)w] = (Inputs){.pixels = pixels, .ids = ids};
+        projections[k].post = f32(post);
+        taps[k * 3 + 1] = replaced(a, c, &prompts[k * 3], TAP_POST, post, NULL);
+        taps[k * 3 + 2] = replaced(a, c, &prompts[k * 3], TAP_PRE, pre, &projections[k]);
+    }
+    Generated *g = generate(a, c->model, prompts, (int)(n * 3), &c->options, taps);
+    JsonOut *o = json_out(a, 1);
+    json_open(o, NULL, '[');
+    for (size_t k = 0; k < n; k++) {
+        json_open(o, NULL, '{');
+        json_put_int(o, "row", rows[k]);
+        json_put_text(o, "key", v->keys[rows[k]]);
+        json_put_text(o, "live", text_of(a, c, &g[k * 3]));
+        json_put_text(o, "post_direct", text_of(a, c, &g[k * 3 + 1]));
+        json_put_text(o, "recon", text_of(a, c, &g[k * 3 + 2]));
+        json_put_real(o, "mse", projections[k].mse);
+        json_put_real(o, "cosine", projections[k].cosine);
+        json_close(o);
+    }
+    json_close(o);
+    size_t size;
+    const char *text = json_done(o, &size);
+    file_write(path, text, size);
+    arena_free(a);
+}
+
+// The caption beside the picture: same name, .txt; NULL when there is none.
+static const char *truth_of(Arena *a, const char *picture) {
+    size_t n = strlen(picture) - strlen(path_extension(picture));
+    char *path = arena_print(a, "%.*stxt", (int)n, picture);
+    if (!file_exists(path)) return NULL;
+    Bytes b = file_read(a, path);
+    char *t = arena_text(a, (const char *)b.bytes, b.size);
+    while (*t == ' ' || *t == '\n') t++;
+    for (size_t m = strlen(t); m && strchr(" \r\n\t", t[m - 1]); m--) t[m - 1] = 0;
+    return t;
+}
+
+static void row_put(Study *s, Arena *a, Writer *w, const Vectors *v, const Json *j) {
+    size_t i = (size_t)json_int(j, "row");
+    need(i < v->N && strcmp(v->keys[i], json_text(j, "key")) == 0, "%s: belongs to other vectors; use --fresh", j->source);
+    const char *live = json_text(j, "live"), *post = json_text(j, "post_direct"), *recon = json_text(j, "recon"), *truth = truth_of(a, v->paths[i]);
+    const char *path = v->paths[i], *slash = strrchr(path, '/');
+    size_t n = slash ? (size_t)(slash - path) : 0;
+    const char *folder = path_name(arena_text(a, path, n));
+    writer_print(w, "0:%zu:", i);
+    csv_text(w, v->keys[i]);
+    const char *cells[] = {v->keys[i], folder, path_name(s->model_dir), path, live, post, recon, truth ? truth : ""};
+    for (size_t k = 0; k < sizeof cells / sizeof *cells; k++) {
+        writer_print(w, ",");
+        csv_text(w, cells[k]);
+    }
+    double numbers[] = {json_real_or(j, "mse", NAN), json_real_or(j, "cosine", NAN), caption_equal(live, post), caption_equal(post, recon),
+                        caption_f1(post, live, a), caption_f1(recon, post, a), truth ? caption_f1(live, truth, a) : NAN,
+                        truth ? caption_f1(post, truth, a) : NAN, truth ? caption_f1(recon, truth, a) : NAN};
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+        writer_print(w, ",");
+        csv_real(w, numbers[k]);
+    }
+    writer_print(w, ",%s,%s\n", caption_collapse_name(caption_collapse(post, live, a)), caption_collapse_name(caption_collapse(recon, live, a)));
+}
+
+void connectors_captions(Study *s) {
+    Vectors *v = vectors_open(s);
+    uint8_t *part = take(s->arena, uint8_t, v->N);
+    Captions c = {.s = s, .v = v, .model = study_model(s)};
+    study_pictures(s);
+    c.recon = recon_open(s, v, part);
+    c.preprocess = preprocess_read(s->arena, s->model_dir);
+    c.prompter = prompter_load(s->arena, c.model);
+    c.options = generate_options(s->arena, c.model);
+    c.options.max_new = s->max_new;
+    uint32_t *rows = take(s->arena, uint32_t, v->N);
+    size_t n = 0;
+    for (size_t g = 0; g < v->groups.count && n < (size_t)s->captions; g++) {
+        uint32_t i = v->groups.first[g];
+        if (part[i] == PART_TEST || (s->faithful && part[i] == PART_VALIDATION)) rows[n++] = i;
+    }
+    need(n > 0, "captions: no test picture among %zu; give more pictures", v->N);
+    size_t chunks = (n + AT_ONCE - 1) / AT_ONCE;
+    Progress bar = progress_start("captions", n);
+    for (size_t k = 0; k < chunks; k++) {
+        size_t from = k * AT_ONCE, m = n - from < AT_ONCE ? n - from : AT_ONCE;
+        char *path = arena_print(s->arena, "%s/captions/chunk-%05zu.json", s->out, k);
+        if (!file_exists(path) || s->fresh) chunk(&c, path, rows + from, m);
+        else progress_resume(&bar, from + m);
+        progress_at(&bar, from + m);
+    }
+    progress_end(&bar);
+    Writer *w = writer_open(study_path(s, "caption_original_vs_recon.csv"));
+    writer_print(w, "sample_id,key,folder_id,model,image_path,caption_live,caption_post_direct,caption_recon,caption_gt,reproj_mse_recon,reproj_cosine_recon,"
+                    "same_post_direct_live,same_recon_post_direct,f1_post_direct_vs_live,f1_recon_vs_post_direct,f1_live_vs_gt,f1_post_direct_vs_gt,"
+                    "f1_recon_vs_gt,collapse_post_direct,collapse_recon\n");
+    for (size_t k = 0; k < chunks; k++) {
+        const Json *list = json_read(s->arena, arena_print(s->arena, "%s/captions/chunk-%05zu.json", s->out, k));
+        need(list->kind == JSON_ARRAY, "%s: is damaged; use --fresh", list->source);
+        for (size_t i = 0; i < list->count; i++) row_put(s, s->arena, w, v, &list->items[i]);
+    }
+    writer_close(w);
+}

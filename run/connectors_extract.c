@@ -1,0 +1,279 @@
+// connectors_extract.c: step `extract`: pictures through the vision tower and the connector, nothing more.
+//
+// The language model never runs: the forward ends when the connector's tap has been served. Vectors go to files of
+// --part-size pictures; a killed run loses at most one file.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "connectors.h"
+#include "io/progress.h"
+#include "io/safetensors.h"
+#include "io/thread.h"
+#include "model/kernels.h"
+
+struct VectorPart {
+    size_t first, count;
+    Dtype dtype;
+    const uint8_t *pre, *post;
+};
+
+typedef struct {
+    Study *study;
+    size_t first;
+    Preprocess preprocess;
+    Arena **arenas;
+    Tensor *pixels;
+    Fingerprint *prints;
+    char **errors;
+} Decode;
+
+static void decode_one(Decode *d, size_t k) {
+    Trap trap;
+    Arena *a = d->arenas[k];
+    d->errors[k] = NULL;
+    if (trap_set(&trap)) {
+        ImageOptions o = picture_options(&d->study->picture_options);
+        Image image = gathered_read(a, &d->study->pictures.items[d->first + k], &o);
+        d->prints[k] = fingerprint_of(image.rgb, image.width, image.height);
+        d->pixels[k] = preprocess_picture(a, &d->preprocess, study_picture(a, d->study, &image));
+        trap_end(&trap);
+    } else {
+        d->errors[k] = arena_print(a, "%s", trap.message);
+    }
+}
+
+static void decode_job(void *arg, size_t begin, size_t end) {
+    for (size_t k = begin; k < end; k++) decode_one(arg, k);
+}
+
+// What the two taps gave for one part.
+typedef struct {
+    Study *study;
+    float *pre, *post; // room for the part
+    size_t rows;       // pictures before this forward
+    long T_pre, D_pre, T_post, D_post;
+} Sink;
+
+static void keep_pre(void *arg, const char *name, Tensor x) {
+    Sink *s = arg;
+    (void)name;
+    memcpy(s->pre + s->rows * (size_t)(s->T_pre * s->D_pre), x.data, tensor_bytes(x));
+}
+
+static void keep_post(void *arg, const char *name, Tensor x) {
+    Sink *s = arg;
+    (void)name;
+    memcpy(s->post + s->rows * (size_t)(s->T_post * s->D_post), x.data, tensor_bytes(x));
+}
+
+static const char *digest_of(Study *s) {
+    return arena_print(s->arena, "%s|%s|%d|%d|%d", s->model_dir, s->from_world ? "world" : s->images, study_model(s)->image_tokens, s->image_size, s->save);
+}
+
+static char *part_path(Study *s, size_t part) { return arena_print(s->arena, "%s/vectors/part-%05zu.safetensors", s->out, part); }
+
+static bool part_valid(Study *s, const char *path, size_t from, size_t to) {
+    if (s->fresh || !file_exists(path)) return false;
+    Arena *a = arena_new("an earlier part");
+    Trap trap;
+    bool ok = false;
+    if (trap_set(&trap)) {
+        Tensors *t = tensors_open(a, path);
+        const char *digest = tensors_metadata(t, "digest"), *first = tensors_metadata(t, "from"), *last = tensors_metadata(t, "to");
+        ok = digest && first && last && strcmp(digest, digest_of(s)) == 0 && strtoul(first, NULL, 10) == from && strtoul(last, NULL, 10) == to;
+        tensors_close(t);
+        trap_end(&trap);
+    }
+    arena_free(a);
+    return ok;
+}
+
+static void put(TensorsWriter *w, const char *name, const float *v, size_t n, Dtype type, Arena *scratch) {
+    if (type == DTYPE_F32) {
+        tensors_put(w, name, v, n * sizeof *v);
+        return;
+    }
+    Mark mark = arena_mark(scratch);
+    uint16_t *narrow = take(scratch, uint16_t, n);
+    if (type == DTYPE_BF16) convert_f32_bf16(narrow, v, n);
+    else convert_f32_f16(narrow, v, n);
+    tensors_put(w, name, narrow, n * 2);
+    arena_release(scratch, mark);
+}
+
+static void part_write(Study *s, Arena *scratch, const char *path, const Sink *k, size_t from, size_t to, const size_t *kept, const Fingerprint *prints, const char *failed) {
+    Mark mark = arena_mark(scratch);
+    Dtype type = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[s->save];
+    int64_t n = (int64_t)k->rows;
+    TensorPlan plan[] = {{"pre", type, 3, {n, k->T_pre, k->D_pre}}, {"post", type, 3, {n, k->T_post, k->D_post}}, {"fingerprint", DTYPE_U8, 2, {n, 16}}};
+    JsonOut *keys = json_out(scratch, 0), *paths = json_out(scratch, 0);
+    json_open(keys, NULL, '[');
+    json_open(paths, NULL, '[');
+    for (size_t i = 0; i < k->rows; i++) {
+        json_put_text(keys, NULL, s->pictures.items[kept[i]].key);
+        json_put_text(paths, NULL, s->pictures.items[kept[i]].path);
+    }
+    json_close(keys);
+    json_close(paths);
+    const char *metadata[] = {"digest", digest_of(s), "from", arena_print(scratch, "%zu", from), "to", arena_print(scratch, "%zu", to),
+                              "keys", json_done(keys, NULL), "paths", json_done(paths, NULL), "failed", failed,
+                              "model", s->model_dir, "token_order", "raster", "pre_point", "raw", NULL};
+    TensorsWriter *w = tensors_create(scratch, path, plan, 3, metadata);
+    put(w, "pre", k->pre, k->rows * (size_t)(k->T_pre * k->D_pre), type, scratch);
+    put(w, "post", k->post, k->rows * (size_t)(k->T_post * k->D_post), type, scratch);
+    tensors_put(w, "fingerprint", prints, k->rows * 16);
+    tensors_finish(w);
+    arena_release(scratch, mark);
+}
+
+// Pictures of one batch that could be read go through one forward.
+static void forward(Study *s, Arena *scratch, Taps *taps, Tensor *pixels, size_t n) {
+    Mark mark = arena_mark(scratch);
+    Tensor one = pixels[0];
+    Inputs in = {.pixels = tensor_take(scratch, DTYPE_F32, DIMS((long)n, one.shape[0], one.shape[1], one.shape[2]))};
+    for (size_t k = 0; k < n; k++) memcpy(f32(in.pixels) + k * tensor_count(one), pixels[k].data, tensor_bytes(one));
+    Run *run = run_new(scratch);
+    run->taps = taps;
+    run->stop = true;
+    model_forward(run, study_model(s), &in);
+    arena_release(scratch, mark);
+}
+
+static void run_part(Study *s, const char *path, size_t from, size_t to, Progress *bar) {
+    Model *m = study_model(s);
+    Arena *a = arena_new("a part of the vectors"), *scratch = arena_new("a forward pass");
+    size_t batch = (size_t)s->batch, n = to - from;
+    Sink sink = {.study = s};
+    Decode d = {.study = s, .preprocess = preprocess_read(a, s->model_dir)};
+    d.arenas = take(a, Arena *, batch), d.pixels = take(a, Tensor, batch), d.prints = take(a, Fingerprint, batch), d.errors = take(a, char *, batch);
+    for (size_t k = 0; k < batch; k++) d.arenas[k] = arena_new("a picture");
+    size_t *kept = take(a, size_t, n);
+    Fingerprint *prints = take(a, Fingerprint, n);
+    JsonOut *failed = json_out(a, 0);
+    json_open(failed, NULL, '{');
+    int w, h;
+    preprocess_size(&d.preprocess, 100, 100, &w, &h);
+    Inputs like = {.pixels = tensor_of(NULL, DTYPE_F32, DIMS(1, 3, h, w))};
+    Taps *taps = taps_asking(a, model_taps(a, m, &like), NULL, 0);
+    taps_read(taps, TAP_PRE, keep_pre, &sink);
+    taps_read(taps, TAP_POST, keep_post, &sink);
+    const TapInfo *list;
+    size_t asked = taps_asked(taps, &list);
+    for (size_t i = 0; i < asked; i++) {
+        bool pre = strcmp(list[i].name, TAP_PRE) == 0;
+        *(pre ? &sink.T_pre : &sink.T_post) = list[i].shape.shape[1];
+        *(pre ? &sink.D_pre : &sink.D_post) = list[i].shape.shape[2];
+    }
+    sink.pre = take(a, float, n * (size_t)(sink.T_pre * sink.D_pre));
+    sink.post = take(a, float, n * (size_t)(sink.T_post * sink.D_post));
+    for (size_t at = from; at < to; at += batch) {
+        size_t m_now = to - at < batch ? to - at : batch, good = 0;
+        for (size_t k = 0; k < m_now; k++) arena_free(d.arenas[k]), d.arenas[k] = arena_new("a picture");
+        d.first = at;
+        parallel_for(m_now, 1, decode_job, &d);
+        for (size_t k = 0; k < m_now; k++) {
+            if (d.errors[k]) {
+                json_put_text(failed, s->pictures.items[at + k].path, d.errors[k]);
+                continue;
+            }
+            kept[sink.rows + good] = at + k;
+            prints[sink.rows + good] = d.prints[k];
+            d.pixels[good++] = d.pixels[k];
+        }
+        if (good) forward(s, scratch, taps, d.pixels, good);
+        sink.rows += good;
+        progress_at(bar, at + m_now);
+    }
+    json_close(failed);
+    part_write(s, scratch, path, &sink, from, to, kept, prints, json_done(failed, NULL));
+    for (size_t k = 0; k < batch; k++) arena_free(d.arenas[k]);
+    arena_free(scratch);
+    arena_free(a);
+}
+
+static size_t parts_of(Study *s) { return (study_pictures(s)->count + (size_t)s->part_size - 1) / (size_t)s->part_size; }
+
+void connectors_extract(Study *s) {
+    Model *m = study_model(s);
+    need(strcmp(m->family->name, "llava") == 0, "%s: a %s model; the connectors study reads LLaVA-type models", s->model_dir, m->family->name);
+    size_t N = study_pictures(s)->count, parts = parts_of(s);
+    Progress bar = progress_start("extract", N);
+    for (size_t p = 0; p < parts; p++) {
+        if (s->shards > 1 && p % (size_t)s->shards != (size_t)s->shard) continue; // another job's
+        size_t from = p * (size_t)s->part_size, to = from + (size_t)s->part_size < N ? from + (size_t)s->part_size : N;
+        char *path = part_path(s, p);
+        if (part_valid(s, path, from, to)) progress_resume(&bar, to);
+        else run_part(s, path, from, to, &bar);
+    }
+    progress_end(&bar);
+}
+
+// ---- reading
+
+static const Json *list_of(Arena *a, Tensors *t, const char *key, const char *path) {
+    const char *text = tensors_metadata(t, key);
+    need(text, "%s: no vectors of this study (\"%s\" is missing); use --fresh", path, key);
+    return json_parse(a, text, strlen(text), path);
+}
+
+Vectors *vectors_open(Study *s) {
+    Arena *a = s->arena;
+    Vectors *v = take_zero(a, Vectors, 1);
+    size_t N = study_pictures(s)->count;
+    v->part_count = parts_of(s);
+    v->parts = take_zero(a, struct VectorPart, v->part_count);
+    v->keys = take(a, const char *, N), v->paths = take(a, const char *, N), v->prints = take(a, Fingerprint, N);
+    for (size_t p = 0; p < v->part_count; p++) {
+        char *path = part_path(s, p);
+        need(file_exists(path), "%s: is missing; run `retina connectors extract` with the same options first", path);
+        Tensors *t = tensors_open(a, path);
+        const TensorEntry *pre = tensors_need(t, "pre"), *post = tensors_need(t, "post"), *print = tensors_need(t, "fingerprint");
+        need(pre->ndim == 3 && post->ndim == 3 && pre->shape[0] == post->shape[0] && pre->dtype == post->dtype, "%s: pre and post do not fit; use --fresh", path);
+        const Json *keys = list_of(a, t, "keys", path), *paths = list_of(a, t, "paths", path);
+        size_t n = (size_t)pre->shape[0];
+        need(keys->count == n && paths->count == n && v->N + n <= N && print->size == n * 16, "%s: %zu rows, %zu keys; use --fresh", path, n, keys->count);
+        if (n) {
+            int shape[4] = {(int)pre->shape[1], (int)pre->shape[2], (int)post->shape[1], (int)post->shape[2]};
+            if (v->N == 0) v->T_pre = shape[0], v->D_pre = shape[1], v->T_post = shape[2], v->D_post = shape[3];
+            need(shape[0] == v->T_pre && shape[1] == v->D_pre && shape[2] == v->T_post && shape[3] == v->D_post, "%s: of other shapes than the first part; use --fresh", path);
+        }
+        v->parts[p] = (struct VectorPart){.first = v->N, .count = n, .dtype = pre->dtype, .pre = pre->bytes, .post = post->bytes};
+        memcpy(v->prints + v->N, print->bytes, n * 16);
+        for (size_t i = 0; i < n; i++, v->N++) v->keys[v->N] = keys->items[i].text, v->paths[v->N] = paths->items[i].text;
+    }
+    need(v->N >= 20, "%s: vectors of %zu pictures; the study needs at least 20", s->out, v->N);
+    v->groups = groups_of_equal(a, v->prints, NULL, 0, v->N);
+    return v;
+}
+
+static void row(const Vectors *v, size_t i, bool pre, float *out) {
+    size_t p = 0;
+    while (i >= v->parts[p].first + v->parts[p].count) p++;
+    const struct VectorPart *part = &v->parts[p];
+    size_t n = pre ? (size_t)v->T_pre * (size_t)v->D_pre : (size_t)v->T_post * (size_t)v->D_post;
+    widen(out, (pre ? part->pre : part->post) + (i - part->first) * n * dtype_size(part->dtype), part->dtype, n);
+}
+
+void vectors_pre(const Vectors *v, size_t i, float *out) { row(v, i, true, out); }
+
+void vectors_post(const Vectors *v, size_t i, float *out) { row(v, i, false, out); }
+
+size_t vectors_failed(Study *s) {
+    size_t n = 0;
+    Writer *w = NULL;
+    for (size_t p = 0; p < parts_of(s); p++) {
+        Tensors *t = tensors_open(s->arena, part_path(s, p));
+        const Json *failed = list_of(s->arena, t, "failed", part_path(s, p));
+        for (size_t i = 0; i < failed->count; i++, n++) {
+            if (!w) {
+                w = writer_open(study_path(s, "failed.csv"));
+                writer_print(w, "image,reason\n");
+            }
+            writer_print(w, "%s,\"%s\"\n", failed->keys[i], failed->items[i].text);
+        }
+        tensors_close(t);
+    }
+    if (w) writer_close(w);
+    return n;
+}

@@ -1,0 +1,389 @@
+// connectors_report.c: step `report`: report.html and table.tsv from what the other steps wrote.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/page.h"
+#include "analysis/plot.h"
+#include "analysis/statistics.h"
+#include "connectors.h"
+#include "io/base64.h"
+
+#define GALLERY 8  // query pictures
+#define NEAREST 6  // neighbours of each
+#define SHOWN 12   // captions side by side
+#define MAPS 6     // pictures with their reconstruction error
+#define THUMB 128  // pixels of a shown picture's longer side
+
+typedef struct {
+    Study *s;
+    Arena *a;
+    Page *page;
+    Writer *table;
+    const Json *geometry, *overlap;
+    Vectors *v;
+    int *picture; // of the page, per row; -1: not yet stored
+} Report;
+
+// ---- small readers
+
+static Interval interval_of(const Json *j) {
+    need(j, "geometry.json: a figure is missing; run `retina connectors geometry` again");
+    return (Interval){.value = json_real_or(j, "value", NAN), .low = json_real_or(j, "low", NAN), .high = json_real_or(j, "high", NAN)};
+}
+
+// A column of a CSV that this program wrote: numbers, NaN where a cell is empty. Quoted cells may hold commas and lines.
+static double *csv_column(Arena *a, const char *path, const char *name, size_t *count) {
+    Bytes b = file_read(a, path);
+    const char *c = (const char *)b.bytes, *end = c + b.size;
+    double *x = take(a, double, b.size / 2 + 1);
+    size_t row = 0, column = 0, wanted = (size_t)-1;
+    *count = 0;
+    while (c < end) {
+        const char *begin = c;
+        bool quoted = *c == '"';
+        if (quoted)
+            for (c++; c < end && !(*c == '"' && (c + 1 == end || c[1] != '"')); c += *c == '"' ? 2 : 1) {}
+        while (c < end && *c != ',' && *c != '\n') c++;
+        size_t n = (size_t)(c - begin);
+        if (row == 0 && strlen(name) == n && strncmp(begin, name, n) == 0) wanted = column;
+        if (row > 0 && column == wanted) x[(*count)++] = n ? strtod(arena_text(a, begin, n), NULL) : NAN;
+        if (c < end && *c == '\n') row++, column = 0;
+        else column++;
+        c++;
+    }
+    need(wanted != (size_t)-1, "%s: has no column \"%s\"; run the step that writes it again", path, name);
+    return x;
+}
+
+static void measure(Report *r, const char *name, Interval i, double beside, const char *what) {
+    char t[4][32];
+    writer_print(r->table, "%s\t%s\t%s\t%s\t%s\t%s\n", name, isnan(i.value) ? "" : real_text(i.value, t[0]), isnan(i.low) ? "" : real_text(i.low, t[1]),
+                 isnan(i.high) ? "" : real_text(i.high, t[2]), isnan(beside) ? "" : real_text(beside, t[3]), what);
+}
+
+static const char *percent(Arena *a, double x) { return arena_print(a, "%.1f %%", 100 * x); }
+static const char *percent_interval(Arena *a, Interval i) { return arena_print(a, "%.1f – %.1f %%", 100 * i.low, 100 * i.high); }
+
+static int picture_of(Report *r, size_t row) {
+    if (r->picture[row] >= 0) return r->picture[row];
+    const char *path = r->v->paths[row];
+    for (size_t i = 0; i < r->s->pictures.count; i++) {
+        const Gathered *g = &r->s->pictures.items[i];
+        if (strcmp(g->path, path) != 0 || strcmp(g->key, r->v->keys[row]) != 0) continue;
+        Image image = gathered_read(r->a, g, NULL);
+        Picture p = {.rgb = image.rgb, .width = image.width, .height = image.height};
+        int longer = p.width > p.height ? p.width : p.height;
+        if (longer > THUMB) {
+            int w = p.width * THUMB / longer, h = p.height * THUMB / longer;
+            w = w ? w : 1, h = h ? h : 1;
+            p = (Picture){.rgb = resize_rgb8(r->a, p.rgb, p.width, p.height, w, h, RESIZE_BICUBIC), .width = w, .height = h};
+        }
+        Bytes jpeg = jpeg_encode(r->a, p.rgb, p.width, p.height, 85, JPEG_444);
+        return r->picture[row] = page_picture(r->page, jpeg.bytes, jpeg.size, p.width, p.height);
+    }
+    die("%s: is no longer among the pictures", path);
+}
+
+// ---- sections
+
+static const Json *distinct(Report *r, const char *metric, int k) {
+    return json_path(r->geometry, arena_print(r->a, "distinct_pictures.%s.k%d", metric, k));
+}
+
+static int ks_of(Report *r, int ks[8]) {
+    const Json *all = json_get(r->geometry, "all_pictures");
+    int n = 0;
+    for (size_t i = 0; all && i < all->count && n < 8; i++) ks[n++] = atoi(all->keys[i] + 1);
+    need(n > 0, "geometry.json: holds no neighbourhoods; run `retina connectors geometry` again");
+    return n;
+}
+
+static const char *const metrics[] = {"l2", "cosine", "l2_standardised"};
+static const char *const metric_names[] = {"l2", "cosine", "l2, channels standardised"};
+
+static void overlap_figure(Report *r, const int *ks, int n) {
+    Plot *p = plot_new(r->a, "Neighbours kept by the connector", "Share of the k nearest pictures that stay among the k nearest, over k, with chance and duplicate floor");
+    plot_x(p, (Axis){.kind = n > 1 ? AXIS_LOG : AXIS_LINEAR, .label = "k, neighbours"});
+    plot_y(p, (Axis){.label = "KNOR, share kept", .fixed = true, .low = 0, .high = 1});
+    double x[8], y[8], low[8], high[8];
+    for (int m = 0; m < 3; m++) {
+        int series = plot_series(p, metric_names[m]);
+        for (int k = 0; k < n; k++) {
+            Interval i = interval_of(json_get(distinct(r, metrics[m], ks[k]), "knor"));
+            x[k] = ks[k], y[k] = i.value, low[k] = i.low, high[k] = i.high;
+        }
+        plot_band(p, series, x, low, high, (size_t)n);
+        plot_line(p, series, x, y, (size_t)n);
+    }
+    int chance = plot_series(p, "chance"), floor = plot_series_like(p, "duplicate floor (all pictures)", 5, true);
+    for (int k = 0; k < n; k++) y[k] = json_real(distinct(r, "l2", ks[k]), "chance");
+    plot_line(p, chance, x, y, (size_t)n);
+    for (int k = 0; k < n; k++) y[k] = json_real_or(json_path(r->geometry, arena_print(r->a, "all_pictures.k%d", ks[k])), "duplicate_floor", 0);
+    plot_line(p, floor, x, y, (size_t)n);
+    page_figure(r->page, plot_svg(p, PLOT_INLINE), "How many of a picture's k nearest neighbours before the connector are among its k nearest after it. One picture per group of copies; bands are 95 % bootstrap intervals over pictures. Unrelated spaces would lie on the chance line.");
+}
+
+static int numbers_of(const Json *list, double *x, int most) {
+    int n = 0;
+    for (size_t i = 0; list && i < list->count && n < most; i++) x[n++] = list->items[i].number;
+    return n;
+}
+
+static void spectrum_figure(Report *r) {
+    Plot *panels[2];
+    for (int which = 0; which < 2; which++) {
+        Plot *p = panels[which] = plot_new(r->a, which ? "Share of the energy" : "Singular values", "Mean over pictures, component by component, before and after the connector");
+        plot_size(p, 380, 320);
+        plot_x(p, (Axis){.label = "component"});
+        plot_y(p, (Axis){.kind = AXIS_LOG, .label = which ? "share of energy" : "singular value"});
+        for (int side = 0; side < 2; side++) {
+            double y[128], x[128];
+            int n = numbers_of(json_path(r->overlap, arena_print(r->a, "global.spectrum_and_rank.%s_summary.%s", side ? "post" : "pre", which ? "mean_energy_spectrum_topn" : "mean_singular_values_topn")), y, 100);
+            for (int i = 0; i < n; i++) {
+                x[i] = i + 1;
+                if (!(y[i] > 1e-12)) y[i] = NAN; // beyond the rank
+            }
+            plot_line(p, plot_series(p, side ? "after" : "before"), x, y, (size_t)n);
+        }
+    }
+    page_figure(r->page, plot_panels(r->a, "Singular spectra of a picture's tokens", "Two panels: singular values and shares of energy, before and after the connector", panels, 2, 2, PLOT_INLINE),
+                "Tokens of one picture, their mean subtracted; averaged over pictures. A steep fall means that few directions carry a picture.");
+}
+
+static void geometry_section(Report *r) {
+    page_section(r->page, "Geometry", "Which pictures are close to each other, and how a picture's tokens are spread.");
+    int ks[8], n = ks_of(r, ks);
+    overlap_figure(r, ks, n);
+    PageColumn columns[] = {{"metric", false, NULL}, {"k", true, NULL}, {"KNOR", true, "share of neighbours kept; one picture per group of copies; 95 % interval"},
+                            {"chance", true, "k / (N - 1)"}, {"rank displacement", true, "mean shift of a neighbour's place, k where it is gone"}};
+    page_table_begin(r->page, "Neighbour overlap, copies removed", columns, 5);
+    for (int m = 0; m < 3; m++)
+        for (int k = 0; k < n; k++) {
+            const Json *j = distinct(r, metrics[m], ks[k]);
+            Interval i = interval_of(json_get(j, "knor"));
+            page_cell(r->page, metric_names[m]);
+            page_cell_number(r->page, ks[k], 0);
+            page_cell_interval(r->page, i.value, i.low, i.high, 3);
+            page_cell_number(r->page, json_real(j, "chance"), 3);
+            page_cell_number(r->page, json_real(j, "rank_displacement"), 2);
+            measure(r, arena_print(r->a, "knor@%d %s distinct", ks[k], metrics[m]), i, json_real(j, "chance"), "chance");
+        }
+    page_table_end(r->page);
+    PageColumn raw[] = {{"k", true, NULL}, {"KNOR", true, "all pictures, copies included: what the original study reports"}, {"duplicate floor", true, "what copies reach by themselves"},
+                        {"chance", true, NULL}, {"above the floor", true, "(KNOR - floor) / (1 - floor)"}};
+    page_table_begin(r->page, "Neighbour overlap, all pictures", raw, 5);
+    for (int k = 0; k < n; k++) {
+        const Json *j = json_path(r->geometry, arena_print(r->a, "all_pictures.k%d", ks[k]));
+        Interval i = interval_of(json_get(j, "knor"));
+        page_cell_number(r->page, ks[k], 0);
+        page_cell_interval(r->page, i.value, i.low, i.high, 3);
+        page_cell_number(r->page, json_real(j, "duplicate_floor"), 3);
+        page_cell_number(r->page, json_real(j, "chance"), 3);
+        page_cell_number(r->page, json_real(j, "above_floor"), 3);
+        measure(r, arena_print(r->a, "knor@%d all", ks[k]), i, json_real(j, "duplicate_floor"), "duplicate floor");
+    }
+    page_table_end(r->page);
+    spectrum_figure(r);
+    PageColumn spectra[] = {{"measure", false, NULL}, {"before", true, NULL}, {"after", true, NULL}};
+    page_table_begin(r->page, "Spectra and concentration, per picture", spectra, 3);
+    const Json *pre = json_path(r->geometry, "spectra.pre"), *post = json_path(r->geometry, "spectra.post");
+    for (size_t i = 0; pre && i < pre->count; i++) {
+        Interval x = interval_of(&pre->items[i]), y = interval_of(json_get(post, pre->keys[i]));
+        page_cell(r->page, pre->keys[i]);
+        page_cell_interval(r->page, x.value, x.low, x.high, 3);
+        page_cell_interval(r->page, y.value, y.low, y.high, 3);
+        measure(r, arena_print(r->a, "pre %s", pre->keys[i]), x, NAN, "");
+        measure(r, arena_print(r->a, "post %s", pre->keys[i]), y, NAN, "");
+    }
+    page_table_end(r->page);
+}
+
+// "row,side,n n n": the ids of the wanted row, -1 terminated.
+static int neighbours_of(const char *text, size_t row, bool post, size_t *out) {
+    char head[48];
+    snprintf(head, sizeof head, "\n%zu,%s,", row, post ? "post" : "pre");
+    const char *c = strstr(text, head);
+    int n = 0;
+    if (!c) return 0;
+    for (c += strlen(head); n < NEAREST && *c >= '0' && *c <= '9';) {
+        char *end;
+        out[n++] = strtoul(c, &end, 10);
+        c = *end == ' ' ? end + 1 : end;
+    }
+    return n;
+}
+
+static void gallery(Report *r) {
+    page_section(r->page, "Neighbours", "Query pictures with their nearest neighbours before and after the connector. Framed: a neighbour that the other space has, too.");
+    Bytes b = file_read(r->a, study_path(r->s, "neighbours.csv"));
+    size_t shown = r->v->groups.count < GALLERY ? r->v->groups.count : GALLERY;
+    page_gallery_begin(r->page, NULL);
+    for (size_t q = 0; q < shown; q++) {
+        size_t row = r->v->groups.first[q * r->v->groups.count / shown], ids[2][NEAREST];
+        int n[2] = {neighbours_of((const char *)b.bytes, row, false, ids[0]), neighbours_of((const char *)b.bytes, row, true, ids[1])};
+        for (int side = 0; side < 2; side++) {
+            PagePicture query = {.picture = picture_of(r, row), .caption = NULL}, rest[NEAREST];
+            for (int k = 0; k < n[side]; k++) {
+                bool both = false;
+                for (int o = 0; o < n[!side]; o++) both = both || ids[!side][o] == ids[side][k];
+                rest[k] = (PagePicture){.picture = picture_of(r, ids[side][k]), .marked = both};
+            }
+            page_gallery_row(r->page, side ? "after" : "before", &query, rest, n[side]);
+        }
+    }
+    page_gallery_end(r->page);
+}
+
+// ---- reconstruction
+
+static void recon_section(Report *r) {
+    char *path = study_path(r->s, "recon.csv");
+    size_t n, m;
+    double *mse = csv_column(r->a, path, "mse_pre", &n), *mean = csv_column(r->a, path, "mse_mean", &m), *cosine = csv_column(r->a, path, "cosine_pre", &m),
+           *centred = csv_column(r->a, path, "cosine_centred", &m);
+    uint8_t *part = take(r->a, uint8_t, r->v->N);
+    Recon *net = recon_open(r->s, r->v, part);
+    need(n == r->v->N, "recon.csv: %zu rows for %zu pictures; run `retina connectors recon` again", n, r->v->N);
+    page_section(r->page, "Reconstruction", "A small network learns to rebuild what the connector was given from what it gave, token by token. Pictures of the test part were never seen, nor were copies of them.");
+    PageColumn columns[] = {{"part", false, NULL}, {"pictures", true, NULL}, {"explained variance", true, "1 - error / error of predicting the mean training token"},
+                            {"normalised error", true, NULL}, {"mean prediction", true, "the error of predicting the mean training token"},
+                            {"cosine", true, "inflated by what all tokens share"}, {"cosine, centred", true, "after subtracting the mean training token"}};
+    page_table_begin(r->page, "How much of the connector's input can be rebuilt", columns, 7);
+    Interval test = {NAN, NAN, NAN};
+    for (int which = PART_TRAIN; which <= PART_TEST; which++) {
+        double *ev = take(r->a, double, n), *columns4[4];
+        uint32_t *group = take(r->a, uint32_t, n);
+        for (int k = 0; k < 4; k++) columns4[k] = take(r->a, double, n);
+        size_t c = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (part[i] != which) continue;
+            ev[c] = 1 - mse[i] / mean[i];
+            columns4[0][c] = mse[i], columns4[1][c] = mean[i], columns4[2][c] = cosine[i], columns4[3][c] = centred[i];
+            group[c++] = r->v->groups.group[i];
+        }
+        if (c == 0) continue;
+        Resampling how = {.n = c, .group = group, .rng = rng_of((uint64_t)r->s->seed, "recon bootstrap")};
+        Interval i = bootstrap_mean(how, ev, r->a);
+        const char *name = (const char *[]){"training", "validation", "test"}[which];
+        page_cell(r->page, name);
+        page_cell_number(r->page, (double)c, 0);
+        page_cell_interval(r->page, i.value, i.low, i.high, 3);
+        for (int k = 0; k < 4; k++) page_cell_number(r->page, mean_of(columns4[k], c), 3);
+        measure(r, arena_print(r->a, "explained variance %s", name), i, 0, "mean prediction");
+        if (which == PART_TEST || (r->s->faithful && which == PART_VALIDATION)) test = i;
+    }
+    page_table_end(r->page);
+    if (!isnan(test.value))
+        page_headline(r->page, "Of the variance of the connector's input, its output still holds", percent(r->a, test.value), percent_interval(r->a, test), "predicting the mean: 0 %");
+    // maps: error per token over the picture
+    int G = (int)lround(sqrt((double)r->v->T_pre));
+    if (G * G != r->v->T_pre) return;
+    size_t pre = (size_t)r->v->T_pre * (size_t)r->v->D_pre, post = (size_t)r->v->T_post * (size_t)r->v->D_post;
+    float *x = take(r->a, float, post), *y = take(r->a, float, pre), *p = take(r->a, float, pre);
+    const char *svgs[MAPS];
+    int shown = 0;
+    for (size_t i = 0; i < n && shown < MAPS; i++) {
+        if (part[i] != (r->s->faithful ? PART_VALIDATION : PART_TEST)) continue;
+        double *error = take(r->a, double, (size_t)r->v->T_pre);
+        vectors_post(r->v, i, x);
+        vectors_pre(r->v, i, y);
+        recon_predict(net, r->a, x, r->v->T_post, p);
+        recon_score(net, p, y, r->v->T_pre, error);
+        Image image = image_read(r->a, r->v->paths[i], NULL);
+        int side = image.width > 224 ? 224 : image.width;
+        uint8_t *square = resize_rgb8(r->a, image.rgb, image.width, image.height, side, side, RESIZE_BICUBIC);
+        Bytes jpeg = jpeg_encode(r->a, square, side, side, 85, JPEG_444);
+        const char *uri = arena_print(r->a, "data:image/jpeg;base64,%s", base64_encode(r->a, jpeg.bytes, jpeg.size));
+        svgs[shown++] = plot_heat(r->a, (Heat){.title = r->v->keys[i], .description = "Normalised reconstruction error of each token over the picture", .label = "error", .values = error, .rows = G, .columns = G,
+                                                .picture = uri, .width = 200}, PLOT_INLINE);
+    }
+    if (shown) page_figures(r->page, svgs, shown, "Where the rebuilt tokens are wrong: normalised squared error of each token, drawn over its patch. Test pictures.");
+}
+
+// ---- captions
+
+static void share(Report *r, const char *sentence, const char *name, const double *x, size_t n, const char *beside) {
+    Resampling how = {.n = n, .rng = rng_of((uint64_t)r->s->seed, "captions bootstrap")};
+    Interval i = bootstrap_mean(how, x, r->a);
+    measure(r, name, i, NAN, "");
+    if (sentence) page_headline(r->page, sentence, percent(r->a, i.value), percent_interval(r->a, i), beside);
+}
+
+static void caption_section(Report *r) {
+    char *path = study_path(r->s, "caption_original_vs_recon.csv");
+    size_t n;
+    static const char *const names[] = {"same_post_direct_live", "same_recon_post_direct", "f1_post_direct_vs_live", "f1_recon_vs_post_direct", "f1_live_vs_gt", "f1_post_direct_vs_gt", "f1_recon_vs_gt"};
+    static const char *const meanings[] = {"injected caption the same as the live one", "rebuilt caption the same as the injected one", "word F1, injected against live",
+                                           "word F1, rebuilt against injected", "word F1, live against the given caption", "word F1, injected against the given caption", "word F1, rebuilt against the given caption"};
+    page_section(r->page, "Captions", "The same prompt three times: live; with the stored connector output injected unchanged (the control); with the rebuilt input injected, so that the model's own connector projects it again.");
+    PageColumn columns[] = {{"measure", false, NULL}, {"mean", true, "95 % interval over pictures"}};
+    page_table_begin(r->page, "Captions compared", columns, 2);
+    for (int k = 0; k < 7; k++) {
+        double *x = csv_column(r->a, path, names[k], &n);
+        size_t m = 0;
+        for (size_t i = 0; i < n; i++)
+            if (!isnan(x[i])) x[m++] = x[i];
+        if (m == 0) continue;
+        Resampling how = {.n = m, .rng = rng_of((uint64_t)r->s->seed, "captions bootstrap")};
+        Interval i = bootstrap_mean(how, x, r->a);
+        page_cell(r->page, meanings[k]);
+        page_cell_interval(r->page, i.value, i.low, i.high, 3);
+        if (k == 1) share(r, "Captions that stay the same to the letter when the connector's input is rebuilt", names[k], x, m, "control, injected unchanged: see the table");
+        else measure(r, names[k], i, NAN, "");
+    }
+    page_table_end(r->page);
+    size_t shown = 0;
+    for (size_t chunk = 0; shown < SHOWN; chunk++) {
+        char *file = arena_print(r->a, "%s/captions/chunk-%05zu.json", r->s->out, chunk);
+        if (!file_exists(file)) break;
+        const Json *list = json_read(r->a, file);
+        for (size_t i = 0; i < list->count && shown < SHOWN; i++, shown++) {
+            const Json *j = &list->items[i];
+            PageCaption captions[] = {{"live", json_text(j, "live"), NULL}, {"injected unchanged", json_text(j, "post_direct"), NULL},
+                                      {"rebuilt", json_text(j, "recon"), arena_print(r->a, "cosine of the projection %.3f", json_real_or(j, "cosine", NAN))}};
+            page_captions(r->page, picture_of(r, (size_t)json_int(j, "row")), json_text(j, "key"), captions, 3);
+        }
+    }
+}
+
+static void made(Report *r) {
+    page_made(r->page, "command", r->s->command);
+    page_made(r->page, "model", r->s->model_dir);
+    page_made(r->page, "pictures", arena_print(r->a, "%zu from %s, %zu distinct", r->v->N, r->s->from_world ? "the procedural world (held-out scenes)" : r->s->images, r->v->groups.count));
+    page_made(r->page, "vectors", arena_print(r->a, "before [%d, %d], after [%d, %d], raster order", r->v->T_pre, r->v->D_pre, r->v->T_post, r->v->D_post));
+    page_made(r->page, "seed", arena_print(r->a, "%lld", (long long)r->s->seed));
+    page_made(r->page, "mode", r->s->faithful ? "faithful to the original (its split, its schedule, last weights)" : "corrected: parts by groups of copies, best weights on validation pictures");
+    page_made(r->page, "files", "table.tsv, geometry.json, per_image.csv, recon.csv, caption_original_vs_recon.csv, run.txt");
+}
+
+void connectors_report(Study *s) {
+    Report rep = {.s = s, .a = arena_new("the report")}, *r = &rep;
+    study_pictures(s);
+    r->v = vectors_open(s);
+    r->picture = take(r->a, int, r->v->N);
+    for (size_t i = 0; i < r->v->N; i++) r->picture[i] = -1;
+    r->geometry = json_read(r->a, study_path(s, "geometry.json"));
+    int ks[8], n = ks_of(r, ks);
+    r->overlap = json_read(r->a, study_path(s, arena_print(r->a, "overlap_top%d_%s_torch.json", ks[n - 1], s->metric ? "cosine" : "l2")));
+    r->page = page_new(r->a, "What a connector does to an image", arena_print(r->a, "%s, %zu pictures", path_name(s->model_dir), r->v->N));
+    r->table = writer_open(study_path(s, "table.tsv"));
+    writer_print(r->table, "measure\there\tlow\thigh\tbeside\twhat\n");
+    Interval knor = interval_of(json_get(distinct(r, "l2", ks[0]), "knor"));
+    page_headline(r->page, arena_print(r->a, "Of a picture's %d nearest neighbours, the connector keeps", ks[0]), percent(r->a, knor.value), percent_interval(r->a, knor),
+                  arena_print(r->a, "chance: %.1f %%", 100 * json_real(distinct(r, "l2", ks[0]), "chance")));
+    Interval pre = interval_of(json_path(r->geometry, "spectra.pre.effective_rank")), post = interval_of(json_path(r->geometry, "spectra.post.effective_rank"));
+    page_headline(r->page, "Effective rank of a picture's tokens after the connector", arena_print(r->a, "%.1f", post.value), arena_print(r->a, "%.1f – %.1f", post.low, post.high),
+                  arena_print(r->a, "before: %.1f", pre.value));
+    geometry_section(r);
+    gallery(r);
+    if (file_exists(study_path(s, "recon.csv"))) recon_section(r);
+    if (file_exists(study_path(s, "caption_original_vs_recon.csv"))) caption_section(r);
+    size_t failed = vectors_failed(s);
+    if (failed) page_note(r->page, arena_print(r->a, "%zu pictures could not be read; failed.csv says why.", failed));
+    made(r);
+    writer_close(r->table);
+    page_write(r->page, study_path(s, "report.html"));
+    arena_free(r->a);
+}

@@ -1,0 +1,59 @@
+// recon.h: networks that rebuild what a connector was given from what it gave. Source: the connectors study, spec 5.
+//
+// Network A, token by token: Linear in-in, LayerNorm, GELU, dropout; Linear in-h, LayerNorm, GELU, dropout; Linear h-out.
+// Letters: N images, T tokens, I and O channels in and out.
+#ifndef RETINA_TRAIN_RECON_H
+#define RETINA_TRAIN_RECON_H
+
+#include "optimiser.h"
+
+typedef struct {
+    int I, O, h;     // h = min(hidden, max(I, O))
+    int layers;      // 3, or more: each further one is Linear h-h, LayerNorm, GELU, dropout
+    double dropout;
+    int batch;       // images
+    int epochs, patience;
+    double lr, decay, min_delta;
+    int warmup, accumulation;
+    uint64_t seed;
+    bool faithful;   // the schedule counts micro-batches, and the last weights are kept instead of the best ones
+} ReconConfig;
+
+typedef struct Recon Recon;
+
+// Tokens come by call, so that vectors may lie in many mapped files: image i's tokens, (T, I) and (T, O), f32.
+typedef struct {
+    void *arg;
+    void (*input)(void *arg, size_t image, float *out);
+    void (*target)(void *arg, size_t image, float *out);
+    int T;
+} ReconData;
+
+Recon *recon_new(Arena *a, ReconConfig config);
+long recon_parameters(const Recon *r);
+
+// Means and deviations of every channel over the tokens of the training images, in double, two passes. They become
+// part of the network: what follows is normalised by them, and predictions are given back in the target's own units.
+void recon_normalise(Recon *r, const ReconData *d, const uint32_t *train, size_t n);
+
+typedef struct {
+    int epochs, best;            // run; the one that is kept (from 1)
+    double train_loss, best_loss; // normalised mean squared error: last epoch; best on the validation images
+} ReconHistory;
+// path: a checkpoint after every epoch, from which a killed run goes on to the same bytes; and where the network is at the end.
+ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, size_t n, const uint32_t *validation, size_t m, const char *path,
+                         bool fresh, double *losses); // losses: (epochs) validation loss of each, or NULL
+
+// prediction (T, O) in the target's units for one image's input (T, I).
+void recon_predict(Recon *r, Arena *scratch, const float *input, int T, float *prediction);
+
+typedef struct {
+    double mse;            // normalised: 1 is what predicting the mean of the training images costs, on average
+    double mse_mean;       // what that prediction costs on this image
+    double cosine;         // mean over tokens, in the target's units
+    double cosine_centred; // the same after the training mean has been subtracted from both
+} ReconScore;
+// error (T): normalised squared error of each token; may be NULL.
+ReconScore recon_score(Recon *r, const float *prediction, const float *target, int T, double *error);
+
+#endif
