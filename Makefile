@@ -29,7 +29,7 @@ endif
 Q := $(if $(V),,@)
 
 .SECONDARY:
-.PHONY: all test help clean sanitize install format-check
+.PHONY: all test zoo help clean sanitize install format-check
 all: retina
 
 retina: $(BUILD)/retina
@@ -66,9 +66,19 @@ $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(BUILD)/libtest.a $(BUILD)/libreti
 test: retina $(TEST_PROGRAMS)
 	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS)
 
+# Trains the shipped models again (hours; can be interrupted) and compares every file but the log with data/zoo.
+ZOO ?= clip llava
+zoo: retina
+	@for m in $(ZOO); do \
+	  percent=$$(sed -n "s/.*percent of the recipe's steps\": \([0-9]*\).*/\1/p" data/zoo/$$m/ZOO.json); \
+	  ./retina zoo $$m --out $(BUILD)/zoo/$$m --clip data/zoo/clip --percent $${percent:-100} || exit 1; \
+	  for f in data/zoo/$$m/*; do cmp $$f $(BUILD)/zoo/$$m/$${f##*/} || exit 1; done; echo "$$m: the same bytes as data/zoo/$$m"; \
+	done
+
 help:
 	@echo "make                 build ./retina"
 	@echo "make test            every test; ends with 'N passed, N failed'"
+	@echo "make zoo             train the small models again and compare them with data/zoo, byte by byte"
 	@echo "make sanitize        the tests under AddressSanitizer and UBSan"
 
 sanitize:

@@ -310,6 +310,7 @@ static void write_zoo(Arena *a, const ZooOptions *o, Journey *j, const char *rec
     json_put_text(out, "name", "clip");
     json_put_text(out, "recipe", recipe);
     json_put_int(out, "seed", (int64_t)o->seed);
+    json_put_int(out, "percent of the recipe's steps", o->steps);
     json_put_text(out, "world", zoo_world_hash(a));
     json_put_text(out, "training only", "two linear heads on the patch tokens after blocks 3 and 5, not saved: shape, colour, size, pattern, box and "
                                         "pixels of the object that owns a patch");

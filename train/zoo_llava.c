@@ -182,6 +182,7 @@ static void write_zoo(Arena *a, const ZooOptions *o, Journey *j, const char *rec
     json_put_text(out, "name", "llava");
     json_put_text(out, "recipe", recipe);
     json_put_int(out, "seed", (int64_t)o->seed);
+    json_put_int(out, "percent of the recipe's steps", o->steps);
     json_put_text(out, "world", zoo_world_hash(a));
     json_put_text(out, "checksum after 20 steps", journey_noted(j, "sum20", value) ? value : "");
     json_put_text(out, "checksum", checksum);
