@@ -15,6 +15,7 @@ struct Writer {
     FILE *f;
     char *path, *temporary;
     uint64_t offset;
+    bool draft; // renamed without waiting for the disk
     Writer *next;
 };
 
@@ -227,7 +228,7 @@ void writer_patch(Writer *w, uint64_t offset, const void *bytes, size_t size) {
 uint64_t writer_offset(const Writer *w) { return w->offset; }
 
 void writer_close(Writer *w) {
-    if (fflush(w->f) != 0 || fsync(fileno(w->f)) != 0) writer_fail(w, "cannot be written", errno);
+    if (fflush(w->f) != 0 || (!w->draft && fsync(fileno(w->f)) != 0)) writer_fail(w, "cannot be written", errno);
     FILE *f = w->f;
     w->f = NULL;
     if (fclose(f) != 0) writer_fail(w, "cannot be closed", errno);
@@ -243,6 +244,13 @@ void writer_drop(Writer *w) {
 
 void file_write(const char *path, const void *bytes, size_t size) {
     Writer *w = writer_open(path);
+    writer_put(w, bytes, size);
+    writer_close(w);
+}
+
+void file_draft(const char *path, const void *bytes, size_t size) {
+    Writer *w = writer_open(path);
+    w->draft = true;
     writer_put(w, bytes, size);
     writer_close(w);
 }

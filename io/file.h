@@ -40,5 +40,7 @@ void writer_close(Writer *w); // flush, fsync, rename; dies if any of it failed
 void writer_drop(Writer *w);  // give up: the file never appears
 
 void file_write(const char *path, const void *bytes, size_t size);
+// The same without waiting for the disk: for files that can be made again at once.
+void file_draft(const char *path, const void *bytes, size_t size);
 
 #endif

@@ -10,7 +10,7 @@
 #include "model/resize.h"
 #include "train/world.h"
 
-#define WORLD_PICTURES 400 // of the default run
+#define WORLD_PICTURES 1200 // of the default run: more than ten times the largest neighbourhood
 #define WORLD_PIXELS 64
 
 Model *study_model(Study *s) {
@@ -36,8 +36,8 @@ static void draw_world(Study *s) {
             world_render(&scene, WORLD_PIXELS, rgb);
             world_caption_of(caption, &scene, WORLD_CAPTIONS - 1);
             Bytes b = jpeg_encode(a, rgb, WORLD_PIXELS, WORLD_PIXELS, 92, JPEG_444);
-            file_write(text, caption, strlen(caption));
-            file_write(picture, b.bytes, b.size);
+            file_draft(text, caption, strlen(caption));
+            file_draft(picture, b.bytes, b.size);
         }
         arena_release(a, mark);
         progress_at(&bar, (size_t)i + 1);
@@ -100,7 +100,7 @@ int run_connectors(int argc, char **argv) {
         {"model", OPT_TEXT, &s->model_dir, "LLaVA-type model directory", NULL},
         {"images", OPT_TEXT, &s->images, "folder, list or archive of pictures; without it the procedural world is drawn", NULL},
         {"out", OPT_TEXT, &s->out, "folder of the results", NULL},
-        {"count", OPT_INT, &s->count, "pictures, from the front of the list; 0: all (of the world: 400)", NULL},
+        {"count", OPT_INT, &s->count, "pictures, from the front of the list; 0: all (of the world: 1200)", NULL},
         {"img-size", OPT_INT, &s->image_size, "square that pictures are squashed to first; 0: the model's own size, -1: not at all", NULL},
         PICTURE_OPTIONS(s->picture_options),
         {NULL, OPT_FLAG, NULL, "extract", NULL},

@@ -267,8 +267,8 @@ void connectors_geometry(Study *s) {
     Geometry g = {.s = s, .v = vectors_open(s), .a = arena_new("geometry")};
     size_t N = g.v->N;
     static const int all[] = {10, 50, 100};
-    for (int k = 0; k < KS; k++) // a k that is most of the pictures says nothing: N > 2 k, at least the smallest
-        if (all[k] <= s->topk && (N > 2 * (size_t)all[k] || k == 0)) g.ks[g.k_count++] = all[k];
+    for (int k = 0; k < KS; k++) // a k that is a large part of the pictures says little (spec: N > 10 k); the original takes them all
+        if (all[k] <= s->topk && (N > 10 * (size_t)all[k] || k == 0 || (s->faithful && N > (size_t)all[k]))) g.ks[g.k_count++] = all[k];
     if (g.k_count == 0) g.ks[g.k_count++] = s->topk;
     measure(&g);
     KnnMetric metric = s->metric ? KNN_COSINE : KNN_L2;
