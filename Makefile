@@ -25,12 +25,16 @@ AVX2 := -mavx2 -mfma -mf16c
 AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
 endif
 
+NVCC := $(shell command -v nvcc 2>/dev/null)
+FOUND := cpu: $(MACHINE), $(shell $(CC) --version | head -n 1); cuda: $(if $(NVCC),nvcc $(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'); the kernels are the next version's: CPU only,none)
+
 # Short lines by default; V=1 shows the commands.
 Q := $(if $(V),,@)
 
 .SECONDARY:
-.PHONY: all test zoo help clean sanitize install format-check
+.PHONY: all test zoo help clean sanitize install format-check run_connectors
 all: retina
+	@echo "$(FOUND)"
 
 retina: $(BUILD)/retina
 	@cp $< $@
@@ -63,8 +67,9 @@ $(BUILD)/libtest.a: $(call object,$(TEST_HELPERS))
 $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
+# Programs, then scripts: each prints lines of ok and FAIL.
 test: retina $(TEST_PROGRAMS)
-	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS)
+	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/commands.sh test/includes.sh)
 
 # Trains the shipped models again (hours; can be interrupted) and compares every file but the log with data/zoo.
 ZOO ?= clip llava
@@ -75,14 +80,38 @@ zoo: retina
 	  for f in data/zoo/$$m/*; do cmp $$f $(BUILD)/zoo/$$m/$${f##*/} || exit 1; done; echo "$$m: the same bytes as data/zoo/$$m"; \
 	done
 
-help:
-	@echo "make                 build ./retina"
-	@echo "make test            every test; ends with 'N passed, N failed'"
-	@echo "make zoo             train the small models again and compare them with data/zoo, byte by byte"
-	@echo "make sanitize        the tests under AddressSanitizer and UBSan"
+# ---- studies: `make run_X`, or with MODEL=… IMAGES=… OUT=… and anything else in ARGS="--count 1000 …"
+STUDY_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(IMAGES),--images $(IMAGES)) $(if $(OUT),--out $(OUT)) $(ARGS)
+run_connectors: retina
+	./retina connectors $(STUDY_OPTIONS)
 
+# ---- checks that are not tests
+# Every test under AddressSanitizer and UndefinedBehaviorSanitizer, or those named: make sanitize ONLY="io jpeg"
+SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 sanitize:
-	$(MAKE) BUILD=build-sanitize CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" test
+	$(MAKE) BUILD=build-sanitize CFLAGS="$(SANITIZE)" $(if $(ONLY),TESTS="$(patsubst %,test/test_%.c,$(ONLY))") test
+
+format-check: # reports only: tables in the code are aligned by hand
+	@if command -v clang-format >/dev/null; then clang-format --dry-run $$(git ls-files '*.c' '*.h' | grep -v unicode_tables) 2>&1 | grep -c 'warning' | sed 's/$$/ places differ from .clang-format/'; \
+	else echo "format-check: no clang-format here"; fi
+
+PREFIX ?= /usr/local
+install: retina
+	@echo "$(FOUND)"
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 retina $(DESTDIR)$(PREFIX)/bin/retina
+
+help:
+	@echo "make                       build ./retina"
+	@echo "make test                  every test; ends with 'N passed, N failed'"
+	@echo "make run_connectors        what a connector does to an image: study on the shipped small model"
+	@echo "  MODEL=DIR IMAGES=PATH OUT=DIR ARGS='--count 1000'   … on a real model and real pictures"
+	@echo "make zoo                   train the small models again and compare them with data/zoo, byte by byte"
+	@echo "make fuzz TARGET=jpeg RUNS=200000   damaged input for one parser"
+	@echo "make sanitize [ONLY='io jpeg']      tests under AddressSanitizer and UBSan"
+	@echo "make format-check          how far the code is from .clang-format"
+	@echo "make install PREFIX=/usr/local"
+	@echo "make clean"
 
 clean:
 	rm -rf build build-* retina

@@ -7,7 +7,7 @@ log=${BUILD:-build}/test.log
 for program in "$@"; do
     name=${program##*/}
     started=$(date +%s)
-    "$program" > "$log.one" 2>&1
+    case $program in *.sh) sh "$program" > "$log.one" 2>&1 ;; *) "$program" > "$log.one" 2>&1 ;; esac
     status=$?
     cat "$log.one" >> "$log"
     p=$(grep -c '^ok ' "$log.one")

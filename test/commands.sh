@@ -1,0 +1,107 @@
+#!/bin/sh
+# The command line as a user meets it: exit statuses, one-line messages, the same bytes for any threads, instruction set,
+# batch and order, and for a run that was killed.
+cd "$(dirname "$0")/.." || exit 1
+R=./retina G=test/golden status=0
+D=$(mktemp -d) || exit 1
+trap 'rm -rf "$D"' EXIT
+
+ok() { echo "ok   $1"; }
+fail() { echo "FAIL $1"; status=1; }
+# says NAME EXIT PART command…: exit status, exactly one line on stderr, and the part in it
+says() {
+    name=$1 want=$2 part=$3
+    shift 3
+    "$@" >"$D/out" 2>"$D/err"
+    got=$?
+    lines=$(wc -l <"$D/err")
+    if [ $got -eq "$want" ] && [ "$lines" -eq 1 ] && grep -q -- "$part" "$D/err"; then ok "$name: $(cat "$D/err")"
+    else fail "$name: exit $got, $lines lines: $(head -c 300 "$D/err")"; fi
+}
+same() { # NAME a b
+    if [ -s "$2" ] && cmp -s "$2" "$3"; then ok "$1"; else fail "$1: $2 and $3 differ or are empty"; fi
+}
+
+# ---- wrong use: exit 2, with the nearest right name
+says "unknown command" 2 "did you mean extract" $R extrac
+says "unknown option" 2 "did you mean --model" $R extract --modle x
+says "unknown tap" 2 "did you mean text_projection" $R extract --model $G/clip-openai --ids 1,2,98 --taps text_projectio --out "$D/x.safetensors"
+says "no value" 2 "wants a value" $R generate --model
+says "bad number" 2 "whole number" $R generate --model $G/llama-2 --ids 1 --max-new-tokens many
+says "bad choice" 2 "one of" $R extract --pool sum
+$R --help >"$D/out" && [ -s "$D/out" ] && ok "help" || fail "help"
+for c in info extract generate tokenize chat preprocess decode world random connectors zoo; do
+    if $R $c --help >"$D/out" 2>&1 && grep -q usage "$D/out"; then ok "$c --help"; else fail "$c --help"; fi
+done
+[ "$(RETINA_ISA=scalar $R --version | grep -c scalar)" = 1 ] && ok "version names the instruction set" || fail "version"
+says "unknown instruction set" 1 "scalar, avx2 and avx512" env RETINA_ISA=mmx $R generate --model $G/llama-2 --ids 1 --json
+
+# ---- broken input: exit 1 and one sentence
+says "no directory" 1 "no such model directory" $R info "$D/none"
+mkdir "$D/empty"
+says "no config" 1 "config.json" $R info "$D/empty"
+cp -r $G/llama-2 "$D/cut"
+head -c 2000 $G/llama-2/model.safetensors >"$D/cut/model.safetensors"
+says "weights cut off" 1 "cut off" $R generate --model "$D/cut" --ids 1,2 --json
+cp -r $G/llama-2 "$D/shape"
+sed 's/"intermediate_size": *[0-9]*/"intermediate_size": 7/' $G/llama-2/config.json >"$D/shape/config.json"
+says "weights of another shape" 1 "the configuration wants" $R generate --model "$D/shape" --ids 1,2 --json
+says "id outside the vocabulary" 1 "outside the vocabulary" $R generate --model $G/llama-2 --ids 99999 --json
+printf 'not a picture' >"$D/bad.jpg"
+says "no picture" 1 "bad.jpg" $R decode "$D/bad.jpg" --out "$D/x.ppm"
+[ -z "$(ls "$D" | grep tmp)" ] && ok "no temporary file is left" || fail "temporary files are left: $(ls "$D")"
+
+# ---- info needs config.json only
+mkdir "$D/config" && cp $G/llava-default/config.json "$D/config/"
+$R info "$D/config" --taps >"$D/taps" && [ "$(wc -l <"$D/taps")" -gt 50 ] && ok "taps from config.json alone" || fail "taps from config.json alone"
+
+# ---- the same bytes
+P=$G/preprocess
+run() { out=$1; shift; "$@" --model $G/clip-openai --image $P --taps 'visual_projection,vision_model.encoder.layers.*' --out "$out" --quiet; }
+run "$D/a.safetensors" $R extract
+run "$D/b.safetensors" $R extract --threads 1
+run "$D/c.safetensors" env RETINA_ISA=scalar $R extract
+body() { tail -c +"$(($(od -An -t u8 -N 8 "$1" | tr -d ' ') + 9))" "$1" >"$2"; } # without the header, which names the options
+for f in a b c; do body "$D/$f.safetensors" "$D/$f.body"; done
+same "one thread and many" "$D/a.body" "$D/b.body"
+same "scalar and the best instructions" "$D/a.body" "$D/c.body"
+run "$D/d.safetensors" $R extract --batch 1
+body "$D/d.safetensors" "$D/d.body"
+same "batches of one and of eight" "$D/a.body" "$D/d.body"
+$R generate --model $G/llama-2 --ids 5,6,7 --json >"$D/g1" && RETINA_ISA=scalar $R generate --threads 1 --model $G/llama-2 --ids 5,6,7 --json >"$D/g2"
+same "generated text" "$D/g1" "$D/g2"
+# a tap read and put back in its own place changes nothing; another one does
+$R extract --model $G/llama-2 --ids 5,6,7 --taps model.layers.0,lm_head --out "$D/t.safetensors" --quiet
+$R extract --model $G/llama-2 --ids 5,6,7 --taps lm_head --replace "model.layers.0=$D/t.safetensors" --out "$D/u.safetensors" --quiet
+$R extract --model $G/llama-2 --ids 5,6,7 --taps lm_head --out "$D/v.safetensors" --quiet
+$R extract --model $G/llama-2 --ids 9,6,7 --taps lm_head --out "$D/w.safetensors" --quiet
+for f in u v w; do body "$D/$f.safetensors" "$D/$f.body"; done
+same "a tap put back in its place" "$D/u.body" "$D/v.body"
+cmp -s "$D/v.body" "$D/w.body" && fail "other ids give other logits" || ok "other ids give other logits"
+
+# ---- one bad picture among good ones: counted, listed, exit 1 unless --keep-going
+mkdir "$D/pictures" && cp $P/square.png $P/tall.png "$D/pictures/" && cp "$D/bad.jpg" "$D/pictures/"
+$R extract --model $G/clip-openai --image "$D/pictures" --taps visual_projection --out "$D/e.safetensors" --quiet 2>"$D/err"
+[ $? -eq 1 ] && grep -q "1 of 3" "$D/err" && grep -q bad.jpg "$D/e.safetensors.failed.csv" && ok "a bad picture is listed" || fail "a bad picture is listed: $(cat "$D/err")"
+$R extract --model $G/clip-openai --image "$D/pictures" --taps visual_projection --out "$D/e.safetensors" --quiet --keep-going 2>/dev/null && ok "--keep-going" || fail "--keep-going"
+
+# ---- a random model of a configuration loads and runs
+$R random "$D/random" --config $G/llama-3/config.json --seed 3 --quiet && $R generate --model "$D/random" --ids 1,2,3 --json --max-new-tokens 3 >"$D/out" && grep -q '"ids"' "$D/out" && ok "random model" || fail "random model"
+$R random "$D/random2" --config $G/llama-3/config.json --seed 3 --quiet --dtype bf16
+same "random weights repeat" "$D/random/model.safetensors" "$D/random2/model.safetensors"
+
+# ---- the study: killed again and again, the same bytes in the end
+if [ -d data/zoo/llava ]; then
+    S="--count 60 --captions 8 --epochs 3 --part-size 16 --quiet"
+    $R connectors --out "$D/s1" $S >/dev/null 2>&1 || fail "connectors"
+    n=0
+    while [ $n -lt 40 ]; do
+        timeout -s KILL "0.$((n % 7 + 2))" $R connectors --out "$D/s2" $S >/dev/null 2>&1 && break
+        n=$((n + 1))
+    done
+    $R connectors --out "$D/s2" $S >/dev/null 2>&1
+    for f in table.tsv geometry.json per_image.csv recon.csv captions/chunk-00000.json vectors/part-00001.safetensors; do same "killed $n times: $f" "$D/s1/$f" "$D/s2/$f"; done
+    $R connectors --out "$D/s3" $S --threads 1 >/dev/null 2>&1
+    same "one thread: table.tsv" "$D/s1/table.tsv" "$D/s3/table.tsv"
+fi
+exit $status

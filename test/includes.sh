@@ -1,0 +1,15 @@
+#!/bin/sh
+# The floor plan: a folder includes only what stands left of it. io -> model -> analysis, train -> run; cuda sees model.
+cd "$(dirname "$0")/.." || exit 1
+bad() { # folder, pattern of forbidden folders
+    found=$(grep -nE "#include \"(\.\./)*($2)/" "$1"/*.c "$1"/*.h "$1"/*.inc "$1"/*.cu 2>/dev/null)
+    if [ -n "$found" ]; then echo "FAIL $1 reaches to its right: $(echo "$found" | head -n 1)"; status=1; else echo "ok   $1 includes only to its left"; fi
+}
+status=0
+bad io 'model|cuda|analysis|train|run|test'
+bad model 'cuda|analysis|train|run|test'
+bad cuda 'analysis|train|run|test'
+bad analysis 'cuda|train|run|test'
+bad train 'cuda|analysis|run|test'
+bad run 'cuda|test'
+exit $status
