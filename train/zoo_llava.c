@@ -19,7 +19,7 @@
 #include "zoo_llava.h"
 
 enum { BATCH = 32, STAGES = 3, EVERY = 100, SUM_AT = 20, SENTENCES = 3000, WIDTH = 128, INNER = 352, BLOCKS = 4, CONTEXT = 512 };
-static const int stage_steps[STAGES] = {800, 200, 2400};
+static const int stage_steps[STAGES] = {800, 300, 4000};
 static const double stage_lr[STAGES] = {2e-3, 3e-3, 2e-3};
 enum { WARMUP = 100 };
 static const char *const stage_names[STAGES] = {"llava: language", "llava: projector", "llava: answers"};
