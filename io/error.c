@@ -5,16 +5,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "held.h"
+
 bool quiet = false;
 
 static _Thread_local Trap *innermost = NULL;
+static _Thread_local uint64_t trap_count = 0;
 static void (*cleaner)(void) = NULL;
 
 void trap_push(Trap *t) {
     t->message[0] = 0;
     t->outer = innermost;
+    t->number = ++trap_count;
     innermost = t;
 }
+
+uint64_t trap_number(void) { return innermost ? innermost->number : 0; }
 
 void trap_end(Trap *t) { innermost = t->outer; }
 
@@ -37,6 +43,7 @@ _Noreturn void die(const char *format, ...) {
         innermost = t->outer;
         vsnprintf(t->message, sizeof t->message, format, list);
         va_end(list);
+        held_release(t->number);
         longjmp(t->jump, 1);
     }
     print_line("", format, list);

@@ -17,12 +17,13 @@
 //     }
 //
 // Rules of a trap: what the parser allocates lives in the arena that is released; locals changed
-// between trap_set and the failure are `volatile`; a parser keeps no other resource open.
+// between trap_set and the failure are `volatile`. Files and mappings opened since are closed (held.h).
 #ifndef RETINA_IO_ERROR_H
 #define RETINA_IO_ERROR_H
 
 #include <setjmp.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #if defined(__GNUC__)
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
@@ -34,12 +35,14 @@ typedef struct Trap {
     jmp_buf jump;
     char message[1024]; // the line that would have been printed, without "retina: "
     struct Trap *outer;
+    uint64_t number;
 } Trap;
 
 // True now; false when a `die` of this thread comes back here. trap_end() must follow on success.
 #define trap_set(t) (trap_push(t), setjmp((t)->jump) == 0)
 void trap_push(Trap *t);
 void trap_end(Trap *t);
+uint64_t trap_number(void); // of this thread's innermost trap; they only grow; 0: none
 
 // Prints "retina: MESSAGE" and exits with 1, or jumps to this thread's innermost trap.
 _Noreturn void die(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,76 +13,221 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fail.h"
+#include "held.h"
+
 struct Writer {
+    Held held;
     FILE *f;
     char *path, *temporary;
     uint64_t offset;
     bool draft; // renamed without waiting for the disk
-    Writer *next;
 };
 
-static Writer *open_writers = NULL; // their temporary files are removed when the program dies
+#define READER_ROOM ((size_t)256 * 1024)
+
+struct Reader {
+    Held held;
+    int fd;
+    const char *path;
+    bool regular;
+    uint64_t size, passed;  // passed: bytes before the buffer
+    size_t filled, at;
+    uint8_t buffer[];
+};
+
+typedef struct {
+    Held held;
+    const uint8_t *begin;
+    size_t size;
+    char path[]; // a copy: the arena that names the file may be gone when a fault comes
+} Mapping;
+
+static void writer_dropped(Held *h) {
+    Writer *w = (Writer *)h;
+    if (w->f) fclose(w->f);
+    if (w->temporary) unlink(w->temporary);
+    free(w->path);
+    free(w->temporary);
+    free(w);
+}
+
+static void mapping_dropped(Held *h) {
+    Mapping *m = (Mapping *)h;
+    munmap((void *)(uintptr_t)m->begin, m->size);
+    free(m);
+}
+
+static void remove_temporaries(void) {
+    for (const Held *h = held_list(); h; h = h->next)
+        if (h->drop == writer_dropped && ((const Writer *)h)->temporary) unlink(((const Writer *)h)->temporary);
+}
+
+// Touching a page that a mapped file no longer has raises SIGBUS, wherever the program is. Only what is safe in a
+// signal handler happens here: write, unlink, _exit.
+static void on_fault(int signal_number, siginfo_t *info, void *context) {
+    const uint8_t *at = info->si_addr;
+    for (const Held *h = held_list(); h; h = h->next) {
+        const Mapping *m = (const Mapping *)h;
+        if (h->drop != mapping_dropped || at < m->begin || at >= m->begin + m->size) continue;
+        const char *end = ": the file became shorter, or unreadable, while it was in use; restore it and start again\n";
+        if (write(2, "retina: ", 8) < 0 || write(2, m->path, strlen(m->path)) < 0 || write(2, end, strlen(end)) < 0) {}
+        remove_temporaries();
+        _exit(1);
+    }
+    signal(signal_number, SIG_DFL); // not ours: ends the program as it would have without us
+    raise(signal_number);
+}
+
+static void watch_faults(void) {
+    struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+    sigemptyset(&act.sa_mask);
+    sigaction(SIGBUS, &act, NULL);
+}
 
 Bytes file_map(Arena *a, const char *path) {
-    int fd = open(path, O_RDONLY);
-    need(fd >= 0, "%s: cannot be opened: %s", path, strerror(errno));
-    struct stat st;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        close(fd);
-        die("%s: not a regular file", path);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_faults);
+    size_t n = strlen(path) + 1;
+    const char *kept = arena_text(a, path, n - 1); // before anything is open: these two may die
+    Mapping *m = memory_take(sizeof *m + n, path);
+    *m = (Mapping){.size = 0};
+    memcpy(m->path, path, n);
+    int fd = fail_now(FAIL_READ) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    const char *fault = fd < 0 ? "cannot be opened" : NULL;
+    int reason = errno;
+    struct stat st = {0};
+    if (!fault && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) fault = "not a regular file", reason = 0;
+    if (!fault && st.st_size > 0) {
+        void *p = fail_now(FAIL_READ) ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED) fault = "cannot be mapped", reason = errno;
+        else m->begin = p, m->size = (size_t)st.st_size;
     }
-    Bytes b = {.size = (size_t)st.st_size, .path = arena_text(a, path, strlen(path))};
-    if (b.size) {
-        void *p = mmap(NULL, b.size, PROT_READ, MAP_PRIVATE, fd, 0);
-        int reason = errno;
-        close(fd);
-        need(p != MAP_FAILED, "%s: cannot be mapped: %s", path, strerror(reason));
-        b.bytes = p;
-    } else {
-        close(fd);
-        b.bytes = (const uint8_t *)"";
-    }
-    return b;
+    if (fd >= 0) close(fd);
+    if (fault || m->size == 0) free(m);
+    need(!fault, "%s: %s%s%s", path, fault, reason ? ": " : "", reason ? strerror(reason) : "");
+    if (st.st_size == 0) return (Bytes){.bytes = (const uint8_t *)"", .path = kept};
+    held_add(&m->held, mapping_dropped);
+    return (Bytes){.bytes = m->begin, .size = m->size, .path = kept};
 }
 
 void file_unmap(Bytes b) {
-    if (b.size) munmap((void *)(uintptr_t)b.bytes, b.size);
+    for (const Held *h = held_list(); h && b.size; h = h->next) {
+        Mapping *m = (Mapping *)(uintptr_t)h;
+        if (h->drop != mapping_dropped || m->begin != b.bytes) continue;
+        held_remove(&m->held);
+        mapping_dropped(&m->held);
+        return;
+    }
 }
 
-// Reads until the end, so pipes and /dev/stdin work and st_size is only a first guess.
-Bytes file_read(Arena *a, const char *path) {
+// ---- from front to back
+
+static void reader_dropped(Held *h) {
+    Reader *r = (Reader *)h;
+    if (r->fd > 0) close(r->fd);
+    free(r);
+}
+
+static Reader *reader_make(const char *path, size_t room) {
     bool is_stdin = strcmp(path, "-") == 0;
-    int fd = is_stdin ? 0 : open(path, O_RDONLY);
-    need(fd >= 0, "%s: cannot be opened: %s", path, strerror(errno));
+    if (is_stdin) path = "stdin";
+    size_t n = strlen(path) + 1;
+    Reader *r = memory_take(sizeof *r + room + n, path);
+    *r = (Reader){.fd = is_stdin ? 0 : -1, .path = (char *)r->buffer + room};
+    memcpy(r->buffer + room, path, n);
+    held_add(&r->held, reader_dropped);
+    if (!is_stdin) r->fd = fail_now(FAIL_READ) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    need(r->fd >= 0, "%s: cannot be opened: %s", path, strerror(errno));
     struct stat st;
-    size_t room = 65536;
-    if (fstat(fd, &st) == 0) {
-        if (S_ISDIR(st.st_mode)) {
-            close(fd);
-            die("%s: is a folder; a file is wanted here", path);
-        }
-        if (S_ISREG(st.st_mode)) room = (size_t)st.st_size + 1;
-    }
-    uint8_t *p = take(a, uint8_t, room + 1);
-    size_t size = 0;
+    need(fstat(r->fd, &st) != 0 || !S_ISDIR(st.st_mode), "%s: is a folder; a file is wanted here", path);
+    r->regular = S_ISREG(st.st_mode);
+    r->size = r->regular ? (uint64_t)st.st_size : 0;
+    return r;
+}
+
+Reader *reader_open(const char *path) { return reader_make(path, READER_ROOM); }
+
+const char *reader_path(const Reader *r) { return r->path; }
+
+static size_t read_some(Reader *r, void *out, size_t size) {
     for (;;) {
-        if (size == room) {
-            p = arena_grow(a, p, size, room * 2 + 1, 1);
-            room *= 2;
-        }
-        ssize_t n = read(fd, p + size, room - size);
+        ssize_t n = fail_now(FAIL_READ) ? -1 : read(r->fd, out, size);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            int reason = errno;
-            if (!is_stdin) close(fd);
-            die("%s: cannot be read: %s", path, strerror(reason));
-        }
-        if (n == 0) break;
-        size += (size_t)n;
+        need(n >= 0, "%s: cannot be read: %s", r->path, strerror(errno));
+        return (size_t)n;
     }
-    if (!is_stdin) close(fd);
+}
+
+size_t reader_peek(Reader *r, const uint8_t **bytes) {
+    if (r->at == r->filled) {
+        r->passed += r->filled;
+        r->at = r->filled = 0; // also when the next line dies
+        r->filled = read_some(r, r->buffer, READER_ROOM);
+    }
+    *bytes = r->buffer + r->at;
+    return r->filled - r->at;
+}
+
+void reader_pass(Reader *r, size_t size) { r->at += size; }
+
+size_t reader_read(Reader *r, void *out, size_t size) {
+    size_t done = 0;
+    while (done < size) {
+        const uint8_t *bytes;
+        size_t n = reader_peek(r, &bytes);
+        if (n == 0) break;
+        if (n > size - done) n = size - done;
+        memcpy((uint8_t *)out + done, bytes, n);
+        reader_pass(r, n);
+        done += n;
+    }
+    return done;
+}
+
+bool reader_skip(Reader *r, uint64_t size) {
+    uint64_t here = r->filled - r->at;
+    if (r->regular && size > here) { // the end of a file is known; a pipe must be read to its end
+        uint64_t at = reader_offset(r);
+        if (size > r->size || at > r->size - size) return false;
+        r->passed = at + size;
+        r->at = r->filled = 0;
+        need(lseek(r->fd, (off_t)r->passed, SEEK_SET) >= 0, "%s: cannot be read: %s", r->path, strerror(errno));
+        return true;
+    }
+    while (size > 0) {
+        const uint8_t *bytes;
+        size_t n = reader_peek(r, &bytes);
+        if (n == 0) return false;
+        if (n > size) n = (size_t)size;
+        reader_pass(r, n);
+        size -= n;
+    }
+    return true;
+}
+
+uint64_t reader_offset(const Reader *r) { return r->passed + r->at; }
+
+void reader_close(Reader *r) {
+    held_remove(&r->held);
+    reader_dropped(&r->held);
+}
+
+// Reads until the end, so pipes and /dev/stdin work and the size is only a first guess.
+Bytes file_read(Arena *a, const char *path) {
+    Reader *r = reader_make(path, 0);
+    size_t room = r->regular ? size_add((size_t)r->size, 1, path) : 65536, size = 0;
+    uint8_t *p = take(a, uint8_t, size_add(room, 1, path));
+    for (size_t n; (n = read_some(r, p + size, room - size)) > 0;) {
+        size += n;
+        if (size < room) continue;
+        p = arena_grow(a, p, size, room * 2 + 1, 1);
+        room *= 2;
+    }
     p[size] = 0;
-    return (Bytes){.bytes = p, .size = size, .path = is_stdin ? "stdin" : arena_text(a, path, strlen(path))};
+    Bytes b = {.bytes = p, .size = size, .path = arena_text(a, r->path, strlen(r->path))};
+    reader_close(r);
+    return b;
 }
 
 bool file_exists(const char *path) {
@@ -101,7 +248,7 @@ void folder_make(const char *path) {
         if (p[i] != '/' && p[i] != 0) continue;
         char was = p[i];
         p[i] = 0;
-        if (mkdir(p, 0777) != 0 && errno != EEXIST && !folder_exists(p)) {
+        if ((fail_now(FAIL_WRITE) || mkdir(p, 0777) != 0) && errno != EEXIST && !folder_exists(p)) {
             int reason = errno;
             free(p);
             die("%s: the folder cannot be made: %s", path, strerror(reason));
@@ -117,7 +264,7 @@ static int by_bytes(const void *a, const void *b) {
 }
 
 char **folder_list(Arena *a, const char *path, size_t *count) {
-    DIR *d = opendir(path);
+    DIR *d = fail_now(FAIL_READ) ? NULL : opendir(path);
     need(d, "%s: the folder cannot be read: %s", path, strerror(errno));
     size_t n = 0, room = 64;
     char **list = take(a, char *, room);
@@ -157,28 +304,12 @@ char *path_stem(Arena *a, const char *path) {
     return arena_text(a, name, n);
 }
 
-static void remove_temporaries(void) {
-    for (Writer *w = open_writers; w; w = w->next) unlink(w->temporary);
-}
-
-static void writer_forget(Writer *w) {
-    for (Writer **p = &open_writers; *p; p = &(*p)->next)
-        if (*p == w) {
-            *p = w->next;
-            break;
-        }
-    free(w->path);
-    free(w->temporary);
-    free(w);
-}
-
 // Closes, removes the half-written file and dies: the one way out when the system refuses a write.
 static _Noreturn void writer_fail(Writer *w, const char *what, int reason) {
     char path[600];
     snprintf(path, sizeof path, "%s", w->path);
-    if (w->f) fclose(w->f);
-    unlink(w->temporary);
-    writer_forget(w);
+    held_remove(&w->held);
+    writer_dropped(&w->held);
     die("%s: %s: %s", path, what, strerror(reason));
 }
 
@@ -194,33 +325,35 @@ Writer *writer_open(const char *path) {
     }
     size_t n = strlen(path);
     Writer *w = memory_take(sizeof *w, path);
-    *w = (Writer){.path = memory_take(n + 1, path), .temporary = memory_take(n + 32, path)};
-    memcpy(w->path, path, n + 1);
-    snprintf(w->temporary, n + 32, "%s.tmp.%ld", path, (long)getpid());
-    w->next = open_writers;
-    open_writers = w;
+    *w = (Writer){.offset = 0};
+    held_add(&w->held, writer_dropped);
     at_death(remove_temporaries);
-    w->f = fopen(w->temporary, "wb+");
+    w->path = memory_take(n + 1, path);
+    memcpy(w->path, path, n + 1);
+    char *temporary = memory_take(n + 32, path);
+    snprintf(temporary, n + 32, "%s.tmp.%ld", path, (long)getpid());
+    w->temporary = temporary;
+    w->f = fail_now(FAIL_WRITE) ? NULL : fopen(w->temporary, "wb+");
     if (!w->f) writer_fail(w, "cannot be written", errno);
     return w;
 }
 
 void writer_put(Writer *w, const void *bytes, size_t size) {
-    if (size && fwrite(bytes, 1, size, w->f) != size) writer_fail(w, "cannot be written", errno);
+    if (size && (fail_now(FAIL_WRITE) || fwrite(bytes, 1, size, w->f) != size)) writer_fail(w, "cannot be written", errno);
     w->offset += size;
 }
 
 void writer_print(Writer *w, const char *format, ...) {
     va_list list;
     va_start(list, format);
-    int n = vfprintf(w->f, format, list);
+    int n = fail_now(FAIL_WRITE) ? -1 : vfprintf(w->f, format, list);
     va_end(list);
     if (n < 0) writer_fail(w, "cannot be written", errno);
     w->offset += (uint64_t)n;
 }
 
 void writer_patch(Writer *w, uint64_t offset, const void *bytes, size_t size) {
-    if (fseeko(w->f, (off_t)offset, SEEK_SET) != 0 || fwrite(bytes, 1, size, w->f) != size ||
+    if (fail_now(FAIL_WRITE) || fseeko(w->f, (off_t)offset, SEEK_SET) != 0 || fwrite(bytes, 1, size, w->f) != size ||
         fseeko(w->f, (off_t)w->offset, SEEK_SET) != 0)
         writer_fail(w, "cannot be written", errno);
 }
@@ -228,18 +361,20 @@ void writer_patch(Writer *w, uint64_t offset, const void *bytes, size_t size) {
 uint64_t writer_offset(const Writer *w) { return w->offset; }
 
 void writer_close(Writer *w) {
-    if (fflush(w->f) != 0 || (!w->draft && fsync(fileno(w->f)) != 0)) writer_fail(w, "cannot be written", errno);
+    if (fail_now(FAIL_WRITE) || fflush(w->f) != 0) writer_fail(w, "cannot be written", errno);
+    if (!w->draft && (fail_now(FAIL_FSYNC) || fsync(fileno(w->f)) != 0)) writer_fail(w, "cannot be written to the disk", errno);
     FILE *f = w->f;
     w->f = NULL;
     if (fclose(f) != 0) writer_fail(w, "cannot be closed", errno);
-    if (rename(w->temporary, w->path) != 0) writer_fail(w, "cannot be renamed into place", errno);
-    writer_forget(w);
+    if (fail_now(FAIL_RENAME) || rename(w->temporary, w->path) != 0) writer_fail(w, "cannot be renamed into place", errno);
+    free(w->temporary);
+    w->temporary = NULL; // it has become the file
+    writer_drop(w);
 }
 
 void writer_drop(Writer *w) {
-    fclose(w->f);
-    unlink(w->temporary);
-    writer_forget(w);
+    held_remove(&w->held);
+    writer_dropped(&w->held);
 }
 
 void file_write(const char *path, const void *bytes, size_t size) {

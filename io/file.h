@@ -30,6 +30,17 @@ const char *path_name(const char *path);      // after the last '/'
 char *path_stem(Arena *a, const char *path);  // name without its last extension
 const char *path_extension(const char *path); // after the last '.' of the name, or ""
 
+// From front to back through one buffer: any size, pipes too.
+typedef struct Reader Reader;
+Reader *reader_open(const char *path); // "-" is stdin
+const char *reader_path(const Reader *r);
+size_t reader_peek(Reader *r, const uint8_t **bytes); // what is there without waiting for more; 0 at the end
+void reader_pass(Reader *r, size_t size);             // that many of the bytes just seen
+size_t reader_read(Reader *r, void *out, size_t size); // less than `size` only at the end
+bool reader_skip(Reader *r, uint64_t size);           // false: it ends before
+uint64_t reader_offset(const Reader *r);
+void reader_close(Reader *r);
+
 typedef struct Writer Writer;
 Writer *writer_open(const char *path); // PATH.tmp.PID until writer_close; parents are made
 void writer_put(Writer *w, const void *bytes, size_t size);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "held.h"
+
 #define DEPTH_MAX 64
 #define INDEX_FROM 16 // objects with fewer keys are searched in order
 
@@ -17,6 +19,7 @@ typedef struct {
 } Slot;
 
 typedef struct {
+    Held held;
     Arena *arena;
     const char *path, *bytes;
     size_t size, at;
@@ -32,7 +35,6 @@ static int line_of(const char *bytes, size_t at) {
 }
 
 static _Noreturn void bad(Parser *p, const char *what) {
-    free(p->stack);
     die("%s:%d: not JSON: %s at byte %zu", p->path, line_of(p->bytes, p->at), what, p->at);
 }
 
@@ -183,9 +185,7 @@ static void parse_value(Parser *p, Json *v);
 static Slot *push(Parser *p) {
     if (p->used == p->room) {
         size_t room = p->room ? p->room * 2 : 256;
-        Slot *s = realloc(p->stack, room * sizeof *s);
-        if (!s) bad(p, "more values than memory holds");
-        p->stack = s;
+        p->stack = memory_grow(p->stack, room * sizeof *p->stack, p->path);
         p->room = room;
     }
     return &p->stack[p->used++];
@@ -299,12 +299,16 @@ static void parse_value(Parser *p, Json *v) {
     }
 }
 
+static void stack_dropped(Held *h) { free(((Parser *)h)->stack); }
+
 const Json *json_parse(Arena *a, const char *bytes, size_t size, const char *path) {
     Parser p = {.arena = a, .path = arena_text(a, path, strlen(path)), .bytes = bytes, .size = size};
+    held_add(&p.held, stack_dropped);
     Json *root = take(a, Json, 1);
     parse_value(&p, root);
     skip_space(&p);
     if (p.at != p.size) bad(&p, "more text after the value");
+    held_remove(&p.held);
     free(p.stack);
     return root;
 }

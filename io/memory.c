@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fail.h"
+
 #define ALIGN 64                       // a cache line and an AVX-512 vector
 #define CHUNK_MIN ((size_t)256 * 1024) // small arenas stay small; chunks double up to CHUNK_MAX
 #define CHUNK_MAX ((size_t)64 * 1024 * 1024)
@@ -23,8 +25,12 @@ struct Arena {
 };
 
 void *memory_take(size_t bytes, const char *what) {
-    void *p = malloc(bytes ? bytes : 1);
-    need(p, "%s: the system has no %zu MiB of memory left", what, bytes >> 20);
+    return memory_grow(NULL, bytes, what);
+}
+
+void *memory_grow(void *old, size_t bytes, const char *what) {
+    void *p = fail_now(FAIL_MALLOC) ? NULL : realloc(old, bytes ? bytes : 1);
+    need(p, "%s: the system has no %zu %s of memory left", what, bytes >> 20 ? bytes >> 20 : bytes, bytes >> 20 ? "MiB" : "bytes");
     return p;
 }
 

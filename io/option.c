@@ -85,8 +85,7 @@ static const Option *find(const Option *options, size_t count, const char *name,
 }
 
 static void append(TextList *list, const char *text) {
-    list->items = realloc((void *)list->items, (list->count + 1) * sizeof *list->items);
-    need(list->items, "options: no memory left");
+    list->items = memory_grow((void *)list->items, (list->count + 1) * sizeof *list->items, "options");
     list->items[list->count++] = text;
 }
 
@@ -153,8 +152,7 @@ void options_parse(const char *usage, const char *purpose, Option *options, size
         size_t n = equals ? (size_t)(equals - name) : strlen(name);
         const Option *o = find(options, count, name, n);
         if (!o) {
-            const char **names = malloc((count + 1) * sizeof *names);
-            need(names, "options: no memory left");
+            const char **names = memory_take((count + 1) * sizeof *names, "options");
             size_t k = 0;
             for (size_t j = 0; j < count; j++)
                 if (options[j].name) names[k++] = options[j].name;
