@@ -17,8 +17,9 @@ static struct {
     pthread_cond_t wake, done;
     int wanted;  // threads in all, the caller included; 0: not yet chosen
     int started; // workers that exist
-    unsigned long job;
-    int running; // workers still inside the job
+    atomic_ulong job;
+    bool open;  // the job can still be joined
+    int inside; // workers that joined it and are not done
     ParallelFn *fn;
     void *arg;
     size_t n, grain;
@@ -59,19 +60,32 @@ static void run_ranges(void) {
     }
 }
 
+// Jobs of a training step follow one another within microseconds: a worker looks a little longer before it sleeps.
+#define SPINS 1000
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
 static void *worker(void *arg) {
     own_index = (int)(intptr_t)arg;
     inside = true;
     unsigned long seen = 0;
-    pthread_mutex_lock(&pool.lock);
     for (;;) {
+        for (int i = 0; i < SPINS && atomic_load(&pool.job) == seen; i++) pause_briefly();
+        pthread_mutex_lock(&pool.lock);
         while (pool.job == seen) pthread_cond_wait(&pool.wake, &pool.lock);
         seen = pool.job;
-        if (own_index >= pool.wanted) continue; // --threads was lowered
+        bool join = pool.open && own_index < pool.wanted; // late for the job, or --threads was lowered
+        pool.inside += join;
         pthread_mutex_unlock(&pool.lock);
+        if (!join) continue;
         run_ranges();
         pthread_mutex_lock(&pool.lock);
-        if (--pool.running == 0) pthread_cond_signal(&pool.done);
+        if (--pool.inside == 0) pthread_cond_signal(&pool.done);
+        pthread_mutex_unlock(&pool.lock);
     }
     return NULL;
 }
@@ -103,7 +117,7 @@ void parallel_for(size_t n, size_t grain, ParallelFn *fn, void *arg) {
     pool.n = n;
     pool.grain = grain;
     atomic_store(&pool.next, 0);
-    pool.running = threads - 1;
+    pool.open = true;
     pool.job++;
     pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.lock);
@@ -113,6 +127,7 @@ void parallel_for(size_t n, size_t grain, ParallelFn *fn, void *arg) {
     inside = false;
 
     pthread_mutex_lock(&pool.lock);
-    while (pool.running > 0) pthread_cond_wait(&pool.done, &pool.lock);
+    pool.open = false; // a worker that has not woken by now is not waited for
+    while (pool.inside > 0) pthread_cond_wait(&pool.done, &pool.lock);
     pthread_mutex_unlock(&pool.lock);
 }
