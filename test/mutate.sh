@@ -1,0 +1,34 @@
+#!/bin/sh
+# Breaks the code on purpose, one way at a time (test/mutations.txt), and demands that a test turns red.
+# usage: test/mutate.sh [COUNT]     all, or COUNT of them, spread by the day of the year
+cd "$(dirname "$0")/.." || exit 1
+D=$(mktemp -d) || exit 1
+trap 'rm -rf "$D"' EXIT
+git ls-files | tar cf - -T - | tar xf - -C "$D" || exit 1
+[ -d build ] && cp -r build "$D/" # object files are newer than the sources: only what is touched is built again
+find "$D/build" -type f -exec touch {} + 2>/dev/null
+grep -v '^#' test/mutations.txt | grep . >"$D/list"
+total=$(wc -l <"$D/list") count=${1:-$total} caught=0 missed=0 n=0
+while [ $n -lt "$count" ]; do
+    line=$(sed -n "$(((n * total / count + $(date +%j | sed 's/^0*//') ) % total + 1))p" "$D/list")
+    n=$((n + 1))
+    # a sed expression may hold '|' twice (a C "or"), so the fields are cut at " | "
+    name=$(echo "$line" | awk -F ' [|] ' '{print $1}') file=$(echo "$line" | awk -F ' [|] ' '{print $2}')
+    change=$(echo "$line" | awk -F ' [|] ' '{print $3}') tests=$(echo "$line" | awk -F ' [|] ' '{print $NF}')
+    cp "$D/$file" "$D/kept"
+    sed -i "$change" "$D/$file"
+    if cmp -s "$D/$file" "$D/kept"; then
+        echo "FAIL mutation '$name' changes nothing in $file: mend test/mutations.txt"
+        missed=$((missed + 1))
+        continue
+    fi
+    red=no
+    for t in $tests; do
+        if ! (cd "$D" && make -s -j2 WARN= "build/test/test_$t") >"$D/log" 2>&1; then red="yes (it does not even build)"; break; fi
+        if ! (cd "$D" && timeout 120 "build/test/test_$t") >"$D/log" 2>&1; then red="yes, test_$t"; break; fi
+    done
+    if [ "$red" = no ]; then echo "FAIL '$name' in $file: no test turned red"; missed=$((missed + 1)); else echo "ok   '$name': $red"; caught=$((caught + 1)); fi
+    cp "$D/kept" "$D/$file"
+done
+echo "$caught breakages caught, $missed not"
+[ $missed -eq 0 ]
