@@ -244,14 +244,14 @@ static void *clip_load(Model *model) {
 static Outputs clip_forward(Run *run, const Model *model, const Inputs *in) {
     const Clip *m = model->own;
     Outputs out = {0};
-    if (tensor_given(in->pixels)) {
+    if (m->vision && tensor_given(in->pixels)) {
         Tensor last = clip_vision_forward(run, m->vision, in->pixels, in->interpolate, -1, NULL, NULL);
         Tensor pooled = clip_vision_pooled(run, m->vision, last);
         tap_module(run, last, m->vision->prefix);
         out.image_embeds = tap(run, linear(run, pooled, m->visual_projection, NO_TENSOR), "visual_projection");
         out.hidden = last;
     }
-    if (tensor_given(in->ids)) {
+    if (m->text && tensor_given(in->ids)) {
         Tensor last = clip_text_forward(run, m->text, in->ids, in->mask);
         Tensor pooled = clip_text_pooled(run, m->text, last, in->ids);
         out.text_embeds = tap(run, linear(run, pooled, m->text_projection, NO_TENSOR), "text_projection");
@@ -324,3 +324,35 @@ static const char *const text_types[] = {"clip_text_model", NULL};
 const Family clip_text_family = {.name = "clip_text", .types = text_types, .load = text_load, .forward = text_forward,
                                  .example = text_example, .renames = text_renames, .rename_count = 1, .ignored = text_ignored,
                                  .ignored_count = 4, .aliases = text_aliases, .alias_count = 1, .takes_text = true};
+
+// ---- the families: one tower and its projection (CLIPVisionModelWithProjection, CLIPTextModelWithProjection), named as in
+// the full model. Here the tower's own projection_dim counts.
+
+static const char *const vision_projection_ignored[] = {"text_model.*", "text_projection.*", "logit_scale"};
+static const char *const text_projection_ignored[] = {"vision_model.*", "visual_projection.*", "logit_scale"};
+
+static void *vision_projection_load(Model *model) {
+    Clip *m = take_zero(model->arena, Clip, 1);
+    m->projection = (int)json_int_or(model->config, "projection_dim", 512);
+    m->vision = clip_vision_load(model->arena, model->config, model->weights, "vision_model.", true);
+    m->visual_projection = weights_take(model->weights, DIMS(m->projection, m->vision->cfg.C), "visual_projection.weight");
+    return m;
+}
+
+const Family clip_vision_projection_family = {.name = "clip_vision", .types = vision_types, .architecture = "CLIPVisionModelWithProjection",
+                                              .load = vision_projection_load, .forward = clip_forward, .example = vision_example,
+                                              .ignored = vision_projection_ignored, .ignored_count = 3, .takes_images = true};
+
+static void *text_projection_load(Model *model) {
+    Clip *m = take_zero(model->arena, Clip, 1);
+    m->projection = (int)json_int_or(model->config, "projection_dim", 512);
+    m->text = clip_text_load(model->arena, model->config, model->weights, "text_model.");
+    m->text_projection = weights_take(model->weights, DIMS(m->projection, m->text->cfg.C), "text_projection.weight");
+    model->vocabulary = m->text->V;
+    model->context = m->text->positions_count;
+    return m;
+}
+
+const Family clip_text_projection_family = {.name = "clip_text", .types = text_types, .architecture = "CLIPTextModelWithProjection",
+                                            .load = text_projection_load, .forward = clip_forward, .example = text_example,
+                                            .ignored = text_projection_ignored, .ignored_count = 3, .takes_text = true};

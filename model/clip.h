@@ -51,13 +51,13 @@ Tensor clip_text_forward(Run *run, const ClipText *m, Tensor ids, Tensor mask);
 Tensor clip_text_pooled(Run *run, const ClipText *m, Tensor last, Tensor ids); // at the end token: (B, C)
 
 typedef struct {
-    ClipVision *vision;
-    ClipText *text;
+    ClipVision *vision; // NULL in a text tower with its projection
+    ClipText *text;     // NULL in a vision tower with its projection
     Tensor visual_projection, text_projection; // (projection, C)
     Tensor logit_scale;                        // (1)
     int projection;
 } Clip;
 
-extern const Family clip_family, clip_vision_family, clip_text_family;
+extern const Family clip_family, clip_vision_family, clip_text_family, clip_vision_projection_family, clip_text_projection_family;
 
 #endif

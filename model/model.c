@@ -10,7 +10,8 @@
 #include "llava.h"
 
 const Family *const *model_families(size_t *count) {
-    static const Family *const list[] = {&clip_family, &clip_vision_family, &clip_text_family, &llama_family, &llava_family, &bert_family};
+    static const Family *const list[] = {&clip_family,        &clip_vision_projection_family, &clip_text_projection_family,
+                                         &clip_vision_family, &clip_text_family,              &llama_family, &llava_family, &bert_family};
     *count = sizeof list / sizeof *list;
     return list;
 }
@@ -23,11 +24,16 @@ const Json *config_text(const Json *config) {
 static const Family *family_of(const Json *config, const char *dir) {
     const char *type = json_text_or(config, "model_type", NULL);
     need(type, "%s/config.json: \"model_type\" is missing: this is no model directory of transformers", dir);
+    const Json *classes = json_get(config, "architectures");
+    bool named = classes && classes->kind == JSON_ARRAY && classes->count > 0 && classes->items[0].kind == JSON_TEXT;
     size_t n;
     const Family *const *list = model_families(&n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        const char *class = list[i]->architecture;
+        if (class && !(named && strcmp(class, classes->items[0].text) == 0)) continue;
         for (const char *const *t = list[i]->types; *t; t++)
             if (strcmp(*t, type) == 0) return list[i];
+    }
     die("%s/config.json: models of type \"%s\" cannot be run; `retina info` lists the families", dir, type);
 }
 
