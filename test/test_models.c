@@ -44,6 +44,18 @@ static void answers(Arena *a, Golden *g, const Model *m, Inputs in, const char *
     }
 }
 
+// The dry run reaches the taps in the reference's order, with the reference's shapes.
+static void listed_in_order(const Golden *g, const TapInfo *list, size_t n, const char *name) {
+    size_t at = 0;
+    const char *wrong = NULL;
+    for (size_t i = 0; i < n && !wrong; i++) {
+        if (strchr(list[i].name, '#') || golden_optional(g, list[i].name)) continue;
+        const GoldenTensor *want = at < golden_taps(g) ? golden_tap_at(g, at++) : NULL;
+        if (!want || strcmp(want->name, list[i].name) != 0 || !tensor_same_shape(want->shape, list[i].shape)) wrong = list[i].name;
+    }
+    check(!wrong && at == golden_taps(g), "%s: %zu taps are listed as the reference reaches them%s%s", name, at, wrong ? ", but not " : "", wrong ? wrong : "");
+}
+
 static void golden_case(const char *name, const char *golden, const char *directory) {
     Arena *a = arena_new("test"), *scratch = arena_new("test scratch");
     Trap trap;
@@ -60,6 +72,7 @@ static void golden_case(const char *name, const char *golden, const char *direct
         size_t n = taps_listed(taps, &list);
         for (size_t i = 0; i < n; i++)
             if (!strchr(list[i].name, '#')) taps_read(taps, list[i].name, golden_sink, g);
+        listed_in_order(g, list, n, name);
         Run *run = run_new(scratch);
         run->taps = taps;
         Outputs out = model_forward(run, m, &in);
@@ -101,8 +114,14 @@ int main(int count, char **argument) {
                                         "qwen2-window", "qwen3-small", "olmo-clip", "olmo2-small", "gemma2-small", "llava-default",
                                         "llava-full", "bert-small", "roberta-small"};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) family_case(plain[i], "golden", "");
+    family_case("clip-vision-projection", "golden", "");
+    family_case("clip-text-projection", "golden", "");
     family_case("llava-default", "golden-batch", "");
+    family_case("llama-2", "golden-batch", "");
+    family_case("bert-small", "golden-pair", "");
     family_case("clip-openai", "golden-interpolated", "");
+    family_case("bert-eras", "golden", "a");
+    family_case("roberta-eras", "golden", "a");
     static const char *const eras[] = {"a", "b", "c"};
     for (size_t i = 0; i < 3; i++) family_case("llava-eras", "golden", eras[i]);
     return check_end();

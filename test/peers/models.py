@@ -70,7 +70,7 @@ def write_inputs(arguments, directory, stem):
             path = os.path.join(directory, stem + option + ".safetensors")
             golden.write_safetensors(path, tensors, {})
             words += [option, path]
-    return words
+    return words + (["--interpolate"] if arguments.get("interpolate_pos_encoding") else [])
 
 
 def own_error(case, path, arguments, taps):
@@ -141,7 +141,7 @@ def check_model(a, tally, family, seed):
     cases.save(case, path)
     saved = "as saved"
     if rng.integers(0, 2):
-        era, old, shards, as_bin = str(rng.choice(list("ABC"))), bool(rng.integers(0, 2)), int(rng.integers(1, 4)), rng.integers(0, 6) == 0
+        era, old, shards, as_bin = str(rng.choice(list("ABC"))), bool(rng.integers(0, 2)), int(rng.integers(1, 4)), a.bin and rng.integers(0, 4) == 0
         eras.rewrite(path, path + "-rewritten", era, old, shards, as_bin)
         path, saved = path + "-rewritten", f"era {era}{', 4.x config' if old else ''}{f', {shards} shards' if shards > 1 else ''}{', .bin' if as_bin else ''}"
     model = golden.load(path, type(case.model), **case.options)
@@ -165,6 +165,7 @@ def main():
     p.add_argument("--count", type=int, default=5)
     p.add_argument("--seed", type=int, default=1000)
     p.add_argument("--keep", help="a directory for the models, kept afterwards")
+    p.add_argument("--bin", action="store_true", help="some models as PyTorch's pickle")
     p.add_argument("family", nargs="*")
     a = p.parse_args()
     unknown = [f for f in a.family if f not in FAMILIES]

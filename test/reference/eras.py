@@ -40,13 +40,13 @@ def renamed(family, name, era):
             name = re.sub(r"^model\.language_model\.", "language_model.model.", name)
             name = re.sub(r"^lm_head", "language_model.lm_head", name)
             name = re.sub(r"^model\.", "", name)
-    if family in ("clip_vision_model", "siglip_vision_model") and era in "AB":
+    if family in ("clip_vision_model", "siglip_vision_model") and era in "AB" and not name.startswith(("vision_model.", "visual_projection.")):
         name = "vision_model." + name
     if family == "qwen2_5_vl" and era == "A":
         name = re.sub(r"^model\.(visual\.)", r"\1", re.sub(r"^model\.language_model\.", "model.", name))
     if family == "dinov3_vit" and era in "AB":
         name = re.sub(r"^model\.layer\.", "layer.", name)
-    if family == "clip_text_model" and era in "AB":
+    if family == "clip_text_model" and era in "AB" and not name.startswith(("text_model.", "text_projection.")):
         name = "text_model." + name
     if family in ("bert", "roberta") and era == "A":  # saved from a head model, layer norms of TensorFlow's naming
         name = f"{family}.{name}"

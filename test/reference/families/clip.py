@@ -67,6 +67,10 @@ def cases():
                dict(TEXT, hidden_size=20, num_attention_heads=2, hidden_act="gelu", eos_token_id=94, layer_norm_eps=1e-3), 7, "bf16", limit=200)
     yield vision_only("clip-vision", 13, CLIPVisionModel, dict(VISION, hidden_size=20, num_attention_heads=5, num_hidden_layers=2,
                                                                intermediate_size=44, image_size=22), "bf16", limit=200)
+    tiny = dict(hidden_size=12, num_attention_heads=2, num_hidden_layers=1, intermediate_size=20, projection_dim=7)
+    yield vision_only("clip-vision-projection", 14, CLIPVisionModelWithProjection, dict(tiny, patch_size=3, image_size=8), "f32", limit=80)
+    yield text_only("clip-text-projection", 15, CLIPTextModelWithProjection, dict(tiny, vocab_size=90, max_position_embeddings=9, eos_token_id=2),
+                    "f32", limit=80)
 
 
 def random_case(rng, seed):
