@@ -9,23 +9,17 @@
 #include <string.h>
 
 #include "checkpoint.h"
-#include "init.h"
 #include "io/random.h"
-
-#define LAYERS_MAX 16
-
-typedef struct {
-    Tensor w, b, norm_w, norm_b; // the last layer has no norm
-} Layer;
+#include "recon_net.h"
 
 struct Recon {
     Arena *arena;
     ReconConfig cfg;
     Tape *tape;
     Adam *adam;
-    Layer layers[LAYERS_MAX];
-    const char *names[LAYERS_MAX * 4 + 4];
-    Weight all[LAYERS_MAX * 4 + 4]; // parameters, then the four statistics
+    ReconNet *net;
+    const char **names;
+    Weight *all; // parameters, then the four statistics
     size_t parameters, count;
     float *mean_in, *std_in, *mean_out, *std_out;
 };
@@ -46,20 +40,15 @@ static float *statistic(Recon *r, const char *name, long n) {
 }
 
 Recon *recon_new(Arena *a, ReconConfig c) {
-    need(c.layers >= 3 && c.layers <= LAYERS_MAX, "a reconstructor of %d layers: 3 to %d are possible", c.layers, LAYERS_MAX);
+    int least = c.kind == RECON_TOKENS ? 3 : 1;
+    need(c.layers >= least && c.layers <= 64, "a reconstructor of %d layers: %d to 64 are possible", c.layers, least);
     Recon *r = take_zero(a, Recon, 1);
     r->arena = a;
     r->cfg = c;
     r->tape = tape_new(a);
-    for (int l = 0; l < c.layers; l++) {
-        Layer *k = &r->layers[l];
-        long in = l < 2 ? c.I : c.h, out = l == 0 ? c.I : l == c.layers - 1 ? c.O : c.h;
-        k->w = parameter(r, arena_print(a, "layers.%d.weight", l), DIMS(out, in), INIT_UNIFORM_FAN, 1);
-        k->b = parameter(r, arena_print(a, "layers.%d.bias", l), DIMS(out), INIT_UNIFORM, 1 / sqrt((double)in));
-        if (l == c.layers - 1) continue;
-        k->norm_w = parameter(r, arena_print(a, "norms.%d.weight", l), DIMS(out), INIT_CONSTANT, 1);
-        k->norm_b = parameter(r, arena_print(a, "norms.%d.bias", l), DIMS(out), INIT_CONSTANT, 0);
-    }
+    r->names = take(a, const char *, recon_net_parameters(&c));
+    r->all = take(a, Weight, recon_net_parameters(&c) + 4);
+    r->net = recon_net_new(a, &c, r, parameter);
     r->count = r->parameters;
     r->mean_in = statistic(r, "mean_post", c.I), r->std_in = statistic(r, "std_post", c.I);
     r->mean_out = statistic(r, "mean_pre", c.O), r->std_out = statistic(r, "std_pre", c.O);
@@ -74,6 +63,8 @@ long recon_parameters(const Recon *r) {
     for (size_t i = 0; i < r->parameters; i++) n += (long)tensor_count(r->all[i].tensor);
     return n;
 }
+
+static int tokens_out(const Recon *r, int T) { return r->cfg.kind == RECON_MIXER ? r->cfg.T_out : T; }
 
 // ---- normalisation
 
@@ -103,7 +94,7 @@ static void channel_statistics(float *mean, float *std, int C, int T, const uint
 
 void recon_normalise(Recon *r, const ReconData *d, const uint32_t *train, size_t n) {
     channel_statistics(r->mean_in, r->std_in, r->cfg.I, d->T, train, n, d->arg, d->input);
-    channel_statistics(r->mean_out, r->std_out, r->cfg.O, d->T, train, n, d->arg, d->target);
+    channel_statistics(r->mean_out, r->std_out, r->cfg.O, tokens_out(r, d->T), train, n, d->arg, d->target);
 }
 
 static void normalised(float *x, int T, int C, const float *mean, const float *std) {
@@ -111,31 +102,17 @@ static void normalised(float *x, int T, int C, const float *mean, const float *s
         for (int c = 0; c < C; c++) x[t * C + c] = (x[t * C + c] - mean[c]) / (std[c] + 1e-8f);
 }
 
-// ---- forward
-
-static Tensor forward(Run *run, const Recon *r, Tensor x, uint64_t step) {
-    for (int l = 0; l < r->cfg.layers; l++) {
-        const Layer *k = &r->layers[l];
-        x = linear(run, x, k->w, k->b);
-        if (l == r->cfg.layers - 1) break;
-        x = layernorm(run, x, k->norm_w, k->norm_b, 1e-5f);
-        x = activation(run, x, ACT_GELU);
-        x = dropout(run, x, (float)r->cfg.dropout, r->cfg.seed, step * LAYERS_MAX + (uint64_t)l);
-    }
-    return x;
-}
-
-// Images [from, from + n) of the list, normalised: input (n, T, I) and target (n, T, O).
+// Images [from, from + n) of the list, normalised: input (n, T, I) and target (n, T_out, O).
 static void batch_read(const Recon *r, Arena *a, const ReconData *d, const uint32_t *list, size_t n, Tensor *x, Tensor *y) {
-    int T = d->T, I = r->cfg.I, O = r->cfg.O;
+    int T = d->T, T_out = tokens_out(r, T), I = r->cfg.I, O = r->cfg.O;
     *x = tensor_take(a, DTYPE_F32, DIMS((long)n, T, I));
-    *y = tensor_take(a, DTYPE_F32, DIMS((long)n, T, O));
+    *y = tensor_take(a, DTYPE_F32, DIMS((long)n, T_out, O));
     for (size_t i = 0; i < n; i++) {
-        float *px = f32(*x) + i * (size_t)T * (size_t)I, *py = f32(*y) + i * (size_t)T * (size_t)O;
+        float *px = f32(*x) + i * (size_t)T * (size_t)I, *py = f32(*y) + i * (size_t)T_out * (size_t)O;
         d->input(d->arg, list[i], px);
         d->target(d->arg, list[i], py);
         normalised(px, T, I, r->mean_in, r->std_in);
-        normalised(py, T, O, r->mean_out, r->std_out);
+        normalised(py, T_out, O, r->mean_out, r->std_out);
     }
 }
 
@@ -147,7 +124,7 @@ static double loss_over(Recon *r, Arena *scratch, const ReconData *d, const uint
         Tensor x, y;
         batch_read(r, scratch, d, list + at, m, &x, &y);
         Run *run = run_new(scratch);
-        sum += (double)*f32(mean_squared(run, forward(run, r, x, 0), y)) * (double)m;
+        sum += (double)*f32(mean_squared(run, recon_net_forward(run, r->net, x, 0), y)) * (double)m;
         arena_release(scratch, mark);
     }
     return sum / (double)n;
@@ -169,7 +146,7 @@ static double one_epoch(Recon *r, Arena *scratch, const ReconData *d, const uint
         batch_read(r, scratch, d, list + at, m, &x, &y);
         Run *run = run_new(scratch);
         run->recorder = tape_recorder(r->tape);
-        Tensor loss = mean_squared(run, forward(run, r, x, (uint64_t)epoch * batches + b + 1), y);
+        Tensor loss = mean_squared(run, recon_net_forward(run, r->net, x, (uint64_t)epoch * batches + b + 1), y);
         sum += (double)*f32(loss) * (double)m;
         tape_backward(r->tape, scratch, loss, 1.0f / (float)c->accumulation);
         tape_begin(r->tape);
@@ -230,8 +207,8 @@ ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, si
     }
     ReconHistory h = {.best_loss = INFINITY};
     double *all_losses = losses ? losses : take_zero(kept, double, (size_t)c->epochs);
-    const char *recipe = arena_print(kept, "reconstructor A in %d out %d h %d layers %d dropout %g batch %d epochs %d patience %d lr %g decay %g delta %g warmup %d accumulation %d seed %llu faithful %d images %zu %zu",
-                                     c->I, c->O, c->h, c->layers, c->dropout, c->batch, c->epochs, c->patience, c->lr, c->decay, c->min_delta, c->warmup,
+    const char *recipe = arena_print(kept, "reconstructor %c in %d out %d h %d layers %d heads %d tokens %d %d dropout %g batch %d epochs %d patience %d lr %g decay %g delta %g warmup %d accumulation %d seed %llu faithful %d images %zu %zu",
+                                     "ABC"[c->kind], c->I, c->O, c->h, c->layers, c->heads, c->T_in, c->T_out, c->dropout, c->batch, c->epochs, c->patience, c->lr, c->decay, c->min_delta, c->warmup,
                                      c->accumulation, (unsigned long long)c->seed, c->faithful, n, m);
     CheckpointHead head;
     Checkpoint *earlier = fresh ? NULL : checkpoint_open(kept, path, recipe, &head);
@@ -269,8 +246,8 @@ void recon_predict(Recon *r, Arena *scratch, const float *input, int T, float *p
     Tensor x = tensor_take(scratch, DTYPE_F32, DIMS(1, T, I));
     memcpy(x.data, input, tensor_bytes(x));
     normalised(f32(x), T, I, r->mean_in, r->std_in);
-    Tensor y = forward(run_new(scratch), r, x, 0);
-    for (int t = 0; t < T; t++)
+    Tensor y = recon_net_forward(run_new(scratch), r->net, x, 0);
+    for (int t = 0; t < tokens_out(r, T); t++)
         for (int c = 0; c < O; c++) prediction[t * O + c] = f32(y)[t * O + c] * (r->std_out[c] + 1e-8f) + r->mean_out[c];
     arena_release(scratch, mark);
 }

@@ -1,15 +1,24 @@
 // recon.h: networks that rebuild what a connector was given from what it gave. Source: the connectors study, spec 5.
 //
-// Network A, token by token: Linear in-in, LayerNorm, GELU, dropout; Linear in-h, LayerNorm, GELU, dropout; Linear h-out.
+// Three networks (recon_net.c):
+//   A  token by token: Linear in-in, LayerNorm, GELU, dropout; Linear in-h, LayerNorm, GELU, dropout; Linear h-out
+//   B  Linear in-h, + positions, an encoder with norms last, Linear h-out, LayerNorm
+//   C  a two-layer network in-h, + positions, an encoder with norms first, a two-layer network along the tokens
+//      (T to T_out), a two-layer network h-out: for connectors that change the number of tokens
 // Letters: N images, T tokens, I and O channels in and out.
 #ifndef RETINA_TRAIN_RECON_H
 #define RETINA_TRAIN_RECON_H
 
 #include "optimiser.h"
 
+typedef enum { RECON_TOKENS, RECON_ENCODER, RECON_MIXER } ReconKind; // A, B, C
+
 typedef struct {
-    int I, O, h;     // h = min(hidden, max(I, O))
-    int layers;      // 3, or more: each further one is Linear h-h, LayerNorm, GELU, dropout
+    ReconKind kind;
+    int I, O, h;     // h = min(hidden, max(I, O)) for A
+    int layers;      // A: 3, or more: each further one is Linear h-h, LayerNorm, GELU, dropout; B, C: of the encoder
+    int heads;       // B (the original: 8 whatever was asked for), C (16)
+    int T_in, T_out; // B, C; 0 for A
     double dropout;
     int batch;       // images
     int epochs, patience;
@@ -21,12 +30,12 @@ typedef struct {
 
 typedef struct Recon Recon;
 
-// Tokens come by call, so that vectors may lie in many mapped files: image i's tokens, (T, I) and (T, O), f32.
+// Tokens come by call, so that vectors may lie in many mapped files: image i's tokens, (T, I) and (T_out, O), f32.
 typedef struct {
     void *arg;
     void (*input)(void *arg, size_t image, float *out);
     void (*target)(void *arg, size_t image, float *out);
-    int T;
+    int T; // of the input; the target has as many, or the network's T_out
 } ReconData;
 
 Recon *recon_new(Arena *a, ReconConfig config);
@@ -44,7 +53,7 @@ typedef struct {
 ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, size_t n, const uint32_t *validation, size_t m, const char *path,
                          bool fresh, double *losses); // losses: (epochs) validation loss of each, or NULL
 
-// prediction (T, O) in the target's units for one image's input (T, I).
+// prediction (T, or T_out, O) in the target's units for one image's input (T, I).
 void recon_predict(Recon *r, Arena *scratch, const float *input, int T, float *prediction);
 
 typedef struct {
