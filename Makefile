@@ -31,13 +31,13 @@ FOUND := cpu: $(MACHINE), $(shell $(CC) --version | head -n 1); cuda: $(if $(NVC
 # Short lines by default; V=1 shows the commands.
 Q := $(if $(V),,@)
 
-.SECONDARY:
-.PHONY: all test zoo help clean sanitize install format-check run_connectors
+.PRECIOUS: $(BUILD)/%.o
+.PHONY: all retina test zoo help clean sanitize install format-check run_connectors
 all: retina
 	@echo "$(FOUND)"
 
-retina: $(BUILD)/retina
-	@cp $< $@
+retina: $(BUILD)/retina # every set of flags has its own folder; ./retina is the one that was built last
+	@cmp -s $< $@ || cp $< $@
 
 $(BUILD)/retina: $(call object,$(COMMANDS)) $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)

@@ -74,12 +74,20 @@ typedef struct {
     void (*run)(Study *s);
 } Step;
 
+// Jobs of --shard i/n write into one folder, so merging is finding that nothing is missing.
+static void merge(Study *s) {
+    Vectors *v = vectors_open(s);
+    note("%zu pictures, %zu of them distinct, %zu that could not be read", v->N, v->groups.count, vectors_failed(s));
+}
+
 static const Step steps[] = {{"extract", "vectors before and after the connector", connectors_extract},
                              {"geometry", "neighbours, spectra, concentration", connectors_geometry},
                              {"recon", "rebuild the connector's input from its output", connectors_recon},
                              {"captions", "captions live, injected, rebuilt", connectors_captions},
-                             {"report", "report.html and table.tsv", connectors_report}};
+                             {"report", "report.html and table.tsv", connectors_report},
+                             {"merge", "check that the parts of all shards are there", merge}};
 #define STEPS (sizeof steps / sizeof *steps)
+#define WHOLE (STEPS - 1) // the study itself
 
 static void record(Study *s, double seconds) {
     Writer *w = writer_open(study_path(s, "run.txt"));
@@ -131,7 +139,7 @@ int run_connectors(int argc, char **argv) {
     s->options = options;
     s->option_count = sizeof options / sizeof *options;
     TextList rest;
-    options_parse("retina connectors [extract|geometry|recon|captions|report] [options]",
+    options_parse("retina connectors [extract|merge|geometry|recon|captions|report] [options]",
                   "How a connector changes the image representation; without a step, all of them.", options, s->option_count, argc, argv, &rest);
     if (rest.count > 1) die_usage("connectors: one step at a time; without a step, all are done");
     if (shard && (sscanf(shard, "%d/%d", &s->shard, &s->shards) != 2 || s->shard < 0 || s->shard >= s->shards)) die_usage("--shard %s: i/n with 0 <= i < n is wanted", shard);
@@ -160,10 +168,10 @@ int run_connectors(int argc, char **argv) {
             return 0;
         }
         const char *near = nearest_name(rest.items[0], names, STEPS);
-        die_usage("connectors %s: no such step; extract, geometry, recon, captions and report are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        die_usage("connectors %s: no such step; extract, merge, geometry, recon, captions and report are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
-    for (size_t i = 0; i < STEPS; i++) {
-        if (i == STEPS - 1) record(s, seconds_now() - started);
+    for (size_t i = 0; i < WHOLE; i++) {
+        if (i == WHOLE - 1) record(s, seconds_now() - started);
         steps[i].run(s);
         if (i == 2) s->fresh = false; // the network is made once
     }

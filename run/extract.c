@@ -136,6 +136,18 @@ static void columns_clear(Job *j) {
     }
 }
 
+static void failed_line(Job *j, char *line) {
+    grow((void **)&j->failed, &j->failed_room, j->failed_count + 1, sizeof *j->failed);
+    j->failed[j->failed_count++] = line;
+}
+
+static void failed(Job *j, const char *path, const char *reason) {
+    char *line = arena_print(j->arena, "%s", reason);
+    for (char *c = line; *c; c++)
+        if (*c == '"') *c = '\'';
+    failed_line(j, arena_print(j->arena, "%s,\"%s\"\n", path, line));
+}
+
 // ---- files
 
 static char *file_path(Job *j, size_t file, size_t files) {
@@ -159,7 +171,17 @@ static void put_converted(TensorsWriter *w, const char *name, const float *v, si
     }
 }
 
-static void file_finish(Job *j, const char *path, size_t from, size_t to) {
+// The failed pictures of this file, as lines of F.failed.csv: kept in its head, so that a continued run still lists them.
+static char *failed_text(Job *j, Arena *a, size_t first) {
+    size_t n = 1;
+    for (size_t i = first; i < j->failed_count; i++) n += strlen(j->failed[i]);
+    char *text = take(a, char, n), *end = text;
+    for (size_t i = first; i < j->failed_count; i++) end = stpcpy(end, j->failed[i]);
+    *end = 0;
+    return text;
+}
+
+static void file_finish(Job *j, const char *path, size_t from, size_t to, size_t first_failed) {
     Arena *a = arena_new("a file of taps");
     TensorPlan *plan = take_zero(a, TensorPlan, j->column_count * 2);
     size_t n = 0;
@@ -180,7 +202,8 @@ static void file_finish(Job *j, const char *path, size_t from, size_t to) {
         }
     }
     char *first = arena_print(a, "%zu", from), *last = arena_print(a, "%zu", to);
-    const char *metadata[] = {"model", j->model->dir, "digest", j->digest, "inputs_from", first, "inputs_to", last, "taps", j->taps_text, "version", "retina 0.1", NULL};
+    const char *metadata[] = {"model", j->model->dir, "digest", j->digest, "inputs_from", first, "inputs_to", last, "taps", j->taps_text,
+                              "failed", failed_text(j, a, first_failed), "version", "retina 0.1", NULL};
     TensorsWriter *w = tensors_create(a, path, plan, n, metadata);
     for (size_t i = 0; i < j->column_count; i++) {
         Column *c = &j->columns[i];
@@ -202,6 +225,12 @@ static bool file_valid(Job *j, const char *path, size_t from, size_t to) {
         Tensors *t = tensors_open(a, path);
         const char *digest = tensors_metadata(t, "digest"), *first = tensors_metadata(t, "inputs_from"), *last = tensors_metadata(t, "inputs_to");
         ok = digest && first && last && strcmp(digest, j->digest) == 0 && strtoul(first, NULL, 10) == from && strtoul(last, NULL, 10) == to;
+        const char *line = ok ? tensors_metadata(t, "failed") : NULL;
+        while (line && *line) {
+            size_t n = strcspn(line, "\n") + 1;
+            failed_line(j, arena_text(j->arena, line, n));
+            line += n;
+        }
         tensors_close(t);
         trap_end(&trap);
     }
@@ -213,14 +242,6 @@ static bool file_valid(Job *j, const char *path, size_t from, size_t to) {
 
 static size_t picture_of(const Job *j, size_t i) { return j->pictures.count == 1 ? 0 : i; }
 static size_t prompt_of(const Job *j, size_t i) { return j->prompt_count == 1 ? 0 : i; }
-
-static void failed(Job *j, const char *path, const char *reason) {
-    grow((void **)&j->failed, &j->failed_room, j->failed_count + 1, sizeof *j->failed);
-    char *line = arena_print(j->arena, "%s", reason);
-    for (char *c = line; *c; c++)
-        if (*c == '"') *c = '\'';
-    j->failed[j->failed_count++] = arena_print(j->arena, "%s,\"%s\"\n", path, line);
-}
 
 typedef struct {
     const Job *job;
@@ -471,6 +492,7 @@ int run_extract(int argc, char **argv) {
             progress_resume(&bar, to);
             continue;
         }
+        size_t first_failed = j->failed_count;
         columns_clear(j);
         if (j->ready) {
             long N = tensor_given(j->pixels) && !tensor_given(j->ids) ? j->pixels.shape[0] : 1;
@@ -486,7 +508,7 @@ int run_extract(int argc, char **argv) {
         } else {
             run_inputs(j, scratch, from, to, &bar);
         }
-        file_finish(j, path, from, to);
+        file_finish(j, path, from, to, first_failed);
     }
     progress_end(&bar);
     if (files > 1) {

@@ -63,6 +63,8 @@ static void print_human(Arena *a, const Model *m) {
         }
     }
     if (m->family->generates) printf("chat          %s\n", chat_family_name(chat_load(a, m->dir).family));
+    Inputs in = m->family->example(a, m, 0, 0, 0);
+    printf("scratch       %s MB for one forward of one input\n", real_text((double)(model_scratch(a, m, &in) / 10000) / 100, t));
     printf("studies       %s\n", m->image_token >= 0 ? "connectors, verbalize" : strcmp(m->family->name, "clip") == 0 ? "ex2 (scorer), verbalize, connectors (reference)" : "");
 }
 
