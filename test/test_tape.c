@@ -4,8 +4,9 @@
 // Central differences in float: the loss sum(r * out), r random, is summed in double; steps of 2^-4 and 2^-5 with
 // Richardson's extrapolation leave an error of h^4 and rounding of 1e-7 / h: about 1e-5 of the gradient's size for the
 // smooth operations on values of size one. ALLOW below is 20 times what was measured for the worst of them.
-// It caught, broken on purpose: dW with x and g exchanged, the mean term of layernorm dropped, 1/C instead of 1/n in
-// rmsnorm, heads of a group mapped cyclically, the rotation not turned back, dropout without its factor.
+// It caught, broken on purpose: dW with x and g exchanged, the mean term of layernorm dropped, sums for means in the
+// norms, heads of a group mapped cyclically, the rotation not turned back, the softmax's sum dropped, dropout without
+// its factor, rows under rows_put not hidden, rows without a target counted, a gradient's buffer taken over twice.
 #include <math.h>
 #include <string.h>
 

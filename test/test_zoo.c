@@ -76,5 +76,6 @@ int main(void) {
     test_merges(a, MERGES_LLAMA);
     test_again(a, "clip", 2);
     test_again(a, "llava", 1);
+    arena_free(a);
     return check_end();
 }

@@ -108,7 +108,7 @@ typedef struct {
 
 // One softmax over n logits; its gradient times `weight`.
 static double softmax_part(const float *x, int n, int target, double weight, float *d, int *chosen) {
-    double z[16], p[16];
+    double z[16] = {0}, p[16];
     for (int i = 0; i < n; i++) z[i] = x[i];
     double loss = softmax_loss(z, n, 1, target, p);
     for (int i = 0; i < n; i++) d[i] = (float)(weight * (p[i] - (i == target)));

@@ -22,8 +22,10 @@ struct Tape {
     size_t parameter_room;
     OpRecord *lines;
     size_t line_count, line_room;
-    Arena *inner; // temporaries of one operation's gradient
 };
+
+// Temporaries of one operation's gradient, for all tapes of the process: its pages stay warm from step to step.
+static Arena *inner;
 
 typedef struct Buffer {
     struct Buffer *next;
@@ -62,7 +64,7 @@ Tape *tape_new(Arena *a) {
     Tape *t = take_zero(a, Tape, 1);
     t->recorder.record = tape_record;
     t->arena = a;
-    t->inner = arena_new("one gradient"); // for the life of the process: few tapes are ever made
+    if (!inner) inner = arena_new("one gradient");
     t->node_room = 1024, t->line_room = 1024, t->parameter_room = 256;
     t->nodes = take(a, Node, t->node_room);
     t->lines = take(a, OpRecord, t->line_room);
@@ -160,7 +162,7 @@ void gradient_pass(Backward *w, Tensor x, const OpRecord *op, const float *g) {
         for (size_t i = 0; i < count; i++) d[i] += g[i];
 }
 
-float *scratch_floats(Backward *w, size_t n) { return take(w->tape->inner, float, n); }
+float *scratch_floats(Backward *w, size_t n) { return take(inner, float, n); }
 
 // ---- the walk
 
@@ -191,7 +193,7 @@ void tape_backward(Tape *t, Arena *scratch, Tensor loss, float weight) {
         tape_seed(t, scratch, loss, &weight);
     }
     Backward w = {.tape = t, .arena = scratch};
-    Mark inner = arena_mark(t->inner);
+    Mark mark = arena_mark(inner);
     for (size_t i = t->line_count; i-- > 0;) {
         const OpRecord *op = &t->lines[i];
         float *g = t->nodes[op->out.node].gradient;
@@ -199,7 +201,7 @@ void tape_backward(Tape *t, Arena *scratch, Tensor loss, float weight) {
         need((size_t)op->kind < sizeof backward_of / sizeof *backward_of && backward_of[op->kind], "no gradient for operation %d",
              (int)op->kind);
         backward_of[op->kind](&w, op, g);
-        arena_release(t->inner, inner);
+        arena_release(inner, mark);
         Node *out = &t->nodes[op->out.node];
         if (out->keep || !out->gradient) continue;
         buffer_give(&w, out->gradient, out->count);

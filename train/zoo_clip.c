@@ -355,7 +355,10 @@ const char *zoo_clip(Arena *a, const ZooOptions *o) {
             if (*scale > (float)LOGIT_SCALE_MAX) *scale = (float)LOGIT_SCALE_MAX;
             int64_t at = s->adam->step;
             if (stage == 0 && at == SUM_AT) journey_note(j, "sum20 %s", trainee_checksum(a, t));
-            if (o->stop_after && stage == 0 && at == o->stop_after) return trainee_checksum(a, t);
+            if (o->stop_after && stage == 0 && at == o->stop_after) {
+                arena_free(step);
+                return trainee_checksum(a, t);
+            }
             mean.patches += l.patches / EVERY, mean.pairs += l.pairs / EVERY, mean.hard += l.hard / EVERY;
             mean.shape_right += l.shape_right / EVERY, mean.pairs_right += l.pairs_right / EVERY, mean.hard_right += l.hard_right / EVERY;
             if (at % EVERY == 0) {
@@ -370,6 +373,7 @@ const char *zoo_clip(Arena *a, const ZooOptions *o) {
     }
     trainee_round(t);
     trainee_save(step, t, o->out);
+    arena_free(step);
     Score scores[16];
     size_t n = scores_make(a, t, tok, o->seed, scores);
     scores_print(scores, n);

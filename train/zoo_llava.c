@@ -228,7 +228,10 @@ const char *zoo_llava(Arena *a, const ZooOptions *o) {
             adam_update(s->adam, schedule_cosine(stage_lr[stage], s->adam->step, WARMUP, steps[stage], 0.02));
             int64_t at = s->adam->step;
             if (stage == 0 && at == SUM_AT) journey_note(j, "sum20 %s", trainee_checksum(a, t));
-            if (o->stop_after && stage == 0 && at == o->stop_after) return trainee_checksum(a, t);
+            if (o->stop_after && stage == 0 && at == o->stop_after) {
+                arena_free(step);
+                return trainee_checksum(a, t);
+            }
             mean.captions += l.captions / EVERY, mean.answers += l.answers / EVERY;
             if (at % EVERY == 0) {
                 journey_note(j, "stage %d step %lld captions %.4f answers %.4f", stage, (long long)at, mean.captions, mean.answers);
@@ -241,6 +244,7 @@ const char *zoo_llava(Arena *a, const ZooOptions *o) {
     }
     trainee_round(t);
     trainee_save(step, t, o->out);
+    arena_free(step);
     Score scores[32];
     size_t n = llava_scores(a, t, &who, o->seed, scores);
     scores_print(scores, n);
