@@ -97,10 +97,15 @@ static void record(Study *s, double seconds) {
     writer_close(w);
 }
 
+// The small models of the zoo know only the words that they were trained with.
+static const char *study_prompt(Arena *a, const char *model_dir) {
+    const char *zoo = path_join(a, model_dir, "ZOO.json"), *own = file_exists(zoo) ? json_text_or(json_read(a, zoo), "prompt", NULL) : NULL;
+    return own ? own : "Describe this image in one detailed sentence, focusing on the main objects, attributes, and scene.";
+}
+
 int run_connectors(int argc, char **argv) {
     Study study = {.arena = arena_new("connectors"), .model_dir = "data/zoo/llava", .out = "out/connectors", .topk = 100, .part_size = 64, .batch = 8,
-                   .captions = 32, .max_new = 64, .epochs = 20, .hidden = 2048, .layers = 3, .seed = 42, .shards = 1,
-                   .prompt = "Describe this image in one detailed sentence, focusing on the main objects, attributes, and scene."};
+                   .captions = 32, .max_new = 64, .epochs = 20, .hidden = 2048, .layers = 3, .seed = 42, .shards = 1};
     Study *s = &study;
     const char *shard = NULL;
     int threads = 0, device = 0, dtype = 0;
@@ -125,7 +130,7 @@ int run_connectors(int argc, char **argv) {
         {"num-layers", OPT_INT, &s->layers, "of the reconstructor", NULL},
         {NULL, OPT_FLAG, NULL, "captions", NULL},
         {"captions", OPT_INT, &s->captions, "test pictures that get captions", NULL},
-        {"prompt", OPT_TEXT, &s->prompt, "the user's words", NULL},
+        {"prompt", OPT_TEXT, &s->prompt, "the user's words; default: what ZOO.json of a small model says, else the study's", NULL},
         {"max-new-tokens", OPT_INT, &s->max_new, "of a caption", NULL},
         {NULL, OPT_FLAG, NULL, "running", NULL},
         {"faithful", OPT_FLAG, &s->faithful, "the original's split and schedule, its defects included", NULL},
@@ -146,6 +151,7 @@ int run_connectors(int argc, char **argv) {
     if (s->part_size < 1 || s->batch < 1 || s->topk < 1 || s->captions < 1 || s->max_new < 1 || s->epochs < 1 || s->hidden < 1 || s->layers < 3 || s->count < 0 || threads < 0)
         die_usage("connectors: a count that is too small; --help tells the defaults");
     if (threads) threads_set(threads);
+    if (!s->prompt) s->prompt = study_prompt(s->arena, s->model_dir);
     need(device != 2, "--device cuda: this build has no CUDA; use --device cpu");
     s->from_world = s->images == NULL;
     if (s->image_size == 0) {

@@ -180,6 +180,7 @@ static void write_zoo(Arena *a, const ZooOptions *o, Journey *j, const char *rec
     char value[64];
     json_open(out, NULL, '{');
     json_put_text(out, "name", "llava");
+    json_put_text(out, "prompt", DESCRIBE); // for captions: it knows no other words for them
     json_put_text(out, "recipe", recipe);
     json_put_int(out, "seed", (int64_t)o->seed);
     json_put_int(out, "percent of the recipe's steps", o->steps);
