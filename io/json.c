@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "held.h"
+#include "utf8.h"
 
 #define DEPTH_MAX 64
 #define INDEX_FROM 16 // objects with fewer keys are searched in order
@@ -58,25 +59,6 @@ static int hex4(Parser *p) {
     return v;
 }
 
-static char *put_utf8(char *o, unsigned c) {
-    if (c < 0x80) *o++ = (char)c;
-    else if (c < 0x800) *o++ = (char)(0xC0 | c >> 6), *o++ = (char)(0x80 | (c & 63));
-    else if (c < 0x10000) *o++ = (char)(0xE0 | c >> 12), *o++ = (char)(0x80 | (c >> 6 & 63)), *o++ = (char)(0x80 | (c & 63));
-    else *o++ = (char)(0xF0 | c >> 18), *o++ = (char)(0x80 | (c >> 12 & 63)), *o++ = (char)(0x80 | (c >> 6 & 63)), *o++ = (char)(0x80 | (c & 63));
-    return o;
-}
-
-// Length of the valid UTF-8 sequence at s (2..4 bytes, no overlong, no surrogate), or 0.
-static int utf8_length(const unsigned char *s, size_t left) {
-    unsigned c = s[0];
-    int n = c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
-    if (n == 0 || left < (size_t)n) return 0;
-    for (int i = 1; i < n; i++)
-        if ((s[i] & 0xC0) != 0x80) return 0;
-    if ((c == 0xE0 && s[1] < 0xA0) || (c == 0xED && s[1] > 0x9F) || (c == 0xF0 && s[1] < 0x90) || (c == 0xF4 && s[1] > 0x8F)) return 0;
-    return n;
-}
-
 // The text that begins at p->at, decoded and closed by 0, into `out` or, when that is NULL, into the arena.
 static const char *parse_text(Parser *p, char *out, size_t *length) {
     p->at++; // the opening quote
@@ -109,7 +91,7 @@ static const char *parse_text(Parser *p, char *out, size_t *length) {
                 } else if (u >= 0xD800 && u <= 0xDFFF) {
                     u = 0xFFFD;
                 }
-                o = put_utf8(o, u);
+                o = utf8_put(o, u);
                 break;
             }
             default: bad(p, "an unknown escape");

@@ -41,9 +41,54 @@ def safetensors_files():
     save_file(unusual, path("float8.safetensors"))
 
 
+def reprs():
+    """Doubles and floats as bits, and Python's (numpy's) shortest decimal: edges, random bits, and every power of two
+    for which rounding to 16 (float: 7 or 8) digits does not read back while another decimal of that length does."""
+    rng = np.random.default_rng(1)
+    reals = [0.0, -0.0, 1.0, 0.1, 1 / 3, 1e15, 1e16, 123456789012345680.0, 9999999999999998.0, 1e-4, 1e-5, 0.00012345, 5e-324, 2.2250738585072014e-308,
+             1.7976931348623157e308, float("nan"), float("inf"), float("-inf"), 100000.0, 1e22, 1e23, 4503599627370497.5, 2.0**53, 2.0**53 + 2]
+    reals += [float(x) for x in rng.integers(0, 2**64, 300, dtype=np.uint64).view(np.float64)]
+    reals += [float(x) for x in np.round(rng.normal(size=100), 4)]
+    reals += [2.0**e for e in range(-1074, 1024) if float("%.16g" % 2.0**e) != 2.0**e and len(repr(2.0**e).split("e")[0].replace(".", "").strip("0")) <= 16]
+    floats = [np.float32(x) for x in [0.1, 1 / 3, 16777216, 1e-5, 1e16, 3.4028235e38, 1e-45, 123456790]]
+    floats += list(rng.integers(0, 2**32, 300, dtype=np.uint32).view(np.float32))
+    floats += [np.float32(2.0) ** e for e in range(-149, 128) if np.float32("%.7g" % 2.0**e) != np.float32(2.0**e) or np.float32("%.8g" % 2.0**e) != np.float32(2.0**e)]
+    with open(path("repr.txt"), "w") as f:
+        for x in reals:
+            f.write("%016x %r\n" % (int(np.float64(x).view(np.uint64)), x))
+        for x in floats:
+            shortest = repr(float(np.format_float_scientific(x, unique=True)))  # the same digits in Python's form
+            f.write("%08x %s\n" % (int(x.view(np.uint32)), shortest))
+
+
+def tables():
+    import json
+    import pandas as pd
+
+    texts = ["plain", "a, b", 'she said "no"', "two\nlines", "dos\r\nlines", "old\rmac", " spaces ", "", "na\u00efve \u732b \U0001f408", "#", "'", '"', ",", "\t",
+             "ends in \r", "\rbegins so", "000010000", "x" * 5000]
+    n = len(texts)
+    frame = pd.DataFrame({
+        "key": [f"{i:09d}" for i in range(n)],
+        "text": texts,
+        "real": [0.1, 1e16, -1e-5, float("nan"), float("inf"), -float("inf"), 1 / 3, 100000.0, 0.0, -0.0] + [float(i) for i in range(n - 10)],
+        "whole": list(range(n)),
+        "gaps": [float(i) if i % 3 else float("nan") for i in range(n)],
+        "truth": [i % 2 == 0 for i in range(n)],
+    })
+    frame.to_csv(path("pandas.csv"), index=False)
+    frame.to_csv(path("pandas.tsv"), index=False, sep="\t")
+    frame.to_csv(path("index.csv"), index=True, lineterminator="\r\n", encoding="utf-8-sig")
+    rows = [[None if isinstance(v, float) and v != v else repr(v) if isinstance(v, float) else v for v in row] for row in frame.values.tolist()]
+    with open(path("tables.json"), "w") as f:
+        json.dump({"columns": list(frame.columns), "rows": rows}, f, indent=0)
+
+
 def main():
     torch.set_num_threads(1)
     safetensors_files()
+    reprs()
+    tables()
 
 
 main()
