@@ -32,7 +32,7 @@ FOUND := cpu: $(MACHINE), $(shell $(CC) --version | head -n 1); cuda: $(if $(NVC
 Q := $(if $(V),,@)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: all retina test zoo help clean sanitize install format-check run_connectors
+.PHONY: all retina test zoo help clean sanitize install format-check bench run_connectors
 all: retina
 	@echo "$(FOUND)"
 
@@ -85,6 +85,10 @@ STUDY_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(IMAGES),--images $(IMAGES
 run_connectors: retina
 	./retina connectors $(STUDY_OPTIONS)
 
+# Ratios against peers in one run: make bench PEERS=DIR_OF_A_PYTHON_ENVIRONMENT
+bench: retina
+	./retina bench $(if $(PEERS),--peers $(PEERS)) $(ARGS)
+
 # ---- checks that are not tests
 # Every test under AddressSanitizer and UndefinedBehaviorSanitizer, or those named: make sanitize ONLY="io jpeg"
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -107,6 +111,7 @@ help:
 	@echo "make run_connectors        what a connector does to an image: study on the shipped small model"
 	@echo "  MODEL=DIR IMAGES=PATH OUT=DIR ARGS='--count 1000'   … on a real model and real pictures"
 	@echo "make zoo                   train the small models again and compare them with data/zoo, byte by byte"
+	@echo "make bench [PEERS=VENV]    speed of the products against the machine and PyTorch"
 	@echo "make fuzz TARGET=jpeg RUNS=200000   damaged input for one parser"
 	@echo "make sanitize [ONLY='io jpeg']      tests under AddressSanitizer and UBSan"
 	@echo "make format-check          how far the code is from .clang-format"

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench.h"
 #include "chat.h"
 #include "connectors.h"
 #include "decode.h"
@@ -36,6 +37,7 @@ static const struct {
     {"world", "draw the procedural world: pictures, captions, questions", run_world},
     {"zoo", "train a small model of the zoo on that world", run_zoo},
     {"random", "a complete model directory with random weights", run_random},
+    {"bench", "how fast the products are, against the machine and a peer", run_bench},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
