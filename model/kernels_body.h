@@ -130,36 +130,31 @@ INLINE V vact(V x, Act act) {
     return x;
 }
 
-#define EACH(name, expression, ...)                                                                \
-    static void name(float *out, const float *in, long n, __VA_ARGS__) {                           \
+// out[i] = expression of x over n elements.
+#define RANGE(out, in, n, expression)                                                              \
+    do {                                                                                           \
         long i = 0;                                                                                \
-        for (; i + LANES <= n; i += LANES) {                                                       \
-            V x = load(in + i);                                                                    \
-            store(out + i, expression);                                                            \
+        for (; i + LANES <= (n); i += LANES) {                                                     \
+            V x = load((in) + i);                                                                  \
+            store((out) + i, expression);                                                          \
         }                                                                                          \
-        if (i < n) {                                                                               \
-            V x = load_part(in + i, n - i, 0);                                                     \
-            store_part(out + i, expression, n - i);                                                \
+        if (i < (n)) {                                                                             \
+            V x = load_part((in) + i, (n) - i, 0);                                                 \
+            store_part((out) + i, expression, (n) - i);                                            \
         }                                                                                          \
-    }
+    } while (0)
 
-EACH(exp_all, vexp(x), int unused __attribute__((unused)))
-EACH(softcap_all, all(cap) * vtanh(x / all(cap)), float cap)
-EACH(gelu_all, vact(x, ACT_GELU), int unused __attribute__((unused)))
-EACH(gelu_tanh_all, vact(x, ACT_GELU_TANH), int unused __attribute__((unused)))
-EACH(quick_gelu_all, vact(x, ACT_QUICK_GELU), int unused __attribute__((unused)))
-EACH(silu_all, vact(x, ACT_SILU), int unused __attribute__((unused)))
-EACH(other_all, vact(x, act), Act act)
+static void exp_table(float *out, const float *in, long n) { RANGE(out, in, n, vexp(x)); }
 
-static void exp_table(float *out, const float *x, long n) { exp_all(out, x, n, 0); }
+static void softcap_table(float *out, const float *in, long n, float cap) { RANGE(out, in, n, all(cap) * vtanh(x / all(cap))); }
 
-static void activate_table(float *out, const float *x, long n, Act act) {
-    switch (act) {
-    case ACT_GELU: gelu_all(out, x, n, 0); break;
-    case ACT_GELU_TANH: gelu_tanh_all(out, x, n, 0); break;
-    case ACT_QUICK_GELU: quick_gelu_all(out, x, n, 0); break;
-    case ACT_SILU: silu_all(out, x, n, 0); break;
-    default: other_all(out, x, n, act);
+static void activate_table(float *out, const float *in, long n, Act act) {
+    switch (act) { // one loop per activation, without a choice inside
+    case ACT_GELU: RANGE(out, in, n, vact(x, ACT_GELU)); break;
+    case ACT_GELU_TANH: RANGE(out, in, n, vact(x, ACT_GELU_TANH)); break;
+    case ACT_QUICK_GELU: RANGE(out, in, n, vact(x, ACT_QUICK_GELU)); break;
+    case ACT_SILU: RANGE(out, in, n, vact(x, ACT_SILU)); break;
+    default: RANGE(out, in, n, vact(x, act));
     }
 }
 
@@ -410,5 +405,5 @@ static void pack_table(float *out, const Gemm *g, long k0, long kn, long n0) {
 
 const KernelTable TABLE = {.MR = TILE_ROWS, .NR = TILE_VECTORS * LANES, .tile = tile_table, .pack_b = pack_table,
                            .layernorm = layernorm_table, .rmsnorm = rmsnorm_table, .l2norm = l2norm_table,
-                           .softmax = softmax_table, .activate = activate_table, .exp = exp_table, .softcap = softcap_all,
+                           .softmax = softmax_table, .activate = activate_table, .exp = exp_table, .softcap = softcap_table,
                            .sum = sum_table, .dot = dot_table, .widen = widen_table};
