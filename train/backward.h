@@ -15,7 +15,6 @@ float *gradient_into(Backward *w, Tensor x, bool *fresh);
 float *gradient_zeroed(Backward *w, Tensor x);
 // x takes over the gradient of the output as it is (the output's buffer changes hands); or adds it.
 void gradient_pass(Backward *w, Tensor x, const OpRecord *op, const float *g);
-bool gradient_wanted(Tensor x);
 
 float *scratch_floats(Backward *w, size_t n); // until the operation's gradient is done
 // A matrix as f32: the tensor's own numbers, or a widened copy in scratch.

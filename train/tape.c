@@ -10,7 +10,6 @@
 typedef struct {
     float *gradient;
     size_t count;
-    bool keep; // a parameter or a watched tensor: its buffer does not change hands
 } Node;
 
 struct Tape {
@@ -39,12 +38,12 @@ struct Backward {
     Buffer *spare;
 };
 
-static int node_add(Tape *t, size_t count, bool keep) {
+static int node_add(Tape *t, size_t count) {
     if (t->node_count == t->node_room) {
         t->nodes = arena_grow(t->arena, t->nodes, t->node_count, t->node_room * 2, sizeof *t->nodes);
         t->node_room *= 2;
     }
-    t->nodes[t->node_count] = (Node){.count = count, .keep = keep};
+    t->nodes[t->node_count] = (Node){.count = count};
     return (int)t->node_count++;
 }
 
@@ -56,7 +55,7 @@ static int tape_record(Recorder *self, const OpRecord *op) {
     }
     OpRecord *line = &t->lines[t->line_count++];
     *line = *op;
-    line->out.node = node_add(t, tensor_count(op->out), false);
+    line->out.node = node_add(t, tensor_count(op->out));
     return line->out.node;
 }
 
@@ -83,7 +82,7 @@ Tensor tape_parameter(Tape *t, Tensor data) {
         t->parameters = arena_grow(t->arena, t->parameters, t->parameter_count, t->parameter_room * 2, sizeof *t->parameters);
         t->parameter_room *= 2;
     }
-    data.node = node_add(t, tensor_count(data), true);
+    data.node = node_add(t, tensor_count(data));
     t->nodes[data.node].gradient = take_zero(t->arena, float, tensor_count(data));
     t->parameters[t->parameter_count++] = data;
     return data;
@@ -98,12 +97,6 @@ float *tape_gradient(const Tape *t, Tensor x) {
 
 void tape_zero(Tape *t) {
     for (size_t i = 1; i <= t->parameter_count; i++) memset(t->nodes[i].gradient, 0, t->nodes[i].count * sizeof(float));
-}
-
-Tensor tape_watch(Tape *t, Tensor x) {
-    if (x.node) t->nodes[x.node].keep = true;
-    else x.node = node_add(t, tensor_count(x), true);
-    return x;
 }
 
 void tape_begin(Tape *t) {
@@ -129,8 +122,6 @@ static void buffer_give(Backward *w, float *numbers, size_t count) {
     w->spare = b;
 }
 
-bool gradient_wanted(Tensor x) { return x.node != 0; }
-
 float *gradient_into(Backward *w, Tensor x, bool *fresh) {
     if (!x.node) return NULL;
     Node *n = &w->tape->nodes[x.node];
@@ -149,7 +140,7 @@ float *gradient_zeroed(Backward *w, Tensor x) {
 void gradient_pass(Backward *w, Tensor x, const OpRecord *op, const float *g) {
     if (!x.node) return;
     Node *n = &w->tape->nodes[x.node], *out = &w->tape->nodes[op->out.node];
-    if (!n->gradient && !out->keep && out->gradient == g && n->count == out->count) {
+    if (!n->gradient && out->gradient == g && n->count == out->count) {
         n->gradient = out->gradient; // the last reader of g takes it
         out->gradient = NULL;
         return;
@@ -203,7 +194,7 @@ void tape_backward(Tape *t, Arena *scratch, Tensor loss, float weight) {
         backward_of[op->kind](&w, op, g);
         arena_release(inner, mark);
         Node *out = &t->nodes[op->out.node];
-        if (out->keep || !out->gradient) continue;
+        if (!out->gradient) continue; // an input took it over
         buffer_give(&w, out->gradient, out->count);
         out->gradient = NULL;
     }

@@ -31,9 +31,6 @@ Tensor tape_parameter_at(const Tape *t, size_t i); // in the order in which they
 float *tape_gradient(const Tape *t, Tensor x);     // of a parameter; NULL when x is none
 void tape_zero(Tape *t);                           // the parameters' gradients
 
-// A tensor that is no parameter but whose gradient is wanted (tests, several losses). Lasts until tape_begin.
-Tensor tape_watch(Tape *t, Tensor x);
-
 // Adds `g` (as many numbers as x has) to the gradient of x before tape_backward: for losses that are computed
 // outside of the operations (losses.h). A tensor without a node is ignored.
 void tape_seed(Tape *t, Arena *scratch, Tensor x, const float *g);
