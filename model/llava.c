@@ -26,7 +26,10 @@ static Llava *load_parts(Arena *a, const Json *c, Weights *w) {
     static const Json empty = {.kind = JSON_OBJECT, .source = "config.json"};
     Llava *m = take_zero(a, Llava, 1);
     const Json *vision = json_get(c, "vision_config"), *text = json_get(c, "text_config");
-    need(vision, "config.json: vision_config is missing");
+    // Only a whole vision_config that is missing means the large tower; keys that one leaves out are CLIP's defaults.
+    static const char large[] = "{\"hidden_size\": 1024, \"intermediate_size\": 4096, \"num_hidden_layers\": 24, \"num_attention_heads\": 16, "
+                                "\"image_size\": 336, \"patch_size\": 14}";
+    if (!vision) vision = json_parse(a, large, sizeof large - 1, "LLaVA's default vision_config");
     const char *kind = json_text_or(vision, "model_type", "clip_vision_model");
     need(strcmp(kind, "clip_vision_model") == 0, "config.json: a vision tower of type \"%s\"; clip_vision_model can be run inside LLaVA", kind);
     m->vision = clip_vision_load(a, vision, w, "model.vision_tower.", weights_has(w, true, "model.vision_tower.post_layernorm.weight"));
