@@ -29,32 +29,6 @@ static const DenseKernels *kernels(void) {
     return &dense_plain_kernels;
 }
 
-// Rows [i0, i0 + rows) and depth [k0, k0 + depth) of m, as panels of `width` rows: for each k, width
-// numbers. The last panel is filled up with zeros.
-static void pack(double *out, Dense m, int i0, int rows, int k0, int depth, int width) {
-    for (int p = 0; p < rows; p += width, out += (size_t)depth * width) {
-        int real = rows - p < width ? rows - p : width;
-        ptrdiff_t at = (i0 + p) * m.row + k0 * m.col;
-        if (real < width) memset(out, 0, sizeof(double) * (size_t)depth * width);
-        if (m.col == 1) { // along k in memory: a transposition
-            for (int i = 0; i < real; i++, at += m.row) {
-                if (m.f)
-                    for (int k = 0; k < depth; k++) out[(size_t)k * width + i] = m.f[at + k];
-                else
-                    for (int k = 0; k < depth; k++) out[(size_t)k * width + i] = m.d[at + k];
-            }
-        } else {
-            for (int k = 0; k < depth; k++, at += m.col) {
-                double *o = out + (size_t)k * width;
-                if (m.f)
-                    for (int i = 0; i < real; i++) o[i] = m.f[at + i * m.row];
-                else
-                    for (int i = 0; i < real; i++) o[i] = m.d[at + i * m.row];
-            }
-        }
-    }
-}
-
 typedef struct {
     double *c;
     ptrdiff_t ldc;
@@ -92,8 +66,8 @@ static void blocks(void *arg, size_t begin, size_t end) {
         if (job->lower && j0 > i0 + m - 1) continue;
         for (int k0 = 0; k0 < job->K; k0 += DEPTH) {
             int depth = job->K - k0 < DEPTH ? job->K - k0 : DEPTH;
-            pack(packed_a, job->a, i0, m, k0, depth, mr);
-            pack(packed_b, job->b, j0, n, k0, depth, nr);
+            kernel->pack(packed_a, job->a, i0, m, k0, depth, mr);
+            kernel->pack(packed_b, job->b, j0, n, k0, depth, nr);
             for (int j = 0; j < n; j += nr)
                 for (int i = 0; i < m; i += mr) {
                     if (job->lower && j0 + j > i0 + i + mr - 1) continue;

@@ -6,6 +6,9 @@
 
 typedef struct {
     int mr, nr; // the tile: mr rows of a by nr rows of b; both divide DENSE_BLOCK
+    // Rows [i0, i0 + rows) and depth [k0, k0 + depth) of m, as panels of `width` rows: for each k, width numbers. The
+    // last panel is filled up with zeros.
+    void (*pack)(double *out, Dense m, int i0, int rows, int k0, int depth, int width);
     void (*tile)(double *out, const double *a, const double *b, int K);
     double (*dot)(const double *a, const double *b, size_t n);
     void (*symmetric)(double *y, const double *s, ptrdiff_t ld, const double *v, int n);

@@ -22,7 +22,7 @@ typedef struct {
     double (*dot)(const float *a, const float *b, size_t n);
 } KnnKernels;
 
-enum { KNN_BLOCK = 192, KNN_DEPTH = 128 };
+enum { KNN_BLOCK = 192, KNN_DEPTH = 64 };
 
 extern const KnnKernels knn_plain_kernels, knn_avx2_kernels, knn_avx512_kernels;
 

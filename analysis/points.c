@@ -1,6 +1,6 @@
 // points.c: see points.h.
 //
-// Bound: C products in float, summed in parts of D = 128 and those in order, have an error below (D + C / D + 2) u |q||g|,
+// Bound: C products in float, summed in parts of D = 64 and those in order, have an error below (D + C / D + 2) u |q||g|,
 // u = 2^-24; rounding the operands adds 2 u |q||g|, the lift 2 u |lift|. With 16 more and 8 in place of 2, the arithmetic
 // on the bounds themselves is covered too.
 #include "points.h"
@@ -36,8 +36,6 @@ const KnnKernels *knn_kernels(void) {
     return &knn_plain_kernels;
 }
 
-#define NOTHING 1e-36f // more than float products that fall below the smallest float can add up to
-
 // ---- preparation
 
 typedef struct {
@@ -70,7 +68,8 @@ static void scale_range(void *arg, size_t begin, size_t end) {
         const float *x = s->x + r * (size_t)s->C;
         double most = 0, poison = 0;
         for (int k = 0; k < s->C; k++) {
-            most = fmax(most, fabs(x[k]));
+            double size = fabs(x[k]);
+            most = size > most ? size : most;
             poison += x[k] * 0; // NaN as soon as one number is not finite
         }
         if (s->metric == KNN_COSINE) most = 1 / fmax(sqrt(knn_kernels()->dot(x, x, (size_t)s->C)), 1e-12);
@@ -165,7 +164,7 @@ void points_lift(Arena *a, Points *s, const double *mean) {
     for (size_t r = 0; r < s->N; r++) low = fmin(low, s->exact_lift[r]), high = fmax(high, s->exact_lift[r]);
     for (size_t r = 0; r < s->N; r++) {
         double lift = s->exact_lift[r] - (low / 2 + high / 2);
-        s->lift[r] = (float)(lift + 8 * 0x1p-24 * fabs(lift) + NOTHING); // an upper bound
+        s->lift[r] = (float)(lift + 8 * 0x1p-24 * fabs(lift) + POINTS_NOTHING); // an upper bound
     }
     for (size_t r = s->N; r < s->rows; r++) s->lift[r] = -INFINITY; // the filling is near nobody
 }
@@ -177,7 +176,3 @@ void points_pack(Arena *a, Points *s) {
 }
 
 void points_pack_queries(float *out, const Points *s, size_t first) { pack(out, s, first, KNN_BLOCK, knn_kernels()->mr); }
-
-float points_spread(const Points *query, size_t q, const Points *point, uint32_t c) {
-    return 2.001f * (query->length[q] * point->slack[c] + 8 * 0x1p-24f * fabsf(point->lift[c]) + NOTHING);
-}
