@@ -107,6 +107,53 @@ def check_extract(a, tally, case, model, path, run, arguments, where):
     tally.say(not extra, where + " names", f"taps that the reference does not have: {extra[:5]}")
 
 
+def replaced(output, with_):
+    """A module's output with another tensor in place of its first floating entry."""
+    if torch.is_tensor(output):
+        return with_
+    if isinstance(output, dict):
+        key = next(k for k, v in output.items() if torch.is_tensor(v) and v.is_floating_point())
+        output[key] = with_
+        return output
+    at = next(i for i, v in enumerate(output) if torch.is_tensor(v) and v.is_floating_point())
+    return (*output[:at], with_, *output[at + 1:])
+
+
+def check_replace(a, tally, case, model, path, arguments, rng, where):
+    """Another tensor in one tap's place: everything that follows must change as in the reference."""
+    taps, optional, _ = golden.record(model, cases.call_of(cases.cache_off(model, arguments)))
+    names = [n for n in taps if n not in optional]
+    name = str(rng.choice(names))
+    with_ = torch.tensor(rng.standard_normal(tuple(taps[name].shape)), dtype=torch.float32) * taps[name].std()
+    module = model.get_submodule(name)
+    handle = module.register_forward_hook(lambda m, args, out: replaced(out, with_.clone()), prepend=True)
+    want, _, _ = golden.record(model, cases.call_of(cases.cache_off(model, arguments)))
+    handle.remove()
+    file, out = os.path.join(path, "with.safetensors"), os.path.join(path, "out-replaced.safetensors")
+    golden.write_safetensors(file, {name: with_}, {})
+    status, _, err, command = retina(a, "extract", "--model", path, *write_inputs(arguments, path, "replace"), "--taps", "*", "--out", out,
+                                     "--replace", f"{name}={file}", "--quiet")
+    if status != 0:
+        return tally.say(False, where, f"exit {status}: {err.splitlines()[-1] if err else ''}  [{command}]")
+    got, _ = compare.read_raw(out)
+    rows = compare.compare(got, [n for n in names if n != name], lambda n: (want[n].float().numpy().reshape(-1), 1, list(want[n].shape)))
+    # a replacement that is far from what the layers are used to makes their sums larger: ten times the usual distance
+    bad = [f"{n}: {why or f'rel {rel:.3g}'}" for n, rel, why in rows if rel is None or not rel <= 10 * ALLOW]
+    tally.say(not bad, where, f"{name} replaced: {bad[0] if bad else ''}; {len(bad)} of {len(rows)} taps leave  [{command}]")
+
+
+def check_subset(a, tally, path, arguments, names, rng, where):
+    """A few taps by themselves: the forward ends early, the bytes are those of the full run."""
+    full, _ = compare.read_raw(os.path.join(path, "out-.safetensors"))
+    chosen = [str(n) for n in rng.choice(names, size=min(3, len(names)), replace=False)]
+    out = os.path.join(path, "out-few.safetensors")
+    status, _, err, command = retina(a, "extract", "--model", path, *write_inputs(arguments, path, "few"), "--taps", ",".join(chosen), "--out", out,
+                                     "--threads", "1", "--quiet")
+    got = compare.read_raw(out)[0] if status == 0 else {}
+    same = sorted(n for n in got if "#" not in n) == sorted(chosen) and all(got[n].tobytes() == full[n].tobytes() for n in chosen)
+    tally.say(same, where, f"{chosen}: {err or 'other bytes than in the full run'}  [{command}]")
+
+
 def check_generate(a, tally, model, path, arguments, settings, where):
     new, gap = golden.generate(model, arguments, settings)
     names = {"max_new_tokens": "--max-new-tokens", "min_new_tokens": "--min-new-tokens", "num_beams": "--beams", "length_penalty": "--length-penalty",
@@ -151,6 +198,13 @@ def check_model(a, tally, family, seed):
         check_info(a, tally, model, path, case.runs[""], where + " info")
     for run, arguments in case.runs.items():
         check_extract(a, tally, case, model, path, run, arguments, where + (f" {run}" if run else ""))
+    main_run = case.runs[""]
+    if len(tally.failed) == before:
+        names = [n for n in compare.read_raw(os.path.join(path, "out-.safetensors"))[0] if "#" not in n]
+        check_subset(a, tally, path, main_run, names, rng, where + " few taps")
+        if "attention_mask" not in main_run:  # with padding, taps have other shapes here than there
+            for k in range(2):
+                check_replace(a, tally, case, model, path, main_run, rng, f"{where} replace {k}")
     for settings in case.generate:
         check_generate(a, tally, model, path, case.runs[""], settings, f"{where} generate {json.dumps(settings)}")
     bad = len(tally.failed) - before
