@@ -22,7 +22,7 @@ char *study_path(Study *s, const char *name) { return path_join(s->arena, s->out
 
 // The default pictures: held-out scenes of the procedural world, with the full caption beside each.
 static void draw_world(Study *s) {
-    char *folder = study_path(s, "images");
+    char *folder = study_path(s, arena_print(s->arena, "images-%lld", (long long)s->seed));
     int n = s->count ? s->count : WORLD_PICTURES;
     Arena *a = arena_new("the world's pictures");
     uint8_t *rgb = take(a, uint8_t, WORLD_PIXELS * WORLD_PIXELS * 3);
@@ -50,7 +50,7 @@ Gathering *study_pictures(Study *s) {
     if (s->pictures.count) return &s->pictures;
     const char *path = s->images;
     if (s->from_world) {
-        path = study_path(s, "images");
+        path = study_path(s, arena_print(s->arena, "images-%lld", (long long)s->seed));
         draw_world(s);
     }
     s->pictures = pictures_gather(s->arena, &path, 1);

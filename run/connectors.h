@@ -44,7 +44,8 @@ typedef struct {
     int T_pre, D_pre, T_post, D_post;
     const char **keys, **paths;
     Fingerprint *prints;
-    Groups groups; // of equal pictures
+    Groups groups;      // of equal pictures
+    const char *digest; // of model, settings and pictures: what later files must have been made from
     struct VectorPart *parts;
     size_t part_count;
 } Vectors;

@@ -47,6 +47,7 @@ typedef struct {
     Preprocess preprocess;
     Prompter prompter;
     GenerateOptions options;
+    const char *made_from; // vectors, network, prompt and length: what a kept chunk must have been made from
 } Captions;
 
 static Taps *replaced(Arena *a, const Captions *c, const Inputs *in, const char *name, Tensor with, Projection *read) {
@@ -94,7 +95,9 @@ static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n)
     }
     Generated *g = generate(a, c->model, prompts, (int)(n * 3), &c->options, taps);
     JsonOut *o = json_out(a, 1);
-    json_open(o, NULL, '[');
+    json_open(o, NULL, '{');
+    json_put_text(o, "made_from", c->made_from);
+    json_open(o, "captions", '[');
     for (size_t k = 0; k < n; k++) {
         json_open(o, NULL, '{');
         json_put_int(o, "row", rows[k]);
@@ -106,6 +109,7 @@ static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n)
         json_put_real(o, "cosine", projections[k].cosine);
         json_close(o);
     }
+    json_close(o);
     json_close(o);
     size_t size;
     const char *text = json_done(o, &size);
@@ -149,6 +153,14 @@ static void row_put(Study *s, Arena *a, Writer *w, const Vectors *v, const Json 
     writer_print(w, ",%s,%s\n", caption_collapse_name(caption_collapse(post, live, a)), caption_collapse_name(caption_collapse(recon, live, a)));
 }
 
+// The captions of a chunk that is there and was made from the same things, or NULL.
+static const Json *chunk_read(Captions *c, const char *path) {
+    if (!file_exists(path)) return NULL;
+    const Json *j = json_read(c->s->arena, path), *list = json_get(j, "captions");
+    const char *from = json_text_or(j, "made_from", "");
+    return list && list->kind == JSON_ARRAY && strcmp(from, c->made_from) == 0 ? list : NULL;
+}
+
 void connectors_captions(Study *s) {
     Vectors *v = vectors_open(s);
     uint8_t *part = take(s->arena, uint8_t, v->N);
@@ -159,6 +171,7 @@ void connectors_captions(Study *s) {
     c.prompter = prompter_load(s->arena, c.model);
     c.options = generate_options(s->arena, c.model);
     c.options.max_new = s->max_new;
+    c.made_from = arena_print(s->arena, "%s|%d|%d|%d|%d|%lld|%d|%d|%s", v->digest, s->epochs, s->hidden, s->layers, s->faithful, (long long)s->seed, s->captions, s->max_new, s->prompt);
     uint32_t *rows = take(s->arena, uint32_t, v->N);
     size_t n = 0;
     for (size_t g = 0; g < v->groups.count && n < (size_t)s->captions; g++) {
@@ -171,7 +184,7 @@ void connectors_captions(Study *s) {
     for (size_t k = 0; k < chunks; k++) {
         size_t from = k * AT_ONCE, m = n - from < AT_ONCE ? n - from : AT_ONCE;
         char *path = arena_print(s->arena, "%s/captions/chunk-%05zu.json", s->out, k);
-        if (!file_exists(path) || s->fresh) chunk(&c, path, rows + from, m);
+        if (s->fresh || !chunk_read(&c, path)) chunk(&c, path, rows + from, m);
         else progress_resume(&bar, from + m);
         progress_at(&bar, from + m);
     }
@@ -181,8 +194,9 @@ void connectors_captions(Study *s) {
                     "same_post_direct_live,same_recon_post_direct,f1_post_direct_vs_live,f1_recon_vs_post_direct,f1_live_vs_gt,f1_post_direct_vs_gt,"
                     "f1_recon_vs_gt,collapse_post_direct,collapse_recon\n");
     for (size_t k = 0; k < chunks; k++) {
-        const Json *list = json_read(s->arena, arena_print(s->arena, "%s/captions/chunk-%05zu.json", s->out, k));
-        need(list->kind == JSON_ARRAY, "%s: is damaged; use --fresh", list->source);
+        const char *path = arena_print(s->arena, "%s/captions/chunk-%05zu.json", s->out, k);
+        const Json *list = chunk_read(&c, path);
+        need(list, "%s: is damaged; use --fresh", path);
         for (size_t i = 0; i < list->count; i++) row_put(s, s->arena, w, v, &list->items[i]);
     }
     writer_close(w);

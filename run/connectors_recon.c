@@ -16,7 +16,7 @@ static ReconConfig config_of(Study *s, const Vectors *v) {
     int widest = v->D_pre > v->D_post ? v->D_pre : v->D_post;
     return (ReconConfig){.I = v->D_post, .O = v->D_pre, .h = s->hidden < widest ? s->hidden : widest, .layers = s->layers, .dropout = 0.1, .batch = 8,
                          .epochs = s->epochs, .patience = 10, .lr = 3e-4 * (widest <= 512 ? 10 : 1), .decay = 0.01, .min_delta = 1e-4,
-                         .warmup = widest <= 512 ? 50 : 500, .accumulation = widest <= 512 ? 1 : 4, .seed = (uint64_t)s->seed, .faithful = s->faithful};
+                         .warmup = widest <= 512 ? 50 : 500, .accumulation = widest <= 512 ? 1 : 4, .seed = (uint64_t)s->seed, .faithful = s->faithful, .data = v->digest};
 }
 
 static size_t list_part(const uint8_t *part, size_t N, Part which, uint32_t *list) {

@@ -335,7 +335,8 @@ static void caption_section(Report *r) {
     for (size_t chunk = 0; shown < SHOWN; chunk++) {
         char *file = arena_print(r->a, "%s/captions/chunk-%05zu.json", r->s->out, chunk);
         if (!file_exists(file)) break;
-        const Json *list = json_read(r->a, file);
+        const Json *list = json_get(json_read(r->a, file), "captions");
+        need(list && list->kind == JSON_ARRAY, "%s: is damaged; use --fresh", file);
         for (size_t i = 0; i < list->count && shown < SHOWN; i++, shown++) {
             const Json *j = &list->items[i];
             PageCaption captions[] = {{"live", json_text(j, "live"), NULL}, {"injected unchanged", json_text(j, "post_direct"), NULL},

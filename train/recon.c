@@ -207,9 +207,9 @@ ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, si
     }
     ReconHistory h = {.best_loss = INFINITY};
     double *all_losses = losses ? losses : take_zero(kept, double, (size_t)c->epochs);
-    const char *recipe = arena_print(kept, "reconstructor %c in %d out %d h %d layers %d heads %d tokens %d %d dropout %g batch %d epochs %d patience %d lr %g decay %g delta %g warmup %d accumulation %d seed %llu faithful %d images %zu %zu",
+    const char *recipe = arena_print(kept, "reconstructor %c in %d out %d h %d layers %d heads %d tokens %d %d dropout %g batch %d epochs %d patience %d lr %g decay %g delta %g warmup %d accumulation %d seed %llu faithful %d images %zu %zu data %s",
                                      "ABC"[c->kind], c->I, c->O, c->h, c->layers, c->heads, c->T_in, c->T_out, c->dropout, c->batch, c->epochs, c->patience, c->lr, c->decay, c->min_delta, c->warmup,
-                                     c->accumulation, (unsigned long long)c->seed, c->faithful, n, m);
+                                     c->accumulation, (unsigned long long)c->seed, c->faithful, n, m, c->data ? c->data : "");
     CheckpointHead head;
     Checkpoint *earlier = fresh ? NULL : checkpoint_open(kept, path, recipe, &head);
     bool done = false;

@@ -25,6 +25,7 @@ typedef struct {
     double lr, decay, min_delta;
     int warmup, accumulation;
     uint64_t seed;
+    const char *data; // what the vectors are, as text: part of a checkpoint's recipe; NULL: not told
     bool faithful;   // the schedule counts micro-batches, and the last weights are kept instead of the best ones
 } ReconConfig;
 
