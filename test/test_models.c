@@ -122,6 +122,9 @@ int main(int count, char **argument) {
     family_case("clip-openai", "golden-interpolated", "");
     family_case("bert-eras", "golden", "a");
     family_case("roberta-eras", "golden", "a");
+    family_case("gemma2-eras", "golden", "a");
+    family_case("qwen2-eras", "golden", "a");
+    family_case("qwen3-eras", "golden", "a");
     static const char *const eras[] = {"a", "b", "c"};
     for (size_t i = 0; i < 3; i++) family_case("llava-eras", "golden", eras[i]);
     return check_end();

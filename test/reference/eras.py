@@ -93,14 +93,26 @@ def differing(config, default):
     return d
 
 
+def without_layer_types(config, d):
+    """transformers before 4.53 wrote no list of layers where a rule makes it; and Qwen's window stood there even when off."""
+    if "layer_types" in d and hasattr(config, "sliding_window"):
+        rest = {k: v for k, v in config.to_dict().items() if k != "layer_types"}
+        if type(config).from_dict(rest).layer_types == config.layer_types:
+            del d["layer_types"]
+    if config.model_type.startswith("qwen") and getattr(config, "use_sliding_window", None) is False:
+        d.update(use_sliding_window=False, sliding_window=3, max_window_layers=0)
+    return d
+
+
 def config4(path):
     config = transformers.AutoConfig.from_pretrained(path, local_files_only=True)
     full = config.to_dict()
     out = differing(full, {k: v for k, v in type(config)().to_dict().items() if not k.endswith("_config")})
+    out = without_layer_types(config, out)
     for key in ("text_config", "vision_config"):
         if key in full:
             part = getattr(config, key)
-            out[key] = differing(part.to_dict(), type(part)().to_dict())
+            out[key] = without_layer_types(part, differing(part.to_dict(), type(part)().to_dict()))
     if config.model_type == "llava":
         out["image_token_index"] = out.pop("image_token_id", out.get("image_token_index"))
     if config.model_type == "qwen2_5_vl":  # published flat, and the vision part under the whole model's name

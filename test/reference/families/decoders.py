@@ -64,6 +64,14 @@ def cases():
     yield build("gemma2-small", 30, "gemma2", dict(SMALL, num_hidden_layers=4, head_dim=16, num_attention_heads=4, sliding_window=5,
                                                    query_pre_attn_scalar=20, rms_norm_eps=1e-5), "bf16", tokens=17, limit=160,
                 gains={"q_proj": 3.0, "k_proj": 3.0})
+    # the rules by which older configurations let layers slide
+    tiny = dict(hidden_size=8, intermediate_size=10, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, vocab_size=30)
+    old = {"a": dict(era="A", old_config=True)}
+    yield build("gemma2-eras", 36, "gemma2", dict(tiny, head_dim=6, sliding_window=4, query_pre_attn_scalar=5), "f32", tokens=11, generate=[], limit=40,
+                variants=old)
+    yield build("qwen2-eras", 37, "qwen2", dict(tiny, use_sliding_window=True, sliding_window=4, max_window_layers=1), "f32", tokens=11, generate=[],
+                limit=40, variants=old)
+    yield build("qwen3-eras", 38, "qwen3", dict(tiny, head_dim=6), "f32", tokens=11, generate=[], limit=40, variants=old)
 
 
 def random_rope(rng, head_dim):
