@@ -10,13 +10,20 @@ typedef struct {
 } Segment;
 
 static Segment segment_take(Jpeg *j, const char *what) {
-    jpeg_need(j, j->end - j->at >= 2, "the file ends in a %s marker; it is truncated", what);
+    jpeg_need(j, j->end - j->at >= 2, "the file ends in %s marker; it is truncated", what);
     int length = j->at[0] << 8 | j->at[1];
-    jpeg_need(j, length >= 2, "a %s marker %d bytes long; the file is damaged", what, length);
-    jpeg_need(j, j->end - j->at >= length, "the file ends in a %s marker; it is truncated", what);
+    jpeg_need(j, length >= 2, "%s marker %d bytes long; the file is damaged", what, length);
+    jpeg_need(j, j->end - j->at >= length, "the file ends in %s marker; it is truncated", what);
     Segment s = {j->at + 2, j->at + length};
     j->at += length;
     return s;
+}
+
+// For markers whose content does not matter: an impossible length counts as none, as in libjpeg.
+static Segment segment_pass(Jpeg *j, const char *what) {
+    if (j->end - j->at < 2 || j->at[0] || j->at[1] >= 2) return segment_take(j, what);
+    j->at += 2;
+    return (Segment){j->at, j->at};
 }
 
 static size_t segment_left(const Segment *s) { return (size_t)(s->end - s->at); }
@@ -43,7 +50,7 @@ void jpeg_next_marker(Jpeg *j) {
 // ---- tables
 
 static void read_quant(Jpeg *j) {
-    Segment s = segment_take(j, "quantisation table");
+    Segment s = segment_take(j, "a quantisation table");
     while (segment_left(&s) > 0) {
         int wide = *s.at >> 4, index = *s.at & 15;
         s.at++;
@@ -67,7 +74,7 @@ static void code_set(Jpeg *j, int kind, int index, const uint8_t counts[16], con
 }
 
 static void read_codes(Jpeg *j) {
-    Segment s = segment_take(j, "Huffman table");
+    Segment s = segment_take(j, "a Huffman table");
     while (segment_left(&s) > 16) {
         int kind = *s.at >> 4, index = *s.at & 15, n = 0;
         const uint8_t *counts = s.at + 1;
@@ -91,10 +98,18 @@ static void codes_default(Jpeg *j) {
             }
 }
 
+// Of arithmetic coding, so it says nothing here; but only a damaged file has a bad one.
+static void read_conditioning(Jpeg *j) {
+    Segment s = segment_take(j, "an arithmetic conditioning");
+    jpeg_need(j, segment_left(&s) % 2 == 0, "arithmetic conditioning of %zu bytes; the file is damaged", segment_left(&s));
+    for (; s.at < s.end; s.at += 2)
+        jpeg_need(j, s.at[0] < 32 && (s.at[0] >= 16 || (s.at[1] & 15) <= s.at[1] >> 4), "impossible arithmetic conditioning; the file is damaged");
+}
+
 // ---- application markers: only what decides about colour and orientation
 
 static void read_app(Jpeg *j, int marker) {
-    Segment s = segment_take(j, "application");
+    Segment s = segment_pass(j, "an application");
     size_t n = segment_left(&s);
     const uint8_t *p = s.at;
     if (marker == M_APP0 && n >= 14 && memcmp(p, "JFIF", 5) == 0) j->jfif = true;
@@ -110,20 +125,18 @@ static void read_app(Jpeg *j, int marker) {
 
 // ---- the frame
 
-static void refuse_frame(Jpeg *j, int marker) {
-    const char *convert = "convert it, for example with `djpeg | cjpeg` or `python -c \"from PIL import Image; Image.open('in').convert('RGB').save('out.png')\"`";
-    const char *what = marker == 0xC3 || marker == 0xC7 ? "lossless"
-                       : marker == 0xC5 || marker == 0xC6 ? "hierarchical"
-                       : marker == 0xCB || marker == 0xCF ? "lossless, arithmetic-coded"
-                       : marker == 0xCD || marker == 0xCE ? "hierarchical, arithmetic-coded"
-                                                          : "arithmetic-coded";
-    die("%s: a %s JPEG, which is not read here; %s", j->path, what, convert);
+static _Noreturn void refuse_frame(const Jpeg *j, int marker) {
+    bool arithmetic = marker > 0xC8, lossless = marker % 4 == 3;
+    if (marker % 8 >= 5) die("%s: a hierarchical JPEG, which is not read here (nor by Pillow); save it again with the program that made it", j->path);
+    die("%s: a JPEG with %s%s coding, which is not read here; convert it: python3 -c \"from PIL import Image; "
+        "Image.open('%s').convert('RGB').save('picture.png')\"",
+        j->path, lossless ? "lossless " : "", arithmetic ? "arithmetic" : "Huffman", path_name(j->path));
 }
 
 static void read_frame(Jpeg *j, int marker) {
     if (marker != M_SOF0 && marker != M_SOF0 + 1 && marker != M_SOF0 + 2) refuse_frame(j, marker);
     jpeg_need(j, !j->framed, "a second frame header; the file is damaged");
-    Segment s = segment_take(j, "frame header");
+    Segment s = segment_take(j, "a frame header");
     jpeg_need(j, segment_left(&s) >= 6, "a frame header that is too short; the file is damaged");
     j->progressive = marker == M_SOF0 + 2;
     j->height = s.at[1] << 8 | s.at[2];
@@ -165,7 +178,7 @@ static void read_frame(Jpeg *j, int marker) {
 
 static void read_scan(Jpeg *j) {
     jpeg_need(j, j->framed, "a scan before the frame header; the file is damaged");
-    Segment s = segment_take(j, "scan header");
+    Segment s = segment_take(j, "a scan header");
     int n = segment_left(&s) ? s.at[0] : 0;
     jpeg_need(j, n >= 1 && n <= 4 && segment_left(&s) == 4 + 2 * (size_t)n, "a scan header of %d components in %zu bytes; the file is damaged", n, segment_left(&s));
     memset(j->scan, 0, sizeof j->scan);
@@ -237,16 +250,19 @@ int jpeg_read_markers(Jpeg *j) {
         } else if (marker == M_DHT) {
             read_codes(j);
         } else if (marker == M_DRI) {
-            Segment s = segment_take(j, "restart interval");
+            Segment s = segment_take(j, "a restart interval");
             jpeg_need(j, segment_left(&s) == 2, "a restart interval of %zu bytes; the file is damaged", segment_left(&s));
             j->restart_interval = s.at[0] << 8 | s.at[1];
         } else if (marker >= M_APP0 && marker <= M_APP0 + 15) {
             read_app(j, marker);
-        } else if (marker == M_COM || marker == M_DNL || marker == 0xCC) {
-            segment_take(j, "comment"); // DNL and arithmetic conditioning are passed over, too
+        } else if (marker == M_DAC) {
+            read_conditioning(j);
+        } else if (marker == M_COM || marker == M_DNL) {
+            segment_pass(j, "a comment"); // the number of lines, too, is passed over
         } else if (marker >= M_SOF0 && marker <= M_SOF0 + 15 && marker != 0xC8) {
             read_frame(j, marker);
-        } else if (marker != 0x01 && !(marker >= M_RST0 && marker < M_RST0 + 8)) {
+        } else if (!(marker >= M_RST0 && marker < M_RST0 + 8) && !(marker == 0x01 && j->scan_number > 0)) {
+            // 01 has no meaning any more; before the first scan Pillow refuses it
             jpeg_die(j, "marker FF %02X, which no JPEG has there; the file is damaged", marker);
         }
     }

@@ -20,7 +20,10 @@ enum {
     JPEG_SCANS_MAX = 1000  // more are an attack on our time
 };
 
-enum { M_SOF0 = 0xC0, M_DHT = 0xC4, M_RST0 = 0xD0, M_SOI = 0xD8, M_EOI = 0xD9, M_SOS = 0xDA, M_DQT = 0xDB, M_DNL = 0xDC, M_DRI = 0xDD, M_APP0 = 0xE0, M_COM = 0xFE };
+enum {
+    M_SOF0 = 0xC0, M_DHT = 0xC4, M_DAC = 0xCC, M_RST0 = 0xD0, M_SOI = 0xD8, M_EOI = 0xD9, M_SOS = 0xDA, M_DQT = 0xDB,
+    M_DNL = 0xDC, M_DRI = 0xDD, M_APP0 = 0xE0, M_COM = 0xFE
+};
 
 // Zigzag order to row * 8 + column. 16 entries more: a damaged run may end past the block, on its last place.
 extern const uint8_t jpeg_zigzag[80];

@@ -141,7 +141,7 @@ static void read_chunks(Png *p) {
         else if (memcmp(c.type, "tRNS", 4) == 0 && !p->data_chunks) read_transparency(p, &c);
         else if (memcmp(c.type, "eXIf", 4) == 0 && c.sound) p->orientation = exif_orientation(c.data, c.size);
         else if (memcmp(c.type, "iTXt", 4) == 0 && c.sound) read_text(p, &c);
-        else if (memcmp(c.type, "IEND", 4) == 0) ended = true;
+        else if (memcmp(c.type, "IEND", 4) == 0) ended = c.sound;
         else if (is_data && !data_over) {
             if (!c.sound) damaged(p, p->at == p->end ? "the file ends in its data" : "a data chunk with a wrong checksum");
             if (p->data_chunks++ == 0) p->data_at = c.data - 8;

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "io/image.h"
+#include "io/thread.h"
+#include "model/resize.h"
 
 static Arena *arena;
 static Mark start;
@@ -43,4 +45,17 @@ size_t shim_png(const uint8_t *pixels, int w, int h, int grey, const uint8_t **o
     Bytes b = grey ? png_encode_grey(arena, pixels, w, h) : png_encode(arena, pixels, w, h);
     *out = b.bytes;
     return b.size;
+}
+
+void shim_resize(const uint8_t *rgb, int w, int h, int new_w, int new_h, int filter, int threads, const uint8_t **out);
+void shim_resize(const uint8_t *rgb, int w, int h, int new_w, int new_h, int filter, int threads, const uint8_t **out) {
+    begin();
+    threads_set(threads);
+    *out = resize_rgb8(arena, rgb, w, h, new_w, new_h, (ResizeFilter)filter);
+}
+
+void shim_resize_f32(const float *x, int c, int h, int w, int new_h, int new_w, int filter, const float **out);
+void shim_resize_f32(const float *x, int c, int h, int w, int new_h, int new_w, int filter, const float **out) {
+    begin();
+    *out = resize_f32(arena, x, c, h, w, new_h, new_w, (ResizeFilter)filter);
 }

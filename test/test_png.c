@@ -1,0 +1,200 @@
+// test_png.c: PNGs against what Pillow shows (test/golden/pictures), damage; the encoder; inflate, deflate, checksums,
+// base64, PPM.
+//
+// Caught when broken on purpose: the Paeth predictor's ties, Adam7's offsets, depths below 8 not widened, RGBA read
+// as RGB, the distance base of a match, codes longer than the table, a checksum's start value.
+#include "check.h"
+#include "io/base64.h"
+#include "io/checksum.h"
+#include "io/image.h"
+#include "io/inflate.h"
+#include "io/random.h"
+#include "picture_pack.h"
+
+static bool same(Arena *a, const Pack *p, const ImageOptions *options, unsigned crc) {
+    Image m = image_decode(a, p->file, options);
+    return m.width == p->width && m.height == p->height && crc32_of(0, m.rgb, (size_t)m.width * m.height * 3) == crc && !m.damage;
+}
+
+static void test_golden(void) {
+    Arena *a = arena_new("test");
+    Pack p = pack_open(a, "test/golden/pictures/png.pack");
+    int count = 0, wrong = 0;
+    while (pack_next(&p)) {
+        Mark mark = arena_mark(a);
+        unsigned white;
+        need(sscanf(p.what, "%x", &white) == 1, "png.pack: no second checksum");
+        bool good = same(a, &p, &(ImageOptions){.grey16_saturate = true}, p.crc), composited = same(a, &p, &(ImageOptions){.grey16_saturate = true, .alpha_white = true}, white);
+        if (!good) check(false, "%s", p.what);
+        if (!composited) check(false, "%s, on white", p.what);
+        wrong += !good || !composited;
+        count++;
+        arena_release(a, mark);
+    }
+    check(wrong == 0 && count > 80, "%d PNGs, plain and on white", count);
+    arena_free(a);
+}
+
+static bool refused(Arena *a, Bytes file, const ImageOptions *options) {
+    Mark mark = arena_mark(a);
+    Trap trap;
+    bool through = trap_set(&trap);
+    if (through) {
+        image_decode(a, file, options);
+        trap_end(&trap);
+    }
+    arena_release(a, mark);
+    return !through;
+}
+
+static void test_damage(void) {
+    Arena *a = arena_new("test");
+    Pack p = pack_open(a, "test/golden/pictures/png.pack");
+    int cuts = 0, accepted = 0, flips = 0, survived = 0, tolerated = 0;
+    for (int i = 0; pack_next(&p); i++) {
+        if (i % 7) continue;
+        uint8_t *copy = take(a, uint8_t, p.file.size);
+        memcpy(copy, p.file.bytes, p.file.size);
+        for (size_t n = 0; n < p.file.size; n += 1 + p.file.size / 61) {
+            Bytes cut = {copy, n, p.what}, flipped = {copy, p.file.size, p.what};
+            cuts++;
+            accepted += !refused(a, cut, NULL);
+            tolerated += !refused(a, cut, &(ImageOptions){.truncated_ok = true});
+            copy[n] ^= 0x10;
+            flips++;
+            if (!refused(a, flipped, NULL)) { // only what no picture depends on may change: transparency
+                survived++;
+                if (!strstr(p.what, "tRNS")) check(false, "%s: accepted with byte %zu changed", p.what, n);
+            }
+            copy[n] ^= 0x10;
+        }
+    }
+    check(accepted == 0 && cuts > 300, "%d cut PNGs, none accepted", cuts);
+    check(tolerated > cuts / 3, "%d of them are read with truncated_ok", tolerated);
+    check(survived < flips / 5, "%d changed PNGs, %d accepted", flips, survived);
+    arena_free(a);
+}
+
+static void test_grey16(void) {
+    Arena *a = arena_new("test");
+    static const uint8_t file[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\2\0\0\0\1\x10\0\0\0\0\x05\x53\x3e\x3d" // 2 x 1, grey, 16 bits
+                                  "\0\0\0\x10IDAT\x78\x01\x01\x05\0\xfa\xff\0\x12\x80\0\x7f\x03\xfa\x01\x12";
+    uint8_t whole[sizeof file + 16]; // the checksums are worked out here
+    size_t n = sizeof file - 1;
+    memcpy(whole, file, n);
+    uint32_t head = crc32_of(0, whole + 12, 17), data = crc32_of(0, whole + 37, 20), sum = adler32_of(1, whole + 48, 5);
+    for (int i = 0; i < 4; i++) whole[29 + i] = (uint8_t)(head >> (24 - 8 * i)), whole[53 + i] = (uint8_t)(sum >> (24 - 8 * i));
+    data = crc32_of(0, whole + 37, 20);
+    for (int i = 0; i < 4; i++) whole[n++] = (uint8_t)(data >> (24 - 8 * i));
+    memcpy(whole + n, "\0\0\0\0IEND\xae\x42\x60\x82", 12);
+    Bytes b = {whole, n + 12, "grey16.png"};
+    Image high = image_decode(a, b, NULL), saturated = image_decode(a, b, &(ImageOptions){.grey16_saturate = true});
+    check_same("16-bit grey: high byte", high.rgb, "\x12\x12\x12\0\0\0", 6);
+    check_same("16-bit grey: as Pillow", saturated.rgb, "\xff\xff\xff\x7f\x7f\x7f", 6);
+    arena_free(a);
+}
+
+static void test_encoder(void) {
+    Arena *a = arena_new("test");
+    static const int sizes[][2] = {{1, 1}, {3, 7}, {64, 5}, {40, 31}, {300, 200}};
+    for (int i = 0; i < 5; i++) {
+        int w = sizes[i][0], h = sizes[i][1];
+        uint8_t *rgb = picture(a, w, h);
+        Bytes b = png_encode(a, rgb, w, h), grey = png_encode_grey(a, rgb, w, h);
+        char name[64];
+        snprintf(name, sizeof name, "PNG of %d x %d and back (%zu bytes)", w, h, b.size);
+        check_same(name, image_decode(a, b, NULL).rgb, rgb, (size_t)w * h * 3);
+        Image g = image_decode(a, grey, NULL);
+        bool good = true;
+        for (int k = 0; k < w * h; k++) good &= g.rgb[3 * k] == rgb[k] && g.rgb[3 * k + 2] == rgb[k];
+        check(good, "grey PNG of %d x %d and back", w, h);
+    }
+    uint8_t *rgb = picture(a, 13, 9);
+    Bytes ppm = ppm_encode(a, rgb, 13, 9);
+    check_same("PPM and back", image_decode(a, ppm, NULL).rgb, rgb, 13 * 9 * 3);
+    check_same("PPM with comments", image_decode(a, (Bytes){(const uint8_t *)"P6 # a\n#b\n1\t1\n255\nabc", 21, "c.ppm"}, NULL).rgb, "abc", 3);
+    check(refused(a, (Bytes){ppm.bytes, ppm.size - 1, "cut.ppm"}, NULL), "a PPM that is cut is refused");
+    check(refused(a, (Bytes){(const uint8_t *)"P6 99999999 99999999 255 a", 26, "big.ppm"}, NULL), "a PPM beyond all bounds is refused");
+    arena_free(a);
+}
+
+static void deflate_round(Arena *a, const char *name, const uint8_t *in, size_t size) {
+    Mark mark = arena_mark(a);
+    size_t packed_size;
+    uint8_t *packed = deflate_zlib(a, in, size, &packed_size), *out = take(a, uint8_t, size + 1);
+    Inflated r = inflate_some(out, size, packed, packed_size, INFLATE_ZLIB);
+    check(r.ended && !r.fault && r.written == size && r.used == packed_size && memcmp(out, in, size) == 0, "%s: %zu bytes to %zu and back", name, size, packed_size);
+    if (size > 1) {
+        r = inflate_some(out, size - 1, packed, packed_size, INFLATE_ZLIB);
+        check(!r.ended && !r.fault && r.written == size - 1, "%s: stops when the room is full", name);
+    }
+    int cut = 0;
+    for (size_t n = 0; n < packed_size; n += 1 + packed_size / 50) cut += !inflate_some(out, size, packed, n, INFLATE_ZLIB).ended;
+    check(cut >= (int)(packed_size < 50 ? packed_size : 25), "%s: no cut stream ends by itself", name);
+    arena_release(a, mark);
+}
+
+static void test_deflate(void) {
+    Arena *a = arena_new("test");
+    size_t n = 300000;
+    uint8_t *data = take(a, uint8_t, n);
+    Rng r = rng_of(5, "deflate");
+    deflate_round(a, "nothing", data, 0);
+    memset(data, 'a', n);
+    deflate_round(a, "one letter", data, 1);
+    deflate_round(a, "one letter again and again", data, n);
+    for (size_t i = 0; i < n; i++) data[i] = (uint8_t)rng_u32(r, i);
+    deflate_round(a, "noise", data, n);
+    for (size_t i = 0; i < n; i++) data[i] = (uint8_t)(rng_u32(r, i) >> 28 & rng_u32(r, i));
+    deflate_round(a, "skewed noise", data, n);
+    for (size_t i = 40000; i < n; i++) data[i] = rng_u32(r, i) % 50 ? data[i - 32768 + rng_u32(r, i / 300) % 32000] : (uint8_t)i;
+    deflate_round(a, "far repeats", data, n);
+    // a fixed block from RFC 1951's own rules: "a" three times, and a match of length 3 at distance 1
+    uint8_t out[16];
+    check(inflate(out, 4, (const uint8_t *)"\x4b\x04\x02\x00", 4, INFLATE_RAW, "fixed") <= 4 && memcmp(out, "aaaa", 4) == 0, "fixed codes");
+    check_dies("too little", "5 were promised") { inflate(out, 5, (const uint8_t *)"\x4b\x04\x02\x00", 4, INFLATE_RAW, "f"); }
+    check_dies("too much", "more than the 3 bytes") { inflate(out, 3, (const uint8_t *)"\x4b\x04\x02\x00", 4, INFLATE_RAW, "f"); }
+    check_dies("no such block", "kind of block") { inflate(out, 3, (const uint8_t *)"\x07", 1, INFLATE_RAW, "f"); }
+    check_dies("match before the data", "before the data") { inflate(out, 3, (const uint8_t *)"\x03\x02\x00\x00", 4, INFLATE_RAW, "f"); }
+    check(crc32_of(0, "123456789", 9) == 0xCBF43926u && crc32_of(crc32_of(0, "1234", 4), "56789", 5) == 0xCBF43926u, "CRC-32 of 123456789");
+    check(adler32_of(1, "Wikipedia", 9) == 0x11E60398u, "Adler-32 of Wikipedia");
+    arena_free(a);
+}
+
+static void base64_refused(Arena *a, const char *text, const char *part) {
+    check_dies(text, part) { base64_decode(a, text, strlen(text), BASE64_STRICT, "cell"); }
+}
+
+static void test_base64(void) {
+    Arena *a = arena_new("test");
+    static const char *const pairs[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+    for (int i = 0; i < 7; i++) {
+        Bytes b = base64_decode(a, pairs[i][1], strlen(pairs[i][1]), BASE64_STRICT, "t");
+        check_text(pairs[i][1], base64_encode(a, pairs[i][0], strlen(pairs[i][0])), pairs[i][1]);
+        check(b.size == strlen(pairs[i][0]) && memcmp(b.bytes, pairs[i][0], b.size) == 0, "and back");
+    }
+    uint8_t all[256];
+    for (int i = 0; i < 256; i++) all[i] = (uint8_t)i;
+    const char *text = base64_encode(a, all, 256);
+    check_same("all bytes", base64_decode(a, text, strlen(text), BASE64_STRICT, "t").bytes, all, 256);
+    Bytes loose = base64_decode(a, " Zm9v\r\n YmE ", 12, BASE64_LOOSE, "t");
+    check(loose.size == 5 && memcmp(loose.bytes, "fooba", 5) == 0, "white space, no padding");
+    base64_refused(a, "Zm9vYg", "middle of a group");
+    base64_refused(a, "Zm9v Yg==", "character 5");
+    base64_refused(a, "Zg==Zg==", "after the padding");
+    base64_refused(a, "Z===", "pads nothing");
+    base64_refused(a, "Zm9v=", "pads nothing");
+    base64_refused(a, "Zh==", "belong to no byte");
+    base64_refused(a, "Zm!v", "not in the alphabet");
+    arena_free(a);
+}
+
+int main(void) {
+    test_golden();
+    test_damage();
+    test_grey16();
+    test_encoder();
+    test_deflate();
+    test_base64();
+    return check_end();
+}
