@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "names.h"
 #include "option.h" // nearest_name
 
 #define HEADER_MAX 100000000 // bytes; the reference's limit
@@ -18,34 +19,6 @@ typedef struct {
     Bytes file;
     const Json *metadata;
 } Shard;
-
-// Items with their name as first member, found by open addressing: a slot holds the item's number + 1.
-typedef struct {
-    uint32_t *slots, mask;
-} Names;
-
-static const char *name_at(const void *items, size_t stride, size_t i) { return *(const char *const *)((const char *)items + i * stride); }
-
-// The slot of this name, or the empty one where it would go.
-static uint32_t *names_slot(const Names *n, const void *items, size_t stride, const char *name) {
-    uint32_t h = 2166136261u;
-    for (const char *c = name; *c; c++) h = (h ^ (unsigned char)*c) * 16777619u;
-    for (h = (h ^ h >> 15) & n->mask; n->slots[h]; h = (h + 1) & n->mask)
-        if (strcmp(name_at(items, stride, n->slots[h] - 1), name) == 0) break;
-    return &n->slots[h];
-}
-
-static Names names_build(Arena *a, const void *items, size_t stride, size_t count, const char *path) {
-    uint32_t room = 16;
-    while (room < count * 2) room *= 2;
-    Names n = {take_zero(a, uint32_t, room), room - 1};
-    for (size_t i = 0; i < count; i++) {
-        uint32_t *slot = names_slot(&n, items, stride, name_at(items, stride, i));
-        need(!*slot, "%s: the tensor \"%s\" is there twice", path, name_at(items, stride, i));
-        *slot = (uint32_t)i + 1;
-    }
-    return n;
-}
 
 struct Tensors {
     Arena *arena;
@@ -258,7 +231,7 @@ static void sharded_read(Tensors *t, const char *index_path) {
         if (n == 0 || strcmp(files[n - 1]->text, files[i]->text) != 0) files[n++] = files[i];
     t->shards = take_zero(a, Shard, n);
     for (size_t j = 0; j < n; j++) shard_read(t, &t->shards[t->shard_count++], shard_path(a, folder, files[j], index_path), map, files[j]->text);
-    t->names = names_build(a, t->entries, sizeof *t->entries, t->count, index_path);
+    t->names = names_build(a, t->entries, sizeof *t->entries, t->count, index_path, "tensor");
     for (size_t i = 0; i < map->count; i++)
         need(tensors_find(t, map->keys[i]), "%s: tensor \"%s\" is not in %s, where the index places it", index_path, map->keys[i], map->items[i].text);
 }
@@ -293,7 +266,7 @@ Tensors *tensors_open(Arena *a, const char *path) {
     t->shards = take_zero(a, Shard, 1);
     t->shard_count = 1;
     shard_read(t, &t->shards[0], path, NULL, NULL);
-    t->names = names_build(a, t->entries, sizeof *t->entries, t->count, path);
+    t->names = names_build(a, t->entries, sizeof *t->entries, t->count, path, "tensor");
     return t;
 }
 
@@ -301,10 +274,7 @@ size_t tensors_count(const Tensors *t) { return t->count; }
 
 const TensorEntry *tensors_at(const Tensors *t, size_t i) { return &t->entries[i]; }
 
-const TensorEntry *tensors_find(const Tensors *t, const char *name) {
-    uint32_t i = *names_slot(&t->names, t->entries, sizeof *t->entries, name);
-    return i ? &t->entries[i - 1] : NULL;
-}
+const TensorEntry *tensors_find(const Tensors *t, const char *name) { return names_find(&t->names, name); }
 
 const TensorEntry *tensors_need(const Tensors *t, const char *name) {
     const TensorEntry *e = tensors_find(t, name);
@@ -385,7 +355,7 @@ TensorsWriter *tensors_create(Arena *a, const char *path, const TensorPlan *plan
     w->count = count;
     for (size_t i = 0; i < count; i++) w->slots[i].plan = plan[i];
     qsort(w->slots, count, sizeof *w->slots, by_type_and_name);
-    w->names = names_build(a, w->slots, sizeof *w->slots, count, path);
+    w->names = names_build(a, w->slots, sizeof *w->slots, count, path, "tensor");
     JsonOut *o = json_out(a, -1); // as compact as the reference's: the same tensors give the same bytes
     json_open(o, NULL, '{');
     if (metadata && metadata[0]) {
@@ -412,9 +382,9 @@ TensorsWriter *tensors_create(Arena *a, const char *path, const TensorPlan *plan
 
 // Sequential data is appended; anything else fills the file with zeros up to its place and is patched in.
 void tensors_put(TensorsWriter *w, const char *name, const void *bytes, size_t size) {
-    uint32_t number = *names_slot(&w->names, w->slots, sizeof *w->slots, name);
-    need(number, "%s: the tensor \"%s\" was not announced", w->path, name);
-    Slot *s = &w->slots[number - 1];
+    const Slot *found = names_find(&w->names, name);
+    need(found, "%s: the tensor \"%s\" was not announced", w->path, name);
+    Slot *s = &w->slots[found - w->slots];
     need(size <= s->size - s->put, "%s: more data for \"%s\" than its shape wants", w->path, name);
     uint64_t at = w->data_at + s->begin + s->put;
     static const uint8_t zeros[4096];

@@ -84,11 +84,46 @@ def tables():
         json.dump({"columns": list(frame.columns), "rows": rows}, f, indent=0)
 
 
+def torch_files():
+    import argparse
+    import collections
+
+    kinds = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
+             torch.complex64, torch.uint16, torch.float8_e5m2]
+    torch.save({str(k)[6:]: values(6, torch.int64, i).to(k).reshape(2, 3) for i, k in enumerate(kinds)}, path("kinds.pt"))
+    torch.save({"keys": ["000010000", "na\u00efve"], "vecs": values(24, torch.float32).reshape(2, 3, 4), "caps": ["a cat", ""]}, path("vectors.pt"))
+    torch.save({"total_seen": 416, "shards": 2**40, "model_family": "llava", "rate": 1.5, "none": None, "yes": True, "minus": -3, "huge": 2**70,
+                "tuple": (1, (2, "x"), [3]), "bytes": b"ab", 7: "a number as key", "again": torch.Size([2, 3])}, path("manifest.pt"))
+    base = values(60, torch.float32).reshape(3, 4, 5)
+    odd = collections.OrderedDict()
+    odd["transposed"] = base.permute(2, 0, 1)
+    odd["slice"] = base[1:, ::2, 1:4]
+    odd["shared"] = base
+    odd["scalar"] = base[2, 3, 4]
+    odd["empty"] = torch.zeros(0, 5)
+    odd["one"] = base[:1, :1, :1].transpose(0, 2)
+    odd["parameter"] = torch.nn.Parameter(base[0])
+    odd["step"] = 12
+    torch.save(odd, path("views.pt"))
+    torch.save({"x": torch.ones(1).expand(1000)}, path("expanded.pt"))
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    with torch.no_grad():
+        for i, p in enumerate(model.parameters()):
+            p.copy_(values(p.numel(), torch.float32, i).reshape(p.shape))
+    optimiser = torch.optim.AdamW(model.parameters())
+    checkpoint = {"epoch": 3, "args": argparse.Namespace(lr=0.1), "optimizer": optimiser.state_dict(), "state_dict": model.state_dict(),
+                  "array": np.arange(3), "generator": torch.Generator().get_state()}
+    torch.save(checkpoint, path("checkpoint.pt"))
+    torch.save(model.state_dict(), path("protocol4.pt"), pickle_protocol=4)
+    torch.save(model, path("module.pt"))
+
+
 def main():
     torch.set_num_threads(1)
     safetensors_files()
     reprs()
     tables()
+    torch_files()
 
 
 main()
