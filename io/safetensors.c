@@ -1,4 +1,6 @@
 // safetensors.c: see safetensors.h.
+//
+// Files of torch.save are opened here too: whoever asks for tensors by name need not know how they are stored.
 #include "safetensors.h"
 
 #include <limits.h>
@@ -9,6 +11,7 @@
 
 #include "names.h"
 #include "option.h" // nearest_name
+#include "torch_file.h"
 
 #define HEADER_MAX 100000000 // bytes; the reference's limit
 #define NAME_MAX_BYTES 1024
@@ -139,6 +142,30 @@ static TensorEntry *header_read(Arena *a, Bytes file, size_t n, size_t *count, c
     return all;
 }
 
+// The tensors of a file of torch.save: of a dict in it that has a state dict's usual name, or of its own dict.
+static TensorEntry *state_read(Arena *a, Bytes file, size_t *count) {
+    static const char *const wrappers[] = {"state_dict", "model", "module", "model_state_dict"};
+    const TorchValue *d = torch_read(a, file);
+    size_t n = 0;
+    for (int i = 0; i < 5 && n == 0; i++) {
+        const TorchValue *inside = i < 4 ? torch_get(d, wrappers[i]) : d;
+        for (size_t k = 0; inside && inside->kind == TORCH_DICT && k < inside->count; k++) n += inside->items[k]->kind == TORCH_TENSOR;
+        if (n) d = inside;
+    }
+    need(n > 0, "%s: holds %s without tensors in it; a state_dict() is wanted", file.path, torch_kind_name(d));
+    TensorEntry *all = take_zero(a, TensorEntry, n);
+    *count = 0;
+    for (size_t k = 0; k < d->count; k++) {
+        if (d->items[k]->kind != TORCH_TENSOR) continue;
+        const TorchTensor *t = d->items[k]->tensor;
+        need(d->keys[k]->kind == TORCH_TEXT && strlen(d->keys[k]->text) == d->keys[k]->length, "%s: a tensor whose name is %s", file.path, torch_kind_name(d->keys[k]));
+        TensorEntry *e = &all[(*count)++];
+        *e = (TensorEntry){.name = d->keys[k]->text, .dtype = t->dtype, .ndim = t->ndim, .bytes = torch_data(a, t, file.path), .size = t->size, .path = file.path};
+        memcpy(e->shape, t->shape, sizeof e->shape);
+    }
+    return all;
+}
+
 static int by_place(const void *a, const void *b) {
     const TensorEntry *x = a, *y = b;
     if (x->bytes != y->bytes) return x->bytes < y->bytes ? -1 : 1;
@@ -146,25 +173,28 @@ static int by_place(const void *a, const void *b) {
     return strcmp(x->name, y->name);
 }
 
-// Maps one file and appends its entries; with a weight_map, only those that the index assigns to this file.
-static void shard_read(Tensors *t, Shard *s, const char *path, const Json *weight_map, const char *file_name) {
-    s->file = file_map(t->arena, path);
-    path = s->file.path;
+// The tensors of a safetensors file in the order of their data, every rule checked.
+static TensorEntry *tensors_read(Arena *a, Shard *s, size_t *count) {
+    const char *path = s->file.path;
     need(s->file.size >= 8, "%s: %zu bytes are no safetensors file", path, s->file.size);
     uint64_t n = 0;
     for (int i = 7; i >= 0; i--) n = n << 8 | s->file.bytes[i];
     need(n <= HEADER_MAX, "%s: a header of %llu bytes; this is no safetensors file, or a damaged one", path, (unsigned long long)n);
     need(n <= s->file.size - 8, "%s: the header of %llu bytes is cut off: the file has %zu", path, (unsigned long long)n, s->file.size);
     need(n > 0 && s->file.bytes[8] == '{', "%s: the header does not begin with '{'; this is no safetensors file", path);
-    size_t count;
-    TensorEntry *all = header_read(t->arena, s->file, (size_t)n, &count, &s->metadata);
-    qsort(all, count, sizeof *all, by_place);
+    TensorEntry *all = header_read(a, s->file, (size_t)n, count, &s->metadata);
+    qsort(all, *count, sizeof *all, by_place);
     const uint8_t *at = s->file.bytes + 8 + n;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < *count; i++) {
         need(all[i].bytes == at, "%s: tensor \"%s\" overlaps its neighbour or leaves a hole before it", path, all[i].name);
         at += all[i].size;
     }
     need(at == s->file.bytes + s->file.size, "%s: %zu bytes after the last tensor", path, (size_t)(s->file.bytes + s->file.size - at));
+    return all;
+}
+
+// Appends a file's entries; with a weight_map, only those that the index assigns to it.
+static void entries_add(Tensors *t, TensorEntry *all, size_t count, const Json *weight_map, const char *file_name) {
     if (t->count == 0 && !weight_map) {
         t->entries = all;
         t->count = t->room = count;
@@ -179,6 +209,14 @@ static void shard_read(Tensors *t, Shard *s, const char *path, const Json *weigh
         const Json *m = json_get(weight_map, all[i].name);
         if (m && strcmp(m->text, file_name) == 0) t->entries[t->count++] = all[i]; // else another shard's by the index, or nobody's
     }
+}
+
+static void shard_read(Tensors *t, Shard *s, const char *path, const Json *weight_map, const char *file_name) {
+    s->file = file_map(t->arena, path);
+    path = s->file.path;
+    size_t count;
+    TensorEntry *all = torch_is(s->file) ? state_read(t->arena, s->file, &count) : tensors_read(t->arena, s, &count);
+    entries_add(t, all, count, weight_map, file_name);
 }
 
 // The folder that the target of a link may lie in: the model's own, or, in a hub's cache
@@ -236,16 +274,33 @@ static void sharded_read(Tensors *t, const char *index_path) {
         need(tensors_find(t, map->keys[i]), "%s: tensor \"%s\" is not in %s, where the index places it", index_path, map->keys[i], map->items[i].text);
 }
 
-static const char *const base_names[] = {"model", "diffusion_pytorch_model", "open_clip_model"};
+// In the order of preference; safetensors before pickles.
+static const char *const usual_names[] = {"model.safetensors",
+                                          "model.safetensors.index.json",
+                                          "model.fp16.safetensors",
+                                          "diffusion_pytorch_model.safetensors",
+                                          "diffusion_pytorch_model.safetensors.index.json",
+                                          "diffusion_pytorch_model.fp16.safetensors",
+                                          "open_clip_model.safetensors",
+                                          "open_clip_pytorch_model.safetensors",
+                                          "pytorch_model.bin",
+                                          "pytorch_model.bin.index.json",
+                                          "diffusion_pytorch_model.bin",
+                                          "open_clip_pytorch_model.bin"};
 
 static char *found_in(Arena *a, const char *folder) {
-    for (size_t i = 0; i < 3; i++) {
-        char *single = arena_print(a, "%s/%s.safetensors", folder, base_names[i]);
-        if (file_exists(single)) return single;
-        char *index = arena_print(a, "%s/%s.safetensors.index.json", folder, base_names[i]);
-        if (file_exists(index)) return index;
+    for (size_t i = 0; i < sizeof usual_names / sizeof *usual_names; i++) {
+        char *path = path_join(a, folder, usual_names[i]);
+        if (file_exists(path)) return path;
     }
-    return NULL;
+    size_t n;
+    char **list = folder_list(a, folder, &n), *only = NULL;
+    for (size_t i = 0; i < n; i++) { // by any name, if it is the only one
+        if (strcmp(path_extension(list[i]), "safetensors") != 0) continue;
+        if (only) return NULL;
+        only = list[i];
+    }
+    return only;
 }
 
 bool tensors_there(Arena *a, const char *folder) { return found_in(a, folder) != NULL; }
@@ -255,7 +310,7 @@ Tensors *tensors_open(Arena *a, const char *path) {
     t->arena = a;
     if (folder_exists(path)) {
         char *inside = found_in(a, path);
-        need(inside, "%s: holds no model.safetensors and no model.safetensors.index.json", path);
+        need(inside, "%s: holds no model.safetensors, model.safetensors.index.json or pytorch_model.bin, nor one other .safetensors file", path);
         path = inside;
     }
     size_t n = strlen(path);

@@ -26,9 +26,9 @@ typedef struct {
 
 typedef struct Tensors Tensors;
 
-// One file, or every shard that an index names. The path may be FILE.safetensors, or a folder: then
-// NAME.safetensors, else NAME.safetensors.index.json, with NAME "model" or, if that is not there,
-// "diffusion_pytorch_model" or "open_clip_model".
+// One file, or every shard that an index names; .safetensors, or what torch.save wrote (.bin, .pt). In a folder the
+// usual names are looked for: model.safetensors or its .index.json, diffusers' and OpenCLIP's names, pytorch_model.bin,
+// and at last the only .safetensors file there is.
 Tensors *tensors_open(Arena *a, const char *path);
 bool tensors_there(Arena *a, const char *folder);     // whether tensors_open would find something
 size_t tensors_count(const Tensors *t);

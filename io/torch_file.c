@@ -469,11 +469,14 @@ static Value *run(Machine *m) {
 
 // ---- the archive
 
-static bool legacy(Bytes f) { // a pickle of protocol 2 or more without an archive around it; or the tar file of 2016
-    return (f.size >= 2 && f.bytes[0] == 0x80 && f.bytes[1] >= 2 && f.bytes[1] <= 5) || (f.size > 262 && memcmp(f.bytes + 257, "ustar", 5) == 0);
+// A pickle without an archive around it begins with this number. (One byte of it would not do: 80 02 also begins a
+// safetensors file whose header has 640 bytes.)
+static bool legacy(Bytes f) {
+    static const char magic[] = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+    return f.size >= sizeof magic - 1 && memcmp(f.bytes, magic, sizeof magic - 1) == 0;
 }
 
-bool torch_is(Bytes f) { return zip_is(f) || legacy(f); }
+bool torch_is(Bytes f) { return legacy(f) || (zip_is(f) && f.bytes[8] != '{'); } // '{': a safetensors header of 64 MiB
 
 // The entry "PREFIX/data.pkl".
 static const ZipEntry *pickle_find(const Zip *z, const char *path) {
@@ -489,7 +492,7 @@ static const ZipEntry *pickle_find(const Zip *z, const char *path) {
 }
 
 const TorchValue *torch_read(Arena *a, Bytes f) {
-    need(zip_is(f) || !legacy(f),
+    need(!legacy(f),
          "%s: is in the form that torch.save had before version 1.6; convert it: python -c \"import torch; torch.save(torch.load('%s', map_location='cpu'), 'converted.pt')\"",
          f.path, path_name(f.path));
     need(zip_is(f), "%s: is no file of torch.save", f.path);

@@ -29,7 +29,7 @@ static uint64_t le(const uint8_t *p, int n) {
     return v;
 }
 
-bool zip_is(Bytes file) { return file.size >= 4 && (memcmp(file.bytes, "PK\3\4", 4) == 0 || memcmp(file.bytes, "PK\5\6", 4) == 0); }
+bool zip_is(Bytes file) { return file.size >= END && (memcmp(file.bytes, "PK\3\4", 4) == 0 || memcmp(file.bytes, "PK\5\6", 4) == 0); }
 
 // The end record: the last whose comment reaches exactly to the end of the file.
 static const uint8_t *end_find(Bytes f) {

@@ -203,6 +203,34 @@ static void test_shards(Arena *a) {
     check_dies("shards: out of a hub's cache", "leaves the model's folder") tensors_open(a, scratch_path(a, "cache/snapshots/9f"));
 }
 
+// What torch.save wrote, by the same calls.
+static void test_torch(Arena *a) {
+    Tensors *t = tensors_open(a, GOLDEN "checkpoint.pt");
+    check(tensors_count(t) == 7 && strcmp(tensors_at(t, 0)->name, "0.weight") == 0 && strcmp(tensors_at(t, 6)->name, "1.num_batches_tracked") == 0,
+          "torch: the state dict inside a checkpoint, in its order");
+    check(tensors_metadata(t, "format") == NULL, "torch: no metadata");
+    const TensorEntry *e = tensors_need(tensors_open(a, GOLDEN "views.pt"), "transposed");
+    float want[60];
+    for (int i = 0; i < 60; i++) want[i] = (float)(((i % 12 * 5 + i / 12) * 37 + 11) % 101 - 50);
+    check(e->ndim == 3 && e->shape[0] == 5, "torch: a transposed view");
+    check_same("torch: gathered", e->bytes, want, sizeof want);
+    check_dies("torch: nothing in it", "holds a dict without tensors") tensors_open(a, GOLDEN "manifest.pt");
+    check_dies("torch: a module", "without tensors in it; a state_dict() is wanted") tensors_open(a, GOLDEN "module.pt");
+    Bytes b = file_read(a, GOLDEN "checkpoint.pt");
+    scratch_file(a, "old/pytorch_model.bin", b.bytes, b.size);
+    check(tensors_count(tensors_open(a, scratch_path(a, "old"))) == 7, "torch: pytorch_model.bin in a folder");
+    scratch_file(a, "old/any.safetensors", "\2\0\0\0\0\0\0\0{}", 10);
+    check(tensors_count(tensors_open(a, scratch_path(a, "old"))) == 7, "the usual name before any other");
+    unlink(scratch_path(a, "old/pytorch_model.bin"));
+    check(tensors_count(tensors_open(a, scratch_path(a, "old"))) == 0, "any name, if it is the only one");
+    scratch_file(a, "old/other.safetensors", "\2\0\0\0\0\0\0\0{}", 10);
+    check(!tensors_there(a, scratch_path(a, "old")), "two of them");
+    check_dies("two of them", "nor one other .safetensors file") tensors_open(a, scratch_path(a, "old"));
+    char *header = arena_print(a, "%-640s", "{\"a\":" T("F32", "1", "0,4") "}"); // 640 bytes: the file begins as some pickles do
+    check(strlen(header) == 640, "a header of 640 bytes");
+    accepted(a, header, 4, 1);
+}
+
 // 10^6 entries: time and memory a small multiple of the header's own size.
 static void test_large(Arena *a) {
     enum { N = 1000000 };
@@ -233,6 +261,7 @@ int main(void) {
     test_kinds(a);
     test_rules(a);
     test_shards(a);
+    test_torch(a);
     test_large(a);
     arena_free(a);
     return check_end();
