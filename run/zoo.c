@@ -1,4 +1,4 @@
-// zoo.c: `retina zoo NAME --out DIR`: trains a small model of the zoo on the world, from nothing, to the bit.
+// zoo.c: `retina zoo [NAME…]`: trains the small models of the zoo on the world, from nothing, to the bit.
 #include <stdio.h>
 #include <string.h>
 
@@ -8,32 +8,60 @@
 #include "io/thread.h"
 #include "train/zoo.h"
 
+static const struct {
+    const char *name;
+    const char *(*train)(Arena *a, const ZooOptions *o);
+} recipes[] = {{"clip", zoo_clip}, {"llava", zoo_llava}}; // in the order in which they need one another
+#define RECIPES (sizeof recipes / sizeof *recipes)
+
+static bool asked(const TextList *names, const char *name) {
+    for (size_t i = 0; i < names->count; i++)
+        if (strcmp(names->items[i], name) == 0) return true;
+    return names->count == 0;
+}
+
+static void check_names(const TextList *names) {
+    const char *known[RECIPES];
+    for (size_t k = 0; k < RECIPES; k++) known[k] = recipes[k].name;
+    for (size_t i = 0; i < names->count; i++) {
+        bool found = false;
+        for (size_t k = 0; k < RECIPES; k++) found = found || strcmp(names->items[i], known[k]) == 0;
+        const char *near = found ? NULL : nearest_name(names->items[i], known, RECIPES);
+        if (!found) die_usage("zoo: there is no model \"%s\"; clip and llava are%s%s%s", names->items[i], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+}
+
 int run_zoo(int argc, char **argv) {
-    const char *out = NULL, *clip = "data/zoo/clip";
+    const char *out = NULL, *clip = NULL;
     int threads = 0, percent = 100, stop_after = 0;
     int64_t seed = 0;
     bool fresh = false;
     Option options[] = {
-        {"out", OPT_TEXT, &out, "directory to write; default data/zoo/NAME", NULL},
-        {"clip", OPT_TEXT, &clip, "llava: the CLIP whose vision tower it sees with", NULL},
+        {"out", OPT_TEXT, &out, "the model's directory; with several models, a folder of them; default data/zoo/NAME", NULL},
+        {"clip", OPT_TEXT, &clip, "llava: the CLIP whose vision tower it sees with; default: the one just trained, or data/zoo/clip", NULL},
         {"seed", OPT_LONG, &seed, "of first values, batches, scores", NULL},
-        {"percent", OPT_INT, &percent, "of the recipe's steps; the shipped models have 100 unless their ZOO.json says otherwise", NULL},
+        {"percent", OPT_INT, &percent, "of the recipe's steps; ZOO.json says what a shipped model has", NULL},
         {"stop-after", OPT_INT, &stop_after, "updates after which to stop and print the checksum of the weights", NULL},
         {"fresh", OPT_FLAG, &fresh, "start over instead of continuing an interrupted run", NULL},
         {"threads", OPT_INT, &threads, "0: as many as there are cores", NULL},
+        {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
     };
-    TextList rest;
-    options_parse("retina zoo clip|llava [options]", "trains a small model of the zoo; can be interrupted at any moment", options,
-                  sizeof options / sizeof *options, argc, argv, &rest);
-    if (rest.count != 1 || (strcmp(rest.items[0], "clip") != 0 && strcmp(rest.items[0], "llava") != 0))
-        die_usage("zoo: which model? `retina zoo clip` or `retina zoo llava`");
+    TextList names;
+    options_parse("retina zoo [clip] [llava] [options]", "Trains the small models of the zoo; can be interrupted at any moment and goes on.", options,
+                  sizeof options / sizeof *options, argc, argv, &names);
+    check_names(&names);
     if (percent < 1 || percent > 1000) die_usage("--percent %d: 1 to 1000", percent);
     if (threads < 0) die_usage("--threads %d: 0 or more", threads);
+    if (stop_after < 0) die_usage("--stop-after %d: 0 or more", stop_after);
     threads_set(threads ? threads : threads_available());
     Arena *a = arena_new("the zoo");
-    bool is_clip = strcmp(rest.items[0], "clip") == 0;
-    ZooOptions o = {.out = out ? out : arena_print(a, "data/zoo/%s", rest.items[0]), .seed = (uint64_t)seed, .steps = percent, .fresh = fresh,
-                    .stop_after = stop_after, .clip = clip};
-    printf("%s\n", is_clip ? zoo_clip(a, &o) : zoo_llava(a, &o));
+    for (size_t k = 0; k < RECIPES; k++) {
+        if (!asked(&names, recipes[k].name)) continue;
+        const char *folder = out && names.count == 1 ? out : path_join(a, out ? out : "data/zoo", recipes[k].name);
+        ZooOptions o = {.out = folder, .seed = (uint64_t)seed, .steps = percent, .fresh = fresh, .stop_after = stop_after, .clip = clip ? clip : "data/zoo/clip"};
+        printf("%s  %s\n", recipes[k].train(a, &o), folder);
+        if (!clip && k == 0) clip = folder;
+    }
+    arena_free(a);
     return 0;
 }
