@@ -122,6 +122,8 @@ static void overlap_figure(Report *r, const int *ks, int n) {
     plot_line(p, chance, x, y, (size_t)n);
     for (int k = 0; k < n; k++) y[k] = json_real_or(json_path(r->geometry, arena_print(r->a, "all_pictures.k%d", ks[k])), "duplicate_floor", 0);
     plot_line(p, floor, x, y, (size_t)n);
+    const char *file = plot_svg(p, PLOT_FILE);
+    file_write(study_path(r->s, "overlap.svg"), file, strlen(file));
     page_figure(r->page, plot_svg(p, PLOT_INLINE), "How many of a picture's k nearest neighbours before the connector are among its k nearest after it. One picture per group of copies; bands are 95 % bootstrap intervals over pictures. Unrelated spaces would lie on the chance line.");
 }
 
@@ -143,7 +145,7 @@ static void spectrum_figure(Report *r) {
             int n = numbers_of(json_path(r->overlap, arena_print(r->a, "global.spectrum_and_rank.%s_summary.%s", side ? "post" : "pre", which ? "mean_energy_spectrum_topn" : "mean_singular_values_topn")), y, 100);
             for (int i = 0; i < n; i++) {
                 x[i] = i + 1;
-                if (!(y[i] > 1e-12)) y[i] = NAN; // beyond the rank
+                if (!(y[i] > (which ? 1e-12 : 1e-6) * y[0])) y[i] = NAN; // beyond the rank: the mean token was subtracted
             }
             plot_line(p, plot_series(p, side ? "after" : "before"), x, y, (size_t)n);
         }
