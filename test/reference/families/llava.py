@@ -11,18 +11,22 @@ TEXT = dict(decoders.SMALL, vocab_size=301)
 
 
 def prompts(rng, V, image_id, per_image, images, tail):
-    """One row per entry of `images` (how many images that prompt holds), text before, between and after; equal lengths."""
+    """One row per entry of `images` (how many images that prompt holds), text before, between and after; shorter rows are padded
+    on the right with a mask. The arguments input_ids and, where there is padding, attention_mask."""
     rows = []
     for n in images:
         row = [1] + ids(rng, V, 3, avoid=(image_id,)).tolist()
         for _ in range(n):
             row += [image_id] * per_image + ids(rng, V, 2, avoid=(image_id,)).tolist()
         rows.append(row + ids(rng, V, tail, avoid=(image_id,)).tolist())
-    assert len({len(r) for r in rows}) == 1
-    return torch.tensor(rows)
+    longest = max(len(r) for r in rows)
+    out = {"input_ids": torch.tensor([r + [0] * (longest - len(r)) for r in rows])}
+    if len({len(r) for r in rows}) > 1:
+        out["attention_mask"] = torch.tensor([[1] * len(r) + [0] * (longest - len(r)) for r in rows])
+    return out
 
 
-def build(name, seed, vision, text_kind, text, dtype, images=(1,), other=None, layer=-2, strategy="default", bias=True, act="gelu",
+def build(name, seed, vision, text_kind, text, dtype, images=(1,), other=None, uneven=None, layer=-2, strategy="default", bias=True, act="gelu",
           projection=9, generate=GENERATE, tail=4, **kw):
     rng = golden.rng_of(seed, "inputs")
     V = text["vocab_size"]
@@ -34,9 +38,9 @@ def build(name, seed, vision, text_kind, text, dtype, images=(1,), other=None, l
                            multimodal_projector_bias=bias, projector_hidden_act=act, image_seq_length=per_image)
     model = T.LlavaForConditionalGeneration(config)
     runs = {}
-    for run, counts in (("", images), ("batch", other)):
+    for run, counts in (("", images), ("batch", other), ("uneven", uneven)):
         if counts:
-            runs[run] = {"input_ids": prompts(rng, V, image_id, per_image, counts, tail), "pixel_values": pixels(rng, sum(counts), 3, S, S)}
+            runs[run] = {**prompts(rng, V, image_id, per_image, counts, tail), "pixel_values": pixels(rng, sum(counts), 3, S, S)}
     files = {"preprocessor_config.json": clip.preprocessor(S)}
     if V >= 290:
         files["tokenizer.json"] = decoders.vocabulary.sentencepiece(V - 2, extra=("<image>",))
@@ -69,5 +73,6 @@ def random_case(rng, seed):
     layer = one_layer if rng.integers(0, 2) else [int(i) for i in rng.integers(-layers - 1, layers + 1, size=int(rng.integers(1, 4)))]
     one = tuple([int(rng.integers(1, 4))])
     return build("llava", seed, vision, kind, decoders.random_config(rng, kind, vocab=int(rng.integers(60, 360))),
-                 str(rng.choice(["f32", "bf16", "f16"])), images=one, other=one * int(rng.integers(2, 4)), layer=layer,
+                 str(rng.choice(["f32", "bf16", "f16"])), images=one, other=one * int(rng.integers(2, 4)),
+                 uneven=tuple(int(n) for n in rng.permutation([0, 1, 3])), layer=layer,
                  strategy=str(rng.choice(["default", "full"])), bias=bool(rng.integers(0, 2)), act=str(rng.choice(["gelu", "silu", "relu"])))
