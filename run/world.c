@@ -6,13 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/image.h"
 #include "io/json.h"
 #include "io/option.h"
 #include "io/progress.h"
 #include "io/thread.h"
 #include "train/world.h"
 
-enum { CHUNK = 256, FORMAT_PPM = 0 };
+enum { CHUNK = 256, FORMAT_JPEG = 0, FORMAT_PNG, FORMAT_PPM };
 
 typedef struct {
     WorldPreset preset;
@@ -128,15 +129,13 @@ static void write_scene(Arena *a, Writer *lines, Tally *tally, const WorldScene 
     writer_put(lines, "\n", 1);
 }
 
-static void write_picture(const char *path, const uint8_t *rgb, int size) {
-    Writer *w = writer_open(path);
-    writer_print(w, "P6\n%d %d\n255\n", size, size);
-    writer_put(w, rgb, 3 * (size_t)size * (size_t)size);
-    writer_close(w);
+static void write_picture(Arena *a, const char *path, const uint8_t *rgb, int size, int format) {
+    Bytes b = format == FORMAT_JPEG ? jpeg_encode(a, rgb, size, size, 92, JPEG_444) : format == FORMAT_PNG ? png_encode(a, rgb, size, size) : ppm_encode(a, rgb, size, size);
+    file_draft(path, b.bytes, b.size); // the next run draws the same bytes
 }
 
 int run_world(int argc, char **argv) {
-    int preset = 0, size = WORLD_SIDE, threads = 0, split = 0, format = FORMAT_PPM;
+    int preset = 0, size = WORLD_SIDE, threads = 0, split = 0, format = FORMAT_JPEG;
     int64_t count = 100, first = 0, seed = 1;
     const char *out = NULL;
     Option options[] = {
@@ -146,7 +145,7 @@ int run_world(int argc, char **argv) {
         {"preset", OPT_CHOICE, &preset, "kind of scene", "scenes"},
         {"size", OPT_INT, &size, "side of the pictures [pixels, 32 to 336]"},
         {"split", OPT_CHOICE, &split, "which part of the world; the parts share no content", "all|train|validation|test"},
-        {"format", OPT_CHOICE, &format, "of the pictures", "ppm"},
+        {"format", OPT_CHOICE, &format, "of the pictures; jpeg: quality 92, no subsampling", "jpeg|png|ppm"},
         {"seed", OPT_LONG, &seed, "of the world"},
         {"threads", OPT_INT, &threads, "0: all cores of this process"},
         {"quiet", OPT_FLAG, &quiet, "no progress, no notes"},
@@ -172,8 +171,8 @@ int run_world(int argc, char **argv) {
         parallel_for((size_t)n, 8, draw, &b);
         for (int i = 0; i < n; i++) {
             Mark mark = arena_mark(a);
-            const char *image = arena_print(a, "images/%06lld.ppm", (long long)(b.first + (uint64_t)i));
-            write_picture(path_join(a, out, image), b.rgb + (size_t)i * picture, size);
+            const char *image = arena_print(a, "images/%06lld.%s", (long long)(b.first + (uint64_t)i), (const char *[]){"jpg", "png", "ppm"}[format]);
+            write_picture(a, path_join(a, out, image), b.rgb + (size_t)i * picture, size, format);
             write_scene(a, lines, tally, &b.scene[i], b.first + (uint64_t)i, image, size);
             arena_release(a, mark);
             progress_at(&bar, (size_t)++done);
