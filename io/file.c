@@ -208,6 +208,11 @@ bool reader_skip(Reader *r, uint64_t size) {
 
 uint64_t reader_offset(const Reader *r) { return r->passed + r->at; }
 
+bool reader_size(const Reader *r, uint64_t *size) {
+    *size = r->size;
+    return r->regular;
+}
+
 void reader_close(Reader *r) {
     held_remove(&r->held);
     reader_dropped(&r->held);

@@ -39,6 +39,7 @@ void reader_pass(Reader *r, size_t size);             // that many of the bytes 
 size_t reader_read(Reader *r, void *out, size_t size); // less than `size` only at the end
 bool reader_skip(Reader *r, uint64_t size);           // false: it ends before
 uint64_t reader_offset(const Reader *r);
+bool reader_size(const Reader *r, uint64_t *size); // of the whole file; false for pipes, which do not say
 void reader_close(Reader *r);
 
 typedef struct Writer Writer;

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tar.h"
+
 typedef struct {
     Arena *arena;
     Gathered *items;
@@ -68,77 +70,13 @@ static void add_list(List *l, const char *path) {
     }
 }
 
-// ---- archives: POSIX ustar, GNU long names, pax paths and sizes; nothing is ever written
-
-static uint64_t number_field(const uint8_t *f, int n, const char *path, uint64_t at) {
-    uint64_t v = 0;
-    if (f[0] & 0x80) { // base 256
-        v = f[0] & 0x7f;
-        for (int i = 1; i < n; i++) {
-            need(v >> 56 == 0, "%s: the header at byte %llu has an impossible size", path, (unsigned long long)at);
-            v = v << 8 | f[i];
-        }
-        return v;
-    }
-    int i = 0;
-    while (i < n && f[i] == ' ') i++;
-    for (; i < n && f[i] >= '0' && f[i] <= '7'; i++) v = v << 3 | (uint64_t)(f[i] - '0');
-    return v;
-}
-
-// "LENGTH path=VALUE\n" records; the value of `key` if it is there.
-static char *pax_value(Arena *a, const uint8_t *p, size_t size, const char *key) {
-    char *found = NULL;
-    size_t k = strlen(key), at = 0;
-    while (at < size) {
-        size_t length = 0, i = at;
-        while (i < size && p[i] >= '0' && p[i] <= '9' && length < size) length = length * 10 + (size_t)(p[i++] - '0');
-        if (i >= size || p[i] != ' ' || length > size - at || length <= i + 1 - at) break;
-        const char *record = (const char *)p + i + 1;
-        size_t n = at + length - (i + 1);
-        if (n > k + 1 && strncmp(record, key, k) == 0 && record[k] == '=') found = arena_text(a, record + k + 1, n - k - 2);
-        at += length;
-    }
-    return found;
-}
-
 static void add_archive(List *l, const char *path) {
-    Bytes b = file_map(l->arena, path);
-    char *long_name = NULL, *pax_size = NULL;
-    for (uint64_t at = 0; b.size - at >= 512;) {
-        const uint8_t *h = b.bytes + at;
-        bool empty = true;
-        for (int i = 0; i < 512 && empty; i++) empty = h[i] == 0;
-        if (empty) break;
-        uint64_t sum = 0, told = number_field(h + 148, 8, path, at);
-        for (int i = 0; i < 512; i++) sum += i >= 148 && i < 156 ? ' ' : h[i];
-        need(sum == told, "%s: the header at byte %llu is damaged (its checksum does not fit)", path, (unsigned long long)at);
-        uint64_t size = number_field(h + 124, 12, path, at), data = at + 512;
-        if (pax_size) sscanf(pax_size, "%llu", (unsigned long long *)&size);
-        need(size <= b.size - data, "%s: the member at byte %llu is cut off", path, (unsigned long long)at);
-        char type = (char)h[156], *name = long_name;
-        if (!name) {
-            char *prefix = arena_text(l->arena, (const char *)h + 345, strnlen((const char *)h + 345, 155));
-            name = arena_text(l->arena, (const char *)h, strnlen((const char *)h, 100));
-            if (memcmp(h + 257, "ustar", 6) == 0 && *prefix) name = path_join(l->arena, prefix, name);
-        }
-        if (type == 'L') {
-            long_name = arena_text(l->arena, (const char *)b.bytes + data, strnlen((const char *)b.bytes + data, (size_t)size));
-        } else if (type == 'x') {
-            char *pax_name = pax_value(l->arena, b.bytes + data, (size_t)size, "path");
-            if (pax_name) long_name = pax_name;
-            pax_size = pax_value(l->arena, b.bytes + data, (size_t)size, "size");
-        } else {
-            bool file = type == '0' || type == 0;
-            if (file && size && looks_like_picture(name) && strncmp(path_name(name), "__", 2) != 0)
-                add(l, (Gathered){.path = b.path, .key = path_stem(l->arena, name), .offset = data, .size = size});
-            long_name = pax_size = NULL;
-        }
-        uint64_t padded = (size + 511) / 512 * 512;
-        if (padded > b.size - data) break;
-        at = data + padded;
-    }
-    file_unmap(b);
+    Tar *t = tar_open(l->arena, path);
+    path = arena_text(l->arena, path, strlen(path));
+    for (TarEntry e; tar_next(t, &e);)
+        if (e.size && looks_like_picture(e.name) && strncmp(path_name(e.name), "__", 2) != 0)
+            add(l, (Gathered){.path = path, .key = path_stem(l->arena, e.name), .offset = e.offset, .size = e.size});
+    tar_close(t);
 }
 
 Gathering pictures_gather(Arena *a, const char *const *paths, size_t count) {

@@ -118,8 +118,56 @@ def torch_files():
     torch.save(model, path("module.pt"))
 
 
+def archives():
+    """Samples as webdataset groups them. The same members in three forms of tar; names that need each form's extension."""
+    import io
+    import json
+    import tarfile
+
+    long = "a-rather-long-folder-name/" * 5
+    members = [("__meta__", b"notes"), ("a/0001.jpg", b"J" * 513), ("a/0001.TXT", b"one"), ("a/0001.cls.txt", b"7"), ("folder", None), ("a/0002.txt", b""),
+               ("a.b/0003.tar.gz", b"x" * 512), ("a.b/0003.json", b"{}"), ("noextension", b"?"), ("a/0001.txt", b"again"), (long + "0004.jpg", b"long"),
+               (long + "0004.txt", b"long text"), ("__not_meta.txt", b"kept"), ("link", "a/0001.jpg"), ("na\u00efve.txt", b"unicode")]
+
+    def archive(name, form):
+        with tarfile.open(path(name), "w", format=form) as t:
+            for n, content in members:
+                info = tarfile.TarInfo(n)
+                if content is None:
+                    info.type = tarfile.DIRTYPE
+                elif isinstance(content, str):
+                    info.type, info.linkname = tarfile.SYMTYPE, content
+                else:
+                    info.size = len(content)
+                t.addfile(info, io.BytesIO(content) if isinstance(content, bytes) else None)
+
+    archive("ustar.tar", tarfile.USTAR_FORMAT)
+    archive("gnu.tar", tarfile.GNU_FORMAT)
+    archive("pax.tar", tarfile.PAX_FORMAT)
+    samples = []
+    for n, content in members:
+        base = n.rsplit("/", 1)[-1]
+        if not isinstance(content, bytes) or "." not in base or n == "__meta__":
+            continue
+        key, ext = n[: len(n) - len(base)] + base.split(".", 1)[0], base.split(".", 1)[1].lower()
+        if not samples or samples[-1]["key"] != key:
+            samples.append({"key": key, "parts": []})
+        samples[-1]["parts"].append([ext, content.decode()])
+    with open(path("samples.json"), "w") as f:
+        json.dump(samples, f)
+    brace = {p: None for p in ["a", "", "x-{000..012}.tar", "{a,b}/{1..3}.t", "{9..11}", "{3..1}", "{1..10..4}", "{-2..2}", "{a..e..2}", "{Y..b}", "{x}", "{}", "a{b}c",
+                               "{a,}", "{,}", "{a,b{1,2}}", "{{1..2},{x,y}z}", "\\{a,b\\}", "{01..1}", "{1..2}{1..2}", "{1..2,7}", "{a..1}", "{1..b}", "{c..a}", "{-01..1}"]}
+    try:
+        from braceexpand import braceexpand
+    except ImportError:
+        return print("braceexpand is not there: braces.json is left as it was")
+    with open(path("braces.json"), "w") as f:
+        json.dump({p: list(braceexpand(p)) for p in brace}, f, indent=0)
+
+
 def main():
     torch.set_num_threads(1)
+    archives()
     safetensors_files()
     reprs()
     tables()
