@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ALIGNED_MOST = 4000 }; // pieces of each caption: a table of 32 MB
+
 typedef enum { SCRIPT_NONE, SCRIPT_LATIN, SCRIPT_GREEK, SCRIPT_CYRILLIC, SCRIPT_HEBREW, SCRIPT_ARABIC, SCRIPT_INDIC, SCRIPT_THAI, SCRIPT_HAN,
                SCRIPT_KANA, SCRIPT_HANGUL, SCRIPT_OTHER, SCRIPTS } Script;
 
@@ -233,7 +235,7 @@ void caption_difference(Arena *a, const char *x, const char *y, Piece **px, size
     while (head < m[0] && head < m[1] && same(s[0][head], s[1][head])) head++;
     while (tail < m[0] - head && tail < m[1] - head && same(s[0][m[0] - 1 - tail], s[1][m[1] - 1 - tail])) tail++;
     size_t u = m[0] - head - tail, v = m[1] - head - tail;
-    if (u <= 10000 && v <= 10000) {
+    if (u <= ALIGNED_MOST && v <= ALIGNED_MOST) {
         align(s[0] + head, u, s[1] + head, v, a);
     } else {
         for (size_t i = 0; i < u; i++) s[0][head + i]->changed = true;

@@ -17,7 +17,7 @@ typedef struct {
 } Piece;
 
 // Both captions cut into pieces (words, the marks and spaces between them) that join to the caption again, with what the
-// other one lacks marked: the longest common sequence of words and marks, compared as written. Beyond 10,000 pieces of
+// other one lacks marked: the longest common sequence of words and marks, compared as written. Beyond 4,000 pieces of
 // each, only what they share at the beginning and at the end counts as common.
 void caption_difference(Arena *a, const char *x, const char *y, Piece **px, size_t *nx, Piece **py, size_t *ny);
 

@@ -177,7 +177,7 @@ void plot_rule(Plot *p, char axis, double at, const char *label) {
 
 // ---- drawing
 
-static void text_at(Markup *m, const char *class, const char *anchor, double x, double y, const char *text) {
+void plot_text_at(Markup *m, const char *class, const char *anchor, double x, double y, const char *text) {
     markup_print(m, "<text class=\"%s\" text-anchor=\"%s\" x=\"", class, anchor);
     markup_number(m, x);
     markup_put(m, "\" y=\"");
@@ -187,7 +187,7 @@ static void text_at(Markup *m, const char *class, const char *anchor, double x, 
     markup_put(m, "</text>\n");
 }
 
-static void line_at(Markup *m, const char *class, double x0, double y0, double x1, double y1) {
+void plot_line_at(Markup *m, const char *class, double x0, double y0, double x1, double y1) {
     const char *names[4] = {"x1", "y1", "x2", "y2"};
     double v[4] = {x0, y0, x1, y1};
     markup_print(m, "<line class=\"%s\"", class);
@@ -200,12 +200,12 @@ static void line_at(Markup *m, const char *class, double x0, double y0, double x
 }
 
 // Text in as many lines as it takes; returns the y of the next line.
-static double paragraph(Plot *p, Markup *m, const char *class, const char *text, double size, double y) {
+double plot_paragraph(Plot *p, Markup *m, const char *class, const char *text, double size, double y) {
     const char *lines[8];
     if (!text || !*text) return y;
     bool bold = strcmp(class, "title") == 0; // wider by about as much
     int n = text_lines(p->arena, text, bold ? size * 1.2 : size, p->width, lines, 8);
-    for (int i = 0; i < n; i++, y += size + 5) text_at(m, class, "start", 0, y + size, lines[i]);
+    for (int i = 0; i < n; i++, y += size + 5) plot_text_at(m, class, "start", 0, y + size, lines[i]);
     return y + 3;
 }
 
@@ -219,7 +219,7 @@ static double legend(Plot *p, Markup *m, double y) {
         double room = s->line || s->marker ? 27 : 17, width = room + text_width(text, TEXT) + 16;
         if (x > 0 && x + width - 16 > p->width) x = 0, y += 19;
         swatch_draw(m, s, x, y + 8);
-        text_at(m, "", "start", x + room, y + 12.5, text);
+        plot_text_at(m, "", "start", x + room, y + 12.5, text);
         x += width;
         any = true;
     }
@@ -246,14 +246,14 @@ static double names_draw(Plot *p, Markup *m, double y) {
         const char *lines[4];
         int n = aslant ? 0 : text_lines(p->arena, p->x.names[i], TEXT, slot - 4, lines, 4);
         height = fmax(height, aslant ? text_width(p->x.names[i], TEXT) * 0.6 + 16 : 16.0 * n + 4);
-        for (int l = 0; l < n && m; l++) text_at(m, "", "middle", x, y + 16 + 16 * l, lines[l]);
+        for (int l = 0; l < n && m; l++) plot_text_at(m, "", "middle", x, y + 16 + 16 * l, lines[l]);
         if (!aslant || !m) continue;
         markup_put(m, "<g transform=\"translate(");
         markup_number(m, x + 4);
         markup_put(m, " ");
         markup_number(m, y + 14);
         markup_put(m, ") rotate(-36)\">");
-        text_at(m, "", "end", 0, 0, p->x.names[i]);
+        plot_text_at(m, "", "end", 0, 0, p->x.names[i]);
         markup_put(m, "</g>\n");
     }
     return height;
@@ -264,22 +264,22 @@ static void axes_draw(Plot *p, Markup *m, double x0, double x1, double y0, doubl
     for (int i = 0; i < p->sy.ticks; i++) {
         double y = scale_at(&p->sy, p->sy.tick[i]);
         if (p->sy.text[i]) {
-            line_at(m, "grid", x0, y, x1, y);
-            text_at(m, "tick", "end", x0 - 7, y + 4, p->sy.text[i]);
+            plot_line_at(m, "grid", x0, y, x1, y);
+            plot_text_at(m, "tick", "end", x0 - 7, y + 4, p->sy.text[i]);
         } else {
-            line_at(m, "axis", x0 - 3, y, x0, y);
+            plot_line_at(m, "axis", x0 - 3, y, x0, y);
         }
     }
-    if (p->y.kind != AXIS_LOG && p->sy.low < 0 && p->sy.high > 0) line_at(m, "axis", x0, scale_at(&p->sy, 0), x1, scale_at(&p->sy, 0));
-    line_at(m, "axis", x0, y1, x1, y1);
+    if (p->y.kind != AXIS_LOG && p->sy.low < 0 && p->sy.high > 0) plot_line_at(m, "axis", x0, scale_at(&p->sy, 0), x1, scale_at(&p->sy, 0));
+    plot_line_at(m, "axis", x0, y1, x1, y1);
     double last = -1e9; // right end of the last number: the next must not touch it
     for (int i = 0; i < p->sx.ticks; i++) {
         double x = scale_at(&p->sx, p->sx.tick[i]);
-        line_at(m, "axis", x, y1, x, y1 + (p->sx.text[i] ? 5 : 3));
+        plot_line_at(m, "axis", x, y1, x, y1 + (p->sx.text[i] ? 5 : 3));
         if (!p->sx.text[i]) continue;
         double half = text_width(p->sx.text[i], 12) / 2, at = fmin(x, p->width - half);
         if (at - half < last + 5) continue;
-        text_at(m, "tick", "middle", at, y1 + 18, p->sx.text[i]);
+        plot_text_at(m, "tick", "middle", at, y1 + 18, p->sx.text[i]);
         last = at + half;
     }
 }
@@ -293,12 +293,12 @@ static void rules_draw(Plot *p, Markup *m, double x0, double x1, double y0, doub
         double at = scale_at(s, k->at);
         if (at < fmin(s->from, s->to) - 1 || at > fmax(s->from, s->to) + 1) continue;
         if (!labels) {
-            if (k->axis == 'y') line_at(m, "rule", x0, at, x1, at);
-            else line_at(m, "rule", at, y0, at, y1);
+            if (k->axis == 'y') plot_line_at(m, "rule", x0, at, x1, at);
+            else plot_line_at(m, "rule", at, y0, at, y1);
         } else if (k->label) {
             bool left = at + text_width(k->label, TEXT) + 6 > x1; // of a vertical rule near the right rim
-            if (k->axis == 'y') text_at(m, "soft halo", "end", x1 - 2, at - 5 < y0 + 10 ? at + 15 : at - 5, k->label);
-            else text_at(m, "soft", left ? "end" : "start", left ? at + 3 : at - 3, y0 - 5, k->label);
+            if (k->axis == 'y') plot_text_at(m, "soft halo", "end", x1 - 2, at - 5 < y0 + 10 ? at + 15 : at - 5, k->label);
+            else plot_text_at(m, "soft", left ? "end" : "start", left ? at + 3 : at - 3, y0 - 5, k->label);
         }
     }
 }
@@ -326,10 +326,10 @@ static void air(Scale *s, double share) {
 
 // The figure from (0, 0) to (width, height), without the <svg> around it.
 static void figure(Plot *p, Markup *m) {
-    double y = paragraph(p, m, "title", p->title, TITLE, 0);
-    y = paragraph(p, m, "soft", p->subtitle, TEXT, y);
+    double y = plot_paragraph(p, m, "title", p->title, TITLE, 0);
+    y = plot_paragraph(p, m, "soft", p->subtitle, TEXT, y);
     y = legend(p, m, y);
-    y = paragraph(p, m, "soft", p->y.label, TEXT, y);
+    y = plot_paragraph(p, m, "soft", p->y.label, TEXT, y);
     scales_set(p, p->width - 60, p->height - y - 50);
     double left = 8, overhang = 6;
     for (int i = 0; i < p->sy.ticks; i++)
@@ -369,11 +369,11 @@ static void figure(Plot *p, Markup *m) {
     markup_put(m, "</svg>\n");
     rules_draw(p, m, x0, x1, y0, y1, true);
     if (p->x.kind == AXIS_NAMES) names_draw(p, m, y1);
-    if (p->x.label) text_at(m, "soft", "middle", (x0 + x1) / 2, y1 + names + 14, p->x.label);
-    if (note) text_at(m, "soft", "start", 0, p->height - 5, note);
+    if (p->x.label) plot_text_at(m, "soft", "middle", (x0 + x1) / 2, y1 + names + 14, p->x.label);
+    if (note) plot_text_at(m, "soft", "start", 0, p->height - 5, note);
 }
 
-static void svg_begin(Markup *m, double width, double height, const char *title, const char *description, PlotUse use) {
+void plot_begin(Markup *m, double width, double height, const char *title, const char *description, PlotUse use) {
     double rim = use == PLOT_FILE ? 14 : 0;
     markup_put(m, "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" role=\"img\" viewBox=\"");
     double box[4] = {-rim, -rim, width + 2 * rim, height + 2 * rim};
@@ -397,7 +397,7 @@ static void svg_begin(Markup *m, double width, double height, const char *title,
 
 const char *plot_svg(Plot *p, PlotUse use) {
     Markup *m = markup_new(p->arena);
-    svg_begin(m, p->width, p->height, p->title, p->description, use);
+    plot_begin(m, p->width, p->height, p->title, p->description, use);
     figure(p, m);
     markup_put(m, "</svg>\n");
     return markup_done(m, NULL);
@@ -416,7 +416,7 @@ const char *plot_panels(Arena *a, const char *title, const char *description, Pl
     }
     Plot whole = {.arena = a, .title = title, .width = width};
     Markup *body = markup_new(a), *m = markup_new(a);
-    head = paragraph(&whole, body, "title", title, TITLE + 1, 0);
+    head = plot_paragraph(&whole, body, "title", title, TITLE + 1, 0);
     height = head + (head > 0 ? 8 : 0);
     for (int i = 0; i < count; i += columns) {
         double most = 0;
@@ -432,94 +432,7 @@ const char *plot_panels(Arena *a, const char *title, const char *description, Pl
         }
         height += most + (i + columns < count ? gap : 0);
     }
-    svg_begin(m, width, height, title, description, use);
-    markup_put(m, markup_done(body, NULL));
-    markup_put(m, "</svg>\n");
-    return markup_done(m, NULL);
-}
-
-// ---- heat maps
-
-// Dark blue over green to yellow: brightness rises evenly, so it reads in grey and for every kind of colour vision.
-static void colour_of(double t, char out[8]) {
-    static const unsigned char stop[9][3] = {{48, 18, 92},   {58, 56, 132},  {48, 92, 140},  {38, 124, 142}, {30, 156, 137},
-                                             {66, 186, 112}, {132, 211, 77}, {205, 226, 40}, {253, 240, 110}};
-    double at = fmin(fmax(t, 0), 1) * 8;
-    int i = at >= 8 ? 7 : (int)at;
-    int rgb[3];
-    for (int c = 0; c < 3; c++) rgb[c] = (int)(stop[i][c] + (at - i) * (stop[i + 1][c] - stop[i][c]) + 0.5);
-    static const char digits[] = "0123456789abcdef";
-    out[0] = '#';
-    for (int c = 0; c < 3; c++) out[1 + 2 * c] = digits[rgb[c] >> 4], out[2 + 2 * c] = digits[rgb[c] & 15];
-    out[7] = 0;
-}
-
-static void cell(Markup *m, double x, double y, double w, double h, const char *fill, const char *more) {
-    const char *names[4] = {"x", "y", "width", "height"};
-    double v[4] = {x, y, w, h};
-    markup_put(m, "<rect");
-    for (int i = 0; i < 4; i++) {
-        markup_print(m, " %s=\"", names[i]);
-        markup_number(m, v[i]);
-        markup_put(m, "\"");
-    }
-    markup_print(m, " fill=\"%s\"%s/>\n", fill, more);
-}
-
-// The colour scale to the right of the map: a strip, and numbers beside it.
-static void colour_scale(Arena *a, Markup *m, const Heat *h, double low, double high, double x, double y, double height) {
-    enum { STEPS = 48 };
-    char fill[8];
-    for (int i = 0; i < STEPS; i++) {
-        colour_of((i + 0.5) / STEPS, fill);
-        cell(m, x, y + height * (STEPS - 1 - i) / STEPS, 14, height / STEPS + 0.5, fill, "");
-    }
-    Scale s = {.kind = AXIS_LINEAR, .low = low, .high = high, .from = y + height, .to = y};
-    axis_ticks(a, &s, height * 1.1, false, false);
-    s.low = low, s.high = high;
-    for (int i = 0; i < s.ticks; i++) {
-        double at = scale_at(&s, s.tick[i]);
-        line_at(m, "axis", x + 14, at, x + 18, at);
-        text_at(m, "tick", "start", x + 21, at + 4, s.text[i]);
-    }
-}
-
-const char *plot_heat(Arena *a, Heat h, PlotUse use) {
-    need(h.rows >= 1 && h.columns >= 1, "plot \"%s\": a map of %d x %d cells", h.title, h.rows, h.columns);
-    size_t n = (size_t)h.rows * (size_t)h.columns;
-    double low = h.low, high = h.high, width = h.width > 0 ? h.width : 320, size = width / h.columns, height = size * h.rows;
-    if (!(low < high)) {
-        low = INFINITY, high = -INFINITY;
-        for (size_t i = 0; i < n; i++)
-            if (isfinite(h.values[i])) low = fmin(low, h.values[i]), high = fmax(high, h.values[i]);
-        if (!(low <= high)) low = 0, high = 1;
-        if (low == high) high = low + (low != 0 ? fabs(low) : 1);
-    }
-    Plot whole = {.arena = a, .title = h.title, .width = width + 74};
-    Markup *body = markup_new(a), *m = markup_new(a);
-    double y = paragraph(&whole, body, "title", h.title, TITLE, 0);
-    y = paragraph(&whole, body, "soft", h.label, TEXT, y);
-    if (h.picture) {
-        markup_put(body, "<image preserveAspectRatio=\"none\" x=\"0\" y=\"");
-        markup_number(body, y);
-        markup_put(body, "\" width=\"");
-        markup_number(body, width);
-        markup_put(body, "\" height=\"");
-        markup_number(body, height);
-        markup_put(body, "\" href=\"");
-        markup_text(body, h.picture);
-        markup_put(body, "\"/>\n");
-    }
-    markup_print(body, "<g%s shape-rendering=\"crispEdges\">\n", h.picture ? " opacity=\"0.62\"" : "");
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(h.values[i])) continue;
-        char fill[8];
-        colour_of((h.values[i] - low) / (high - low), fill);
-        cell(body, size * (double)(i % (size_t)h.columns), y + size * (double)(i / (size_t)h.columns), size, size, fill, "");
-    }
-    markup_put(body, "</g>\n");
-    colour_scale(a, body, &h, low, high, width + 12, y, height);
-    svg_begin(m, whole.width, y + height + 2, h.title, h.description, use);
+    plot_begin(m, width, height, title, description, use);
     markup_put(m, markup_done(body, NULL));
     markup_put(m, "</svg>\n");
     return markup_done(m, NULL);

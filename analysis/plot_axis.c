@@ -105,19 +105,25 @@ static void linear_ticks(Arena *a, Scale *s, double room, bool extend) {
     for (double k = first; k <= last; k++) tick_add(s, k * step, number_text(a, k * step, decimals));
 }
 
+// "0.01", "1,000"; or "10⁻²" on an axis where some number would be long.
+static const char *decade_text(Arena *a, int factor, int power, bool powers) {
+    if (!powers) return number_text(a, factor * pow(10, power), power < 0 ? -power : 0);
+    return factor == 1 ? arena_print(a, "10%s", superscript(a, power)) : arena_print(a, "%d×10%s", factor, superscript(a, power));
+}
+
 // Powers of ten, thinned out when there are many; 2 and 5 times them when there are few.
 static void log_ticks(Arena *a, Scale *s, double room) {
     double decades = log10(s->high) - log10(s->low);
-    int every = (int)fmax(1, ceil(decades / fmax(2, room / 55)));
-    bool between = decades * 3 < room / 40;
+    int every = (int)fmax(1, ceil(decades / fmax(2, room / 50)));
+    bool between = decades * 3 < room / 40, powers = s->low < 1e-4 || s->high >= 1e6;
     int first = (int)floor(log10(s->low) - 1e-9), last = (int)ceil(log10(s->high) + 1e-9);
     for (int p = first; p <= last; p++)
         for (int f = 1; f <= 9; f++) {
             double v = f * pow(10, p);
             if (v < s->low * (1 - 1e-9) || v > s->high * (1 + 1e-9)) continue;
-            bool named = f == 1 ? (p - first) % every == 0 : between && (f == 2 || f == 5);
+            bool named = f == 1 ? p % every == 0 : between && (f == 2 || f == 5); // 10⁰ is always among them
             if (!named && (f > 1 || every > 1)) continue;
-            tick_add(s, v, named ? number_text(a, v, p < 0 ? -p : 0) : NULL);
+            tick_add(s, v, named ? decade_text(a, f, p, powers) : NULL);
         }
     if (s->ticks < 2) { // less than a step of 1, 2, 5: ordinary round numbers
         s->ticks = 0;

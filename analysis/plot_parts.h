@@ -48,6 +48,12 @@ struct Plot {
     Scale sx, sy;
 };
 
+// plot.c
+void plot_text_at(Markup *m, const char *class, const char *anchor, double x, double y, const char *text);
+void plot_line_at(Markup *m, const char *class, double x0, double y0, double x1, double y1);
+double plot_paragraph(Plot *p, Markup *m, const char *class, const char *text, double size, double y); // returns the next line's y
+void plot_begin(Markup *m, double width, double height, const char *title, const char *description, PlotUse use);
+
 // plot_axis.c
 double text_width(const char *text, double size);                       // px, of a common sans-serif; a little generous
 int text_lines(Arena *a, const char *text, double size, double width, const char **lines, int most); // wrapped at spaces

@@ -1,18 +1,19 @@
-// resample.c: bootstrap, jackknife and permutations of statistics.h.
+// resample.c: bootstrap and jackknife of statistics.h.
 //
-// Sources: Efron 1987 (BCa); Davison & Hinkley 1997, 2.4 and 4.3 (groups drawn whole; (1 + hits) / (1 + replicates)).
+// Sources: Efron 1987 (BCa); Davison & Hinkley 1997, 2.4 (groups drawn whole).
 // Replicate b draws from its own random stream, so its value depends on (seed, purpose, b) only.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "duplicates.h"
 #include "io/thread.h"
-#include "statistics.h"
+#include "resample_parts.h"
 
 enum { REPLICATES = 2000 };
 #define LEVEL 0.95
 
-static int replicates_of(Resampling how) {
+int resample_replicates(Resampling how) {
     need(how.replicates >= 0, "resampling: %d replicates", how.replicates);
     return how.replicates ? how.replicates : REPLICATES;
 }
@@ -23,57 +24,25 @@ static double level_of(Resampling how) {
     return level;
 }
 
-// ---- rows by group: the rows of group g are rows[start[g] … start[g+1]), groups in order of their first row
-
-typedef struct {
-    size_t count;
-    size_t *start;
-    uint32_t *rows;
-} Groups;
-
-typedef struct {
-    uint32_t group, row;
-} Member;
-
-static int by_group(const void *a, const void *b) {
-    const Member *x = a, *y = b;
-    if (x->group != y->group) return x->group < y->group ? -1 : 1;
-    return (x->row > y->row) - (x->row < y->row);
-}
-
-static int by_first_row(const void *a, const void *b) {
-    const Member *x = a, *y = b; // group: index into the sorted list, row: the group's first row
-    return (x->row > y->row) - (x->row < y->row);
-}
-
-static Groups groups_of(const uint32_t *group, size_t n, Arena *a) {
-    need(n <= UINT32_MAX, "resampling: %zu rows; at most 2^32 - 1 are possible", n);
-    Groups g = {.start = take(a, size_t, n + 1), .rows = take(a, uint32_t, n)};
-    if (!group) {
-        for (size_t i = 0; i < n; i++) g.start[i] = i, g.rows[i] = (uint32_t)i;
-        g.start[n] = n;
-        g.count = n;
-        return g;
-    }
-    Member *m = take(a, Member, n), *first = take(a, Member, n);
-    for (size_t i = 0; i < n; i++) m[i] = (Member){group[i], (uint32_t)i};
-    if (n > 1) qsort(m, n, sizeof *m, by_group);
-    for (size_t i = 0; i < n; i++)
-        if (i == 0 || m[i].group != m[i - 1].group) first[g.count++] = (Member){(uint32_t)i, m[i].row};
-    if (g.count > 1) qsort(first, g.count, sizeof *first, by_first_row);
-    size_t at = 0;
-    for (size_t k = 0; k < g.count; k++) {
-        g.start[k] = at;
-        for (size_t i = first[k].group; i < n && m[i].group == m[first[k].group].group; i++) g.rows[at++] = m[i].row;
-    }
-    g.start[g.count] = at;
+RowGroups resample_groups(const uint32_t *group, size_t n, Arena *a) {
+    need(n < UINT32_MAX, "resampling: %zu rows; at most 2^32 - 2 are possible", n);
+    RowGroups g = {.count = n, .start = take(a, size_t, n + 1), .rows = take(a, uint32_t, n)};
+    for (size_t i = 0; i <= n; i++) g.start[i] = i;
+    for (size_t i = 0; i < n; i++) g.rows[i] = (uint32_t)i;
+    if (!group) return g;
+    Groups by = groups_of_ids(a, group, n);
+    g.count = by.count;
+    for (size_t k = 0; k < g.count; k++) g.start[k + 1] = g.start[k] + by.size[k];
+    size_t *next = take(a, size_t, g.count);
+    memcpy(next, g.start, sizeof *next * g.count);
+    for (size_t i = 0; i < n; i++) g.rows[next[by.group[i]]++] = (uint32_t)i;
     return g;
 }
 
 // ---- bootstrap
 
 typedef struct {
-    Groups groups;
+    RowGroups groups;
     Rng rng;
     StatisticFn *fn;
     const void *arg;
@@ -83,17 +52,17 @@ typedef struct {
     double **scratch;
 } Job;
 
-static size_t drawn(const Job *j, size_t replicate, size_t k) {
-    return (size_t)rng_below(rng_sub(j->rng, replicate), k, j->groups.count);
-}
+// The k-th group of a replicate; r is the replicate's own stream.
+static size_t drawn(const Job *j, Rng r, size_t k) { return (size_t)rng_below(r, k, j->groups.count); }
 
 static void sizes_range(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const size_t *start = j->groups.start;
     for (size_t b = begin; b < end; b++) {
         size_t size = 0;
+        Rng r = rng_sub(j->rng, b);
         for (size_t k = 0; k < j->groups.count; k++) {
-            size_t g = drawn(j, b, k);
+            size_t g = drawn(j, r, k);
             size += start[g + 1] - start[g];
         }
         j->sizes[b] = size;
@@ -106,8 +75,9 @@ static void replicates_range(void *arg, size_t begin, size_t end) {
     uint32_t *index = j->index[thread_index()];
     for (size_t b = begin; b < end; b++) {
         size_t n = 0;
+        Rng r = rng_sub(j->rng, b);
         for (size_t k = 0; k < j->groups.count; k++) {
-            size_t g = drawn(j, b, k), size = start[g + 1] - start[g];
+            size_t g = drawn(j, r, k), size = start[g + 1] - start[g];
             memcpy(index + n, j->groups.rows + start[g], size * sizeof *index);
             n += size;
         }
@@ -137,12 +107,12 @@ static void lists_take(Job *j, size_t longest, Arena *a) {
 }
 
 Interval bootstrap(Resampling how, StatisticFn *fn, const void *arg, Arena *scratch) {
-    size_t B = (size_t)replicates_of(how);
+    size_t B = (size_t)resample_replicates(how);
     double level = level_of(how);
     Interval none = {NAN, NAN, NAN};
     if (how.n == 0) return none;
     Mark mark = arena_mark(scratch);
-    Job job = {.groups = groups_of(how.group, how.n, scratch), .rng = how.rng, .fn = fn, .arg = arg};
+    Job job = {.groups = resample_groups(how.group, how.n, scratch), .rng = how.rng, .fn = fn, .arg = arg};
     size_t longest = how.n;
     if (how.group) {
         job.sizes = take(scratch, size_t, B);
@@ -285,177 +255,4 @@ Interval bootstrap_spearman(Resampling how, const double *x, const double *y, Ar
     Interval i = bootstrap(how, spearman_statistic, &r, scratch);
     arena_release(scratch, mark);
     return i;
-}
-
-// ---- permutations
-
-typedef struct {
-    const double *x, *y;
-    size_t n, part;   // the first `part` of n
-    double reference; // |statistic| of the data
-    Rng rng;
-    unsigned char *hit; // per replicate
-    uint32_t **order;   // per thread
-    bool exact;         // replicate b is the sign pattern b
-} Shuffles;
-
-static double shuffled_sum(const Shuffles *s, const uint32_t *order) {
-    double sum = 0;
-    if (s->y)
-        for (size_t i = 0; i < s->n; i++) sum += s->x[i] * s->y[order[i]];
-    else
-        for (size_t i = 0; i < s->part; i++) sum += s->x[order[i]];
-    return sum;
-}
-
-static void shuffles_range(void *arg, size_t begin, size_t end) {
-    const Shuffles *s = arg;
-    uint32_t *order = s->order[thread_index()];
-    for (size_t b = begin; b < end; b++) {
-        rng_permutation(rng_sub(s->rng, b), order, (uint32_t)s->n);
-        s->hit[b] = fabs(shuffled_sum(s, order)) >= s->reference;
-    }
-}
-
-static double share_of_hits(const unsigned char *hit, size_t B, bool exact) {
-    size_t hits = 0;
-    for (size_t b = 0; b < B; b++) hits += hit[b];
-    return exact ? (double)hits / (double)B : (double)(1 + hits) / (double)(1 + B);
-}
-
-static double shuffle(Shuffles *s, int replicates, Arena *scratch) {
-    size_t B = (size_t)(replicates ? replicates : REPLICATES), threads = (size_t)threads_count();
-    need(replicates >= 0 && s->n <= UINT32_MAX, "permutation: %d replicates of %zu rows", replicates, s->n);
-    s->hit = take(scratch, unsigned char, B);
-    s->order = take(scratch, uint32_t *, threads);
-    for (size_t t = 0; t < threads; t++) s->order[t] = take(scratch, uint32_t, s->n);
-    parallel_for(B, 4, shuffles_range, s);
-    return share_of_hits(s->hit, B, false);
-}
-
-// Sums that differ by rounding only are the same arrangement of equal numbers.
-static double just_below(double sum, double magnitude) { return fabs(sum) - 1e-12 * magnitude; }
-
-double permutation_means(const double *x, size_t n, const double *y, size_t m, int replicates, Rng rng, Arena *scratch) {
-    if (n == 0 || m == 0) return NAN;
-    Mark mark = arena_mark(scratch);
-    size_t all = n + m;
-    double *z = take(scratch, double, all), magnitude = 0, sum = 0;
-    memcpy(z, x, n * sizeof *z);
-    memcpy(z + n, y, m * sizeof *z);
-    double mean = mean_of(z, all); // with the common mean gone, the sum of one part tells the difference of the means
-    for (size_t i = 0; i < all; i++) {
-        z[i] -= mean;
-        magnitude += fabs(z[i]);
-        if (i < n) sum += z[i];
-    }
-    Shuffles s = {.x = z, .n = all, .part = n, .reference = just_below(sum, magnitude), .rng = rng};
-    double p = shuffle(&s, replicates, scratch);
-    arena_release(scratch, mark);
-    return p;
-}
-
-double permutation_correlation(const double *x, const double *y, size_t n, int replicates, Rng rng, Arena *scratch) {
-    if (n < 3) return NAN;
-    Mark mark = arena_mark(scratch);
-    double *a = take(scratch, double, n), *b = take(scratch, double, n), mx = mean_of(x, n), my = mean_of(y, n);
-    double sum = 0, xx = 0, yy = 0;
-    for (size_t i = 0; i < n; i++) {
-        a[i] = x[i] - mx, b[i] = y[i] - my;
-        sum += a[i] * b[i], xx += a[i] * a[i], yy += b[i] * b[i];
-    }
-    Shuffles s = {.x = a, .y = b, .n = n, .reference = just_below(sum, sqrt(xx) * sqrt(yy)), .rng = rng};
-    double p = xx > 0 && yy > 0 ? shuffle(&s, replicates, scratch) : NAN;
-    arena_release(scratch, mark);
-    return p;
-}
-
-static void signs_range(void *arg, size_t begin, size_t end) {
-    const Shuffles *s = arg;
-    for (size_t b = begin; b < end; b++) {
-        Rng r = rng_sub(s->rng, b);
-        double sum = 0;
-        uint64_t bits = b;
-        for (size_t g = 0; g < s->n; g++) {
-            if (!s->exact && g % 64 == 0) bits = rng_u64(r, g / 64);
-            sum += bits >> (g % 64) & 1 ? -s->x[g] : s->x[g];
-        }
-        s->hit[b] = fabs(sum) >= s->reference;
-    }
-}
-
-double permutation_signs(Resampling how, const double *x, Arena *scratch) {
-    if (how.n == 0) return NAN;
-    Mark mark = arena_mark(scratch);
-    Groups groups = groups_of(how.group, how.n, scratch);
-    size_t B = (size_t)replicates_of(how), G = groups.count;
-    double *sums = take_zero(scratch, double, G), magnitude = 0, sum = 0;
-    for (size_t g = 0; g < G; g++) {
-        for (size_t i = groups.start[g]; i < groups.start[g + 1]; i++) sums[g] += x[groups.rows[i]];
-        magnitude += fabs(sums[g]);
-        sum += sums[g];
-    }
-    Shuffles s = {.x = sums, .n = G, .reference = just_below(sum, magnitude), .rng = how.rng};
-    s.exact = G < 63 && ((size_t)1 << G) <= B;
-    if (s.exact) B = (size_t)1 << G;
-    s.hit = take(scratch, unsigned char, B);
-    parallel_for(B, 16, signs_range, &s);
-    double p = share_of_hits(s.hit, B, s.exact);
-    arena_release(scratch, mark);
-    return p;
-}
-
-Paired paired_difference(Resampling how, const double *a, const double *b, Arena *scratch) {
-    Mark mark = arena_mark(scratch);
-    double *d = take(scratch, double, how.n);
-    uint32_t *group = take(scratch, uint32_t, how.n);
-    size_t n = 0, above = 0, below = 0;
-    for (size_t i = 0; i < how.n; i++) {
-        if (!isfinite(a[i]) || !isfinite(b[i])) continue;
-        d[n] = a[i] - b[i];
-        above += d[n] > 0;
-        below += d[n] < 0;
-        group[n++] = how.group ? how.group[i] : (uint32_t)i;
-    }
-    how.n = n;
-    how.group = group;
-    Rng signs = rng_sub(how.rng, 1);
-    Paired p = {.n = n, .mean = mean_of(d, n), .median = median_of(d, n, scratch), .std = std_of(d, n, 1),
-                .interval = bootstrap_mean(how, d, scratch)};
-    how.rng = signs;
-    p.p = permutation_signs(how, d, scratch);
-    p.above = n ? (double)above / (double)n : NAN;
-    p.below = n ? (double)below / (double)n : NAN;
-    p.equal = n ? (double)(n - above - below) / (double)n : NAN;
-    arena_release(scratch, mark);
-    return p;
-}
-
-// ---- many tests at once
-
-void holm(double *adjusted, const double *p, size_t n, Arena *scratch) {
-    Mark mark = arena_mark(scratch);
-    double *rank = take(scratch, double, n), *known = take(scratch, double, n);
-    size_t m = 0;
-    for (size_t i = 0; i < n; i++) {
-        adjusted[i] = p[i];
-        if (!isnan(p[i])) known[m++] = p[i];
-    }
-    sort_ascending(known, m);
-    double least = 0;
-    for (size_t k = 0; k < m; k++) { // known[k] stands before m - k tests that are still open
-        double q = fmin(1, known[k] * (double)(m - k));
-        rank[k] = least = fmax(least, q);
-    }
-    for (size_t i = 0; i < n; i++)
-        for (size_t low = 0, high = m; !isnan(p[i]) && low < high;) { // its first place in the sorted list
-            size_t mid = low + (high - low) / 2;
-            if (known[mid] == p[i] && (mid == 0 || known[mid - 1] < p[i])) {
-                adjusted[i] = rank[mid];
-                break;
-            }
-            if (known[mid] < p[i]) low = mid + 1;
-            else high = mid;
-        }
-    arena_release(scratch, mark);
 }

@@ -271,7 +271,11 @@ static int print_digest(Arena *a) {
 
 int main(int argc, char **argv) {
     Arena *a = arena_new("test");
-    if (levels_child(argc)) return print_digest(a);
+    if (levels_child(argc)) {
+        int status = print_digest(a);
+        arena_free(a);
+        return status;
+    }
     test_exact(a);
     test_between_and_groups(a);
     test_invariance(a);

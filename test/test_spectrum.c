@@ -340,7 +340,11 @@ static int print_digest(Arena *a) {
 
 int main(int argc, char **argv) {
     Arena *a = arena_new("test");
-    if (levels_child(argc)) return print_digest(a);
+    if (levels_child(argc)) {
+        int status = print_digest(a);
+        arena_free(a);
+        return status;
+    }
     test_product(a);
     test_eigen(a);
     test_svd(a);
