@@ -1,7 +1,7 @@
 // captions.h: what can be said of captions by their words alone.
 //
-// A word is a run of letters, digits, apostrophes and hyphens inside it; a character of a script without spaces (Han, Kana, Thai …) is
-// a word of its own. Texts are UTF-8; bytes that are not are passed over.
+// A word is a run of letters and digits, with apostrophes and hyphens inside it; a character of a script without spaces (Han,
+// Kana, Thai) is a word of its own. Texts are UTF-8; bytes that are not are passed over.
 #ifndef RETINA_ANALYSIS_CAPTIONS_H
 #define RETINA_ANALYSIS_CAPTIONS_H
 

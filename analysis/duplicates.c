@@ -144,7 +144,8 @@ static void join_equal(uint32_t *up, Keyed *key, size_t n) {
 }
 
 Groups groups_of_equal(Arena *a, const Fingerprint *print, const Look *look, int distance, size_t n) {
-    need(!look || (distance >= 0 && distance <= DISTANCE_MOST), "groups: a distance of %d bits; 0 to %d are possible", distance, DISTANCE_MOST);
+    need(!look || (distance >= 0 && distance <= DISTANCE_MOST), "groups: a distance of %d bits; 0 to %d are possible",
+         distance, DISTANCE_MOST);
     uint32_t *up = forest(a, n);
     Keyed *key = take(a, Keyed, n);
     for (size_t i = 0; i < n; i++) {

@@ -235,9 +235,10 @@ void eigen_symmetric(double *values, double *vectors, int wanted, double *a, int
     size_t N = (size_t)n;
     for (size_t i = 0; i < N; i++)
         for (size_t j = 0; j <= i; j++) a[i * N + j] *= scale;
-    Reduction r = {.n = n, .a = a, .d = take(scratch, double, N), .e = take(scratch, double, N), .tau = take_zero(scratch, double, N),
-                   .p = take(scratch, double, N * 2 * PANEL), .q = take(scratch, double, N * 2 * PANEL),
-                   .column = take(scratch, double, N), .w = take(scratch, double, N)};
+    Reduction r = {.n = n, .a = a};
+    r.d = take(scratch, double, N), r.e = take(scratch, double, N), r.tau = take_zero(scratch, double, N);
+    r.p = take(scratch, double, N * 2 * PANEL), r.q = take(scratch, double, N * 2 * PANEL);
+    r.column = take(scratch, double, N), r.w = take(scratch, double, N);
     reduce(&r);
 
     Gathered g = {.n = n};

@@ -174,8 +174,9 @@ static void meet(Search *s, const float *a, size_t i, size_t j) {
     for (int c = 0; c < KNN_BLOCK; c += nr)
         for (int r = 0; r < KNN_BLOCK; r += mr) {
             size_t q = row + (size_t)r, p = column + (size_t)c;
-            KnnSide query = {a + (size_t)r * C, s->query.lift + q, s->query.slack + q, s->query.length + q, least_i + r};
-            KnnSide point = {s->point.packed + p * (size_t)C, s->point.lift + p, s->point.slack + p, s->point.length + p, least_j + c};
+            const Points *x = &s->query, *y = &s->point;
+            KnnSide query = {a + (size_t)r * C, x->lift + q, x->slack + q, x->length + q, least_i + r};
+            KnnSide point = {y->packed + p * (size_t)C, y->lift + p, y->slack + p, y->length + p, least_j + c};
             k->tile(u, w, near_u, near_w, query, point, C);
             uint32_t any_u = 0, any_w = 0;
             for (int t = 0; t < mr; t++) any_u |= near_u[t], any_w |= near_w[t];
@@ -262,8 +263,10 @@ static size_t largest_group(Arena *a, const uint32_t *group, size_t N) {
     return most;
 }
 
-Neighbours knn_self(Arena *a, const float *x, size_t N, int C, KnnMetric metric, int K, const uint32_t *group, const char *what) {
-    need(N >= 2 && N < UINT32_MAX && C >= 1 && K >= 1, "%s: %d neighbours among %zu rows of %d numbers; at least 1 among 2 of 1 are needed", what, K, N, C);
+Neighbours knn_self(Arena *a, const float *x, size_t N, int C, KnnMetric metric, int K, const uint32_t *group,
+                    const char *what) {
+    need(N >= 2 && N < UINT32_MAX && C >= 1 && K >= 1,
+         "%s: %d neighbours among %zu rows of %d numbers; at least 1 among 2 of 1 are needed", what, K, N, C);
     size_t others = N - largest_group(a, group, N);
     need(others >= 1, "%s: all %zu rows are one group; nobody has a neighbour", what, N);
     // results first: everything else is released
@@ -282,8 +285,10 @@ Neighbours knn_self(Arena *a, const float *x, size_t N, int C, KnnMetric metric,
     return s.out;
 }
 
-Neighbours knn_between(Arena *a, const float *x, size_t N, const float *y, size_t M, int C, KnnMetric metric, int K, const char *what) {
-    need(N >= 1 && M >= 1 && M < UINT32_MAX && C >= 1 && K >= 1, "%s: %d neighbours of %zu rows among %zu, of %d numbers", what, K, N, M, C);
+Neighbours knn_between(Arena *a, const float *x, size_t N, const float *y, size_t M, int C, KnnMetric metric, int K,
+                       const char *what) {
+    need(N >= 1 && M >= 1 && M < UINT32_MAX && C >= 1 && K >= 1, "%s: %d neighbours of %zu rows among %zu, of %d numbers",
+         what, K, N, M, C);
     int kept = (size_t)K < M ? K : (int)M;
     Search s = {.K = kept};
     uint32_t *id = take(a, uint32_t, size_mul(N, (size_t)kept, what));

@@ -31,9 +31,11 @@ double knn_value(const float *x, const float *y, int C, KnnMetric metric); // th
 // not of the float products by which candidates are found: a candidate is dropped only when a bound on the rounding error
 // of those products proves K others to be nearer. So |q|² + |g|² - 2 q g in float, which ranks by noise when rows lie
 // close together far from the origin, is nowhere decisive. The same bits for every thread count and instruction set.
-Neighbours knn_self(Arena *a, const float *x, size_t N, int C, KnnMetric metric, int K, const uint32_t *group, const char *what);
+Neighbours knn_self(Arena *a, const float *x, size_t N, int C, KnnMetric metric, int K, const uint32_t *group,
+                    const char *what);
 
 // The K nearest rows of y (M, C) for every row of x (N, C).
-Neighbours knn_between(Arena *a, const float *x, size_t N, const float *y, size_t M, int C, KnnMetric metric, int K, const char *what);
+Neighbours knn_between(Arena *a, const float *x, size_t N, const float *y, size_t M, int C, KnnMetric metric, int K,
+                       const char *what);
 
 #endif

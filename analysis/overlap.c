@@ -137,7 +137,8 @@ static void distances_range(void *arg, size_t begin, size_t end) {
     }
 }
 
-double distance_correlation(const float *x, int C, const float *y, int D, size_t N, KnnMetric metric, double epsilon, Arena *scratch) {
+double distance_correlation(const float *x, int C, const float *y, int D, size_t N, KnnMetric metric, double epsilon,
+                            Arena *scratch) {
     need(C >= 1 && D >= 1 && N < UINT32_MAX, "distance correlation: %zu rows of %d and %d numbers", N, C, D);
     if (N < 2) return NAN;
     Mark mark = arena_mark(scratch);

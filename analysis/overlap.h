@@ -23,7 +23,8 @@ float *rows_of_firsts(Arena *a, const float *x, int C, const Groups *g);
 // Correlation of distances: all pairs of N rows, their distance in x (N, C) against that in y (N, D); l2, or 1 - cosine.
 // r = covariance / (deviation of x * deviation of y + epsilon); the original has epsilon = 1e-8, which is also the way to
 // get 0 for a constant; 0 gives Pearson's r. Sums over pairs in double.
-double distance_correlation(const float *x, int C, const float *y, int D, size_t N, KnnMetric metric, double epsilon, Arena *scratch);
+double distance_correlation(const float *x, int C, const float *y, int D, size_t N, KnnMetric metric, double epsilon,
+                            Arena *scratch);
 
 // (T, C) -> (C) for each of N: the mean token, summed in double; or token 0.
 void pool_mean(float *out, const float *x, size_t N, int T, int C);

@@ -36,7 +36,8 @@ struct Page {
 
 Page *page_new(Arena *a, const char *title, const char *subtitle) {
     Page *p = take(a, Page, 1);
-    *p = (Page){.arena = a, .title = title, .subtitle = subtitle, .headlines = markup_new(a), .contents = markup_new(a), .body = markup_new(a)};
+    *p = (Page){.arena = a, .title = title, .subtitle = subtitle};
+    p->headlines = markup_new(a), p->contents = markup_new(a), p->body = markup_new(a);
     return p;
 }
 
@@ -161,7 +162,8 @@ void page_cell_number(Page *p, double value, int decimals) { cell(p, number_text
 void page_cell_interval(Page *p, double value, double low, double high, int decimals) {
     Arena *a = p->arena;
     const char *text = number_text(a, value, decimals);
-    if (!isnan(low) && !isnan(high)) text = arena_print(a, "%s (%s – %s)", text, number_text(a, low, decimals), number_text(a, high, decimals));
+    if (!isnan(low) && !isnan(high))
+        text = arena_print(a, "%s (%s – %s)", text, number_text(a, low, decimals), number_text(a, high, decimals));
     cell(p, text, value);
 }
 
@@ -177,13 +179,15 @@ void page_table_end(Page *p) {
 int page_picture(Page *p, const void *bytes, size_t size, int width, int height) {
     const unsigned char *b = bytes;
     bool png = size > 8 && memcmp(b, "\x89PNG", 4) == 0, jpeg = size > 3 && b[0] == 0xFF && b[1] == 0xD8;
-    need((png || jpeg) && width > 0 && height > 0, "report \"%s\": a picture of %d x %d that is neither JPEG nor PNG", p->title, width, height);
+    need((png || jpeg) && width > 0 && height > 0, "report \"%s\": a picture of %d x %d that is neither JPEG nor PNG",
+         p->title, width, height);
     if (p->picture_count == p->picture_room) {
         int room = p->picture_room ? p->picture_room * 2 : 64;
         p->pictures = arena_grow(p->arena, p->pictures, (size_t)p->picture_count, (size_t)room, sizeof *p->pictures);
         p->picture_room = room;
     }
-    const char *uri = arena_print(p->arena, "data:image/%s;base64,%s", png ? "png" : "jpeg", base64_encode(p->arena, bytes, size));
+    const char *text = base64_encode(p->arena, bytes, size);
+    const char *uri = arena_print(p->arena, "data:image/%s;base64,%s", png ? "png" : "jpeg", text);
     p->pictures[p->picture_count] = (Picture){.uri = uri, .width = width, .height = height};
     return p->picture_count++;
 }
@@ -271,7 +275,8 @@ static void head(Page *p, Markup *m) {
     markup_print(m, "\n<style>\n%s%s\n", page_style, plot_css());
     for (int i = 0; i < p->picture_count; i++)
         if (p->pictures[i].shown)
-            markup_print(m, ".i%d{background-image:url(%s);aspect-ratio:%d/%d}\n", i, p->pictures[i].uri, p->pictures[i].width, p->pictures[i].height);
+            markup_print(m, ".i%d{background-image:url(%s);aspect-ratio:%d/%d}\n", i, p->pictures[i].uri, p->pictures[i].width,
+                         p->pictures[i].height);
     markup_put(m, "</style>\n</head>\n");
 }
 

@@ -47,8 +47,8 @@ Plot *plot_new(Arena *a, const char *title, const char *description) {
 }
 
 void plot_size(Plot *p, double width, double height) {
-    need(width >= 160 && height >= 120 && width <= 4000 && height <= 4000, "plot \"%s\": %g x %g px; 160 x 120 to 4000 x 4000 are possible",
-         p->title, width, height);
+    need(width >= 160 && height >= 120 && width <= 4000 && height <= 4000,
+         "plot \"%s\": %g x %g px; 160 x 120 to 4000 x 4000 are possible", p->title, width, height);
     p->width = width;
     p->height = height;
 }
@@ -56,7 +56,8 @@ void plot_size(Plot *p, double width, double height) {
 void plot_subtitle(Plot *p, const char *text) { p->subtitle = text; }
 
 static void check_axis(const Plot *p, const Axis *a) {
-    need(!a->fixed || (a->low < a->high && (a->kind != AXIS_LOG || a->low > 0)), "plot \"%s\": an axis from %g to %g", p->title, a->low, a->high);
+    need(!a->fixed || (a->low < a->high && (a->kind != AXIS_LOG || a->low > 0)), "plot \"%s\": an axis from %g to %g",
+         p->title, a->low, a->high);
     need(a->kind != AXIS_NAMES || (a->names && a->count > 0), "plot \"%s\": an axis of names without names", p->title);
 }
 
@@ -91,7 +92,8 @@ static double *copy(Plot *p, const double *x, size_t n) {
 }
 
 static PlotMark *mark(Plot *p, MarkKind kind, int series, size_t n) {
-    need(kind == MARK_RULE || (series >= 0 && series < p->series_count), "plot \"%s\": series %d of %d", p->title, series, p->series_count);
+    need(kind == MARK_RULE || (series >= 0 && series < p->series_count), "plot \"%s\": series %d of %d", p->title, series,
+         p->series_count);
     if (p->mark_count == p->mark_room) {
         int room = p->mark_room ? p->mark_room * 2 : 16;
         p->marks = arena_grow(p->arena, p->marks, (size_t)p->mark_count, (size_t)room, sizeof *p->marks);
@@ -131,12 +133,13 @@ void plot_fit(Plot *p, int series, const double *x, const double *y, size_t n) {
     double *u = copy(p, x, n), *v = copy(p, y, n);
     size_t m = pairs_finite(u, v, n);
     p->series[series].line = p->series[series].fit = true;
-    p->series[series].note = arena_print(p->arena, "r = %s, n = %s", number_text(p->arena, pearson(u, v, m).r, 3), number_text(p->arena, (double)m, 0));
+    const char *r = number_text(p->arena, pearson(u, v, m).r, 3);
+    p->series[series].note = arena_print(p->arena, "r = %s, n = %s", r, number_text(p->arena, (double)m, 0));
 }
 
 void plot_bars(Plot *p, int series, const double *y, const double *low, const double *high, size_t n) {
-    need(p->x.kind == AXIS_NAMES && n <= (size_t)p->x.count && !low == !high, "plot \"%s\": %zu bars over %d names, with both ends of intervals or none",
-         p->title, n, p->x.count);
+    need(p->x.kind == AXIS_NAMES && n <= (size_t)p->x.count && !low == !high,
+         "plot \"%s\": %zu bars over %d names, with both ends of intervals or none", p->title, n, p->x.count);
     PlotMark *k = mark(p, MARK_BARS, series, n);
     k->y = copy(p, y, n), k->low = copy(p, low, n), k->high = copy(p, high, n);
     p->series[series].area = true;
@@ -145,7 +148,8 @@ void plot_bars(Plot *p, int series, const double *y, const double *low, const do
 void plot_values(Plot *p, int decimals) { p->value_decimals = decimals; }
 
 static void distribution(Plot *p, MarkKind kind, int series, int name, const double *values, size_t n) {
-    need(p->x.kind == AXIS_NAMES && name >= 0 && name < p->x.count, "plot \"%s\": name %d of %d", p->title, name, p->x.count);
+    need(p->x.kind == AXIS_NAMES && name >= 0 && name < p->x.count, "plot \"%s\": name %d of %d", p->title, name,
+         p->x.count);
     PlotMark *k = mark(p, kind, series, n);
     k->y = copy(p, values, n);
     k->name = name;
@@ -343,10 +347,13 @@ static void figure(Plot *p, Markup *m) {
         double reach = text_width(p->x.names[i], TEXT) * 0.81 - scale_at(&p->sx, i);
         if (reach > 0) x0 += reach, p->sx.from = x0;
     }
-    const char *note = p->lost ? arena_print(p->arena, "%zu value%s not above 0 cannot be shown on a logarithmic axis.", p->lost, p->lost == 1 ? "" : "s") : NULL;
+    const char *note = !p->lost ? NULL
+                                : arena_print(p->arena, "%zu value%s not above 0 cannot be shown on a logarithmic axis.",
+                                              p->lost, p->lost == 1 ? "" : "s");
     double names = p->x.kind == AXIS_NAMES ? names_draw(p, NULL, 0) : 22;
     double y1 = p->height - names - (p->x.label ? 20 : 0) - (note ? 20 : 0) - 2;
-    need(y1 - y0 >= 20 && x1 - x0 >= 20, "plot \"%s\": %g x %g px leave no room for the drawing; plot_size() it larger", p->title, p->width, p->height);
+    need(y1 - y0 >= 20 && x1 - x0 >= 20, "plot \"%s\": %g x %g px leave no room for the drawing; plot_size() it larger",
+         p->title, p->width, p->height);
     p->sy.from = y1, p->sy.to = y0;
     if (p->y.kind == AXIS_LOG && !p->y.fixed) air(&p->sy, 0.02);
     axes_draw(p, m, x0, x1, y0, y1);

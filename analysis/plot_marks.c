@@ -271,7 +271,9 @@ static Box box_of(const Plot *p, const PlotMark *k) {
         if (scale_shows(&p->sy, k->y[i])) b.sorted[b.n++] = k->y[i];
     sort_ascending(b.sorted, b.n);
     if (b.n == 0) return b;
-    b.q25 = quantile_sorted(b.sorted, b.n, 0.25), b.median = quantile_sorted(b.sorted, b.n, 0.5), b.q75 = quantile_sorted(b.sorted, b.n, 0.75);
+    b.q25 = quantile_sorted(b.sorted, b.n, 0.25);
+    b.median = quantile_sorted(b.sorted, b.n, 0.5);
+    b.q75 = quantile_sorted(b.sorted, b.n, 0.75);
     double reach = 1.5 * (b.q75 - b.q25);
     b.low = b.q25, b.high = b.q75;
     for (size_t i = b.n; i-- > 0;)

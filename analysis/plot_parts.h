@@ -13,7 +13,9 @@ typedef struct {
     bool dashed, line, marker, area, fit; // how it appears in the legend; fit: its line is a fitted one
 } Series;
 
-typedef enum { MARK_LINE, MARK_BAND, MARK_ERRORS, MARK_POINTS, MARK_FIT, MARK_BARS, MARK_BOX, MARK_VIOLIN, MARK_HISTOGRAM, MARK_RULE } MarkKind;
+typedef enum {
+    MARK_LINE, MARK_BAND, MARK_ERRORS, MARK_POINTS, MARK_FIT, MARK_BARS, MARK_BOX, MARK_VIOLIN, MARK_HISTOGRAM, MARK_RULE
+} MarkKind;
 
 typedef struct {
     MarkKind kind;

@@ -132,7 +132,8 @@ double *points_mean(Arena *a, const Points *s) {
 }
 
 Points points_of(Arena *a, const float *x, size_t N, int C, KnnMetric metric, const char *what) {
-    Points s = {.x = x, .N = N, .rows = (N + KNN_BLOCK - 1) / KNN_BLOCK * KNN_BLOCK, .C = C, .metric = metric, .scale = take(a, double, N)};
+    Points s = {.x = x, .N = N, .C = C, .metric = metric, .scale = take(a, double, N)};
+    s.rows = (N + KNN_BLOCK - 1) / KNN_BLOCK * KNN_BLOCK;
     parallel_for(N, 64, scale_range, &s);
     for (size_t r = 0; r < N; r++)
         need(!isnan(s.scale[r]), "%s: row %zu of %zu holds a NaN or an infinity; it has no neighbours", what, r, N);

@@ -271,7 +271,8 @@ static void eliminate(double *a, double *b, size_t n, int k, int j, double allow
     a[(size_t)j * k + j] = norm;
 }
 
-double least_squares(double *beta, double *errors, const double *X, const double *y, size_t n, int k, Arena *scratch, const char *what) {
+double least_squares(double *beta, double *errors, const double *X, const double *y, size_t n, int k, Arena *scratch,
+                     const char *what) {
     need(k >= 1 && n >= (size_t)k, "%s: %zu rows for %d unknowns", what, n, k);
     Mark mark = arena_mark(scratch);
     double *a = take(scratch, double, n * k), *b = take(scratch, double, n), *inverse = take(scratch, double, (size_t)k);
@@ -324,7 +325,8 @@ static double log_beta(double a, double b) {
     if (b < 10) return log_gamma(a) + log_gamma(b) - log_gamma(a + b);
     double rest = stirling_rest(b) - stirling_rest(a + b);
     if (a < 10) return log_gamma(a) + rest - (b - 0.5) * log1p(a / b) - a * log(a + b) + a;
-    return 0.91893853320467274178 /* ln sqrt(2 pi) */ - 0.5 * log(b) + stirling_rest(a) + rest - (a - 0.5) * log1p(b / a) - b * log1p(a / b);
+    double half_log_2pi = 0.91893853320467274178;
+    return half_log_2pi - 0.5 * log(b) + stirling_rest(a) + rest - (a - 0.5) * log1p(b / a) - b * log1p(a / b);
 }
 
 // The continued fraction of I_x(a, b), by Lentz's method; quick for x < (a + 1) / (a + b + 2).

@@ -58,7 +58,8 @@ Line line_fit(const double *x, const double *y, size_t n);
 // Least squares: beta (k) minimises |y - X beta|, X (n, k) row-major (put a column of ones in for an intercept), by
 // Householder reflections. errors (k): standard errors, NULL if not wanted. Returns R² against the mean of y. Dies when
 // the columns are linearly dependent.
-double least_squares(double *beta, double *errors, const double *X, const double *y, size_t n, int k, Arena *scratch, const char *what);
+double least_squares(double *beta, double *errors, const double *X, const double *y, size_t n, int k, Arena *scratch,
+                     const char *what);
 
 // ---- distributions
 double beta_incomplete(double a, double b, double x); // regularised, I_x(a, b)
