@@ -18,8 +18,9 @@ static bool word_after(const char *text, size_t n, size_t at) {
     return at < n && (unicode_flags(utf8_next(text, &at)) & UNI_WORD);
 }
 
-static size_t spaces_before(const char *text, size_t at) {
-    while (at > 0) {
+// Back over white space, not beyond `limit`.
+static size_t spaces_before(const char *text, size_t at, size_t limit) {
+    while (at > limit) {
         size_t begin = utf8_before(text, at), next = begin;
         if (!(unicode_flags(utf8_next(text, &next)) & UNI_SPACE)) break;
         at = begin;
@@ -40,6 +41,7 @@ typedef void GapFn(Encoder *e, Piece gap, bool origin);
 static void take_added(Encoder *e, const Trie *trie, Piece text, bool origin, GapFn *gap) {
     const Tokenizer *t = e->tokenizer;
     size_t done = 0, length;
+    size_t spaces_end = 0; // up to here white space was seen: a token that is a space comes often
     for (size_t at = 0; at < text.length;) {
         int32_t index = trie->first[(unsigned char)text.text[at]]
                             ? trie_longest(trie, text.text + at, text.length - at, &length)
@@ -56,13 +58,13 @@ static void take_added(Encoder *e, const Trie *trie, Piece text, bool origin, Ga
         if (a->single_word &&
             (word_before(text.text, begin) || word_after(text.text, text.length, end)))
             continue;
-        if (a->left) {
-            begin = spaces_before(text.text, begin);
-            if (begin < done) begin = done;
+        if (a->left) begin = begin < done ? done : spaces_before(text.text, begin, done);
+        if (a->right) {
+            if (end >= spaces_end) spaces_end = spaces_after(text.text, text.length, end);
+            end = spaces_end;
         }
-        if (a->right) end = spaces_after(text.text, text.length, end);
         if (done < begin) gap(e, (Piece){text.text + done, begin - done}, origin && done == 0);
-        ids_put(e, a->id);
+        if (begin < end) ids_put(e, a->id); // else another has taken all of it
         done = end;
     }
     if (done < text.length)

@@ -23,6 +23,8 @@ typedef struct {
     bool at_start, at_end; // \A before, \z after it
 } Run;
 
+#define RUNS_MAX 8
+
 typedef size_t ScanFn(const char *text, size_t n,
                       size_t at); // the end of the match at `at`, or `at`
 
@@ -369,32 +371,39 @@ static bool run_times(Run *r, const char **p) {
 }
 
 static bool runs_read(Pattern *pattern, Arena *a, const char *p) {
-    size_t alternatives = 1;
-    for (const char *c = p; *c; c++) alternatives += *c == '|';
-    pattern->runs = take_zero(a, Run, alternatives);
-    for (;;) {
+    pattern->runs = take_zero(a, Run, RUNS_MAX);
+    while (pattern->run_count < RUNS_MAX) {
         Run *r = &pattern->runs[pattern->run_count++];
         if (strncmp(p, "\\A", 2) == 0) r->at_start = true, p += 2;
         if (!run_class(r, &p) || !run_times(r, &p)) return false;
         if (strncmp(p, "\\z", 2) == 0) r->at_end = true, p += 2;
         if (*p == 0) return true;
-        if (*p++ != '|' || pattern->run_count == alternatives) return false;
+        if (*p++ != '|') return false;
     }
+    return false;
 }
 
-static size_t scan_run(const Run *r, const char *text, size_t n, size_t at) {
-    if (r->at_start && at > 0) return at;
+static bool run_has(const Run *r, uint32_t c) {
+    if ((c < 128 && r->ascii[c]) || (r->flags && (unicode_flags(c) & r->flags))) return true;
+    for (int i = 0; i < r->others; i++)
+        if (c == r->other[i]) return true;
+    return false;
+}
+
+// *dead: up to there no match can begin, because one that began earlier was already too short, or
+// did not reach the end.
+static size_t scan_run(const Run *r, const char *text, size_t n, size_t at, size_t *dead) {
+    if (at < *dead || (r->at_start && at > 0)) return at;
     size_t end = at, count = 0;
     while (end < n && count < r->most) {
         size_t next = end;
-        uint32_t c = utf8_next(text, &next);
-        bool in = (c < 128 && r->ascii[c]) || (r->flags && (unicode_flags(c) & r->flags));
-        for (int i = 0; i < r->others; i++) in |= c == r->other[i];
-        if (!in) break;
+        if (!run_has(r, utf8_next(text, &next))) break;
         end = next;
         count++;
     }
-    return count < r->least || (r->at_end && end < n) ? at : end;
+    if (count >= r->least && (!r->at_end || end == n)) return end;
+    if (count < r->most) *dead = end;
+    return at;
 }
 
 // ---- all of them
@@ -449,11 +458,12 @@ bool pattern_find(const Pattern *p, const char *text, size_t n, size_t at, size_
         }
         return false;
     }
+    size_t dead[RUNS_MAX] = {0};
     while (at < n) {
         size_t stop = at;
         if (p->scan) stop = p->scan(text, n, at);
         for (size_t i = 0; i < p->run_count && stop == at; i++)
-            stop = scan_run(&p->runs[i], text, n, at);
+            stop = scan_run(&p->runs[i], text, n, at, &dead[i]);
         if (stop > at) {
             *begin = at, *end = stop;
             return true;

@@ -106,15 +106,36 @@ static void family(Arena *a, const char *name, const Json *texts, const Json *wa
           f.wrong);
 }
 
+// Directories as transformers' AutoTokenizer reads them: ids only.
+static void directory(Arena *a, const char *name, const Json *texts, const Json *want) {
+    const Json *ids = json_get(want, "ids");
+    Tokenizer *t =
+        tokenizer_load(a, arena_print(a, GOLDEN "/%s", name), json_bool_or(want, "rebuild", false));
+    int wrong = 0;
+    for (size_t i = 0; i < texts->count; i++) {
+        const Json *text = &texts->items[i];
+        Ids expected = ids_of(a, &ids->items[i]);
+        Ids got = tokenizer_encode(t, a, text->text, text->length, true);
+        if (!same_ids(got, expected) && wrong++ < 3)
+            printf("     %s: \"%s\" is %s, not %s\n", name, text->text,
+                   print_ids(a, got.ids, got.count), print_ids(a, expected.ids, expected.count));
+    }
+    check(texts->count > 50 && wrong == 0, "%-16s %zu texts, %d wrong", name, texts->count, wrong);
+}
+
 static void families(void) {
     Arena *a = arena_new("golden tokenizers");
-    const Json *cases = json_read(a, GOLDEN "/cases.json"), *list = json_get(cases, "families");
+    const Json *cases = json_read(a, GOLDEN "/cases.json"), *texts = json_get(cases, "texts");
+    const Json *list = json_get(cases, "families"), *directories = json_get(cases, "directories");
     for (size_t i = 0; i < list->count; i++) {
         Mark mark = arena_mark(a);
-        family(a, list->keys[i], json_get(cases, "texts"), &list->items[i]);
+        family(a, list->keys[i], texts, &list->items[i]);
         arena_release(a, mark);
     }
     check(list->count >= 25, "%zu families", list->count);
+    for (size_t i = 0; i < directories->count; i++)
+        directory(a, directories->keys[i], texts, &directories->items[i]);
+    check(directories->count >= 5, "%zu directories", directories->count);
     arena_free(a);
 }
 
@@ -266,8 +287,8 @@ static double time_of(const Tokenizer *t, const char *text, size_t n, size_t *co
     return seconds;
 }
 
-// A megabyte without a space: one word for most families. Twice the text must not take four times
-// as long.
+// A megabyte without a space: one word for most families. It takes 0.1 s; anything quadratic takes
+// minutes.
 static void long_lines(void) {
     static const char *const names[] = {"clip",  "gpt2",   "llama3",       "qwen2",
                                         "llava", "llama2", "gemma",        "bert",
@@ -286,9 +307,9 @@ static void long_lines(void) {
         Tokenizer *t = tokenizer_load(a, arena_print(a, GOLDEN "/%s", names[i]), false);
         size_t half_count, count;
         double half = time_of(t, text, n / 2, &half_count), whole = time_of(t, text, n, &count);
-        check(count > 0 && whole < 3 * half + 0.2 && whole < 5,
-              "%-14s 1 MiB without a space: %zu ids in %.2f s, half of it in %.2f s", names[i],
-              count, whole, half);
+        check(count >= half_count && count > 0 && whole < 5, // a word of a megabyte is one unknown token for BERT
+              "%-14s 1 MiB without a space: %zu ids in %.2f s (allow 5), half of it in %.2f s",
+              names[i], count, whole, half);
         arena_release(a, mark);
     }
     arena_free(a);
