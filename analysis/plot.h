@@ -65,7 +65,7 @@ const char *plot_svg(Plot *p, PlotUse use);
 // Panels of one figure, `columns` in a row, under one title.
 const char *plot_panels(Arena *a, const char *title, const char *description, Plot *const *panels, int count, int columns, PlotUse use);
 
-// Values (rows, columns) as coloured cells; over a picture if `picture` is an URI (a data: URI in a self-contained page).
+// Values (rows, columns) as coloured cells; over a picture, in grey, if `picture` is an URI (a data: URI in a self-contained page).
 // NaN cells stay empty. The scale goes from low to high; low >= high: from the data.
 typedef struct {
     const char *title, *description, *label; // label: of the colour scale

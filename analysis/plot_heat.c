@@ -62,8 +62,8 @@ const char *plot_heat(Arena *a, Heat h, PlotUse use) {
     Markup *body = markup_new(a), *m = markup_new(a);
     double y = plot_paragraph(&whole, body, "title", h.title, TITLE, 0);
     y = plot_paragraph(&whole, body, "soft", h.label, TEXT, y);
-    if (h.picture) {
-        markup_put(body, "<image preserveAspectRatio=\"none\" x=\"0\" y=\"");
+    if (h.picture) { // without its colours, which would mix with those of the scale
+        markup_put(body, "<image preserveAspectRatio=\"none\" style=\"filter:grayscale(1)\" x=\"0\" y=\"");
         markup_number(body, y);
         markup_put(body, "\" width=\"");
         markup_number(body, width);
