@@ -41,7 +41,18 @@ def torch_back(folder):
         check(d["scalar"].shape == () and d["scalar"].item() == 2**40 and d["empty"].shape == (3, 0) and d["empty"].dtype == torch.bfloat16, "torch.load: scalar, empty")
 
 
+def numpy_back(folder):
+    p = os.path.join(folder, "written.npz")
+    subprocess.run([f"{BUILD}/test/test_npy", p], check=True, stdout=subprocess.DEVNULL)
+    check(zipfile.ZipFile(p).testzip() is None, "written.npz: a sound archive")
+    d = np.load(p)
+    check((d["delta"] == np.arange(6).reshape(2, 3)).all() and d["delta"].dtype == np.float32, "numpy.load: numbers")
+    check(d["labels"].tolist() == ["left", "na\u00efve \U0001f408", ""] and d["none"].shape == (0,), "numpy.load: texts")
+    check((d["streamed"] == np.arange(6)).all() and d["truth"].tolist() == [True, False], "numpy.load: the rest")
+
+
 with tempfile.TemporaryDirectory() as folder:
     torch_back(folder)
+    numpy_back(folder)
 print(failed, "failed")
 sys.exit(failed > 0)

@@ -165,8 +165,29 @@ def archives():
         json.dump({p: list(braceexpand(p)) for p in brace}, f, indent=0)
 
 
+def arrays():
+    kinds = ["f4", "f8", "f2", "i8", "i4", "i2", "i1", "u1", "b1", "u2", "u4", "u8", "c8"]
+    named = {k: values(6, torch.int64, i).numpy().astype(k).reshape(2, 3) for i, k in enumerate(kinds)}
+    named["scalar"] = np.float64(2.5)
+    named["empty"] = np.zeros((3, 0, 2), np.float32)
+    named["row"] = values(5, torch.float32).numpy()
+    named["labels"] = np.array(["left", "", "na\u00efve \U0001f408", "x"])
+    named["big"] = values(6, torch.int64, 3).numpy().astype(">i4")
+    named["columns"] = np.asfortranarray(values(24, torch.float32).numpy().reshape(2, 3, 4))
+    np.savez(path("arrays.npz"), **named)
+    np.savez_compressed(path("packed.npz"), **named)
+    for name in ["f4", "row", "scalar", "empty", "big", "columns"]:
+        np.save(path(f"{name}.npy"), named[name])
+    with open(path("version2.npy"), "wb") as f:
+        np.lib.format.write_array(f, named["f4"], version=(2, 0))
+    np.save(path("object.npy"), np.array([{}], object), allow_pickle=True)
+    np.save(path("record.npy"), np.zeros(2, [("a", "f4"), ("b", "i4")]))
+    np.save(path("date.npy"), np.array(["2025-01-01"], "datetime64[D]"))
+
+
 def main():
     torch.set_num_threads(1)
+    arrays()
     archives()
     safetensors_files()
     reprs()
