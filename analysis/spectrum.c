@@ -6,6 +6,7 @@
 
 #include "dense.h"
 #include "io/thread.h"
+#include "points.h"
 #include "statistics.h"
 #include "svd.h"
 
@@ -48,24 +49,32 @@ typedef struct {
     unsigned char *bad;
 } Images;
 
-// Cosines of all pairs, from the Gram matrix g (T, T; lower) of the centred tokens: x_i x_j = g_ij + a_i + a_j + |mean|²
-// with a_i = (x_i - mean) mean. The other way round, from raw products to centred ones, would cancel.
-static void cosines(double value[COSINE_COUNT], const double *g, const float *centred, const double *mean, int T, int C, Arena *a) {
+// Cosines of all pairs, from the Gram matrix g (T, T; lower) of the centred tokens y: x_i x_j = g_ij + a_i + a_j + |mean|²
+// with a_i = y_i mean. Tokens that are short beside the mean (zeros, above all) would cancel there: their products are
+// summed from x itself.
+static void cosines(double value[COSINE_COUNT], const double *g, const float *x, const float *y, const double *mean, int T, int C,
+                    Arena *a) {
     memset(value, 0, sizeof(double) * COSINE_COUNT);
     if (T < 2) return;
-    size_t pairs = (size_t)T * (size_t)(T - 1) / 2, at = 0;
+    const KnnKernels *kernel = knn_kernels();
+    size_t pairs = (size_t)T * (size_t)(T - 1) / 2, at = 0, width = (size_t)C;
     double *along = take(a, double, (size_t)T), *inverse = take(a, double, (size_t)T), *cosine = take(a, double, pairs), mm = 0;
+    bool *cancels = take(a, bool, (size_t)T);
     for (int j = 0; j < C; j++) mm += mean[j] * mean[j];
     for (int i = 0; i < T; i++) {
-        double sum = 0;
-        for (int j = 0; j < C; j++) sum += centred[(size_t)i * C + j] * mean[j];
-        along[i] = sum;
-        double square = g[(size_t)i * T + i] + 2 * sum + mm;
-        inverse[i] = 1 / fmax(square > 0 ? sqrt(square) : 0, 1e-12);
+        const float *row = x + (size_t)i * width;
+        double square = kernel->dot(row, row, width);
+        along[i] = 0;
+        for (int j = 0; j < C; j++) along[i] += y[(size_t)i * width + (size_t)j] * mean[j];
+        inverse[i] = 1 / fmax(sqrt(square), 1e-12);
+        cancels[i] = square < 0.25 * (g[(size_t)i * T + i] + mm);
     }
     for (int i = 0; i < T; i++)
-        for (int j = 0; j < i; j++)
-            cosine[at++] = (g[(size_t)i * T + j] + along[i] + along[j] + mm) * inverse[i] * inverse[j];
+        for (int j = 0; j < i; j++) {
+            double product = cancels[i] || cancels[j] ? kernel->dot(x + (size_t)i * width, x + (size_t)j * width, width)
+                                                      : g[(size_t)i * T + j] + along[i] + along[j] + mm;
+            cosine[at++] = product * inverse[i] * inverse[j];
+        }
     value[COSINE_MEAN] = mean_of(cosine, pairs);
     value[COSINE_STD] = std_of(cosine, pairs, 0);
     value[COSINE_MEDIAN] = select_kth(cosine, pairs, (pairs - 1) / 2); // of ordered pairs it is the same number
@@ -78,12 +87,13 @@ static void image_measure(const Images *job, size_t index) {
     TokenMeasures *out = job->out + index;
     float *y = take(a, float, (size_t)T * C);
     double *mean = take(a, double, (size_t)C), *g = take(a, double, (size_t)T * T);
-    job->bad[index] = !svd_centre(y, mean, job->x + index * (size_t)T * C, T, C);
+    const float *x = job->x + index * (size_t)T * C;
+    job->bad[index] = !svd_centre(y, mean, x, T, C);
     for (int j = 0; j < C; j++) out->pooled[j] = (float)mean[j];
     if (!job->bad[index]) {
         Dense rows = {.f = y, .row = C, .col = 1};
         dense_product(g, T, DENSE_SET, rows, rows, T, T, C, true);
-        cosines(out->cosine, g, y, mean, T, C, a);
+        cosines(out->cosine, g, x, y, mean, T, C, a);
         if (T <= C) svd_values_of_gram(out->s, g, T, a);
         else svd_values(out->s, y, T, C, false, SVD_GRAM, a);
         spectrum_of(out->spectrum, out->energy, out->s, r);

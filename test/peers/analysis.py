@@ -191,7 +191,8 @@ def intervals(ours, rng):
         ours.lib.shim_bootstrap(ptr(out), ptr(x), ctypes.c_long(len(x)), accelerated, int(rng.integers(1 << 30)))
         peer = scipy.stats.bootstrap((x,), np.mean, n_resamples=9999, method=name, random_state=rng).confidence_interval
         half = (peer.high - peer.low) / 2
-        check(abs(out[1] - peer.low) < 0.06 * half and abs(out[2] - peer.high) < 0.06 * half, f"{name}: {out} for {peer}")
+        allow = (0.15 if accelerated else 0.08) * half  # 4.5 sigma of the difference of two such ends (measured on 12 seeds)
+        check(abs(out[1] - peer.low) < allow and abs(out[2] - peer.high) < allow, f"{name}: {out} for {peer}")
 
 
 def contest(title, contenders, rounds=7):
