@@ -14,7 +14,7 @@ COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LIBRARY := $(sort $(wildcard io/*.c model/*.c analysis/*.c train/*.c))
 COMMANDS := $(sort $(wildcard run/*.c))
 TESTS := $(sort $(wildcard test/test_*.c))
-TEST_HELPERS := $(filter-out $(TESTS),$(sort $(wildcard test/*.c)))
+TEST_HELPERS := $(filter-out test/test_%.c,$(sort $(wildcard test/*.c)))
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TEST_PROGRAMS := $(patsubst test/%.c,$(BUILD)/test/%,$(TESTS))
 
