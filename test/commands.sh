@@ -100,7 +100,9 @@ if [ -d data/zoo/llava ]; then
         n=$((n + 1))
     done
     $R connectors --out "$D/s2" $S >/dev/null 2>&1
-    for f in table.tsv geometry.json per_image.csv recon.csv captions/chunk-00000.json vectors/part-00001.safetensors; do same "killed $n times: $f" "$D/s1/$f" "$D/s2/$f"; done
+    for f in table.tsv geometry.json per_image.csv recon.csv captions/chunk-00000.json; do same "killed $n times: $f" "$D/s1/$f" "$D/s2/$f"; done
+    body "$D/s1/vectors/part-00001.safetensors" "$D/v1" && body "$D/s2/vectors/part-00001.safetensors" "$D/v2" # the head names the folder
+    same "killed $n times: vectors" "$D/v1" "$D/v2"
     $R connectors --out "$D/s3" $S --threads 1 >/dev/null 2>&1
     same "one thread: table.tsv" "$D/s1/table.tsv" "$D/s3/table.tsv"
 fi
