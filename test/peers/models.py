@@ -73,14 +73,6 @@ def write_inputs(arguments, directory, stem):
     return words + (["--interpolate"] if arguments.get("interpolate_pos_encoding") else [])
 
 
-def own_error(case, path, arguments, taps):
-    """How far the reference in f32 is from itself in f64, per tap."""
-    model = golden.load(path, type(case.model), torch.float64, **case.options)
-    wide = {k: v.double() if torch.is_tensor(v) and v.is_floating_point() else v for k, v in arguments.items()}
-    exact, _, _ = golden.record(model, cases.call_of(cases.cache_off(model, wide)))
-    return {n: compare.distance(t.numpy(), exact[n].numpy()) for n, t in taps.items()}
-
-
 def check_extract(a, tally, case, model, path, run, arguments, where):
     taps, optional, _ = golden.record(model, cases.call_of(cases.cache_off(model, arguments)))
     out = os.path.join(path, f"out-{run}.safetensors")
@@ -97,7 +89,7 @@ def check_extract(a, tally, case, model, path, run, arguments, where):
         if rel is not None and rel <= ALLOW:
             continue
         if rel is not None:
-            own = own or own_error(case, path, arguments, taps)
+            own = own or cases.own_errors(case, path, arguments, taps)
             if rel <= 4 * own[name]:
                 continue
             why = f"rel {rel:.3g} (the reference's own error {own[name]:.2g})"
@@ -180,6 +172,24 @@ def check_info(a, tally, model, path, arguments, where):
     tally.say(status == 0 and got == want, where, f"{err or first}  [{command}]")
 
 
+def vary_generation(path, rng):
+    """Where end tokens and settings come from: generation_config.json, with what instruction models put there, or config.json
+    alone, as in files older than it."""
+    files = [os.path.join(path, n) for n in ("generation_config.json", "config.json")]
+    generation, config = (json.load(open(f)) for f in files)
+    kind = int(rng.integers(0, 4))
+    if kind == 0:
+        os.remove(files[0])
+        (config["text_config"] if "text_config" in config else config)["eos_token_id"] = generation["eos_token_id"]
+        cases.write_json(files[1], config)
+    elif kind == 1:
+        generation.update(do_sample=True, temperature=0.7, top_p=0.8, top_k=20, repetition_penalty=1.2)
+        cases.write_json(files[0], generation)
+    elif kind == 2:
+        generation.update(eos_token_id=generation["eos_token_id"][-1], no_repeat_ngram_size=3)
+        cases.write_json(files[0], generation)
+
+
 def check_model(a, tally, family, seed):
     rng = golden.rng_of(seed, family)
     module, how = FAMILIES[family]
@@ -191,6 +201,8 @@ def check_model(a, tally, family, seed):
         era, old, shards, as_bin = str(rng.choice(list("ABC"))), bool(rng.integers(0, 2)), int(rng.integers(1, 4)), a.bin and rng.integers(0, 4) == 0
         eras.rewrite(path, path + "-rewritten", era, old, shards, as_bin)
         path, saved = path + "-rewritten", f"era {era}{', 4.x config' if old else ''}{f', {shards} shards' if shards > 1 else ''}{', .bin' if as_bin else ''}"
+    if case.generate:
+        vary_generation(path, rng)
     model = golden.load(path, type(case.model), **case.options)
     before = len(tally.failed)
     where = f"{family} --seed {seed}"

@@ -71,6 +71,14 @@ def cache_off(model, arguments):
     return dict(arguments, use_cache=False) if hasattr(model.config.get_text_config(), "use_cache") and hasattr(model, "generate") else arguments
 
 
+def own_errors(case, path, arguments, taps):
+    """How far the reference in f32 is from itself in f64, per tap."""
+    model = golden.load(path, type(case.model), torch.float64, **case.options)
+    wide = {k: v.double() if torch.is_tensor(v) and v.is_floating_point() else v for k, v in arguments.items()}
+    exact, _, _ = golden.record(model, call_of(cache_off(model, wide)))
+    return {n: float((t.double() - exact[n].double()).norm() / max(float(exact[n].double().norm()), 1e-300)) for n, t in taps.items()}
+
+
 def write_goldens(case, path):
     """golden[-RUN].safetensors and taps[-RUN].txt of every run, computed from the files as they were saved."""
     model = golden.load(path, type(case.model), **case.options)
@@ -78,6 +86,9 @@ def write_goldens(case, path):
         taps, optional, out = golden.record(model, call_of(cache_off(model, arguments)))
         for name, t in taps.items():
             assert torch.isfinite(t).all(), (case.name, name)
+        errors = own_errors(case, path, arguments, taps)
+        worst = max(errors, key=errors.get)  # tests allow 1e-5: a reference that is itself that far from the truth tests nothing
+        assert errors[worst] < 4e-6, (case.name, run, worst, errors[worst])
         generated = []
         for settings in (case.generate if run == "" else []):
             new, gap = golden.generate(model, arguments, settings)

@@ -15,7 +15,8 @@ the 0th, and the metadata holds "NAME#every" = s (odd, dividing none of its dime
 The metadata entry "optional" lists taps that are not stored and need not exist, one a line.
 The tensors lie in the file in the order of this list, taps in the order in which the modules return, int64 before f32.
 taps.txt beside it has one line NAME<TAB>[d0, d1] per tap, in order; "<TAB>optional" follows where an implementation
-need not have that tap: dropout, identity and the like, whose output is their input, and the tables of rotary positions.
+need not have that tap: dropout, identity and the like, whose output is their input, the tables of rotary positions, and Qwen3.5's visual.pos_embed,
+which returns the corners that are then weighted.
 """
 import json
 import os
@@ -103,7 +104,7 @@ def first_float(output):
 
 
 def is_optional(name, module, args, tensor):
-    if name.endswith(("rotary_emb", "rotary_pos_emb", "rope_embeddings")) or isinstance(module, (torch.nn.Dropout, torch.nn.Identity)):
+    if name.endswith(("rotary_emb", "rotary_pos_emb", "rope_embeddings", "visual.pos_embed")) or isinstance(module, (torch.nn.Dropout, torch.nn.Identity)):
         return True
     x = args[0] if args else None  # drop path and its like
     return (torch.is_tensor(x) and not list(module.children()) and not list(module.parameters())

@@ -74,8 +74,8 @@ def text_only(name, seed, text, dtype, tokens, batch=None, **kw):
 
 def cases():
     yield build("qwen2_5_vl-small", 91, "qwen2_5_vl", VISION, TEXT, "bf16", [[(6, 10), (4, 6)]], other=[[(4, 4)], [(10, 4)]], limit=90)
-    yield build("qwen3_5-small", 94, "qwen3_5", VISION35, TEXT35, "bf16", [[(6, 4), (2, 8)]], limit=100)
-    yield text_only("qwen3_5-text", 95, dict(TEXT35, tie_word_embeddings=True, num_hidden_layers=3, layer_types=["linear_attention", "full_attention", "linear_attention"]),
+    yield build("qwen3_5-small", 104, "qwen3_5", VISION35, TEXT35, "bf16", [[(6, 4), (2, 8)]], limit=100)
+    yield text_only("qwen3_5-text", 102, dict(TEXT35, tie_word_embeddings=True, num_hidden_layers=3, layer_types=["linear_attention", "full_attention", "linear_attention"]),
                     "bf16", 70, limit=100)
 
 
