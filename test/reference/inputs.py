@@ -30,16 +30,20 @@ def words(vocab, tokens, avoid=()):
 
 
 def prompt(config, per_image, images, tokens):
-    """One token, the images' places, then text up to `tokens` in all, or one token where that is already reached."""
+    """One token, the images' places, then text up to `tokens` in all."""
     need = per_image * images
-    ids = words(config.text_config.vocab_size, max(tokens, need + 2), (config.image_token_id,))
+    ids = words(config.text_config.vocab_size, max(tokens, need + 1), (config.image_token_id,))
     ids[0, 1:1 + need] = config.image_token_id
     return ids
 
 
-def example(model, size=None, tokens=8, images=1):
-    """A call of the model on one input, as golden.record wants it. `size`: (height, width) of the picture."""
+def example(model, size=None, tokens=0, images=1):
+    """A call of the model on one input, as golden.record wants it. `size`: (height, width) of the picture. tokens 0: what
+    `retina info --taps` takes where nobody says how long the text is."""
     c, kind = model.config, model.config.model_type
+    if tokens == 0:
+        text = c.get_text_config()
+        tokens = text.max_position_embeddings if kind in ("clip", "clip_text_model") else 2 if kind in ("bert", "roberta", "align") else 1
     if kind in ("clip", "siglip"):
         t, v = c.text_config, c.vision_config
         ids = words(t.vocab_size, min(tokens, t.max_position_embeddings) if kind == "clip" else t.max_position_embeddings)

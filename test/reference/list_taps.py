@@ -11,7 +11,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("dir")
     p.add_argument("--image-size")
-    p.add_argument("--tokens", type=int, default=8)
+    p.add_argument("--tokens", type=int, default=0)
     p.add_argument("--images", type=int, default=1)
     p.add_argument("--optional", action="store_true", help="also the taps that an implementation need not have")
     a = p.parse_args()
