@@ -73,6 +73,12 @@ static void windows_read(LlamaConfig *c, const Json *j, Arena *a, const char *ty
     }
 }
 
+// null turns a cap off; only a key that is missing has the default.
+static float softcap_read(const Json *j, const char *key, double otherwise) {
+    const Json *given = json_find(j, key, strlen(key));
+    return given && given->kind == JSON_NULL ? 0 : (float)json_real_or(j, key, otherwise);
+}
+
 static LlamaConfig config_read(Arena *a, const Json *j) {
     const char *type = json_text_or(j, "model_type", "llama");
     const Defaults *d = defaults_of(type);
@@ -104,8 +110,8 @@ static LlamaConfig config_read(Arena *a, const Json *j) {
     c.clip_qkv = olmo ? (float)json_real_or(j, "clip_qkv", 0) : 0;
     if (gemma) {
         c.scale = (float)(1 / sqrt(json_real_or(j, "query_pre_attn_scalar", 256)));
-        c.attn_softcap = (float)json_real_or(j, "attn_logit_softcapping", 50);
-        c.final_softcap = (float)json_real_or(j, "final_logit_softcapping", 30);
+        c.attn_softcap = softcap_read(j, "attn_logit_softcapping", 50);
+        c.final_softcap = softcap_read(j, "final_logit_softcapping", 30);
         c.embed_scale = (float)sqrt((double)c.C);
     }
     rope_read(&c, j, d->theta);
