@@ -67,7 +67,8 @@ def cases():
     # the rules by which older configurations let layers slide
     tiny = dict(hidden_size=8, intermediate_size=10, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, vocab_size=30)
     old = {"a": dict(era="A", old_config=True)}
-    yield build("gemma2-eras", 36, "gemma2", dict(tiny, head_dim=6, sliding_window=4, query_pre_attn_scalar=5), "f32", tokens=11, generate=[], limit=40,
+    yield build("gemma2-eras", 36, "gemma2", dict(tiny, head_dim=6, sliding_window=4, query_pre_attn_scalar=5, attn_logit_softcapping=None,
+                                                     final_logit_softcapping=2.0), "f32", tokens=11, generate=[], limit=40,
                 variants=old)
     yield build("qwen2-eras", 37, "qwen2", dict(tiny, use_sliding_window=True, sliding_window=4, max_window_layers=1), "f32", tokens=11, generate=[],
                 limit=40, variants=old)
