@@ -26,17 +26,18 @@ typedef struct {
     size_t size, at;
     Slot *stack; // open values, malloc'd: it grows while the arena is in use
     size_t used, room;
+    uint64_t first_line; // of these bytes in their file, less 1
     int depth;
 } Parser;
 
-static int line_of(const char *bytes, size_t at) {
-    int line = 1;
+static uint64_t line_of(const char *bytes, size_t at) {
+    uint64_t line = 1;
     for (size_t i = 0; i < at; i++) line += bytes[i] == '\n';
     return line;
 }
 
 static _Noreturn void bad(Parser *p, const char *what) {
-    die("%s:%d: not JSON: %s at byte %zu", p->path, line_of(p->bytes, p->at), what, p->at);
+    die("%s:%llu: not JSON: %s at byte %zu", p->path, (unsigned long long)(p->first_line + line_of(p->bytes, p->at)), what, p->at);
 }
 
 static void skip_space(Parser *p) {
@@ -283,8 +284,8 @@ static void parse_value(Parser *p, Json *v) {
 
 static void stack_dropped(Held *h) { free(((Parser *)h)->stack); }
 
-const Json *json_parse(Arena *a, const char *bytes, size_t size, const char *path) {
-    Parser p = {.arena = a, .path = arena_text(a, path, strlen(path)), .bytes = bytes, .size = size};
+const Json *json_parse_line(Arena *a, const char *bytes, size_t size, const char *path, uint64_t line) {
+    Parser p = {.arena = a, .path = arena_text(a, path, strlen(path)), .bytes = bytes, .size = size, .first_line = line - 1};
     held_add(&p.held, stack_dropped);
     Json *root = take(a, Json, 1);
     parse_value(&p, root);
@@ -294,6 +295,8 @@ const Json *json_parse(Arena *a, const char *bytes, size_t size, const char *pat
     free(p.stack);
     return root;
 }
+
+const Json *json_parse(Arena *a, const char *bytes, size_t size, const char *path) { return json_parse_line(a, bytes, size, path, 1); }
 
 // ---- reading front to back
 
@@ -332,7 +335,7 @@ uint64_t json_scan_whole(JsonScan *s) {
     return u;
 }
 
-void json_scan_die(const JsonScan *s, const char *what) { die("%s:%d: %s at byte %zu of the text", s->path, line_of(s->bytes, s->at), what, s->at); }
+void json_scan_die(const JsonScan *s, const char *what) { die("%s:%llu: %s at byte %zu of the text", s->path, (unsigned long long)line_of(s->bytes, s->at), what, s->at); }
 
 const Json *json_read(Arena *a, const char *path) {
     Bytes b = file_read(a, path);

@@ -33,6 +33,7 @@ struct Json {
 // Lone surrogate escapes become U+FFFD.
 const Json *json_parse(Arena *a, const char *bytes, size_t size, const char *path);
 const Json *json_read(Arena *a, const char *path);
+const Json *json_parse_line(Arena *a, const char *bytes, size_t size, const char *path, uint64_t line); // one of a file: its number goes into messages
 
 // A large file of a known form, read from front to back; nothing is kept. Each call passes over white space, and dies
 // with path and line unless the file goes on as asked.
