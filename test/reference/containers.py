@@ -185,8 +185,30 @@ def arrays():
     np.save(path("date.npy"), np.array(["2025-01-01"], "datetime64[D]"))
 
 
+def matlab():
+    import scipy.io
+    import scipy.sparse
+
+    cars = np.zeros(3, [("bbox_x1", object), ("class", object), ("fname", object)])
+    for i in range(3):
+        cars[i] = (np.uint16(10 * i + 1), np.uint8(i + 1), f"{i:05d}.jpg")
+    cells = np.empty((2, 2), object)
+    cells[:] = [["n02085620-Chihuahua/1.jpg", "na\u00efve \u732b"], ["", np.arange(3.0)]]
+    variables = {
+        "labels": values(12, torch.float64).numpy().reshape(3, 4), "bytes": np.arange(5, dtype=np.uint8), "wide": np.array([-(2**40), 2**53], np.int64),
+        "single": np.float32(1.5), "short": np.array([-3, 300], np.int16), "empty": np.zeros((0, 3)), "truth": np.array([True, False]), "annotations": cars,
+        "file_list": cells, "text": "one row", "rows": np.array(["ab", "cd", "ef"]), "astral": "cat \U0001f408", "nested": {"inner": {"x": 2.0}, "list": [1, "two"]},
+        "complex": np.array([1 + 2j]), "sparse": scipy.sparse.eye(3).tocsc(), "beyond": np.array([2**60], np.int64), "cube": values(24, torch.int32).numpy().reshape(2, 3, 4)}
+    for name, packed in (("plain.mat", False), ("packed.mat", True)):
+        scipy.io.savemat(path(name), variables, do_compression=packed)
+        with open(path(name), "r+b") as f:  # the head has the time in it
+            f.write(b"MATLAB 5.0 MAT-file".ljust(116))
+    scipy.io.savemat(path("level4.mat"), {"x": np.arange(30.0)}, format="4")
+
+
 def main():
     torch.set_num_threads(1)
+    matlab()
     arrays()
     archives()
     safetensors_files()
