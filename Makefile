@@ -28,11 +28,12 @@ endif
 NVCC := $(shell command -v nvcc 2>/dev/null)
 FOUND := cpu: $(MACHINE), $(shell $(CC) --version | head -n 1); cuda: $(if $(NVCC),nvcc $(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'); the kernels are the next version's: CPU only,none)
 
+comma := ,
 # Short lines by default; V=1 shows the commands.
 Q := $(if $(V),,@)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: all retina test zoo help clean sanitize install format-check bench run_connectors
+.PHONY: all retina test zoo help clean sanitize fuzz install format-check bench run_connectors
 all: retina
 	@echo "$(FOUND)"
 
@@ -94,6 +95,25 @@ bench: retina
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 sanitize:
 	$(MAKE) BUILD=build-sanitize CFLAGS="$(SANITIZE)" $(if $(ONLY),TESTS="$(patsubst %,test/test_%.c,$(ONLY))") test
+
+# Damaged files through the parsers (test/fuzz/fuzz.h): make fuzz TARGET=csv RUNS=1000000; without TARGET, all of them.
+FUZZERS := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+RUNS ?= 200000
+FIRST ?= 0
+SEED ?= 1
+FUZZ_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,file_map file_unmap reader_open reader_path reader_peek reader_pass reader_read reader_skip reader_offset reader_size reader_close)
+$(BUILD)/test/fuzz/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/fuzz.o $(BUILD)/test/fuzz/files.o $(BUILD)/libretina.a
+	$(Q)$(CC) $(FLAGS) $(FUZZ_WRAP) -o $@ $^ $(LIBS)
+
+ifeq ($(ENGINE),libfuzzer)
+fuzz:
+	$(MAKE) CC=clang BUILD=build-libfuzzer CFLAGS="-O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -DLIBFUZZER" LIBS="-fsanitize=fuzzer -lm -lpthread" build-libfuzzer/test/fuzz/fuzz_$(TARGET)
+	build-libfuzzer/test/fuzz/fuzz_$(TARGET) -max_len=65536 -timeout=20 $(ARGS)
+else
+fuzz:
+	$(MAKE) BUILD=build-sanitize CFLAGS="$(SANITIZE)" $(patsubst %,build-sanitize/test/fuzz/fuzz_%,$(if $(TARGET),$(TARGET),$(FUZZERS)))
+	@for t in $(if $(TARGET),$(TARGET),$(FUZZERS)); do build-sanitize/test/fuzz/fuzz_$$t $(RUNS) $(FIRST) $(SEED) || exit 1; done
+endif
 
 format-check: # reports only: tables in the code are aligned by hand
 	@if command -v clang-format >/dev/null; then clang-format --dry-run $$(git ls-files '*.c' '*.h' | grep -v unicode_tables) 2>&1 | grep -c 'warning' | sed 's/$$/ places differ from .clang-format/'; \

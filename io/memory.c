@@ -8,6 +8,26 @@
 #include "fail.h"
 
 #define ALIGN 64                       // a cache line and an AVX-512 vector
+// Under AddressSanitizer what was not taken is poisoned, and every piece ends in poison, so that a step beyond a piece is
+// seen as it is with malloc.
+#if defined(__SANITIZE_ADDRESS__)
+#define GUARDED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define GUARDED 1
+#endif
+#endif
+#ifdef GUARDED
+#include <sanitizer/asan_interface.h>
+#define GUARD ALIGN
+#define HIDE(p, n) ASAN_POISON_MEMORY_REGION(p, n)
+#define SHOW(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
+#else
+#define GUARD 0
+#define HIDE(p, n) ((void)(p), (void)(n))
+#define SHOW(p, n) ((void)(p), (void)(n))
+#endif
+
 #define CHUNK_MIN ((size_t)256 * 1024) // small arenas stay small; chunks double up to CHUNK_MAX
 #define CHUNK_MAX ((size_t)64 * 1024 * 1024)
 
@@ -51,6 +71,7 @@ static Chunk *chunk_new(size_t size, const char *what) {
     unsigned char *block = memory_take(size_add(size, head + ALIGN, what), what);
     Chunk *c = (Chunk *)(((uintptr_t)block + ALIGN - 1) / ALIGN * ALIGN);
     *c = (Chunk){.size = size, .block = block, .bytes = (unsigned char *)c + head};
+    HIDE(c->bytes, size);
     return c;
 }
 
@@ -64,6 +85,7 @@ void arena_free(Arena *a) {
     if (!a) return;
     for (Chunk *c = a->first, *next; c; c = next) {
         next = c->next;
+        SHOW(c->bytes, c->size);
         free(c->block);
     }
     free(a);
@@ -89,11 +111,12 @@ static void chunk_advance(Arena *a, size_t bytes) {
 }
 
 void *arena_take(Arena *a, size_t count, size_t size) {
-    size_t bytes = size_mul(count, size, a->what);
-    bytes = size_add(bytes, ALIGN - 1, a->what) / ALIGN * ALIGN;
+    size_t wanted = size_mul(count, size, a->what);
+    size_t bytes = size_add(wanted, ALIGN - 1 + GUARD, a->what) / ALIGN * ALIGN;
     if (bytes == 0) bytes = ALIGN;
     if (!a->current || a->current->size - a->current->used < bytes) chunk_advance(a, bytes);
     void *p = a->current->bytes + a->current->used;
+    SHOW(p, wanted);
     a->current->used += bytes;
     a->in_use += bytes;
     if (a->in_use > a->peak) a->peak = a->in_use;
@@ -113,11 +136,13 @@ Mark arena_mark(Arena *a) {
 void arena_release(Arena *a, Mark mark) {
     while (a->current != mark.chunk) {
         a->in_use -= a->current->used;
+        HIDE(a->current->bytes, a->current->used);
         a->current->used = 0;
         a->current = a->current->previous;
     }
     if (a->current) {
         a->in_use -= a->current->used - mark.used;
+        HIDE(a->current->bytes + mark.used, a->current->used - mark.used);
         a->current->used = mark.used;
     }
 }

@@ -10,15 +10,15 @@ for program in "$@"; do
     case $program in *.sh) sh "$program" > "$log.one" 2>&1 ;; *) "$program" > "$log.one" 2>&1 ;; esac
     status=$?
     cat "$log.one" >> "$log"
-    p=$(grep -c '^ok ' "$log.one")
-    f=$(grep -c '^FAIL ' "$log.one")
-    s=$(grep -c '^SKIP ' "$log.one")
+    p=$(grep -ac '^ok ' "$log.one")
+    f=$(grep -ac '^FAIL ' "$log.one")
+    s=$(grep -ac '^SKIP ' "$log.one")
     if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then
         f=1
         echo "FAIL $name: ended with status $status"
         tail -n 5 "$log.one"
     fi
-    grep '^FAIL \|^SKIP ' "$log.one"
+    grep -a '^FAIL \|^SKIP ' "$log.one"
     printf '%-28s %5d passed, %d failed  (%d s)\n' "$name" "$p" "$f" $(($(date +%s) - started))
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 done

@@ -1,0 +1,30 @@
+// fuzz.h: damaged files through a parser. A target is one file, test/fuzz/fuzz_NAME.c, that defines `fuzz_target`.
+//
+//     make fuzz TARGET=csv RUNS=1000000            our own mutator: the same seed and run give the same input anywhere
+//     make fuzz TARGET=csv FIRST=123 RUNS=1        one run again, as a failure names it
+//     make fuzz TARGET=csv ENGINE=libfuzzer        clang's coverage-guided one, until it is stopped
+//
+// A parser may accept its input or die with a message. Reported as failures: what the sanitizers find, a run of more than
+// ten seconds, more memory than the target allows, a message of more than a line, files and mappings left open.
+#ifndef RETINA_TEST_FUZZ_H
+#define RETINA_TEST_FUZZ_H
+
+#include "io/file.h"
+
+typedef struct {
+    const char *name;
+    const char *const *seeds; // paths of good files, closed by NULL; large ones make every run slow
+    const char *const *words; // pieces of the format to be put in here and there, closed by NULL; NULL: none
+    void (*parse)(Arena *a, Bytes input);
+    size_t memory; // bytes of arena for an input of a few kilobytes; 0: 16 MiB
+} Fuzz;
+
+extern const Fuzz fuzz_target;
+
+// file_map and reader_open give the input under this path, the readers in pieces of odd sizes (files.c).
+#define FUZZ_PATH "input"
+void fuzz_input(const uint8_t *bytes, size_t size);
+
+void fuzz_touch(const void *bytes, size_t size); // reads them all, so that a false size is seen
+
+#endif
