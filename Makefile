@@ -70,7 +70,7 @@ $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(BUILD)/libtest.a $(BUILD)/libreti
 
 # Programs, then scripts: each prints lines of ok and FAIL.
 test: retina $(TEST_PROGRAMS)
-	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/commands.sh test/includes.sh)
+	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/commands.sh test/fail.sh test/includes.sh)
 
 # Trains the shipped models again (hours; can be interrupted) and compares every file but the log with data/zoo.
 ZOO ?= clip llava
@@ -132,7 +132,7 @@ help:
 	@echo "  MODEL=DIR IMAGES=PATH OUT=DIR ARGS='--count 1000'   … on a real model and real pictures"
 	@echo "make zoo                   train the small models again and compare them with data/zoo, byte by byte"
 	@echo "make bench [PEERS=VENV]    speed of the products against the machine and PyTorch"
-	@echo "make fuzz TARGET=jpeg RUNS=200000   damaged input for one parser"
+	@echo "make fuzz [TARGET=csv RUNS=200000]  damaged files through one parser, or all"
 	@echo "make sanitize [ONLY='io jpeg']      tests under AddressSanitizer and UBSan"
 	@echo "make format-check          how far the code is from .clang-format"
 	@echo "make install PREFIX=/usr/local"

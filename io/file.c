@@ -253,7 +253,7 @@ void folder_make(const char *path) {
         if (p[i] != '/' && p[i] != 0) continue;
         char was = p[i];
         p[i] = 0;
-        if ((fail_now(FAIL_WRITE) || mkdir(p, 0777) != 0) && errno != EEXIST && !folder_exists(p)) {
+        if (!folder_exists(p) && (fail_now(FAIL_WRITE) || mkdir(p, 0777) != 0) && errno != EEXIST) { // EEXIST: another process was faster
             int reason = errno;
             free(p);
             die("%s: the folder cannot be made: %s", path, strerror(reason));
