@@ -108,9 +108,8 @@ static Value *value_new(Machine *m, TorchKind kind) {
 
 static Value *push(Machine *m, Value *v) {
     if (m->depth == m->stack_room) {
-        size_t room = m->stack_room ? m->stack_room * 2 : 256;
-        m->stack = arena_grow(m->arena, m->stack, m->depth, room, sizeof *m->stack);
-        m->stack_room = room;
+        m->stack_room *= 2;
+        m->stack = arena_grow(m->arena, m->stack, m->depth, m->stack_room, sizeof *m->stack);
     }
     return m->stack[m->depth++] = v;
 }
@@ -507,6 +506,8 @@ const TorchValue *torch_read(Arena *a, Bytes f) {
     }
     need(e->method == 0 && e->size <= PICKLE_MAX, "%s: \"%s\" is compressed, or larger than %d MiB; torch stores it plain", f.path, e->name, PICKLE_MAX >> 20);
     Bytes pickle = zip_read(a, z, e);
+    m.stack_room = 256;
+    m.stack = take(a, Value *, m.stack_room);
     m.pickle = pickle.bytes;
     m.size = pickle.size;
     return &run(&m)->v;

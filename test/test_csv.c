@@ -216,8 +216,24 @@ static void test_constant_memory(Arena *a) {
     arena_free(own);
 }
 
-int main(void) {
+// Every row as a line of JSON, for test/peers/check_containers.py.
+static int dump(Arena *a, const char *path, char separator) {
+    Csv *c = csv_open(a, path, separator);
+    do {
+        JsonOut *o = json_out(a, 0);
+        json_open(o, NULL, '[');
+        bool header = csv_line(c) == 1;
+        for (size_t i = 0; i < csv_columns(c); i++) json_put_text_n(o, NULL, header ? csv_name(c, i) : csv_get(c, i), header ? strlen(csv_name(c, i)) : csv_length(c, i));
+        json_close(o);
+        puts(json_done(o, NULL));
+    } while (csv_next(c));
+    csv_close(c);
+    return 0;
+}
+
+int main(int argc, char **argv) {
     Arena *a = arena_new("test");
+    if (argc == 3) return dump(a, argv[1], argv[2][0] == 't' ? '\t' : ',');
     test_numbers(a);
     test_pandas(a, "pandas.csv", ',', 0);
     test_pandas(a, "pandas.tsv", '\t', 0);
