@@ -1,9 +1,11 @@
 // gather.c: see gather.h.
 #include "gather.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+#include "lines.h"
+#include "tar.h"
 
 #include "tar.h"
 
@@ -53,29 +55,21 @@ static void add_folder(List *l, const char *path) {
 }
 
 static void add_list(List *l, const char *path) {
-    Bytes text = file_read(l->arena, path);
-    const char *slash = strrchr(path, '/');
+    const char *slash = strrchr(path, '/'), *line;
     char *folder = slash ? arena_text(l->arena, path, (size_t)(slash - path)) : arena_text(l->arena, "", 0);
-    const char *at = (const char *)text.bytes, *end = at + text.size;
-    for (int line = 1; at < end; line++) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        size_t n = (size_t)((stop ? stop : end) - at);
-        if (n && at[n - 1] == '\r') n--;
-        if (n) {
-            char *name = arena_text(l->arena, at, n);
-            if (name[0] != '/') name = path_join(l->arena, folder, name);
-            add_file(l, name); // a file that is missing fails later, alone
-        }
-        at = stop ? stop + 1 : end;
-    }
+    Lines *lines = lines_open(l->arena, path);
+    size_t n;
+    while ((line = lines_next(lines, &n)))
+        if (n) add_file(l, line[0] == '/' ? arena_text(l->arena, line, n) : path_join(l->arena, folder, line)); // one that is missing fails later, alone
+    lines_close(lines);
 }
 
 static void add_archive(List *l, const char *path) {
+    const char *kept = arena_text(l->arena, path, strlen(path));
     Tar *t = tar_open(l->arena, path);
-    path = arena_text(l->arena, path, strlen(path));
     for (TarEntry e; tar_next(t, &e);)
         if (e.size && looks_like_picture(e.name) && strncmp(path_name(e.name), "__", 2) != 0)
-            add(l, (Gathered){.path = path, .key = path_stem(l->arena, e.name), .offset = e.offset, .size = e.size});
+            add(l, (Gathered){.path = kept, .key = path_stem(l->arena, e.name), .offset = e.offset, .size = e.size});
     tar_close(t);
 }
 

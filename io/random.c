@@ -62,7 +62,7 @@ uint64_t rng_below(Rng r, uint64_t index, uint64_t bound) {
 
 // Natural logarithm for x > 0, by exponent and a series in (m-1)/(m+1): additions, products and one
 // division only, so every machine gives the same bits. Error < 2 ulp, ample for a random number.
-static double log_fixed(double x) {
+double log_fixed(double x) {
     int e;
     double m = frexp(x, &e);
     if (m < 0.70710678118654752440) m *= 2, e--;

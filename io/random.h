@@ -24,6 +24,8 @@ uint64_t rng_below(Rng r, uint64_t index, uint64_t bound); // [0, bound), bound 
 double rng_normal(Rng r, uint64_t index);                 // N(0, 1); the same bits on every machine
 void rng_permutation(Rng r, uint32_t *out, uint32_t n);   // Fisher-Yates
 
+double log_fixed(double x); // natural logarithm, x > 0, with the same bits on every machine; error < 2 ulp
+
 // PyTorch's torch.randperm(n) on the CPU after manual_seed(seed): MT19937, for faithful splits.
 void torch_randperm(uint32_t seed, uint32_t *out, uint32_t n);
 

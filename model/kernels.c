@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cpu.h"
+#include "io/random.h" // log_fixed
 #include "io/thread.h"
 
 #define GRAIN 16384 // elements that are worth a thread's waking
@@ -90,16 +91,9 @@ float row_sum(const float *x, long C) { return kernels()->sum(x, C); }
 
 float row_dot(const float *a, const float *b, long C) { return kernels()->dot(a, b, C); }
 
-// By exponent and the series of atanh: additions, products and one division, so the bits are the same everywhere.
 double log_of(double x) {
     if (!(x > 0)) return x == 0 ? -INFINITY : NAN;
-    if (isinf(x)) return x;
-    int e;
-    double m = frexp(x, &e);
-    if (m < 0.70710678118654752440) m *= 2, e--;
-    double t = (m - 1) / (m + 1), t2 = t * t, s = 0;
-    for (int k = 25; k >= 1; k -= 2) s = s * t2 + 1.0 / k;
-    return 2 * t * s + e * 0.69314718055994530942;
+    return isinf(x) ? x : log_fixed(x);
 }
 
 // Reduction to a quarter turn: n is exact, pi/2 in three parts of 33, 33 and 53 bits, so n * part is exact for

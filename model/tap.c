@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "io/names.h"
 #include "io/option.h" // nearest_name
 #include "kernels.h"   // conversions
 
@@ -25,7 +26,7 @@ struct Taps {
     Arena *arena;
     TapInfo *list; // in the order of the forward pass
     size_t count, room;
-    uint32_t *index, index_room; // hash of names to place + 1
+    Names names;
     bool listing;
     // asking
     Question *questions; // one per listed tap
@@ -35,40 +36,23 @@ struct Taps {
     size_t alias_count;
 };
 
-static uint32_t hash(const char *name) {
-    uint32_t h = 2166136261u;
-    for (; *name; name++) h = (h ^ (unsigned char)*name) * 16777619u;
-    return h ^ h >> 15;
-}
-
 // Place of a name in the list, or count when it is not there.
 static size_t find(const Taps *t, const char *name) {
-    if (t->index_room == 0) return t->count;
-    for (uint32_t h = hash(name) & (t->index_room - 1); t->index[h]; h = (h + 1) & (t->index_room - 1))
-        if (strcmp(t->list[t->index[h] - 1].name, name) == 0) return t->index[h] - 1;
-    return t->count;
-}
-
-static void index_add(Taps *t, size_t place) {
-    uint32_t h = hash(t->list[place].name) & (t->index_room - 1);
-    while (t->index[h]) h = (h + 1) & (t->index_room - 1);
-    t->index[h] = (uint32_t)place + 1;
+    const TapInfo *found = names_find(&t->names, name);
+    return found ? (size_t)(found - t->list) : t->count;
 }
 
 static void list_add(Taps *t, const char *name, Tensor x) {
-    if (find(t, name) < t->count) return; // called again: the first call counts
+    if (names_find(&t->names, name)) return; // called again: the first call counts
     if (t->count == t->room) {
         size_t room = t->room ? t->room * 2 : 256;
         t->list = arena_grow(t->arena, t->list, t->count, room, sizeof *t->list);
         t->room = room;
-        t->index_room = (uint32_t)room * 2;
-        t->index = take_zero(t->arena, uint32_t, t->index_room);
-        for (size_t i = 0; i < t->count; i++) index_add(t, i);
     }
     x.data = NULL;
     x.node = 0;
-    t->list[t->count] = (TapInfo){.name = arena_text(t->arena, name, strlen(name)), .shape = x};
-    index_add(t, t->count++);
+    t->list[t->count++] = (TapInfo){.name = arena_text(t->arena, name, strlen(name)), .shape = x};
+    names_add(&t->names, t->arena, t->list, sizeof *t->list);
 }
 
 static void copy_in(Tensor x, Tensor with, const char *name) {

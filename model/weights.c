@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/names.h"
+
 #define REPORTED 3 // tensors named in the one line; the rest is a count
 
 typedef struct {
@@ -21,24 +23,18 @@ struct Weights {
     Tensors *files;
     Stored *stored;
     size_t stored_count;
-    uint32_t *index, index_mask;
+    Names names;
     const char *const *ignored;
     size_t ignored_count;
     // from memory
     const Weight *given;
-    size_t given_count;
+    Names given_names;
     // everything taken
     Weight *list;
     size_t count, room;
     char problems[REPORTED][512];
     size_t problem_count;
 };
-
-static uint32_t hash(const char *s) {
-    uint32_t h = 2166136261u;
-    for (; *s; s++) h = (h ^ (unsigned char)*s) * 16777619u;
-    return h ^ h >> 15;
-}
 
 static const char *skip_prefix(const char *name, const char *prefix) {
     size_t n = strlen(prefix);
@@ -66,13 +62,6 @@ static const char *canonical_name(Arena *a, const char *stored, const Rename *re
     return name;
 }
 
-static Stored *stored_find(const Weights *w, const char *canonical) {
-    if (!w->index) return NULL;
-    for (uint32_t h = hash(canonical) & w->index_mask; w->index[h]; h = (h + 1) & w->index_mask)
-        if (strcmp(w->stored[w->index[h] - 1].canonical, canonical) == 0) return &w->stored[w->index[h] - 1];
-    return NULL;
-}
-
 static bool same_content(const TensorEntry *a, const TensorEntry *b) {
     if (a->dtype != b->dtype || a->ndim != b->ndim || a->size != b->size) return false;
     for (int i = 0; i < a->ndim; i++)
@@ -90,22 +79,12 @@ Weights *weights_open(Arena *a, const char *dir, const Rename *renames, size_t r
     w->files = tensors_open(a, dir);
     size_t n = tensors_count(w->files);
     w->stored = take_zero(a, Stored, n);
-    uint32_t room = 16;
-    while (room < n * 2) room *= 2;
-    w->index = take_zero(a, uint32_t, room);
-    w->index_mask = room - 1;
     for (size_t i = 0; i < n; i++) {
         const TensorEntry *e = tensors_at(w->files, i);
-        const char *name = canonical_name(a, e->name, renames, rename_count);
-        Stored *twin = stored_find(w, name);
-        if (twin) {
-            need(same_content(twin->entry, e), "%s: \"%s\" and \"%s\" mean the same parameter but differ", e->path, twin->entry->name, e->name);
-            continue;
-        }
-        w->stored[w->stored_count] = (Stored){.canonical = name, .entry = e};
-        uint32_t h = hash(name) & w->index_mask;
-        while (w->index[h]) h = (h + 1) & w->index_mask;
-        w->index[h] = (uint32_t)++w->stored_count;
+        w->stored[w->stored_count] = (Stored){.canonical = canonical_name(a, e->name, renames, rename_count), .entry = e};
+        const Stored *twin = names_add(&w->names, a, w->stored, sizeof *w->stored);
+        if (!twin) w->stored_count++;
+        else need(same_content(twin->entry, e), "%s: \"%s\" and \"%s\" mean the same parameter but differ", e->path, twin->entry->name, e->name);
     }
     return w;
 }
@@ -123,7 +102,7 @@ Weights *weights_memory(Arena *a, const Weight *list, size_t count) {
     w->arena = a;
     w->where = "memory";
     w->given = list;
-    w->given_count = count;
+    w->given_names = names_build(a, list, sizeof *list, count, "memory", "parameter");
     return w;
 }
 
@@ -150,13 +129,13 @@ static Tensor check_shape(Weights *w, Tensor found, int ndim, const long *shape,
 }
 
 static Tensor from_file(Weights *w, const char *name, int ndim, const long *shape, Tensor wanted) {
-    Stored *s = stored_find(w, name);
-    if (!s) {
+    const Stored *found = names_find(&w->names, name);
+    if (!found) {
         problem(w, "\"%s\" is missing", name);
         return wanted;
     }
-    s->taken = true;
-    const TensorEntry *e = s->entry;
+    w->stored[found - w->stored].taken = true;
+    const TensorEntry *e = found->entry;
     if (e->dtype != DTYPE_F32 && e->dtype != DTYPE_BF16 && e->dtype != DTYPE_F16) {
         problem(w, "\"%s\" is stored as %s; F32, BF16 and F16 can be computed with", name, dtype_name(e->dtype));
         return wanted;
@@ -188,10 +167,9 @@ Tensor weights_take(Weights *w, int ndim, const long *shape, const char *format,
     static const long one[] = {1};
     Tensor t = tensor_of(NULL, DTYPE_F32, ndim ? ndim : 1, ndim ? shape : one);
     if (w->given) {
-        size_t i = 0;
-        while (i < w->given_count && strcmp(w->given[i].name, name) != 0) i++;
-        if (i == w->given_count) problem(w, "\"%s\" is missing", name);
-        else t = check_shape(w, w->given[i].tensor, ndim, shape, name);
+        const Weight *given = names_find(&w->given_names, name);
+        if (!given) problem(w, "\"%s\" is missing", name);
+        else t = check_shape(w, given->tensor, ndim, shape, name);
     } else if (!w->dry) {
         t = from_file(w, name, ndim, shape, t);
     }
@@ -211,10 +189,7 @@ bool weights_has(const Weights *w, bool if_dry, const char *format, ...) {
     vsnprintf(name, sizeof name, format, list);
     va_end(list);
     if (w->dry) return if_dry;
-    if (!w->given) return stored_find(w, name) != NULL;
-    for (size_t i = 0; i < w->given_count; i++)
-        if (strcmp(w->given[i].name, name) == 0) return true;
-    return false;
+    return names_find(w->given ? &w->given_names : &w->names, name) != NULL;
 }
 
 // models.md 1, item 6: leftovers that no family reads.

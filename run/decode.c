@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "io/image.h"
+#include "io/npy.h"
 #include "io/option.h"
 #include "io/picture_options.h"
 
@@ -25,17 +26,8 @@ int run_decode(int argc, char **argv) {
         file = ppm_encode(a, image.rgb, image.width, image.height);
     } else if (strcmp(extension, "png") == 0) {
         file = png_encode(a, image.rgb, image.width, image.height);
-    } else if (strcmp(extension, "npy") == 0) { // version 1: magic, length, a Python dict padded to 64 bytes
-        char head[128];
-        memset(head, ' ', sizeof head);
-        memcpy(head, "\x93NUMPY\x01\x00\x76\x00", 10);
-        char *text = arena_print(a, "{'descr': '|u1', 'fortran_order': False, 'shape': (%d, %d, 3), }", image.height, image.width);
-        memcpy(head + 10, text, strlen(text));
-        head[127] = '\n';
-        Writer *w = writer_open(out);
-        writer_put(w, head, sizeof head);
-        writer_put(w, image.rgb, (size_t)image.width * (size_t)image.height * 3);
-        writer_close(w);
+    } else if (strcmp(extension, "npy") == 0) {
+        npy_write(a, out, DTYPE_U8, 3, (int64_t[]){image.height, image.width, 3}, image.rgb);
         arena_free(a);
         return 0;
     } else {

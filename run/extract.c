@@ -10,6 +10,7 @@
 
 #include "io/blake2b.h"
 #include "io/gather.h"
+#include "io/lines.h"
 #include "io/option.h"
 #include "io/picture_options.h"
 #include "io/progress.h"
@@ -346,20 +347,14 @@ static void run_inputs(Job *j, Arena *scratch, size_t from, size_t to, Progress 
 // ---- preparing
 
 static const char **lines_of(Arena *a, const char *path, size_t *count) {
-    Bytes b = file_read(a, path);
-    size_t room = 1;
-    for (size_t i = 0; i < b.size; i++) room += b.bytes[i] == '\n';
-    const char **list = take(a, const char *, room);
-    *count = 0;
-    for (size_t at = 0; at < b.size;) {
-        size_t end = at;
-        while (end < b.size && b.bytes[end] != '\n') end++;
-        size_t n = end - at;
-        if (n && b.bytes[at + n - 1] == '\r') n--;
-        list[(*count)++] = arena_text(a, (const char *)b.bytes + at, n);
-        at = end + 1;
-    }
-    need(*count > 0, "%s: holds no line", path);
+    Lines *lines = lines_open(a, path);
+    const char **list = NULL, *line;
+    size_t room = 0, n = 0, length;
+    for (; (line = lines_next(lines, &length)); list[n++] = arena_text(a, line, length))
+        if (n == room) list = arena_grow(a, list, n, room = room ? room * 2 : 64, sizeof *list);
+    lines_close(lines);
+    need(n > 0, "%s: holds no line", path);
+    *count = n;
     return list;
 }
 

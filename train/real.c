@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "io/random.h"
+
 // e^x = 2^n e^r with |r| <= ln2/2; ln2 in two parts, so that n ln2 loses nothing.
 double real_exp(double x) {
     if (x != x) return x;
@@ -14,15 +16,7 @@ double real_exp(double x) {
     return ldexp(s, (int)n);
 }
 
-// By exponent and a series in (m-1)/(m+1).
-double real_log(double x) {
-    int e;
-    double m = frexp(x, &e);
-    if (m < 0.70710678118654752440) m *= 2, e--;
-    double t = (m - 1) / (m + 1), t2 = t * t, s = 0;
-    for (int k = 25; k >= 1; k -= 2) s = s * t2 + 1.0 / k; // t < 0.172: the rest is below 1e-20
-    return 2 * t * s + e * 0.69314718055994530942;
-}
+double real_log(double x) { return log_fixed(x); }
 
 // Turned by a multiple of pi/2, then a series of cos or sin.
 double real_cos(double x) {
