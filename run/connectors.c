@@ -67,6 +67,14 @@ Picture study_picture(Arena *a, Study *s, const Image *image) {
     return p;
 }
 
+Image study_image(Arena *a, Study *s, const char *path, const char *key) {
+    ImageOptions o = picture_options(&s->picture_options);
+    const Gathering *g = study_pictures(s);
+    for (size_t i = 0; i < g->count; i++)
+        if (strcmp(g->items[i].path, path) == 0 && strcmp(g->items[i].key, key) == 0) return gathered_read(a, &g->items[i], &o);
+    die("%s: \"%s\" is no longer among the pictures", path, key);
+}
+
 // ---- steps
 
 typedef struct {

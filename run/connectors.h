@@ -53,6 +53,7 @@ typedef struct {
 Model *study_model(Study *s);
 Gathering *study_pictures(Study *s);
 Picture study_picture(Arena *a, Study *s, const Image *image); // squashed to the square
+Image study_image(Arena *a, Study *s, const char *path, const char *key); // a picture that `extract` has seen, from its file or archive
 char *study_path(Study *s, const char *name);                  // in --out
 
 void connectors_extract(Study *s);

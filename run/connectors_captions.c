@@ -9,7 +9,7 @@
 
 #include "analysis/captions.h"
 #include "connectors.h"
-#include "io/csv_text.h"
+#include "io/csv.h"
 #include "io/progress.h"
 #include "model/generate.h"
 
@@ -57,16 +57,10 @@ static Taps *replaced(Arena *a, const Captions *c, const Inputs *in, const char 
     return t;
 }
 
-static Tensor pixels_of(Arena *a, Captions *c, const char *path) {
-    ImageOptions o = picture_options(&c->s->picture_options);
-    for (size_t i = 0; i < c->s->pictures.count; i++) {
-        const Gathered *g = &c->s->pictures.items[i];
-        if (strcmp(g->path, path) != 0) continue;
-        Image image = gathered_read(a, g, &o);
-        Tensor x = preprocess_picture(a, &c->preprocess, study_picture(a, c->s, &image));
-        return tensor_view(x, DIMS(1, x.shape[0], x.shape[1], x.shape[2]));
-    }
-    die("%s: is no longer among the pictures", path);
+static Tensor pixels_of(Arena *a, Captions *c, size_t row) {
+    Image image = study_image(a, c->s, c->v->paths[row], c->v->keys[row]);
+    Tensor x = preprocess_picture(a, &c->preprocess, study_picture(a, c->s, &image));
+    return tensor_view(x, DIMS(1, x.shape[0], x.shape[1], x.shape[2]));
 }
 
 static const char *text_of(Arena *a, const Captions *c, const Generated *g) {
@@ -84,7 +78,7 @@ static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n)
     Taps **taps = take_zero(a, Taps *, n * 3);
     Projection *projections = take_zero(a, Projection, n);
     for (size_t k = 0; k < n; k++) {
-        Tensor pixels = pixels_of(a, c, v->paths[rows[k]]), ids = prompt_ids(a, &c->prompter, c->s->prompt, 1, false);
+        Tensor pixels = pixels_of(a, c, rows[k]), ids = prompt_ids(a, &c->prompter, c->s->prompt, 1, false);
         Tensor post = tensor_take(a, DTYPE_F32, DIMS(1, v->T_post, v->D_post)), pre = tensor_take(a, DTYPE_F32, DIMS(1, v->T_pre, v->D_pre));
         vectors_post(v, rows[k], f32(post));
         recon_predict(c->recon, a, f32(post), v->T_post, f32(pre));
@@ -129,28 +123,25 @@ static const char *truth_of(Arena *a, const char *picture) {
     return t;
 }
 
-static void row_put(Study *s, Arena *a, Writer *w, const Vectors *v, const Json *j) {
+static const char *const columns[] = {"sample_id", "key", "folder_id", "model", "image_path", "caption_live", "caption_post_direct", "caption_recon", "caption_gt",
+                                      "reproj_mse_recon", "reproj_cosine_recon", "same_post_direct_live", "same_recon_post_direct", "f1_post_direct_vs_live",
+                                      "f1_recon_vs_post_direct", "f1_live_vs_gt", "f1_post_direct_vs_gt", "f1_recon_vs_gt", "collapse_post_direct", "collapse_recon"};
+
+static void row_put(Study *s, Arena *a, CsvWriter *w, const Vectors *v, const Json *j) {
     size_t i = (size_t)json_int(j, "row");
     need(i < v->N && strcmp(v->keys[i], json_text(j, "key")) == 0, "%s: belongs to other vectors; use --fresh", j->source);
     const char *live = json_text(j, "live"), *post = json_text(j, "post_direct"), *recon = json_text(j, "recon"), *truth = truth_of(a, v->paths[i]);
     const char *path = v->paths[i], *slash = strrchr(path, '/');
-    size_t n = slash ? (size_t)(slash - path) : 0;
-    const char *folder = path_name(arena_text(a, path, n));
-    writer_print(w, "0:%zu:", i);
-    csv_text(w, v->keys[i]);
-    const char *cells[] = {v->keys[i], folder, path_name(s->model_dir), path, live, post, recon, truth ? truth : ""};
-    for (size_t k = 0; k < sizeof cells / sizeof *cells; k++) {
-        writer_print(w, ",");
-        csv_text(w, cells[k]);
-    }
+    const char *folder = path_name(arena_text(a, path, slash ? (size_t)(slash - path) : 0));
+    const char *cells[] = {arena_print(a, "0:%zu:%s", i, v->keys[i]), v->keys[i], folder, path_name(s->model_dir), path, live, post, recon, truth ? truth : ""};
     double numbers[] = {json_real_or(j, "mse", NAN), json_real_or(j, "cosine", NAN), caption_equal(live, post), caption_equal(post, recon),
                         caption_f1(post, live, a), caption_f1(recon, post, a), truth ? caption_f1(live, truth, a) : NAN,
                         truth ? caption_f1(post, truth, a) : NAN, truth ? caption_f1(recon, truth, a) : NAN};
-    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
-        writer_print(w, ",");
-        csv_real(w, numbers[k]);
-    }
-    writer_print(w, ",%s,%s\n", caption_collapse_name(caption_collapse(post, live, a)), caption_collapse_name(caption_collapse(recon, live, a)));
+    for (size_t k = 0; k < sizeof cells / sizeof *cells; k++) csv_put(w, cells[k]);
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) csv_put_real(w, numbers[k]);
+    csv_put(w, caption_collapse_name(caption_collapse(post, live, a)));
+    csv_put(w, caption_collapse_name(caption_collapse(recon, live, a)));
+    csv_end_row(w);
 }
 
 // The captions of a chunk that is there and was made from the same things, or NULL.
@@ -165,7 +156,6 @@ void connectors_captions(Study *s) {
     Vectors *v = vectors_open(s);
     uint8_t *part = take(s->arena, uint8_t, v->N);
     Captions c = {.s = s, .v = v, .model = study_model(s)};
-    study_pictures(s);
     c.recon = recon_open(s, v, part);
     c.preprocess = preprocess_read(s->arena, s->model_dir);
     c.prompter = prompter_load(s->arena, c.model);
@@ -189,15 +179,12 @@ void connectors_captions(Study *s) {
         progress_at(&bar, from + m);
     }
     progress_end(&bar);
-    Writer *w = writer_open(study_path(s, "caption_original_vs_recon.csv"));
-    writer_print(w, "sample_id,key,folder_id,model,image_path,caption_live,caption_post_direct,caption_recon,caption_gt,reproj_mse_recon,reproj_cosine_recon,"
-                    "same_post_direct_live,same_recon_post_direct,f1_post_direct_vs_live,f1_recon_vs_post_direct,f1_live_vs_gt,f1_post_direct_vs_gt,"
-                    "f1_recon_vs_gt,collapse_post_direct,collapse_recon\n");
+    CsvWriter *w = csv_create(s->arena, study_path(s, "caption_original_vs_recon.csv"), ',', columns, sizeof columns / sizeof *columns);
     for (size_t k = 0; k < chunks; k++) {
         const char *path = arena_print(s->arena, "%s/captions/chunk-%05zu.json", s->out, k);
         const Json *list = chunk_read(&c, path);
         need(list, "%s: is damaged; use --fresh", path);
         for (size_t i = 0; i < list->count; i++) row_put(s, s->arena, w, v, &list->items[i]);
     }
-    writer_close(w);
+    csv_finish(w);
 }

@@ -13,7 +13,7 @@
 #include "analysis/spectrum.h"
 #include "analysis/statistics.h"
 #include "connectors.h"
-#include "io/csv_text.h"
+#include "io/csv.h"
 #include "io/progress.h"
 
 #define KS 3
@@ -135,26 +135,22 @@ static void original_json(Geometry *g, const double *knor, const double *displac
 }
 
 static void per_image(Geometry *g, const double *knor) {
-    Writer *w = writer_open(study_path(g->s, "per_image.csv"));
-    writer_print(w, "key");
+    const char *names[2 + 2 * SPECTRUM_COUNT + KS] = {"key"};
+    size_t n = 1;
     for (int side = 0; side < 2; side++)
-        for (int k = 0; k < SPECTRUM_COUNT; k++) writer_print(w, ",%s_%s", side ? "post" : "pre", spectrum_names[k]);
-    for (int k = 0; k < g->k_count; k++) writer_print(w, ",pre_post_knor%d", g->ks[k]);
-    writer_print(w, ",group\n");
+        for (int k = 0; k < SPECTRUM_COUNT; k++) names[n++] = arena_print(g->a, "%s_%s", side ? "post" : "pre", spectrum_names[k]);
+    for (int k = 0; k < g->k_count; k++) names[n++] = arena_print(g->a, "pre_post_knor%d", g->ks[k]);
+    names[n++] = "group";
+    CsvWriter *w = csv_create(g->a, study_path(g->s, "per_image.csv"), ',', names, n);
     for (size_t i = 0; i < g->v->N; i++) {
-        csv_text(w, g->v->keys[i]);
+        csv_put(w, g->v->keys[i]);
         for (int side = 0; side < 2; side++)
-            for (int k = 0; k < SPECTRUM_COUNT; k++) {
-                writer_print(w, ",");
-                csv_real(w, (side ? g->post : g->pre)[i].spectrum[k]);
-            }
-        for (int k = 0; k < g->k_count; k++) {
-            writer_print(w, ",");
-            csv_real(w, knor[(size_t)k * g->v->N + i]);
-        }
-        writer_print(w, ",%u\n", g->v->groups.group[i]);
+            for (int k = 0; k < SPECTRUM_COUNT; k++) csv_put_real(w, (side ? g->post : g->pre)[i].spectrum[k]);
+        for (int k = 0; k < g->k_count; k++) csv_put_real(w, knor[(size_t)k * g->v->N + i]);
+        csv_put_int(w, g->v->groups.group[i]);
+        csv_end_row(w);
     }
-    writer_close(w);
+    csv_finish(w);
 }
 
 // ---- corrected figures
@@ -251,16 +247,20 @@ static void corrected_json(Geometry *g, const double *knor) {
 
 // Neighbours of each picture before and after, for the page's gallery.
 static void neighbours_csv(Geometry *g, const Neighbours *p, const Neighbours *q) {
-    Writer *w = writer_open(study_path(g->s, "neighbours.csv"));
-    writer_print(w, "row,side,neighbours\n");
+    static const char *const names[] = {"row", "side", "neighbours"};
+    CsvWriter *w = csv_create(g->a, study_path(g->s, "neighbours.csv"), ',', names, 3);
     for (size_t i = 0; i < g->v->N; i++)
         for (int side = 0; side < 2; side++) {
             const Neighbours *n = side ? q : p;
-            writer_print(w, "%zu,%s,", i, side ? "post" : "pre");
-            for (int k = 0; k < n->K && k < 10; k++) writer_print(w, k ? " %u" : "%u", n->id[i * (size_t)n->K + (size_t)k]);
-            writer_print(w, "\n");
+            char list[10 * 12] = "";
+            size_t at = 0;
+            for (int k = 0; k < n->K && k < 10; k++) at += (size_t)snprintf(list + at, sizeof list - at, k ? " %u" : "%u", n->id[i * (size_t)n->K + (size_t)k]);
+            csv_put_int(w, (int64_t)i);
+            csv_put(w, side ? "post" : "pre");
+            csv_put(w, list);
+            csv_end_row(w);
         }
-    writer_close(w);
+    csv_finish(w);
 }
 
 void connectors_geometry(Study *s) {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "connectors.h"
-#include "io/csv_text.h"
+#include "io/csv.h"
 #include "io/progress.h"
 
 static void read_post(void *arg, size_t image, float *out) { vectors_post(arg, image, out); }
@@ -35,7 +35,6 @@ Recon *recon_open(Study *s, const Vectors *v, uint8_t *part) {
     size_t n = list_part(part, v->N, PART_TRAIN, train), m = list_part(part, v->N, PART_VALIDATION, validation);
     Recon *r = recon_new(s->arena, config_of(s, v));
     ReconData d = {.arg = (void *)(uintptr_t)v, .input = read_post, .target = read_pre, .T = v->T_pre};
-    recon_normalise(r, &d, train, n);
     ReconHistory h = recon_train(r, &d, train, n, validation, m, study_path(s, "recon.safetensors"), s->fresh, NULL);
     note("reconstructor: %ld parameters, %zu training and %zu validation pictures, %d epochs, best %d, validation loss %.4f", recon_parameters(r), n, m, h.epochs,
          h.best, h.best_loss);
@@ -50,19 +49,26 @@ void connectors_recon(Study *s) {
     size_t pre = (size_t)v->T_pre * (size_t)v->D_pre, post = (size_t)v->T_post * (size_t)v->D_post;
     Arena *a = arena_new("scores of the reconstruction");
     float *x = take(a, float, post), *y = take(a, float, pre), *p = take(a, float, pre);
-    Writer *w = writer_open(study_path(s, "recon.csv"));
-    writer_print(w, "key,part,mse_pre,mse_mean,cosine_pre,cosine_centred\n");
+    static const char *const columns[] = {"key", "part", "mse_pre", "mse_mean", "cosine_pre", "cosine_centred"};
+    CsvWriter *w = csv_create(a, study_path(s, "recon.csv"), ',', columns, 6);
     Progress bar = progress_start("rebuild", v->N);
     for (size_t i = 0; i < v->N; i++) {
         vectors_post(v, i, x);
         vectors_pre(v, i, y);
         recon_predict(r, a, x, v->T_post, p);
         ReconScore sc = recon_score(r, p, y, v->T_pre, NULL);
-        csv_text(w, v->keys[i]);
-        writer_print(w, ",%s,%.6f,%.6f,%.6f,%.6f\n", (const char *[]){"train", "validation", "test"}[part[i]], sc.mse, sc.mse_mean, sc.cosine, sc.cosine_centred);
+        csv_put(w, v->keys[i]);
+        csv_put(w, (const char *[]){"train", "validation", "test"}[part[i]]);
+        const double numbers[] = {sc.mse, sc.mse_mean, sc.cosine, sc.cosine_centred};
+        for (int k = 0; k < 4; k++) {
+            char text[32];
+            snprintf(text, sizeof text, "%.6f", numbers[k]); // six decimals, as the original
+            csv_put(w, text);
+        }
+        csv_end_row(w);
         progress_at(&bar, i + 1);
     }
     progress_end(&bar);
-    writer_close(w);
+    csv_finish(w);
     arena_free(a);
 }

@@ -9,6 +9,7 @@
 #include "analysis/statistics.h"
 #include "connectors.h"
 #include "io/base64.h"
+#include "io/csv.h"
 
 #define GALLERY 8  // query pictures
 #define NEAREST 6  // neighbours of each
@@ -33,27 +34,17 @@ static Interval interval_of(const Json *j) {
     return (Interval){.value = json_real_or(j, "value", NAN), .low = json_real_or(j, "low", NAN), .high = json_real_or(j, "high", NAN)};
 }
 
-// A column of a CSV that this program wrote: numbers, NaN where a cell is empty. Quoted cells may hold commas and lines.
-static double *csv_column(Arena *a, const char *path, const char *name, size_t *count) {
-    Bytes b = file_read(a, path);
-    const char *c = (const char *)b.bytes, *end = c + b.size;
-    double *x = take(a, double, b.size / 2 + 1);
-    size_t row = 0, column = 0, wanted = (size_t)-1;
-    *count = 0;
-    while (c < end) {
-        const char *begin = c;
-        bool quoted = *c == '"';
-        if (quoted)
-            for (c++; c < end && !(*c == '"' && (c + 1 == end || c[1] != '"')); c += *c == '"' ? 2 : 1) {}
-        while (c < end && *c != ',' && *c != '\n') c++;
-        size_t n = (size_t)(c - begin);
-        if (row == 0 && strlen(name) == n && strncmp(begin, name, n) == 0) wanted = column;
-        if (row > 0 && column == wanted) x[(*count)++] = n ? strtod(arena_text(a, begin, n), NULL) : NAN;
-        if (c < end && *c == '\n') row++, column = 0;
-        else column++;
-        c++;
+// One column of numbers; NaN where a cell is empty.
+static double *column_of(Arena *a, const char *path, const char *name, size_t *count) {
+    Csv *c = csv_open(a, path, ',');
+    size_t column = csv_column(c, name), room = 0, n = 0;
+    double *x = NULL;
+    while (csv_next(c)) {
+        if (n == room) x = arena_grow(a, x, n, room = room ? room * 2 : 256, sizeof *x);
+        x[n++] = csv_get_real(c, column);
     }
-    need(wanted != (size_t)-1, "%s: has no column \"%s\"; run the step that writes it again", path, name);
+    csv_close(c);
+    *count = n;
     return x;
 }
 
@@ -68,22 +59,16 @@ static const char *percent_interval(Arena *a, Interval i) { return arena_print(a
 
 static int picture_of(Report *r, size_t row) {
     if (r->picture[row] >= 0) return r->picture[row];
-    const char *path = r->v->paths[row];
-    for (size_t i = 0; i < r->s->pictures.count; i++) {
-        const Gathered *g = &r->s->pictures.items[i];
-        if (strcmp(g->path, path) != 0 || strcmp(g->key, r->v->keys[row]) != 0) continue;
-        Image image = gathered_read(r->a, g, NULL);
-        Picture p = {.rgb = image.rgb, .width = image.width, .height = image.height};
-        int longer = p.width > p.height ? p.width : p.height;
-        if (longer > THUMB) {
-            int w = p.width * THUMB / longer, h = p.height * THUMB / longer;
-            w = w ? w : 1, h = h ? h : 1;
-            p = (Picture){.rgb = resize_rgb8(r->a, p.rgb, p.width, p.height, w, h, RESIZE_BICUBIC), .width = w, .height = h};
-        }
-        Bytes jpeg = jpeg_encode(r->a, p.rgb, p.width, p.height, 85, JPEG_444);
-        return r->picture[row] = page_picture(r->page, jpeg.bytes, jpeg.size, p.width, p.height);
+    Image image = study_image(r->a, r->s, r->v->paths[row], r->v->keys[row]);
+    Picture p = {.rgb = image.rgb, .width = image.width, .height = image.height};
+    int longer = p.width > p.height ? p.width : p.height;
+    if (longer > THUMB) {
+        int w = p.width * THUMB / longer, h = p.height * THUMB / longer;
+        w = w ? w : 1, h = h ? h : 1;
+        p = (Picture){.rgb = resize_rgb8(r->a, p.rgb, p.width, p.height, w, h, RESIZE_BICUBIC), .width = w, .height = h};
     }
-    die("%s: is no longer among the pictures", path);
+    Bytes jpeg = jpeg_encode(r->a, p.rgb, p.width, p.height, 85, JPEG_444);
+    return r->picture[row] = page_picture(r->page, jpeg.bytes, jpeg.size, p.width, p.height);
 }
 
 // ---- sections
@@ -243,8 +228,8 @@ static void gallery(Report *r) {
 static void recon_section(Report *r) {
     char *path = study_path(r->s, "recon.csv");
     size_t n, m;
-    double *mse = csv_column(r->a, path, "mse_pre", &n), *mean = csv_column(r->a, path, "mse_mean", &m), *cosine = csv_column(r->a, path, "cosine_pre", &m),
-           *centred = csv_column(r->a, path, "cosine_centred", &m);
+    double *mse = column_of(r->a, path, "mse_pre", &n), *mean = column_of(r->a, path, "mse_mean", &m), *cosine = column_of(r->a, path, "cosine_pre", &m),
+           *centred = column_of(r->a, path, "cosine_centred", &m);
     uint8_t *part = take(r->a, uint8_t, r->v->N);
     Recon *net = recon_open(r->s, r->v, part);
     need(n == r->v->N, "recon.csv: %zu rows for %zu pictures; run `retina connectors recon` again", n, r->v->N);
@@ -293,7 +278,7 @@ static void recon_section(Report *r) {
         vectors_pre(r->v, i, y);
         recon_predict(net, r->a, x, r->v->T_post, p);
         recon_score(net, p, y, r->v->T_pre, error);
-        Image image = image_read(r->a, r->v->paths[i], NULL);
+        Image image = study_image(r->a, r->s, r->v->paths[i], r->v->keys[i]);
         int side = image.width > 224 ? 224 : image.width;
         uint8_t *square = resize_rgb8(r->a, image.rgb, image.width, image.height, side, side, RESIZE_BICUBIC);
         Bytes jpeg = jpeg_encode(r->a, square, side, side, 85, JPEG_444);
@@ -317,7 +302,7 @@ static void caption_section(Report *r) {
     PageColumn columns[] = {{"measure", false, NULL}, {"mean", true, "95 % interval over pictures"}};
     page_table_begin(r->page, "Captions compared", columns, 2);
     for (int k = 0; k < 7; k++) {
-        double *x = csv_column(r->a, path, names[k], &n);
+        double *x = column_of(r->a, path, names[k], &n);
         size_t m = 0;
         for (size_t i = 0; i < n; i++)
             if (!isnan(x[i])) x[m++] = x[i];

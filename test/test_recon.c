@@ -88,7 +88,6 @@ static ReconHistory train(const char *path, int epochs, bool faithful, ReconKind
     ReconData d = {.input = read_input, .target = read_target, .T = TOKENS};
     uint32_t list[IMAGES];
     for (uint32_t i = 0; i < IMAGES; i++) list[i] = i;
-    recon_normalise(r, &d, list, 48);
     ReconHistory h = recon_train(r, &d, list, 48, list + 48, 12, path, false, losses);
     float x[TOKENS * IN], y[TOKENS * OUT];
     read_input(NULL, 55, x), read_target(NULL, 55, y);

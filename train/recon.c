@@ -92,7 +92,7 @@ static void channel_statistics(float *mean, float *std, int C, int T, const uint
     arena_free(a);
 }
 
-void recon_normalise(Recon *r, const ReconData *d, const uint32_t *train, size_t n) {
+static void normalise_by(Recon *r, const ReconData *d, const uint32_t *train, size_t n) {
     channel_statistics(r->mean_in, r->std_in, r->cfg.I, d->T, train, n, d->arg, d->input);
     channel_statistics(r->mean_out, r->std_out, r->cfg.O, tokens_out(r, d->T), train, n, d->arg, d->target);
 }
@@ -216,6 +216,8 @@ ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, si
     if (earlier) {
         resume(r, kept, earlier, head, &h, all_losses, best);
         done = head.stage >> 16;
+    } else {
+        normalise_by(r, d, train, n);
     }
     while (!done) {
         h.train_loss = one_epoch(r, scratch, d, train, n, h.epochs, total);

@@ -42,14 +42,12 @@ typedef struct {
 Recon *recon_new(Arena *a, ReconConfig config);
 long recon_parameters(const Recon *r);
 
-// Means and deviations of every channel over the tokens of the training images, in double, two passes. They become
-// part of the network: what follows is normalised by them, and predictions are given back in the target's own units.
-void recon_normalise(Recon *r, const ReconData *d, const uint32_t *train, size_t n);
-
 typedef struct {
     int epochs, best;            // run; the one that is kept (from 1)
     double train_loss, best_loss; // normalised mean squared error: last epoch; best on the validation images
 } ReconHistory;
+// First the means and deviations of every channel over the tokens of the training images, in double, two passes. They
+// become part of the network: inputs are normalised by them, and predictions are given back in the target's own units.
 // path: a checkpoint after every epoch, from which a killed run goes on to the same bytes; and where the network is at the end.
 ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, size_t n, const uint32_t *validation, size_t m, const char *path,
                          bool fresh, double *losses); // losses: (epochs) validation loss of each, or NULL

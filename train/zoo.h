@@ -109,6 +109,9 @@ typedef struct {
 const char *zoo_clip(Arena *a, const ZooOptions *o);
 const char *zoo_llava(Arena *a, const ZooOptions *o);
 
+// ZOO.json. prompt: the model's own words for a caption; training_only: what was used and not saved; either may be NULL.
+void zoo_json_write(Arena *a, const ZooOptions *o, const Journey *j, const char *name, const char *prompt, const char *training_only, const char *recipe,
+                    const char *checksum, const Score *s, size_t n);
 void zoo_preprocessor_write(Arena *a, const char *dir);
 const char *zoo_world_hash(Arena *a); // of the first pictures and captions of the world, as 32 hex digits
 

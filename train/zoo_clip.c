@@ -303,27 +303,6 @@ static const AdamConfig adam = {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .clip 
 static const char *const patterns[STAGES][5] = {
     {"vision_model.embeddings.*", "vision_model.pre_layrnorm.*", "vision_model.encoder.layers.[0-4].*", "patches.*", NULL}, {"*", NULL}};
 
-static void write_zoo(Arena *a, const ZooOptions *o, Journey *j, const char *recipe, const char *checksum, const Score *s, size_t n) {
-    JsonOut *out = json_out(a, 1);
-    char value[64];
-    json_open(out, NULL, '{');
-    json_put_text(out, "name", "clip");
-    json_put_text(out, "recipe", recipe);
-    json_put_int(out, "seed", (int64_t)o->seed);
-    json_put_int(out, "percent of the recipe's steps", o->steps);
-    json_put_text(out, "world", zoo_world_hash(a));
-    json_put_text(out, "training only", "two linear heads on the patch tokens after blocks 3 and 5, not saved: shape, colour, size, pattern, box and "
-                                        "pixels of the object that owns a patch");
-    json_put_text(out, "checksum after 20 steps", journey_noted(j, "sum20", value) ? value : "");
-    json_put_text(out, "checksum", checksum);
-    scores_put(out, s, n);
-    json_put_text(out, "log", j->notes);
-    json_close(out);
-    size_t size;
-    const char *text = json_done(out, &size);
-    file_write(path_join(a, o->out, "ZOO.json"), text, size);
-}
-
 const char *zoo_clip(Arena *a, const ZooOptions *o) {
     folder_make(o->out);
     tokenizer_make(a, o->out, o->seed);
@@ -378,7 +357,10 @@ const char *zoo_clip(Arena *a, const ZooOptions *o) {
     size_t n = scores_make(a, t, tok, o->seed, scores);
     scores_print(scores, n);
     const char *checksum = trainee_checksum(a, t);
-    write_zoo(a, o, j, recipe, checksum, scores, n);
+    zoo_json_write(a, o, j, "clip", NULL,
+                   "two linear heads on the patch tokens after blocks 3 and 5, not saved: shape, colour, size, pattern, box and "
+                   "pixels of the object that owns a patch",
+                   recipe, checksum, scores, n);
     journey_end(j);
     return checksum;
 }

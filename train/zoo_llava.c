@@ -175,26 +175,6 @@ static Losses train_step(const Stage *s, const Speaker *who, Arena *step, int st
 
 static const AdamConfig adam = {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .clip = 1};
 
-static void write_zoo(Arena *a, const ZooOptions *o, Journey *j, const char *recipe, const char *checksum, const Score *s, size_t n) {
-    JsonOut *out = json_out(a, 1);
-    char value[64];
-    json_open(out, NULL, '{');
-    json_put_text(out, "name", "llava");
-    json_put_text(out, "prompt", DESCRIBE); // for captions: it knows no other words for them
-    json_put_text(out, "recipe", recipe);
-    json_put_int(out, "seed", (int64_t)o->seed);
-    json_put_int(out, "percent of the recipe's steps", o->steps);
-    json_put_text(out, "world", zoo_world_hash(a));
-    json_put_text(out, "checksum after 20 steps", journey_noted(j, "sum20", value) ? value : "");
-    json_put_text(out, "checksum", checksum);
-    scores_put(out, s, n);
-    json_put_text(out, "log", j->notes);
-    json_close(out);
-    size_t size;
-    const char *text = json_done(out, &size);
-    file_write(path_join(a, o->out, "ZOO.json"), text, size);
-}
-
 const char *zoo_llava(Arena *a, const ZooOptions *o) {
     folder_make(o->out);
     Merges *words = words_learn(a, o->seed);
@@ -250,7 +230,7 @@ const char *zoo_llava(Arena *a, const ZooOptions *o) {
     size_t n = llava_scores(a, t, &who, o->seed, scores);
     scores_print(scores, n);
     const char *checksum = trainee_checksum(a, t);
-    write_zoo(a, o, j, recipe, checksum, scores, n);
+    zoo_json_write(a, o, j, "llava", DESCRIBE, NULL, recipe, checksum, scores, n);
     journey_end(j);
     return checksum;
 }
