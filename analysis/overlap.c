@@ -189,3 +189,16 @@ void pool_first(float *out, const float *x, size_t N, int T, int C) {
     need(T >= 1 && C >= 1, "pooling: %d tokens of %d channels", T, C);
     for (size_t i = 0; i < N; i++) memcpy(out + i * (size_t)C, x + i * (size_t)T * (size_t)C, sizeof *out * (size_t)C);
 }
+
+float *rows_standardised(Arena *a, const float *x, size_t N, int C) {
+    float *y = take(a, float, N * (size_t)C);
+    for (int c = 0; c < C; c++) {
+        double mean = 0, var = 0;
+        for (size_t i = 0; i < N; i++) mean += (double)x[i * (size_t)C + (size_t)c];
+        mean /= (double)N;
+        for (size_t i = 0; i < N; i++) var += pow((double)x[i * (size_t)C + (size_t)c] - mean, 2);
+        double scale = var > 0 ? 1 / sqrt(var / (double)N) : 0;
+        for (size_t i = 0; i < N; i++) y[i * (size_t)C + (size_t)c] = (float)(((double)x[i * (size_t)C + (size_t)c] - mean) * scale);
+    }
+    return y;
+}

@@ -20,6 +20,9 @@ double overlap_above_floor(double knor, double floor);     // (knor - floor) / (
 // The rows of x (…, C) that stand first in their groups: what a search without copies is made on.
 float *rows_of_firsts(Arena *a, const float *x, int C, const Groups *g);
 
+// x (N, C) with every channel at mean 0 and deviation 1 (dividing by N); a constant channel becomes zeros.
+float *rows_standardised(Arena *a, const float *x, size_t N, int C);
+
 // Correlation of distances: all pairs of N rows, their distance in x (N, C) against that in y (N, D); l2, or 1 - cosine.
 // r = covariance / (deviation of x * deviation of y + epsilon); the original has epsilon = 1e-8, which is also the way to
 // get 0 for a constant; 0 gives Pearson's r. Sums over pairs in double.

@@ -4,6 +4,7 @@
 #ifndef RETINA_MODEL_PREPROCESS_H
 #define RETINA_MODEL_PREPROCESS_H
 
+#include "io/image.h"
 #include "io/json.h"
 #include "resize.h"
 #include "tensor.h"
@@ -13,6 +14,7 @@ typedef struct {
     const uint8_t *rgb;
     int width, height;
 } Picture;
+static inline Picture picture_from(const Image *i) { return (Picture){.rgb = i->rgb, .width = i->width, .height = i->height}; }
 
 // CLIP, LLaVA, SigLIP, DINOv2, ViT …: pad, resize, crop, rescale, normalise, each if asked for.
 typedef struct {

@@ -60,7 +60,7 @@ Gathering *study_pictures(Study *s) {
 
 // The study squashes every picture to a square before the model's own processor sees it (aspect not kept, bicubic).
 Picture study_picture(Arena *a, Study *s, const Image *image) {
-    Picture p = {.rgb = image->rgb, .width = image->width, .height = image->height};
+    Picture p = picture_from(image);
     if (s->image_size <= 0) return p;
     p.rgb = resize_rgb8(a, p.rgb, p.width, p.height, s->image_size, s->image_size, RESIZE_BICUBIC);
     p.width = p.height = s->image_size;

@@ -10,7 +10,7 @@
 #include "io/blake2b.h"
 #include "io/progress.h"
 #include "io/safetensors.h"
-#include "io/thread.h"
+#include "model/batch.h"
 #include "model/kernels.h"
 
 struct VectorPart {
@@ -21,36 +21,18 @@ struct VectorPart {
 
 typedef struct {
     Study *study;
-    size_t first;
-    Preprocess preprocess;
-    Arena **arenas;
-    Tensor *pixels;
     Fingerprint *prints;
-    char **errors;
-} Decode;
+} Seen;
 
-static void decode_one(Decode *d, size_t k) {
-    Trap trap;
-    Arena *a = d->arenas[k];
-    d->errors[k] = NULL;
-    if (trap_set(&trap)) {
-        ImageOptions o = picture_options(&d->study->picture_options);
-        Image image = gathered_read(a, &d->study->pictures.items[d->first + k], &o);
-        d->prints[k] = fingerprint_of(image.rgb, image.width, image.height);
-        d->pixels[k] = preprocess_picture(a, &d->preprocess, study_picture(a, d->study, &image));
-        trap_end(&trap);
-    } else {
-        d->errors[k] = arena_print(a, "%s", trap.message);
-    }
-}
-
-static void decode_job(void *arg, size_t begin, size_t end) {
-    for (size_t k = begin; k < end; k++) decode_one(arg, k);
+// Fingerprinted as it was decoded, then squashed.
+static Picture look(void *arg, Arena *a, size_t k, const Image *image) {
+    Seen *l = arg;
+    l->prints[k] = fingerprint_of(image->rgb, image->width, image->height);
+    return study_picture(a, l->study, image);
 }
 
 // What the two taps gave for one part.
 typedef struct {
-    Study *study;
     float *pre, *post; // room for the part
     size_t rows;       // pictures before this forward
     long T_pre, D_pre, T_post, D_post;
@@ -146,16 +128,18 @@ static void run_part(Study *s, const char *path, size_t from, size_t to, Progres
     Model *m = study_model(s);
     Arena *a = arena_new("a part of the vectors"), *scratch = arena_new("a forward pass");
     size_t batch = (size_t)s->batch, n = to - from;
-    Sink sink = {.study = s};
-    Decode d = {.study = s, .preprocess = preprocess_read(a, s->model_dir)};
-    d.arenas = take(a, Arena *, batch), d.pixels = take(a, Tensor, batch), d.prints = take(a, Fingerprint, batch), d.errors = take(a, char *, batch);
-    for (size_t k = 0; k < batch; k++) d.arenas[k] = arena_new("a picture");
+    Sink sink = {0};
+    Preprocess preprocess = preprocess_read(a, s->model_dir);
+    Batch pictures = batch_new(a, batch);
+    Seen looked = {.study = s, .prints = take(a, Fingerprint, batch)};
+    const Gathered **items = take(a, const Gathered *, batch);
+    ImageOptions options = picture_options(&s->picture_options);
     size_t *kept = take(a, size_t, n);
     Fingerprint *prints = take(a, Fingerprint, n);
     JsonOut *failed = json_out(a, 0);
     json_open(failed, NULL, '{');
     int w, h;
-    preprocess_size(&d.preprocess, 100, 100, &w, &h);
+    preprocess_size(&preprocess, 100, 100, &w, &h);
     Inputs like = {.pixels = tensor_of(NULL, DTYPE_F32, DIMS(1, 3, h, w))};
     Taps *taps = taps_asking(a, model_taps(a, m, &like), NULL, 0);
     taps_read(taps, TAP_PRE, keep_pre, &sink);
@@ -171,25 +155,24 @@ static void run_part(Study *s, const char *path, size_t from, size_t to, Progres
     sink.post = take(a, float, n * (size_t)(sink.T_post * sink.D_post));
     for (size_t at = from; at < to; at += batch) {
         size_t m_now = to - at < batch ? to - at : batch, good = 0;
-        for (size_t k = 0; k < m_now; k++) arena_free(d.arenas[k]), d.arenas[k] = arena_new("a picture");
-        d.first = at;
-        parallel_for(m_now, 1, decode_job, &d);
+        for (size_t k = 0; k < m_now; k++) items[k] = &s->pictures.items[at + k];
+        batch_read(&pictures, items, m_now, &preprocess, &options, look, &looked);
         for (size_t k = 0; k < m_now; k++) {
-            if (d.errors[k]) {
-                json_put_text(failed, s->pictures.items[at + k].path, d.errors[k]);
+            if (pictures.errors[k]) {
+                json_put_text(failed, items[k]->path, pictures.errors[k]);
                 continue;
             }
             kept[sink.rows + good] = at + k;
-            prints[sink.rows + good] = d.prints[k];
-            d.pixels[good++] = d.pixels[k];
+            prints[sink.rows + good] = looked.prints[k];
+            pictures.pixels[good++] = pictures.pixels[k];
         }
-        if (good) forward(s, scratch, taps, d.pixels, good);
+        if (good) forward(s, scratch, taps, pictures.pixels, good);
         sink.rows += good;
         progress_at(bar, at + m_now);
     }
     json_close(failed);
     part_write(s, scratch, path, &sink, from, to, kept, prints, json_done(failed, NULL));
-    for (size_t k = 0; k < batch; k++) arena_free(d.arenas[k]);
+    batch_free(&pictures);
     arena_free(scratch);
     arena_free(a);
 }

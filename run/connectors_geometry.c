@@ -155,19 +155,6 @@ static void per_image(Geometry *g, const double *knor) {
 
 // ---- corrected figures
 
-static float *standardised(Arena *a, const float *x, size_t N, int C) { // every channel to deviation 1
-    float *y = take(a, float, N * (size_t)C);
-    for (int c = 0; c < C; c++) {
-        double mean = 0, var = 0;
-        for (size_t i = 0; i < N; i++) mean += (double)x[i * (size_t)C + (size_t)c];
-        mean /= (double)N;
-        for (size_t i = 0; i < N; i++) var += pow((double)x[i * (size_t)C + (size_t)c] - mean, 2);
-        double scale = var > 0 ? 1 / sqrt(var / (double)N) : 0;
-        for (size_t i = 0; i < N; i++) y[i * (size_t)C + (size_t)c] = (float)(((double)x[i * (size_t)C + (size_t)c] - mean) * scale);
-    }
-    return y;
-}
-
 static void interval_put(JsonOut *o, const char *key, Interval i) {
     json_open(o, key, '{');
     json_put_real(o, "value", i.value);
@@ -181,7 +168,7 @@ static void metric_put(JsonOut *o, Geometry *g, const char *name, KnnMetric metr
     const Groups *groups = &g->v->groups;
     size_t n = groups->count;
     float *x = rows_of_firsts(a, g->pooled_pre, g->v->D_pre, groups), *y = rows_of_firsts(a, g->pooled_post, g->v->D_post, groups);
-    if (standard) x = standardised(a, x, n, g->v->D_pre), y = standardised(a, y, n, g->v->D_post);
+    if (standard) x = rows_standardised(a, x, n, g->v->D_pre), y = rows_standardised(a, y, n, g->v->D_post);
     int K = g->ks[g->k_count - 1];
     Neighbours p = knn_self(a, x, n, g->v->D_pre, metric, K, NULL, "before the connector"), q = knn_self(a, y, n, g->v->D_post, metric, K, NULL, "after the connector");
     double *knor = take(a, double, (size_t)g->k_count * n), *displacement = take(a, double, (size_t)g->k_count * n);

@@ -60,7 +60,7 @@ static const char *percent_interval(Arena *a, Interval i) { return arena_print(a
 static int picture_of(Report *r, size_t row) {
     if (r->picture[row] >= 0) return r->picture[row];
     Image image = study_image(r->a, r->s, r->v->paths[row], r->v->keys[row]);
-    Picture p = {.rgb = image.rgb, .width = image.width, .height = image.height};
+    Picture p = picture_from(&image);
     int longer = p.width > p.height ? p.width : p.height;
     if (longer > THUMB) {
         int w = p.width * THUMB / longer, h = p.height * THUMB / longer;

@@ -16,6 +16,7 @@
 #include "io/progress.h"
 #include "io/safetensors.h"
 #include "io/thread.h"
+#include "model/batch.h"
 #include "model/kernels.h"
 #include "model/preprocess.h"
 #include "model/prompt.h"
@@ -244,33 +245,6 @@ static bool file_valid(Job *j, const char *path, size_t from, size_t to) {
 static size_t picture_of(const Job *j, size_t i) { return j->pictures.count == 1 ? 0 : i; }
 static size_t prompt_of(const Job *j, size_t i) { return j->prompt_count == 1 ? 0 : i; }
 
-typedef struct {
-    const Job *job;
-    size_t first;
-    Arena **arenas;
-    Tensor *pixels;
-    char **errors;
-} Decode;
-
-// One picture under its own trap: what cannot be read is told, the rest goes on.
-static void decode_one(Decode *d, size_t k) {
-    Trap trap;
-    Arena *a = d->arenas[k];
-    if (trap_set(&trap)) {
-        ImageOptions o = picture_options(&d->job->picture_options);
-        Image image = gathered_read(a, &d->job->pictures.items[picture_of(d->job, d->first + k)], &o);
-        d->pixels[k] = preprocess_picture(a, &d->job->preprocess, (Picture){.rgb = image.rgb, .width = image.width, .height = image.height});
-        trap_end(&trap);
-    } else {
-        d->pixels[k] = NO_TENSOR;
-        d->errors[k] = arena_print(a, "%s", trap.message);
-    }
-}
-
-static void decode_job(void *arg, size_t begin, size_t end) {
-    for (size_t k = begin; k < end; k++) decode_one(arg, k);
-}
-
 static Taps *asking(Job *j, Arena *a, const Inputs *in) {
     const Family *f = j->model->family;
     Taps *t = taps_asking(a, model_taps(a, j->model, in), f->aliases, f->alias_count);
@@ -310,38 +284,32 @@ static void run_batch(Job *j, Arena *scratch, Tensor *pixels, const size_t *inpu
 
 static bool same_size(Tensor a, Tensor b) { return tensor_given(a) == tensor_given(b) && (!tensor_given(a) || tensor_same_shape(a, b)); }
 
-// Inputs [from, to): decoded by all threads, grouped into forwards of equal shape and order kept.
+// Inputs [from, to): pictures read by all threads, grouped into forwards of equal shape, order kept.
 static void run_inputs(Job *j, Arena *scratch, size_t from, size_t to, Progress *bar) {
-    size_t batch = (size_t)j->batch;
-    Arena **arenas = take(j->arena, Arena *, batch);
-    for (size_t k = 0; k < batch; k++) arenas[k] = arena_new("a picture");
-    Tensor *pixels = take_zero(j->arena, Tensor, batch);
-    char **errors = take_zero(j->arena, char *, batch);
-    size_t *inputs = take(j->arena, size_t, batch);
-    for (size_t at = from; at < to; at += batch) {
-        size_t n = to - at < batch ? to - at : batch, good = 0;
-        for (size_t k = 0; k < n; k++) errors[k] = NULL, pixels[k] = NO_TENSOR;
-        if (j->pictures.count) {
-            for (size_t k = 0; k < n; k++) {
-                arena_free(arenas[k]);
-                arenas[k] = arena_new("a picture");
-            }
-            parallel_for(n, 1, decode_job, &(Decode){.job = j, .first = at, .arenas = arenas, .pixels = pixels, .errors = errors});
-        }
+    Arena *a = arena_new("a batch");
+    size_t room = (size_t)j->batch;
+    Batch batch = batch_new(a, room);
+    const Gathered **items = take(a, const Gathered *, room);
+    size_t *inputs = take(a, size_t, room);
+    ImageOptions o = picture_options(&j->picture_options);
+    for (size_t at = from; at < to; at += room) {
+        size_t n = to - at < room ? to - at : room, good = 0;
+        for (size_t k = 0; j->pictures.count && k < n; k++) items[k] = &j->pictures.items[picture_of(j, at + k)];
+        if (j->pictures.count) batch_read(&batch, items, n, &j->preprocess, &o, NULL, NULL);
         for (size_t k = 0; k < n; k++) {
-            if (errors[k]) failed(j, j->pictures.items[picture_of(j, at + k)].path, errors[k]);
-            else pixels[good] = pixels[k], inputs[good++] = at + k;
+            if (batch.errors[k]) failed(j, items[k]->path, batch.errors[k]);
+            else batch.pixels[good] = batch.pixels[k], inputs[good++] = at + k;
         }
         for (size_t k = 0; k < good;) {
             size_t m = 1;
-            bool one_text = j->prompt_count <= 1;
-            while (k + m < good && one_text && same_size(pixels[k], pixels[k + m])) m++;
-            run_batch(j, scratch, pixels + k, inputs + k, m);
+            while (k + m < good && j->prompt_count <= 1 && same_size(batch.pixels[k], batch.pixels[k + m])) m++;
+            run_batch(j, scratch, batch.pixels + k, inputs + k, m);
             k += m;
         }
         progress_at(bar, at + n);
     }
-    for (size_t k = 0; k < batch; k++) arena_free(arenas[k]);
+    batch_free(&batch);
+    arena_free(a);
 }
 
 // ---- preparing
@@ -407,6 +375,99 @@ static size_t plan_columns(Job *j) {
     return bytes;
 }
 
+// ---- inputs and files of a run
+
+typedef struct { // as the options name them; NULL or empty where absent
+    const char *pixels, *prompt, *prompts, *ids;
+    TextList images;
+} Given;
+
+static void inputs_open(Job *j, const Given *g) {
+    Arena *a = j->arena;
+    if (g->images.count) {
+        need(j->model->family->takes_images, "%s: a %s model takes no pictures", j->model->dir, j->model->family->name);
+        j->preprocess = preprocess_read(a, j->model->dir);
+        j->pictures = pictures_gather(a, g->images.items, g->images.count);
+    }
+    if (g->pixels) {
+        Tensors *t = tensors_open(a, g->pixels);
+        tensors_need(t, "pixel_values");
+        j->pixels = ready_tensor(a, t, "pixel_values", DTYPE_F32);
+        need(j->pixels.ndim == 4, "%s: pixel_values of %d dimensions; (N, 3, height, width) is wanted", g->pixels, j->pixels.ndim);
+    }
+    if (g->ids) j->ids = ready_ids(a, g->ids, &j->mask, &j->types);
+    if (g->prompt) j->prompts = take(a, const char *, 1), j->prompts[0] = g->prompt, j->prompt_count = 1;
+    if (g->prompts) j->prompts = lines_of(a, g->prompts, &j->prompt_count);
+    if (j->prompt_count) j->prompter = prompter_load(a, j->model);
+    j->ready = g->ids || (g->pixels && !j->prompt_count);
+    if (g->images.count && g->ids) die_usage("extract: --ids goes with --pixels, or alone");
+    if (g->pixels && j->prompt_count) die_usage("extract: --pixels goes with --ids, or alone");
+    size_t p = j->pictures.count, t = j->prompt_count;
+    if (p > 1 && t > 1 && p != t) die_usage("extract: %zu pictures and %zu texts; one of either, or as many", p, t);
+    j->count = j->ready ? 1 : p > t ? p : t;
+}
+
+// Ready tensors: pixels alone go in batches; with ids, everything at once, as the reference is called.
+static void run_ready(Job *j, Arena *scratch) {
+    Inputs in = {.pixels = j->pixels, .ids = j->ids, .mask = j->mask, .types = j->types, .interpolate = j->interpolate};
+    if (tensor_given(j->ids)) {
+        forward(j, scratch, &in);
+        return;
+    }
+    long N = j->pixels.shape[0], one = N ? (long)(tensor_count(j->pixels) / (size_t)N) : 0;
+    for (long b = 0; b < N; b += j->batch) {
+        in.pixels = tensor_of(f32(j->pixels) + b * one, DTYPE_F32, 4, j->pixels.shape);
+        in.pixels.shape[0] = N - b < j->batch ? N - b : j->batch;
+        forward(j, scratch, &in);
+    }
+}
+
+static void index_write(Job *j, size_t files) {
+    JsonOut *o = json_out(j->arena, 1);
+    json_open(o, NULL, '{');
+    json_put_text(o, "digest", j->digest);
+    json_open(o, "files", '[');
+    for (size_t f = 0; f < files; f++) json_put_text(o, NULL, path_name(file_path(j, f, files)));
+    json_close(o);
+    json_close(o);
+    size_t n;
+    const char *text = json_done(o, &n);
+    file_write(arena_print(j->arena, "%s.index.json", j->out), text, n);
+}
+
+// bytes: of one input's results, which decides how many inputs a file holds.
+static void run_files(Job *j, size_t bytes) {
+    size_t per_file = j->shard_size ? (size_t)j->shard_size : FILE_BYTES / (bytes ? bytes : 1) + 1;
+    size_t files = (j->count + per_file - 1) / per_file;
+    Arena *scratch = arena_new("a forward pass");
+    Progress bar = progress_start("extract", j->count);
+    for (size_t f = 0; f < files; f++) {
+        size_t from = f * per_file, to = from + per_file < j->count ? from + per_file : j->count;
+        char *path = file_path(j, f, files);
+        if (file_valid(j, path, from, to)) {
+            progress_resume(&bar, to);
+            continue;
+        }
+        size_t first_failed = j->failed_count;
+        columns_clear(j);
+        if (j->ready) run_ready(j, scratch);
+        else run_inputs(j, scratch, from, to, &bar);
+        file_finish(j, path, from, to, first_failed);
+    }
+    progress_end(&bar);
+    arena_free(scratch);
+    if (files > 1) index_write(j, files);
+}
+
+static void failed_write(Job *j) {
+    if (j->failed_count == 0) return;
+    Writer *w = writer_open(arena_print(j->arena, "%s.failed.csv", j->out));
+    writer_print(w, "image,reason\n");
+    for (size_t i = 0; i < j->failed_count; i++) writer_put(w, j->failed[i], strlen(j->failed[i]));
+    writer_close(w);
+    fprintf(stderr, "retina: %zu of %zu pictures could not be read: %s.failed.csv says why\n", j->failed_count, j->count, j->out);
+}
+
 int run_extract(int argc, char **argv) {
     Job job = {.arena = arena_new("extract"), .batch = 8}, *j = &job;
     const char *dir = NULL, *taps = NULL, *pixels = NULL, *prompt = NULL, *prompts = NULL, *ids = NULL;
@@ -450,80 +511,11 @@ int run_extract(int argc, char **argv) {
     j->taps_text = taps;
     if ((pixels && images.count) || ((prompt != NULL) + (prompts != NULL) + (ids != NULL) > 1)) die_usage("extract: one kind of pictures and one kind of texts");
     if (!pixels && !images.count && !prompt && !prompts && !ids) die_usage("extract: no input; give --image, --pixels, --prompt, --prompts or --ids");
-    Arena *a = j->arena;
     split_patterns(j, taps);
-    j->model = model_open(a, dir, false);
-    if (images.count) {
-        need(j->model->family->takes_images, "%s: a %s model takes no pictures", dir, j->model->family->name);
-        j->preprocess = preprocess_read(a, dir);
-        j->pictures = pictures_gather(a, images.items, images.count);
-    }
-    if (pixels) {
-        Tensors *t = tensors_open(a, pixels);
-        tensors_need(t, "pixel_values");
-        j->pixels = ready_tensor(a, t, "pixel_values", DTYPE_F32);
-        need(j->pixels.ndim == 4, "%s: pixel_values of %d dimensions; (N, 3, height, width) is wanted", pixels, j->pixels.ndim);
-    }
-    if (ids) j->ids = ready_ids(a, ids, &j->mask, &j->types);
-    if (prompt) j->prompts = take(a, const char *, 1), j->prompts[0] = prompt, j->prompt_count = 1;
-    if (prompts) j->prompts = lines_of(a, prompts, &j->prompt_count);
-    if (prompt || prompts) j->prompter = prompter_load(a, j->model);
-    j->ready = ids || (pixels && !j->prompt_count);
-    if (images.count && ids) die_usage("extract: --ids goes with --pixels, or alone");
-    if (pixels && j->prompt_count) die_usage("extract: --pixels goes with --ids, or alone");
-    size_t p = j->pictures.count, t = j->prompt_count;
-    if (p > 1 && t > 1 && p != t) die_usage("extract: %zu pictures and %zu texts; one of either, or as many", p, t);
-    j->count = j->ready ? 1 : p > t ? p : t;
+    j->model = model_open(j->arena, dir, false);
+    inputs_open(j, &(Given){.pixels = pixels, .prompt = prompt, .prompts = prompts, .ids = ids, .images = images});
     j->digest = digest_of(j, argc, argv);
-    size_t bytes = plan_columns(j);
-    size_t per_file = j->shard_size ? (size_t)j->shard_size : FILE_BYTES / (bytes ? bytes : 1) + 1;
-    size_t files = (j->count + per_file - 1) / per_file;
-    Arena *scratch = arena_new("a forward pass");
-    Progress bar = progress_start("extract", j->count);
-    for (size_t f = 0; f < files; f++) {
-        size_t from = f * per_file, to = from + per_file < j->count ? from + per_file : j->count;
-        char *path = file_path(j, f, files);
-        if (file_valid(j, path, from, to)) {
-            progress_resume(&bar, to);
-            continue;
-        }
-        size_t first_failed = j->failed_count;
-        columns_clear(j);
-        if (j->ready) {
-            long N = tensor_given(j->pixels) && !tensor_given(j->ids) ? j->pixels.shape[0] : 1;
-            for (long b = 0; b < N; b += tensor_given(j->ids) ? 1 : j->batch) { // pixels alone go in batches, ids all at once
-                Inputs in = {.pixels = j->pixels, .ids = j->ids, .mask = j->mask, .types = j->types, .interpolate = j->interpolate};
-                if (!tensor_given(j->ids)) {
-                    long n = N - b < j->batch ? N - b : j->batch;
-                    in.pixels = tensor_of(f32(j->pixels) + b * (long)(tensor_count(j->pixels) / (size_t)N), DTYPE_F32, 4, j->pixels.shape);
-                    in.pixels.shape[0] = n;
-                }
-                forward(j, scratch, &in);
-            }
-        } else {
-            run_inputs(j, scratch, from, to, &bar);
-        }
-        file_finish(j, path, from, to, first_failed);
-    }
-    progress_end(&bar);
-    if (files > 1) {
-        JsonOut *o = json_out(a, 1);
-        json_open(o, NULL, '{');
-        json_put_text(o, "digest", j->digest);
-        json_open(o, "files", '[');
-        for (size_t f = 0; f < files; f++) json_put_text(o, NULL, path_name(file_path(j, f, files)));
-        json_close(o);
-        json_close(o);
-        size_t n;
-        const char *text = json_done(o, &n);
-        file_write(arena_print(a, "%s.index.json", j->out), text, n);
-    }
-    if (j->failed_count) {
-        Writer *w = writer_open(arena_print(a, "%s.failed.csv", j->out));
-        writer_print(w, "image,reason\n");
-        for (size_t i = 0; i < j->failed_count; i++) writer_put(w, j->failed[i], strlen(j->failed[i]));
-        writer_close(w);
-        fprintf(stderr, "retina: %zu of %zu pictures could not be read: %s.failed.csv says why\n", j->failed_count, j->count, j->out);
-    }
+    run_files(j, plan_columns(j));
+    failed_write(j);
     return j->failed_count && !j->keep_going ? 1 : 0;
 }

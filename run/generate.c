@@ -63,6 +63,47 @@ static Taps *replacements(Arena *a, const Model *m, const Inputs *in, const Text
     return t;
 }
 
+// pixel_values of a file, or of pictures of one size; NO_TENSOR when neither is given.
+static Tensor pixels_of(Arena *a, const Model *m, const char *file, const TextList *images, const PictureOptions *options) {
+    if (file) {
+        Tensors *t = tensors_open(a, file);
+        tensors_need(t, "pixel_values");
+        return ready_tensor(a, t, "pixel_values", DTYPE_F32);
+    }
+    if (images->count == 0) return NO_TENSOR;
+    need(m->family->takes_images, "%s: a %s model takes no pictures", m->dir, m->family->name);
+    Preprocess p = preprocess_read(a, m->dir);
+    Gathering list = pictures_gather(a, images->items, images->count);
+    ImageOptions o = picture_options(options);
+    Tensor all = NO_TENSOR;
+    for (size_t i = 0; i < list.count; i++) {
+        Image image = gathered_read(a, &list.items[i], &o);
+        if (image.damage) note("%s: %s", list.items[i].path, image.damage);
+        Tensor x = preprocess_picture(a, &p, picture_from(&image));
+        if (i == 0) all = tensor_take(a, DTYPE_F32, DIMS((long)list.count, 3, x.shape[1], x.shape[2]));
+        need(tensor_count(x) * list.count == tensor_count(all), "%s: has another size than the first picture", list.items[i].path);
+        memcpy(f32(all) + i * tensor_count(x), x.data, tensor_bytes(x));
+    }
+    return all;
+}
+
+// The prompt's ids, or those given. A directory without a tokenizer still takes ids; then *tokenizer stays NULL.
+static Tensor ids_of(Arena *a, const Model *m, const char *prompt, const char *ids, int pictures, bool raw, const Tokenizer **tokenizer) {
+    if (prompt) {
+        Prompter p = prompter_load(a, m);
+        *tokenizer = p.tokenizer;
+        return prompt_ids(a, &p, prompt, pictures, raw);
+    }
+    Tensor mask, types, x = ready_ids(a, ids, &mask, &types);
+    need(x.ndim == 2 && x.shape[0] == 1, "--ids: one text is wanted, not %ld", x.shape[0]);
+    Trap trap;
+    if (trap_set(&trap)) {
+        *tokenizer = tokenizer_load(a, m->dir, false);
+        trap_end(&trap);
+    }
+    return x;
+}
+
 int run_generate(int argc, char **argv) {
     const char *dir = NULL, *pixels = NULL, *prompt = NULL, *ids = NULL, *stop = NULL;
     TextList images = {0}, replace = {0};
@@ -110,44 +151,9 @@ int run_generate(int argc, char **argv) {
     Arena *a = arena_new("generate");
     Model *m = model_open(a, dir, false);
     need(m->family->generates, "%s: a %s model does not generate text", dir, m->family->name);
-    Inputs in = {0};
-    long pictures = 0;
-    if (pixels) {
-        Tensors *t = tensors_open(a, pixels);
-        tensors_need(t, "pixel_values");
-        in.pixels = ready_tensor(a, t, "pixel_values", DTYPE_F32);
-        pictures = in.pixels.shape[0];
-    }
-    if (images.count) {
-        need(m->family->takes_images, "%s: a %s model takes no pictures", dir, m->family->name);
-        Preprocess p = preprocess_read(a, dir);
-        Gathering list = pictures_gather(a, images.items, images.count);
-        ImageOptions o = picture_options(&picture);
-        pictures = (long)list.count;
-        for (size_t i = 0; i < list.count; i++) {
-            Image image = gathered_read(a, &list.items[i], &o);
-            if (image.damage) note("%s: %s", list.items[i].path, image.damage);
-            Tensor x = preprocess_picture(a, &p, (Picture){.rgb = image.rgb, .width = image.width, .height = image.height});
-            if (i == 0) in.pixels = tensor_take(a, DTYPE_F32, DIMS(pictures, 3, x.shape[1], x.shape[2]));
-            need(tensor_count(x) * (size_t)pictures == tensor_count(in.pixels), "%s: has another size than the first picture", list.items[i].path);
-            memcpy(f32(in.pixels) + i * tensor_count(x), x.data, tensor_bytes(x));
-        }
-    }
+    Inputs in = {.pixels = pixels_of(a, m, pixels, &images, &picture)};
     Listener listener = {.arena = a, .stop = stop, .text = arena_text(a, "", 0)};
-    if (prompt) {
-        Prompter p = prompter_load(a, m);
-        listener.tokenizer = p.tokenizer;
-        in.ids = prompt_ids(a, &p, prompt, (int)pictures, raw);
-    } else {
-        Tensor mask, types;
-        in.ids = ready_ids(a, ids, &mask, &types);
-        need(in.ids.ndim == 2 && in.ids.shape[0] == 1, "--ids: one text is wanted, not %ld", in.ids.shape[0]);
-        Trap trap; // a directory without a tokenizer still gives ids
-        if (trap_set(&trap)) {
-            listener.tokenizer = tokenizer_load(a, dir, false);
-            trap_end(&trap);
-        }
-    }
+    in.ids = ids_of(a, m, prompt, ids, tensor_given(in.pixels) ? (int)in.pixels.shape[0] : 0, raw, &listener.tokenizer);
     if (stop && !listener.tokenizer) die("--stop: %s has no tokenizer that could be read", dir);
     if (!listener.tokenizer && !json) die("%s has no tokenizer that could be read; --json prints the ids", dir);
     GenerateOptions o = generate_options(a, m);

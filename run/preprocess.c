@@ -27,7 +27,7 @@ int run_preprocess(int argc, char **argv) {
         Mark mark = arena_mark(a);
         Image image = gathered_read(a, &list.items[i], &o);
         if (image.damage) note("%s: %s", list.items[i].path, image.damage);
-        Tensor x = preprocess_picture(a, &p, (Picture){.rgb = image.rgb, .width = image.width, .height = image.height});
+        Tensor x = preprocess_picture(a, &p, picture_from(&image));
         if (!w) {
             first = x;
             TensorPlan plan = {.name = "pixel_values", .dtype = DTYPE_F32, .ndim = 4, .shape = {(int64_t)list.count, 3, x.shape[1], x.shape[2]}};

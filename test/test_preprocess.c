@@ -23,7 +23,7 @@ static void one(Arena *a, Tensors *golden, const char *config, const char *pictu
     }
     Preprocess p = preprocess_read(a, arena_print(a, "test/golden/preprocess/%s", config));
     Image image = image_read(a, arena_print(a, "test/golden/preprocess/%s.png", picture), NULL);
-    Picture x = {.rgb = image.rgb, .width = image.width, .height = image.height};
+    Picture x = picture_from(&image);
     Tensor got = preprocess_picture(a, &p, x);
     const TensorEntry *want = tensors_need(golden, name);
     const char *every_text = tensors_metadata(golden, arena_print(a, "%s#every", name));
