@@ -22,10 +22,12 @@
 #define GUARD ALIGN
 #define HIDE(p, n) ASAN_POISON_MEMORY_REGION(p, n)
 #define SHOW(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
+#define SPOIL(p, n) memset(p, 0xff, n) // NaN as a float: what is read before it is written turns results red
 #else
 #define GUARD 0
 #define HIDE(p, n) ((void)(p), (void)(n))
 #define SHOW(p, n) ((void)(p), (void)(n))
+#define SPOIL(p, n) ((void)(p), (void)(n))
 #endif
 
 #define CHUNK_MIN ((size_t)256 * 1024) // small arenas stay small; chunks double up to CHUNK_MAX
@@ -117,6 +119,7 @@ void *arena_take(Arena *a, size_t count, size_t size) {
     if (!a->current || a->current->size - a->current->used < bytes) chunk_advance(a, bytes);
     void *p = a->current->bytes + a->current->used;
     SHOW(p, wanted);
+    SPOIL(p, wanted);
     a->current->used += bytes;
     a->in_use += bytes;
     if (a->in_use > a->peak) a->peak = a->in_use;

@@ -2,6 +2,7 @@
 //
 // Scores are summed over d ascending, outputs over keys ascending, both fused; hidden keys get a weight of exactly
 // zero, which changes no bit of a sum. So a query's result does not depend on its block, its batch or on padding.
+// Keys beyond a text's length are never read: a cache holds nothing there yet, and zero times NaN is NaN.
 // Version 0 is the plain loop in test/test_kernels.c.
 #include <math.h>
 #include <stdlib.h>
@@ -23,22 +24,24 @@ typedef struct {
 
 static long pad(long n, long to) { return (n + to - 1) / to * to; }
 
+// The keys of text b that hold something.
+static long keys_of(const Attention *a, long b) { return a->key_lengths ? a->key_lengths[b] : a->Tk; }
+
 // Scales, caps, masks and normalises one row of scores: key j of query i (of Tq) of text b.
 static void finish_row(const Attention *a, const KernelTable *k, float *s, long b, long i) {
-    long length = a->key_lengths ? a->key_lengths[b] : a->Tk, at = i + length - a->Tq;
-    for (long j = 0; j < a->Tk; j++) s[j] *= a->scale;
-    if (a->softcap > 0) k->softcap(s, s, a->Tk, a->softcap);
+    long length = keys_of(a, b), at = i + length - a->Tq;
+    for (long j = 0; j < length; j++) s[j] *= a->scale;
+    if (a->softcap > 0) k->softcap(s, s, length, a->softcap);
     if (a->mask)
-        for (long j = 0; j < a->Tk; j++) s[j] += a->mask[i * a->Tk + j];
-    long last = a->causal ? at : length - 1;
-    if (last > length - 1) last = length - 1;
-    for (long j = last + 1 > 0 ? last + 1 : 0; j < a->Tk; j++) s[j] = -INFINITY;
+        for (long j = 0; j < length; j++) s[j] += a->mask[i * a->Tk + j];
+    if (a->causal)
+        for (long j = at + 1 > 0 ? at + 1 : 0; j < length; j++) s[j] = -INFINITY;
     if (a->window > 0)
-        for (long j = 0; j < a->Tk && j <= at - a->window; j++) s[j] = -INFINITY;
+        for (long j = 0; j < length && j <= at - a->window; j++) s[j] = -INFINITY;
     if (a->key_mask)
-        for (long j = 0; j < a->Tk; j++)
+        for (long j = 0; j < length; j++)
             if (!a->key_mask[b * a->Tk + j]) s[j] = -INFINITY;
-    k->softmax(s, s, a->Tk);
+    k->softmax(s, s, length);
 }
 
 static void pack_rows(float *out, const float *x, long ld, int rows, long columns) {
@@ -50,7 +53,7 @@ static void pack_rows(float *out, const float *x, long ld, int rows, long column
 static void block(const Job *job, float *room, long b, long h, long q0, long n, const float *K, const float *V) {
     const Attention *a = job->a;
     const KernelTable *k = job->k;
-    long ldq = a->H * a->D, keys = pad(a->Tk, k->NR), width = pad(a->D, k->NR);
+    long ldq = a->H * a->D, length = keys_of(a, b), keys = pad(length, k->NR), width = pad(a->D, k->NR);
     float *Qp = room + job->queries_at, *S = room + job->scores_at;
     for (long m = 0; m < n; m += k->MR) {
         int mr = (int)(n - m < k->MR ? n - m : k->MR);
@@ -59,13 +62,15 @@ static void block(const Job *job, float *room, long b, long h, long q0, long n, 
         for (long j = 0; j < keys; j += k->NR) k->tile(mr, a->D, Qp, K + j * a->D, S + j, keys, false);
         for (int r = 0; r < mr; r++) {
             finish_row(a, k, S + r * keys, b, q0 + m + r);
-            if (a->weights)
-                memcpy(a->weights + ((b * a->H + h) * a->Tq + q0 + m + r) * a->Tk, S + r * keys, (size_t)a->Tk * sizeof(float));
+            if (!a->weights) continue;
+            float *w = a->weights + ((b * a->H + h) * a->Tq + q0 + m + r) * a->Tk;
+            memcpy(w, S + r * keys, (size_t)length * sizeof(float));
+            for (long j = length; j < a->Tk; j++) w[j] = 0;
         }
-        pack_rows(Qp, S, keys, mr, a->Tk); // the weights are the left matrix now
+        pack_rows(Qp, S, keys, mr, length); // the weights are the left matrix now
         for (long d = 0; d < width; d += k->NR) {
             float tile[16 * 32];
-            k->tile(mr, a->Tk, Qp, V + d * a->Tk, tile, k->NR, false);
+            k->tile(mr, length, Qp, V + d * length, tile, k->NR, false);
             long columns = a->D - d < k->NR ? a->D - d : k->NR;
             for (int r = 0; r < mr; r++) memcpy(a->out + (row + r) * ldq + h * a->D + d, tile + r * k->NR, (size_t)columns * sizeof(float));
         }
@@ -81,10 +86,11 @@ static void heads_job(void *arg, size_t begin, size_t end) {
     for (size_t t = begin; t < end; t++) {
         long q0 = (long)t % job->blocks * QUERIES_AT_ONCE, bh = (long)t / job->blocks, b = bh / a->H, h = bh % a->H, g = h / (a->H / a->G);
         const float *keys = a->k + b * a->Tk * ld + g * a->D, *values = a->v + b * a->Tk * ld + g * a->D;
-        Gemm turn = {.kind = GEMM_NT, .N = a->Tk, .K = a->D, .B = keys, .B_type = DTYPE_F32, .ldb = ld};
-        for (long j = 0; j < a->Tk; j += k->NR) k->pack_b(room + j * a->D, &turn, 0, a->D, j);
-        Gemm straight = {.kind = GEMM_NN, .N = a->D, .K = a->Tk, .B = values, .B_type = DTYPE_F32, .ldb = ld};
-        for (long d = 0; d < a->D; d += k->NR) k->pack_b(room + job->values_at + d * a->Tk, &straight, 0, a->Tk, d);
+        long length = keys_of(a, b);
+        Gemm turn = {.kind = GEMM_NT, .N = length, .K = a->D, .B = keys, .B_type = DTYPE_F32, .ldb = ld};
+        for (long j = 0; j < length; j += k->NR) k->pack_b(room + j * a->D, &turn, 0, a->D, j);
+        Gemm straight = {.kind = GEMM_NN, .N = a->D, .K = length, .B = values, .B_type = DTYPE_F32, .ldb = ld};
+        for (long d = 0; d < a->D; d += k->NR) k->pack_b(room + job->values_at + d * length, &straight, 0, length, d);
         long n = a->Tq - q0 < QUERIES_AT_ONCE ? a->Tq - q0 : QUERIES_AT_ONCE;
         block(job, room, b, h, q0, n, room, room + job->values_at);
     }
