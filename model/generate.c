@@ -84,16 +84,28 @@ bool generate_ends(const GenerateOptions *o, int32_t id) {
     return false;
 }
 
-double generate_log_sum(Arena *scratch, const float *scores, int V) {
+// log of the sum of exp; *entropy, if not NULL: of the softmax, in bits: (log sum - sum of p z) / ln 2.
+static double log_sum_of(Arena *scratch, const float *scores, int V, double *entropy) {
     Mark mark = arena_mark(scratch);
-    float *e = take(scratch, float, (size_t)V), top = -INFINITY;
+    float *e = take(scratch, float, (size_t)V), *shift = take(scratch, float, (size_t)V), top = -INFINITY;
     for (int i = 0; i < V; i++) top = scores[i] > top ? scores[i] : top;
-    for (int i = 0; i < V; i++) e[i] = scores[i] - top;
-    kernels()->exp(e, e, V);
+    for (int i = 0; i < V; i++) shift[i] = scores[i] - top;
+    kernels()->exp(e, shift, V);
+    if (entropy) {
+        double sum = 0, weighted = 0;
+        for (int i = 0; i < V; i++) {
+            if (e[i] == 0) continue; // a score of -inf would make NaN of nothing
+            sum += (double)e[i], weighted += (double)e[i] * (double)shift[i];
+        }
+        double bits = (log_fixed(sum) - weighted / sum) / 0.69314718055994531;
+        *entropy = bits > 0 ? bits : 0;
+    }
     double sum = log_of((double)kernels()->sum(e, V)) + (double)top;
     arena_release(scratch, mark);
     return sum;
 }
+
+double generate_log_sum(Arena *scratch, const float *scores, int V) { return log_sum_of(scratch, scores, V, NULL); }
 
 typedef struct {
     float score;
@@ -154,7 +166,7 @@ typedef struct {
 
 // Chooses the next id of one text from its logits, and notes it. The logits are changed.
 static void choose(Arena *scratch, Text *t, Generated *g, float *logits, int V, const GenerateOptions *o, int text) {
-    double log_sum = generate_log_sum(scratch, logits, V);
+    double log_sum = log_sum_of(scratch, logits, V, &g->entropies[g->count]);
     float *scores = take(scratch, float, (size_t)V);
     memcpy(scores, logits, (size_t)V * sizeof *scores);
     generate_process(scores, V, t->sequence, t->length, g->count, o);
@@ -190,6 +202,7 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
         memcpy(t->sequence, prompts[i].ids.data, (size_t)t->length * sizeof(int32_t));
         out[i].ids = take(a, int32_t, (size_t)o->max_new);
         out[i].logprobs = take(a, float, (size_t)o->max_new);
+        out[i].entropies = take(a, double, (size_t)o->max_new);
         cache->first = i, cache->count = 1;
         Mark mark = arena_mark(scratch);
         Run *run = run_new(scratch);

@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     int32_t *ids; // new ones only, the ending id included if it came
     float *logprobs; // of each, under the model (before penalties and warping)
+    double *entropies; // of the distribution that each was chosen from, in bits, likewise before; NULL after beam search
     int count;
     const char *stopped; // "eos", "length" or "stop" (heard said so)
 } Generated;
