@@ -13,18 +13,18 @@
 #include "interpolate.h"
 #include "kernels.h" // widen
 
-static ClipConfig config_read(const Json *c, int C, int F, int L, int H) {
-    ClipConfig k = {.C = (int)json_int_or(c, "hidden_size", C),
-                    .F = (int)json_int_or(c, "intermediate_size", F),
-                    .L = (int)json_int_or(c, "num_hidden_layers", L),
-                    .H = (int)json_int_or(c, "num_attention_heads", H),
-                    .act = act_named(json_text_or(c, "hidden_act", "quick_gelu"), "config.json"),
-                    .eps = (float)json_real_or(c, "layer_norm_eps", 1e-5)};
+ClipConfig clip_config(const Json *c, ClipConfig usual, const char *act) {
+    ClipConfig k = {.C = (int)json_int_or(c, "hidden_size", usual.C),
+                    .F = (int)json_int_or(c, "intermediate_size", usual.F),
+                    .L = (int)json_int_or(c, "num_hidden_layers", usual.L),
+                    .H = (int)json_int_or(c, "num_attention_heads", usual.H),
+                    .act = act_named(json_text_or(c, "hidden_act", act), "config.json"),
+                    .eps = (float)json_real_or(c, "layer_norm_eps", usual.eps)};
     need(k.C > 0 && k.F > 0 && k.L > 0 && k.H > 0 && k.C % k.H == 0, "config.json: hidden_size %d does not divide into %d heads", k.C, k.H);
     return k;
 }
 
-static ClipLayer layer_load(Weights *w, const ClipConfig *c, const char *prefix, int l) {
+ClipLayer clip_layer_load(Weights *w, const ClipConfig *c, const char *prefix, int l) {
     ClipLayer k;
     int C = c->C, F = c->F;
     k.q_w = weights_take(w, DIMS(C, C), "%sencoder.layers.%d.self_attn.q_proj.weight", prefix, l);
@@ -69,7 +69,7 @@ static Tensor feed_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Te
     return add_into(run, x, tap(run, h, "%sencoder.layers.%d.mlp", prefix, l));
 }
 
-static Tensor layer_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, AttnShape shape, const char *prefix, int l) {
+Tensor clip_layer_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, AttnShape shape, const char *prefix, int l) {
     RunMark m = run_mark(run);
     x = attend(run, c, k, x, shape, prefix, l);
     x = feed_forward(run, c, k, x, prefix, l);
@@ -87,7 +87,7 @@ static Tensor tap_module(Run *run, Tensor x, const char *prefix) {
 
 ClipVision *clip_vision_load(Arena *a, const Json *c, Weights *w, const char *prefix, bool pooled) {
     ClipVision *m = take_zero(a, ClipVision, 1);
-    m->cfg = config_read(c, 768, 3072, 12, 12);
+    m->cfg = clip_config(c, (ClipConfig){.C = 768, .F = 3072, .L = 12, .H = 12, .eps = 1e-5f}, "quick_gelu");
     m->prefix = prefix;
     m->image = (int)json_int_or(c, "image_size", 224);
     m->P = (int)json_int_or(c, "patch_size", 32);
@@ -100,7 +100,7 @@ ClipVision *clip_vision_load(Arena *a, const Json *c, Weights *w, const char *pr
     m->pre_w = weights_take(w, DIMS(C), "%spre_layrnorm.weight", prefix);
     m->pre_b = weights_take(w, DIMS(C), "%spre_layrnorm.bias", prefix);
     m->layers = take_zero(a, ClipLayer, (size_t)m->cfg.L);
-    for (int l = 0; l < m->cfg.L; l++) m->layers[l] = layer_load(w, &m->cfg, prefix, l);
+    for (int l = 0; l < m->cfg.L; l++) m->layers[l] = clip_layer_load(w, &m->cfg, prefix, l);
     if (pooled) {
         m->post_w = weights_take(w, DIMS(C), "%spost_layernorm.weight", prefix);
         m->post_b = weights_take(w, DIMS(C), "%spost_layernorm.bias", prefix);
@@ -153,7 +153,7 @@ Tensor clip_vision_forward(Run *run, const ClipVision *m, Tensor pixels, bool in
     for (int l = 0;; l++) {
         if (wanted && wanted[l]) states[l] = rows_slice(run, x, 0, x.shape[1]); // a copy: x goes on in place
         if (l == layers) break;
-        x = layer_forward(run, &m->cfg, &m->layers[l], x, shape, p, l);
+        x = clip_layer_forward(run, &m->cfg, &m->layers[l], x, shape, p, l);
     }
     return layers == m->cfg.L ? tap(run, x, "%sencoder", p) : x;
 }
@@ -169,7 +169,7 @@ Tensor clip_vision_pooled(Run *run, const ClipVision *m, Tensor last) {
 
 ClipText *clip_text_load(Arena *a, const Json *c, Weights *w, const char *prefix) {
     ClipText *m = take_zero(a, ClipText, 1);
-    m->cfg = config_read(c, 512, 2048, 12, 8);
+    m->cfg = clip_config(c, (ClipConfig){.C = 512, .F = 2048, .L = 12, .H = 8, .eps = 1e-5f}, "quick_gelu");
     m->prefix = prefix;
     m->V = (int)json_int_or(c, "vocab_size", 49408);
     m->positions_count = (int)json_int_or(c, "max_position_embeddings", 77);
@@ -178,7 +178,7 @@ ClipText *clip_text_load(Arena *a, const Json *c, Weights *w, const char *prefix
     m->tokens = weights_take(w, DIMS(m->V, C), "%sembeddings.token_embedding.weight", prefix);
     m->positions = weights_take(w, DIMS(m->positions_count, C), "%sembeddings.position_embedding.weight", prefix);
     m->layers = take_zero(a, ClipLayer, (size_t)m->cfg.L);
-    for (int l = 0; l < m->cfg.L; l++) m->layers[l] = layer_load(w, &m->cfg, prefix, l);
+    for (int l = 0; l < m->cfg.L; l++) m->layers[l] = clip_layer_load(w, &m->cfg, prefix, l);
     m->final_w = weights_take(w, DIMS(C), "%sfinal_layer_norm.weight", prefix);
     m->final_b = weights_take(w, DIMS(C), "%sfinal_layer_norm.bias", prefix);
     return m;
@@ -195,7 +195,7 @@ Tensor clip_text_forward(Run *run, const ClipText *m, Tensor ids, Tensor mask) {
     x = add_rows(run, x, tensor_view(rows, DIMS(T, m->cfg.C)));
     x = tap(run, x, "%sembeddings", p);
     AttnShape shape = {.heads = m->cfg.H, .causal = true, .key_mask = mask};
-    for (int l = 0; l < m->cfg.L; l++) x = layer_forward(run, &m->cfg, &m->layers[l], x, shape, p, l);
+    for (int l = 0; l < m->cfg.L; l++) x = clip_layer_forward(run, &m->cfg, &m->layers[l], x, shape, p, l);
     x = tap(run, x, "%sencoder", p);
     x = layernorm(run, x, m->final_w, m->final_b, m->cfg.eps);
     x = tap(run, x, "%sfinal_layer_norm", p);

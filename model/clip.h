@@ -36,6 +36,12 @@ typedef struct {
     ClipLayer *layers;
 } ClipText;
 
+// The keys of one tower's configuration; `usual` and `act` are what stands for a missing one.
+ClipConfig clip_config(const Json *c, ClipConfig usual, const char *act);
+// One block, "PREFIXencoder.layers.L.…": also SigLIP's. x (B, T, C); its memory is used again.
+ClipLayer clip_layer_load(Weights *w, const ClipConfig *c, const char *prefix, int l);
+Tensor clip_layer_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, AttnShape shape, const char *prefix, int l);
+
 // pooled: whether post_layernorm is in the file and wanted.
 ClipVision *clip_vision_load(Arena *a, const Json *config, Weights *w, const char *prefix, bool pooled);
 ClipText *clip_text_load(Arena *a, const Json *config, Weights *w, const char *prefix);
