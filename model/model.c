@@ -6,6 +6,7 @@
 #include "bert.h"
 #include "clip.h"
 #include "device.h"
+#include "dino.h"
 #include "llama.h"
 #include "llava.h"
 #include "siglip.h"
@@ -13,7 +14,8 @@
 const Family *const *model_families(size_t *count) {
     static const Family *const list[] = {&clip_family,        &clip_vision_projection_family, &clip_text_projection_family,
                                          &clip_vision_family, &clip_text_family,              &llama_family, &llava_family, &bert_family,
-                                         &siglip_family,      &siglip_vision_family,          &siglip_text_family};
+                                         &siglip_family,      &siglip_vision_family,          &siglip_text_family,
+                                         &dinov2_family,      &dinov3_family};
     *count = sizeof list / sizeof *list;
     return list;
 }

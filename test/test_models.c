@@ -110,7 +110,7 @@ static void given_directory(const char *path) {
 int main(int count, char **argument) {
     for (int i = 1; i < count; i++) given_directory(argument[i]);
     if (count > 1) return check_end();
-    static const char *const plain[] = {"clip-openai", "clip-gelu", "clip-vision", "siglip-small", "siglip-vision", "llama-2", "llama-3", "llama-biases", "mistral-window", "qwen2-small",
+    static const char *const plain[] = {"clip-openai", "clip-gelu", "clip-vision", "siglip-small", "siglip-vision", "dinov2-small", "dinov2-registers", "dinov2-swiglu", "dinov3-small", "dinov3-gated", "llama-2", "llama-3", "llama-biases", "mistral-window", "qwen2-small",
                                         "qwen2-window", "qwen3-small", "olmo-clip", "olmo2-small", "gemma2-small", "llava-default",
                                         "llava-full", "bert-small", "roberta-small"};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) family_case(plain[i], "golden", "");
@@ -121,6 +121,9 @@ int main(int count, char **argument) {
     family_case("bert-small", "golden-pair", "");
     family_case("clip-openai", "golden-interpolated", "");
     family_case("siglip-small", "golden-interpolated", "");
+    family_case("dinov2-small", "golden-other", "");
+    family_case("dinov2-registers", "golden-other", "");
+    family_case("dinov3-small", "golden-other", "");
     family_case("bert-eras", "golden", "a");
     family_case("roberta-eras", "golden", "a");
     family_case("gemma2-eras", "golden", "a");
