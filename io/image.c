@@ -110,6 +110,7 @@ Image image_decode(Arena *a, Bytes file, const ImageOptions *options) {
     else if (begins(file, "\x89PNG\r\n\x1A\n", 8, 0)) image = png_decode(a, file, options);
     else if (begins(file, "P6", 2, 0) || begins(file, "P5", 2, 0)) image = ppm_decode(a, file, options);
     else refuse(file);
+    image.path = file.path;
     return options && options->exif_apply ? image_oriented(a, image) : image;
 }
 

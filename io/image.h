@@ -17,6 +17,7 @@ typedef struct {
     uint8_t *rgb;       // (height, width, 3), 0..255
     int orientation;    // 1..8 as EXIF 0x0112 says (1: upright, also when there is none); 1 once it is applied
     const char *format; // "JPEG", "PNG", "PPM"
+    const char *path;   // of the file it came from, for messages
     const char *damage; // NULL, or what was wrong with the file and was tolerated: pass it to note()
 } Image;
 

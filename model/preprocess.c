@@ -1,157 +1,271 @@
-// preprocess.c: see preprocess.h. Held by: test/test_preprocess.c against transformers' PIL image processors.
+// preprocess.c: see preprocess.h. A picture through the steps. Held by: test/test_preprocess.c against transformers' PIL
+// image processors and OpenCLIP's transform.
+//
+// Everything up to the crop is whole numbers from 0 to 255, so what comes after is a table of 256 floats a channel.
+// DINOv3 is the exception: it resizes the floats.
 #include "preprocess.h"
 
 #include <math.h>
 #include <string.h>
 
-static const float clip_mean[3] = {0.48145466f, 0.4578275f, 0.40821073f}, clip_std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
-static const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f}, imagenet_std[3] = {0.229f, 0.224f, 0.225f};
+static size_t bytes_of(int width, int height) { return size_mul(size_mul((size_t)width, (size_t)height, "a picture"), 3, "a picture"); }
 
-static const Json *config_of(Arena *a, const char *dir, const char **path) {
-    *path = path_join(a, dir, "preprocessor_config.json");
-    if (file_exists(*path)) return json_read(a, *path);
-    *path = path_join(a, dir, "processor_config.json");
-    if (!file_exists(*path)) return NULL;
-    return json_get(json_read(a, *path), "image_processor");
-}
+// ---- whole numbers
 
-bool preprocess_there(Arena *a, const char *dir) {
-    const char *path;
-    return config_of(a, dir, &path) != NULL;
-}
-
-static void three(float out[3], const Json *j, const char *key, const float otherwise[3], const char *path) {
-    const Json *v = json_get(j, key);
-    for (int i = 0; i < 3; i++) out[i] = otherwise[i];
-    if (!v) return;
-    if (v->kind == JSON_NUMBER) {
-        for (int i = 0; i < 3; i++) out[i] = (float)v->number;
-        return;
-    }
-    need(v->kind == JSON_ARRAY && v->count == 3, "%s: \"%s\": three numbers are wanted", path, key);
-    for (int i = 0; i < 3; i++) out[i] = (float)v->items[i].number;
-}
-
-// {"height", "width"}, {"shortest_edge"}, or a bare number: the short edge for CLIP's kin, a square for others.
-static void size_read(const Json *v, bool bare_is_short, int *short_edge, int *height, int *width, const char *path) {
-    *short_edge = *height = *width = 0;
-    if (!v) return;
-    if (v->kind == JSON_NUMBER) {
-        if (bare_is_short) *short_edge = (int)v->number;
-        else *height = *width = (int)v->number;
-    } else if (json_get(v, "height")) {
-        *height = (int)json_int(v, "height");
-        *width = (int)json_int(v, "width");
-    } else {
-        *short_edge = (int)json_int(v, "shortest_edge");
-        need(!json_get(v, "longest_edge"), "%s: a size with longest_edge belongs to another family's processor", path);
-    }
-    need(*short_edge > 0 || (*height > 0 && *width > 0), "%s: a size that is not positive", path);
-}
-
-Preprocess preprocess_read(Arena *a, const char *dir) {
-    const char *path;
-    const Json *j = config_of(a, dir, &path);
-    need(j, "%s: has no preprocessor_config.json, so pictures cannot be prepared for it; give ready tensors with --pixels", dir);
-    const char *type = json_text_or(j, "image_processor_type", json_text_or(j, "feature_extractor_type", "CLIPImageProcessor"));
-    bool clip = strncmp(type, "CLIP", 4) == 0, llava = strncmp(type, "LlavaImage", 10) == 0, bit = strncmp(type, "Bit", 3) == 0;
-    bool siglip = strncmp(type, "Siglip", 6) == 0, vit = strncmp(type, "ViTImage", 8) == 0;
-    need(clip || llava || bit || siglip || vit, "%s: the image processor %s is not known", path, type);
-    Preprocess p = {.type = type};
-    int square = siglip || vit;
-    p.pad = llava && json_bool_or(j, "do_pad", false);
-    p.resize = json_bool_or(j, "do_resize", true);
-    p.crop = json_bool_or(j, "do_center_crop", !square);
-    p.rescale = json_bool_or(j, "do_rescale", true);
-    p.normalise = json_bool_or(j, "do_normalize", true);
-    static const Json d224 = {.kind = JSON_NUMBER, .integral = true, .integer = 224, .number = 224};
-    const Json *size = json_get(j, "size"), *crop = json_get(j, "crop_size");
-    size_read(size ? size : &d224, !square, &p.short_edge, &p.height, &p.width, path);
-    int crop_short;
-    size_read(crop ? crop : &d224, false, &crop_short, &p.crop_height, &p.crop_width, path);
-    if (crop_short) p.crop_height = p.crop_width = crop_short;
-    int64_t filter = json_int_or(j, "resample", vit ? RESIZE_BILINEAR : RESIZE_BICUBIC);
-    need(filter >= 0 && filter <= 5, "%s: \"resample\" is %lld; 0 to 5 are known", path, (long long)filter);
-    p.filter = (ResizeFilter)filter;
-    p.factor = json_real_or(j, "rescale_factor", 1.0 / 255);
-    const float half[3] = {0.5f, 0.5f, 0.5f};
-    three(p.mean, j, "image_mean", siglip || vit ? half : bit ? imagenet_mean : clip_mean, path);
-    three(p.std, j, "image_std", siglip || vit ? half : bit ? imagenet_std : clip_std, path);
-    return p;
-}
-
-void preprocess_size(const Preprocess *p, int width, int height, int *w, int *h) {
-    if (p->pad) width = height = width > height ? width : height;
-    if (p->resize) {
-        if (p->short_edge > 0) { // the longer side is cut to a whole number, as int() does
-            int shorter = width < height ? width : height, longer = width < height ? height : width;
-            int follows = (int)((double)p->short_edge * longer / shorter);
-            int new_width = width <= height ? p->short_edge : follows;
-            height = width <= height ? follows : p->short_edge;
-            width = new_width;
-        } else {
-            width = p->width, height = p->height;
-        }
-    }
-    if (p->crop) width = p->crop_width, height = p->crop_height;
-    *w = width, *h = height;
-}
-
-// LLaVA's own way: the picture in the middle of a square of the mean colour.
-static Picture padded(Arena *a, const Preprocess *p, Picture x) {
+static Picture squared(Arena *a, const Preprocess *p, Picture x) {
     if (x.width == x.height) return x;
     int side = x.width > x.height ? x.width : x.height;
-    uint8_t *rgb = take(a, uint8_t, size_mul(size_mul((size_t)side, (size_t)side, "a square"), 3, "a square"));
+    uint8_t *rgb = take(a, uint8_t, bytes_of(side, side));
     for (size_t i = 0; i < (size_t)side * (size_t)side; i++)
         for (int c = 0; c < 3; c++) rgb[i * 3 + (size_t)c] = (uint8_t)(int)((double)p->mean[c] * 255);
     int top = (side - x.height) / 2, left = (side - x.width) / 2;
     for (int y = 0; y < x.height; y++)
         memcpy(rgb + ((size_t)(y + top) * (size_t)side + (size_t)left) * 3, x.rgb + (size_t)y * (size_t)x.width * 3, (size_t)x.width * 3);
-    return (Picture){.rgb = rgb, .width = side, .height = side};
+    return (Picture){.rgb = rgb, .width = side, .height = side, .path = x.path};
 }
 
-// The middle of the picture; zeros around it where it is smaller (then its place is rounded up, as the reference does).
+static Picture resized(Arena *a, const Preprocess *p, Picture x) {
+    if (!p->resize) return x;
+    int w, h;
+    preprocess_resized(p, x, &w, &h);
+    return (Picture){.rgb = resize_rgb8(a, x.rgb, x.width, x.height, w, h, p->filter), .width = w, .height = h, .path = x.path};
+}
+
+// Where the crop begins in a direction of n pixels; negative where the picture is too small.
+static int crop_from(CropRule rule, int n, int wanted) {
+    int spare = n - wanted;
+    if (spare < 0) return rule == CROP_PILLOW ? -((1 - spare) / 2) : -(-spare / 2);
+    return rule == CROP_OPEN_CLIP ? (int)rint(spare / 2.0) : spare / 2;
+}
+
+// The part of a crop's row (or column) that the picture covers: places [*begin, *end).
+static void covered(int from, int n, int wanted, int *begin, int *end) {
+    *begin = from < 0 ? -from : 0;
+    *end = n - from < wanted ? n - from : wanted;
+}
+
 static Picture cropped(Arena *a, const Preprocess *p, Picture x) {
     int h = p->crop_height, w = p->crop_width;
-    if (x.width == w && x.height == h) return x;
-    uint8_t *rgb = take_zero(a, uint8_t, size_mul(size_mul((size_t)h, (size_t)w, "a crop"), 3, "a crop"));
-    int top = (x.height - h) / 2, left = (x.width - w) / 2;
-    if (x.height < h || x.width < w) {
-        int high = x.height > h ? x.height : h, wide = x.width > w ? x.width : w;
-        int at_y = (high - x.height + 1) / 2, at_x = (wide - x.width + 1) / 2; // place of the picture in the padded one
-        top = (high - h) / 2 - at_y, left = (wide - w) / 2 - at_x;
-    }
-    for (int y = 0; y < h; y++)
-        for (int i = 0; i < w; i++) {
-            int from_y = y + top, from_x = i + left;
-            if (from_y < 0 || from_y >= x.height || from_x < 0 || from_x >= x.width) continue;
-            memcpy(rgb + ((size_t)y * (size_t)w + (size_t)i) * 3, x.rgb + ((size_t)from_y * (size_t)x.width + (size_t)from_x) * 3, 3);
+    if (!p->crop || (x.width == w && x.height == h)) return x;
+    uint8_t *rgb = take(a, uint8_t, bytes_of(w, h));
+    memset(rgb, p->fill, bytes_of(w, h));
+    int top = crop_from(p->crop_rule, x.height, h), left = crop_from(p->crop_rule, x.width, w), y0, y1, x0, x1;
+    covered(top, x.height, h, &y0, &y1);
+    covered(left, x.width, w, &x0, &x1);
+    for (int y = y0; y < y1; y++)
+        memcpy(rgb + ((size_t)y * w + x0) * 3, x.rgb + ((size_t)(y + top) * x.width + x0 + left) * 3, (size_t)(x1 - x0) * 3);
+    return (Picture){.rgb = rgb, .width = w, .height = h, .path = x.path};
+}
+
+// ---- to floats
+
+static float rescaled(const Preprocess *p, int v) {
+    if (!p->rescale) return (float)v;
+    if (p->rescale_rule == RESCALE_DIVIDE) return (float)v / 255;
+    float f = p->rescale_rule == RESCALE_FLOAT ? (float)v * (float)p->factor : (float)(v * p->factor);
+    return p->offset ? f - 1 : f;
+}
+
+static float normalised(const Preprocess *p, int channel, float v) {
+    if (p->normalise) v = (v - p->mean[channel]) / p->std[channel];
+    return p->divide_again ? v / p->std[channel] : v;
+}
+
+typedef struct {
+    float of[3][256];
+} Values;
+
+static void values_make(Values *v, const Preprocess *p) {
+    for (int c = 0; c < 3; c++)
+        for (int i = 0; i < 256; i++) v->of[c][i] = normalised(p, c, rescaled(p, i));
+}
+
+// The picture into the upper left corner of planes (3, height, width).
+static void planes_put(float *out, int height, int width, const Values *v, Picture x) {
+    for (int c = 0; c < 3; c++)
+        for (int y = 0; y < x.height; y++) {
+            const uint8_t *in = x.rgb + (size_t)y * (size_t)x.width * 3 + c;
+            float *row = out + ((size_t)c * (size_t)height + (size_t)y) * (size_t)width;
+            for (int i = 0; i < x.width; i++) row[i] = v->of[c][in[3 * (size_t)i]];
         }
-    return (Picture){.rgb = rgb, .width = w, .height = h};
+}
+
+static Prepared whole(Arena *a, const Preprocess *p, Picture x) {
+    if (p->square) x = squared(a, p, x);
+    x = cropped(a, p, resized(a, p, x));
+    int h = x.height, w = x.width;
+    if (p->pad && p->pad_height) {
+        h = p->pad_height, w = p->pad_width;
+        need(x.height <= h && x.width <= w, "%s: becomes %d x %d pixels, more than pad_size %d x %d", x.path, x.width, x.height, w, h);
+    }
+    Prepared out = {.pixels = tensor_take(a, DTYPE_F32, DIMS(1, 3, h, w))};
+    if (h > x.height || w > x.width) memset(out.pixels.data, 0, tensor_bytes(out.pixels));
+    Values v;
+    values_make(&v, p);
+    planes_put(f32(out.pixels), h, w, &v, x);
+    return out;
+}
+
+// Rescaled, resized, cropped, normalised, all in float.
+static Prepared floats(Arena *a, const Preprocess *p, Picture x) {
+    float *planes = take(a, float, bytes_of(x.width, x.height));
+    Values v;
+    Preprocess first = *p;
+    first.normalise = false;
+    values_make(&v, &first);
+    planes_put(planes, x.height, x.width, &v, x);
+    int w = x.width, h = x.height;
+    if (p->resize) {
+        preprocess_resized(p, x, &w, &h);
+        planes = resize_f32(a, planes, 3, x.height, x.width, h, w, p->filter);
+    }
+    int out_h = p->crop ? p->crop_height : h, out_w = p->crop ? p->crop_width : w, y0, y1, x0, x1;
+    int top = crop_from(p->crop_rule, h, out_h), left = crop_from(p->crop_rule, w, out_w);
+    covered(top, h, out_h, &y0, &y1);
+    covered(left, w, out_w, &x0, &x1);
+    Prepared out = {.pixels = tensor_take(a, DTYPE_F32, DIMS(1, 3, out_h, out_w))};
+    float *to = f32(out.pixels);
+    for (int c = 0; c < 3; c++)
+        for (int y = 0; y < out_h; y++)
+            for (int i = 0; i < out_w; i++) {
+                bool inside = y >= y0 && y < y1 && i >= x0 && i < x1;
+                *to++ = normalised(p, c, inside ? planes[((size_t)c * h + (size_t)(y + top)) * w + (size_t)(i + left)] : 0);
+            }
+    return out;
+}
+
+// ---- Idefics2
+
+static Picture part(Arena *a, Picture x, int left, int top, int right, int bottom) {
+    int w = right - left, h = bottom - top;
+    need(w > 0 && h > 0, "%s: %d x %d pixels cannot be split into quarters; switch do_image_splitting off", x.path, x.width, x.height);
+    uint8_t *rgb = take(a, uint8_t, bytes_of(w, h));
+    for (int y = 0; y < h; y++) memcpy(rgb + (size_t)y * w * 3, x.rgb + ((size_t)(y + top) * x.width + left) * 3, (size_t)w * 3);
+    return (Picture){.rgb = rgb, .width = w, .height = h, .path = x.path};
+}
+
+static Prepared pieces(Arena *a, const Preprocess *p, Picture x) {
+    Picture piece[5] = {x};
+    int n = 1, h = 0, w = 0, middle_x = x.width / 2, middle_y = x.height / 2;
+    if (p->split) {
+        for (int i = 0; i < 4; i++)
+            piece[i] = part(a, x, i % 2 ? middle_x : 0, i / 2 ? middle_y : 0, i % 2 ? x.width : middle_x, i / 2 ? x.height : middle_y);
+        piece[4] = x, n = 5;
+    }
+    for (int i = 0; i < n; i++) {
+        piece[i] = resized(a, p, piece[i]);
+        need(p->pad || (piece[i].width == piece[0].width && piece[i].height == piece[0].height), "%s: its pieces differ in size, and do_pad is off", x.path);
+        if (piece[i].height > h) h = piece[i].height;
+        if (piece[i].width > w) w = piece[i].width;
+    }
+    Prepared out = {.pixels = tensor_take(a, DTYPE_F32, DIMS(n, 3, h, w))};
+    memset(out.pixels.data, 0, tensor_bytes(out.pixels));
+    Values v;
+    values_make(&v, p);
+    for (int i = 0; i < n; i++) planes_put(f32(out.pixels) + (size_t)i * 3 * (size_t)h * (size_t)w, h, w, &v, piece[i]);
+    if (!p->pad) return out;
+    out.mask = tensor_take(a, DTYPE_U8, DIMS(n, h, w));
+    uint8_t *mask = memset(out.mask.data, 0, tensor_bytes(out.mask));
+    for (int i = 0; i < n; i++)
+        for (int y = 0; y < piece[i].height; y++) memset(mask + ((size_t)i * h + (size_t)y) * w, 1, (size_t)piece[i].width);
+    return out;
+}
+
+// ---- Qwen-VL
+
+// Rows: blocks from left to right and from top to bottom, in each block its patches likewise, so that those which will
+// be merged are neighbours. A row: channel, frame, y, x; the frames are the same picture again.
+static Prepared patches(Arena *a, const Preprocess *p, Picture x) {
+    x = resized(a, p, x);
+    int P = p->patch, block = P * p->merge, across = x.width / P, down = x.height / P;
+    need(x.width % block == 0 && x.height % block == 0, "%s: %d x %d pixels are not whole blocks of %d; resize it (do_resize)", x.path, x.width, x.height, block);
+    Prepared out = {.pixels = tensor_take(a, DTYPE_F32, DIMS((long)across * down, 3L * p->frames * P * P)), .grid = tensor_take(a, DTYPE_I32, DIMS(1, 3))};
+    i32(out.grid)[0] = 1, i32(out.grid)[1] = down, i32(out.grid)[2] = across;
+    Values v;
+    values_make(&v, p);
+    float *to = f32(out.pixels);
+    for (int by = 0; by < x.height; by += block)
+        for (int bx = 0; bx < x.width; bx += block)
+            for (int i = 0; i < p->merge * p->merge; i++) {
+                int top = by + i / p->merge * P, left = bx + i % p->merge * P;
+                for (int c = 0; c < 3; c++) {
+                    const float *once = to;
+                    for (int y = 0; y < P; y++) {
+                        const uint8_t *in = x.rgb + ((size_t)(top + y) * x.width + left) * 3 + c;
+                        for (int k = 0; k < P; k++) *to++ = v.of[c][in[3 * k]];
+                    }
+                    for (int f = 1; f < p->frames; f++, to += P * P) memcpy(to, once, (size_t)P * P * sizeof *to);
+                }
+            }
+    return out;
+}
+
+// ---- one picture, many pictures
+
+Prepared preprocess_prepare(Arena *a, const Preprocess *p, Picture x) {
+    if (!x.path) x.path = "a picture";
+    need(x.width > 0 && x.height > 0, "%s: has no pixels", x.path);
+    switch (p->kind) {
+    case PREPROCESS_FLOAT: return floats(a, p, x);
+    case PREPROCESS_PIECES: return pieces(a, p, x);
+    case PREPROCESS_PATCHES: return patches(a, p, x);
+    default: return whole(a, p, x);
+    }
 }
 
 Tensor preprocess_picture(Arena *a, const Preprocess *p, Picture x) {
-    need(x.width > 0 && x.height > 0, "a picture without pixels");
-    if (p->pad) x = padded(a, p, x);
-    if (p->resize) {
-        Preprocess only = *p;
-        only.pad = only.crop = false;
-        int w, h;
-        preprocess_size(&only, x.width, x.height, &w, &h);
-        need(w > 0 && h > 0, "a picture of %d x %d pixels becomes one of %d x %d", x.width, x.height, w, h);
-        x.rgb = resize_rgb8(a, x.rgb, x.width, x.height, w, h, p->filter);
-        x.width = w, x.height = h;
+    need(p->kind == PREPROCESS_WHOLE || p->kind == PREPROCESS_FLOAT, "%s makes pieces or patches of a picture; one tensor (3, height, width) is wanted here", p->type);
+    Tensor t = preprocess_prepare(a, p, x).pixels;
+    return tensor_view(t, 3, t.shape + 1);
+}
+
+// Rows of patches one after the other.
+static Prepared patches_join(Arena *a, const Prepared *list, size_t count) {
+    long rows = 0, values = list[0].pixels.shape[1];
+    for (size_t i = 0; i < count; i++) rows += list[i].pixels.shape[0];
+    Prepared out = {.pixels = tensor_take(a, DTYPE_F32, DIMS(rows, values)), .grid = tensor_take(a, DTYPE_I32, DIMS((long)count, 3))};
+    float *to = f32(out.pixels);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(to, list[i].pixels.data, tensor_bytes(list[i].pixels));
+        memcpy(i32(out.grid) + 3 * i, list[i].grid.data, 3 * sizeof(int32_t));
+        to += tensor_count(list[i].pixels);
     }
-    if (p->crop) x = cropped(a, p, x);
-    Tensor t = tensor_take(a, DTYPE_F32, DIMS(3, x.height, x.width));
-    float value[3][256]; // a picture holds 256 different values a channel
-    for (int c = 0; c < 3; c++)
-        for (int i = 0; i < 256; i++) {
-            float v = p->rescale ? (float)((double)i * p->factor) : (float)i;
-            value[c][i] = p->normalise ? (v - p->mean[c]) / p->std[c] : v;
-        }
-    size_t n = (size_t)x.width * (size_t)x.height;
-    for (int c = 0; c < 3; c++)
-        for (size_t i = 0; i < n; i++) f32(t)[(size_t)c * n + i] = value[c][x.rgb[i * 3 + (size_t)c]];
-    return t;
+    return out;
+}
+
+// Planes of (height, width) into the upper left corners of larger ones.
+static void corners(char *out, int height, int width, const Tensor *t, size_t size, long count) {
+    long h = t->shape[t->ndim - 2], w = t->shape[t->ndim - 1];
+    const char *in = t->data;
+    for (long i = 0; i < count; i++)
+        for (long y = 0; y < h; y++, in += (size_t)w * size) memcpy(out + (((size_t)i * height + (size_t)y) * width) * size, in, (size_t)w * size);
+}
+
+Prepared preprocess_join(Arena *a, const Preprocess *p, const Prepared *list, size_t count) {
+    need(count > 0, "%s: no pictures", p->type);
+    if (p->kind == PREPROCESS_PATCHES) return patches_join(a, list, count);
+    long n = 0, h = 0, w = 0;
+    for (size_t i = 0; i < count; i++) {
+        const long *s = list[i].pixels.shape;
+        need(p->pad || (s[2] == list[0].pixels.shape[2] && s[3] == list[0].pixels.shape[3]),
+             "picture %zu becomes %ld x %ld pixels, the first %ld x %ld; give pictures of one size, or one at a time", i + 1, s[3], s[2], list[0].pixels.shape[3],
+             list[0].pixels.shape[2]);
+        n += s[0];
+        if (s[2] > h) h = s[2];
+        if (s[3] > w) w = s[3];
+    }
+    Prepared out = {.pixels = tensor_take(a, DTYPE_F32, DIMS(n, 3, h, w))};
+    memset(out.pixels.data, 0, tensor_bytes(out.pixels));
+    if (tensor_given(list[0].mask)) {
+        out.mask = tensor_take(a, DTYPE_U8, DIMS(n, h, w));
+        memset(out.mask.data, 0, tensor_bytes(out.mask));
+    }
+    size_t at = 0, plane = (size_t)h * (size_t)w;
+    for (size_t i = 0; i < count; i++) {
+        long k = list[i].pixels.shape[0];
+        corners((char *)(f32(out.pixels) + at * 3 * plane), (int)h, (int)w, &list[i].pixels, sizeof(float), 3 * k);
+        if (tensor_given(out.mask)) corners((char *)out.mask.data + at * plane, (int)h, (int)w, &list[i].mask, 1, k);
+        at += (size_t)k;
+    }
+    return out;
 }

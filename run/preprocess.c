@@ -9,38 +9,104 @@
 #include "io/safetensors.h"
 #include "model/preprocess.h"
 
-int run_preprocess(int argc, char **argv) {
-    const char *out = NULL;
-    PictureOptions pictures = {0};
-    Option options[] = {{"out", OPT_TEXT, &out, "F.safetensors", NULL}, PICTURE_OPTIONS(pictures)};
-    TextList rest;
-    options_parse("retina preprocess DIR IMAGE… --out F.safetensors", "Writes pixel_values [N, 3, height, width] of the pictures.", options,
-                  sizeof options / sizeof *options, argc, argv, &rest);
-    if (rest.count < 2 || !out) die_usage("preprocess: a model directory, pictures and --out are wanted");
-    Arena *a = arena_new("pictures");
-    Preprocess p = preprocess_read(a, rest.items[0]);
-    Gathering list = pictures_gather(a, rest.items + 1, rest.count - 1);
-    ImageOptions o = picture_options(&pictures);
+typedef struct {
+    Arena *arena;
+    Preprocess preprocess;
+    Gathering list;
+    ImageOptions options;
+    const char *out;
+} Job;
+
+static Prepared prepare(const Job *j, Arena *a, size_t i) {
+    Image image = gathered_read(a, &j->list.items[i], &j->options);
+    if (image.damage) note("%s: %s", image.path, image.damage);
+    return preprocess_prepare(a, &j->preprocess, picture_from(&image));
+}
+
+static TensorsWriter *create(const Job *j, const TensorPlan *plan, size_t count) {
+    return tensors_create(j->arena, j->out, plan, count, (const char *const[]){"processor", j->preprocess.type, NULL});
+}
+
+// Pictures of one size go straight into the file, however many there are.
+static void stream(const Job *j) {
     TensorsWriter *w = NULL;
     Tensor first = NO_TENSOR;
-    for (size_t i = 0; i < list.count; i++) {
-        Mark mark = arena_mark(a);
-        Image image = gathered_read(a, &list.items[i], &o);
-        if (image.damage) note("%s: %s", list.items[i].path, image.damage);
-        Tensor x = preprocess_picture(a, &p, picture_from(&image));
+    Mark mark = {0};
+    for (size_t i = 0; i < j->list.count; i++) {
+        Tensor x = prepare(j, j->arena, i).pixels;
         if (!w) {
             first = x;
-            TensorPlan plan = {.name = "pixel_values", .dtype = DTYPE_F32, .ndim = 4, .shape = {(int64_t)list.count, 3, x.shape[1], x.shape[2]}};
-            w = tensors_create(a, out, &plan, 1, (const char *const[]){"processor", p.type, NULL});
-            mark = arena_mark(a);
+            w = create(j, &(TensorPlan){.name = "pixel_values", .dtype = DTYPE_F32, .ndim = 4, .shape = {(int64_t)j->list.count, 3, x.shape[2], x.shape[3]}}, 1);
+            mark = arena_mark(j->arena);
         }
-        char here[128], there[128];
-        need(tensor_same_shape(x, first), "%s: becomes %s, the first picture %s; give pictures of one size, or one at a time", list.items[i].path,
-             tensor_shape_text(x, here), tensor_shape_text(first, there));
+        need(tensor_same_shape(x, first), "%s: becomes %ld x %ld pixels, the first picture %ld x %ld; give pictures of one size, or one at a time",
+             j->list.items[i].path, x.shape[3], x.shape[2], first.shape[3], first.shape[2]);
         tensors_put(w, "pixel_values", x.data, tensor_bytes(x));
-        arena_release(a, mark);
+        arena_release(j->arena, mark);
     }
     tensors_finish(w);
+}
+
+// The reference's masks and grids are 64-bit.
+static void put_wide(TensorsWriter *w, const char *name, Tensor t) {
+    int64_t part[1024];
+    size_t n = tensor_count(t);
+    for (size_t i = 0; i < n;) {
+        size_t k = 0;
+        for (; k < 1024 && i < n; k++, i++) part[k] = t.dtype == DTYPE_U8 ? ((uint8_t *)t.data)[i] : i32(t)[i];
+        tensors_put(w, name, part, k * sizeof *part);
+    }
+}
+
+// Pictures of any size: all of them are prepared before the shapes are known. Idefics2's processor takes a list for one sample.
+static void together(const Job *j) {
+    Arena *a = j->arena;
+    Prepared *each = take(a, Prepared, j->list.count);
+    for (size_t i = 0; i < j->list.count; i++) each[i] = prepare(j, a, i);
+    Prepared all = preprocess_join(a, &j->preprocess, each, j->list.count);
+    const long *s = all.pixels.shape;
+    TensorPlan plans[2] = {{.name = "pixel_values", .dtype = DTYPE_F32}};
+    size_t count = 1;
+    if (j->preprocess.kind == PREPROCESS_PATCHES) {
+        plans[0].ndim = 2, plans[0].shape[0] = s[0], plans[0].shape[1] = s[1];
+        plans[count++] = (TensorPlan){.name = "image_grid_thw", .dtype = DTYPE_I64, .ndim = 2, .shape = {all.grid.shape[0], 3}};
+    } else {
+        bool sample = j->preprocess.kind == PREPROCESS_PIECES;
+        plans[0].ndim = 4 + sample;
+        plans[0].shape[0] = 1;
+        for (int d = 0; d < 4; d++) plans[0].shape[d + sample] = s[d];
+        if (tensor_given(all.mask))
+            plans[count++] = (TensorPlan){.name = "pixel_attention_mask", .dtype = DTYPE_I64, .ndim = 4, .shape = {1, s[0], s[2], s[3]}};
+    }
+    TensorsWriter *w = create(j, plans, count);
+    tensors_put(w, "pixel_values", all.pixels.data, tensor_bytes(all.pixels));
+    if (tensor_given(all.grid)) put_wide(w, "image_grid_thw", all.grid);
+    if (tensor_given(all.mask)) put_wide(w, "pixel_attention_mask", all.mask);
+    tensors_finish(w);
+}
+
+int run_preprocess(int argc, char **argv) {
+    const char *out = NULL, *model = NULL;
+    PictureOptions pictures = {0};
+    bool square = false;
+    Option options[] = {{"out", OPT_TEXT, &out, "F.safetensors", NULL},
+                        {"model", OPT_TEXT, &model, "the directory, if it is not the first argument", NULL},
+                        {"square", OPT_FLAG, &square, "first into the middle of a square of the mean colour, as LLaVA's own code does (image_aspect_ratio pad)", NULL},
+                        PICTURE_OPTIONS(pictures)};
+    TextList rest;
+    options_parse("retina preprocess DIR IMAGE… --out F.safetensors",
+                  "Writes what the directory's image processor makes of the pictures: pixel_values, and image_grid_thw or pixel_attention_mask.", options,
+                  sizeof options / sizeof *options, argc, argv, &rest);
+    size_t skip = model ? 0 : 1;
+    if (rest.count <= skip || !out) die_usage("preprocess: a model directory, pictures and --out are wanted");
+    Arena *a = arena_new("pictures");
+    Job j = {.arena = a, .out = out, .options = picture_options(&pictures), .preprocess = preprocess_read(a, model ? model : rest.items[0])};
+    if (square) j.preprocess.square = true;
+    need(!square || j.preprocess.kind == PREPROCESS_WHOLE, "--square: %s takes pictures of any shape", j.preprocess.type);
+    j.list = pictures_gather(a, rest.items + skip, rest.count - skip);
+    bool any_size = j.preprocess.kind == PREPROCESS_PIECES || j.preprocess.kind == PREPROCESS_PATCHES || (j.preprocess.pad && !j.preprocess.pad_height);
+    if (any_size) together(&j);
+    else stream(&j);
     arena_free(a);
     return 0;
 }
