@@ -28,6 +28,26 @@ void cache_copy(Cache *c, int to, int from) {
         memcpy(text_at(c, c->k[l], to), text_at(c, c->k[l], from), bytes);
         memcpy(text_at(c, c->v[l], to), text_at(c, c->v[l], from), bytes);
     }
+    for (int l = 0; l < c->seen_layers; l++) {
+        size_t n = (size_t)c->seen_k[l].shape[1] * (size_t)c->seen_k[l].shape[2];
+        memcpy(f32(c->seen_k[l]) + (size_t)to * n, f32(c->seen_k[l]) + (size_t)from * n, n * sizeof(float));
+        memcpy(f32(c->seen_v[l]) + (size_t)to * n, f32(c->seen_v[l]) + (size_t)from * n, n * sizeof(float));
+    }
+}
+
+void cache_looks(Cache *c, Arena *a, int layers, int seen) {
+    c->seen_layers = layers;
+    c->seen_k = take(a, Tensor, (size_t)layers);
+    c->seen_v = take(a, Tensor, (size_t)layers);
+    long width = c->k[0].shape[2];
+    for (int l = 0; l < layers; l++) {
+        c->seen_k[l] = tensor_take(a, DTYPE_F32, DIMS(c->B, seen, width));
+        c->seen_v[l] = tensor_take(a, DTYPE_F32, DIMS(c->B, seen, width));
+    }
+}
+
+Tensor cache_seen(const Cache *c, Tensor all) {
+    return tensor_of(f32(all) + (size_t)c->first * (size_t)(all.shape[1] * all.shape[2]), DTYPE_F32, DIMS(c->count, all.shape[1], all.shape[2]));
 }
 
 void cache_gather(Cache *c, Arena *scratch, const int *from) {

@@ -10,11 +10,18 @@ typedef struct Cache {
     int32_t *lengths;   // (B): tokens that are in
     Tensor *k, *v;      // per layer (B, capacity, G*D)
     int first, count;   // the texts that the next call is about
+    // What each text looks at besides itself (a picture), where a decoder has cross-attention: per layer (B, seen, G*D); else absent.
+    int seen_layers;
+    Tensor *seen_k, *seen_v;
 } Cache;
 
 Cache *cache_new(Arena *a, int B, int capacity, int L, int width); // width = G*D
 Tensor cache_rows(const Cache *c, Tensor all);                     // the rows of the current texts, as a view
-void cache_copy(Cache *c, int to, int from);                       // text `from` with all its tokens
-void cache_gather(Cache *c, Arena *scratch, const int *from);      // text i becomes the old text from[i], for beams
+void cache_copy(Cache *c, int to, int from);                       // text `from` with all its tokens, and what it looks at
+// Text i becomes the old text from[i], for beams: texts that look at the same picture, so what they look at stays.
+void cache_gather(Cache *c, Arena *scratch, const int *from);
+
+void cache_looks(Cache *c, Arena *a, int layers, int seen); // room for what texts look at
+Tensor cache_seen(const Cache *c, Tensor all);              // its rows of the current texts, as a view
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "bert.h"
 #include "clip.h"
+#include "coca.h"
 #include "device.h"
 #include "dino.h"
 #include "llama.h"
@@ -15,7 +16,7 @@ const Family *const *model_families(size_t *count) {
     static const Family *const list[] = {&clip_family,        &clip_vision_projection_family, &clip_text_projection_family,
                                          &clip_vision_family, &clip_text_family,              &llama_family, &llava_family, &bert_family,
                                          &siglip_family,      &siglip_vision_family,          &siglip_text_family,
-                                         &dinov2_family,      &dinov3_family};
+                                         &dinov2_family,      &dinov3_family,      &coca_family};
     *count = sizeof list / sizeof *list;
     return list;
 }
@@ -26,6 +27,7 @@ const Json *config_text(const Json *config) {
 }
 
 static const Family *family_of(const Json *config, const char *dir) {
+    if (!config || json_get(config, "multimodal_cfg")) return &coca_family; // OpenCLIP's files name no type
     const char *type = json_text_or(config, "model_type", NULL);
     need(type, "%s/config.json: \"model_type\" is missing: this is no model directory of transformers", dir);
     const Json *classes = json_get(config, "architectures");
@@ -55,13 +57,37 @@ Model *model_build(Arena *a, const char *dir, const Json *config, Weights *weigh
     return m;
 }
 
+// OpenCLIP's configuration: {"model_cfg": …, "preprocess_cfg": …}, or the inner object alone.
+static const Json *open_clip_config(Arena *a, const char *path) {
+    const Json *whole = json_read(a, path), *model = json_get(whole, "model_cfg");
+    if (!model) model = whole;
+    need(model->kind == JSON_OBJECT, "%s: holds no model configuration", path);
+    need(json_get(model, "multimodal_cfg"), "%s: has no multimodal_cfg; of OpenCLIP's models CoCa can be run", path);
+    return model;
+}
+
+// Some CoCa weights lie there without any configuration: those are told by a tensor that only CoCa has.
+static bool bare_coca(Arena *a, const char *dir) {
+    if (!tensors_there(a, dir)) return false;
+    Mark mark = arena_mark(a);
+    Tensors *t = tensors_open(a, dir);
+    bool found = tensors_find(t, "text_decoder.text_projection") || tensors_find(t, "module.text_decoder.text_projection");
+    tensors_close(t);
+    arena_release(a, mark);
+    return found;
+}
+
 Model *model_open(Arena *a, const char *dir, bool dry) {
     need(folder_exists(dir), "%s: there is no such model directory", dir);
-    char *path = path_join(a, dir, "config.json");
-    need(file_exists(path), "%s: has no config.json: this is no model directory", dir);
-    const Json *config = json_read(a, path);
-    need(config->kind == JSON_OBJECT, "%s: is no JSON object", path);
-    return model_build(a, dir, config, dry ? weights_dry(a) : NULL);
+    char *path = path_join(a, dir, "config.json"), *open_clip = path_join(a, dir, "open_clip_config.json");
+    if (file_exists(path)) {
+        const Json *config = json_read(a, path);
+        need(config->kind == JSON_OBJECT, "%s: is no JSON object", path);
+        if (json_get(config, "model_type") || !file_exists(open_clip)) return model_build(a, dir, config, dry ? weights_dry(a) : NULL);
+    }
+    if (file_exists(open_clip)) return model_build(a, dir, open_clip_config(a, open_clip), dry ? weights_dry(a) : NULL);
+    need(bare_coca(a, dir), "%s: has no config.json: this is no model directory", dir);
+    return model_build(a, dir, NULL, NULL); // the shapes are read from the weights, dry or not
 }
 
 Taps *model_taps(Arena *a, const Model *m, const Inputs *in) {

@@ -192,6 +192,18 @@ bool weights_has(const Weights *w, bool if_dry, const char *format, ...) {
     return names_find(w->given ? &w->given_names : &w->names, name) != NULL;
 }
 
+Tensor weights_peek(const Weights *w, const char *name) {
+    if (w->given) {
+        const Weight *given = names_find(&w->given_names, name);
+        return given ? given->tensor : NO_TENSOR;
+    }
+    const Stored *found = w->dry ? NULL : names_find(&w->names, name);
+    if (!found || found->entry->ndim < 1 || found->entry->ndim > DIMS_MAX) return NO_TENSOR;
+    long dims[DIMS_MAX];
+    for (int i = 0; i < found->entry->ndim; i++) dims[i] = (long)found->entry->shape[i];
+    return tensor_of(NULL, found->entry->dtype, found->entry->ndim, dims);
+}
+
 // models.md 1, item 6: leftovers that no family reads.
 static bool is_ignored(const Weights *w, const char *name) {
     static const char *const all[] = {"*position_ids", "*rotary_emb.inv_freq", "*.attn.masked_bias", "*.attn.bias", "*embeddings.mask_token", "mtp.*"};

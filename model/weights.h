@@ -34,6 +34,8 @@ Weights *weights_memory(Arena *a, const Weight *list, size_t count); // tensors 
 Tensor weights_take(Weights *w, int ndim, const long *shape, const char *format, ...) PRINTF_LIKE(4, 5);
 // Whether the file holds it; a dry run answers `if_dry`.
 bool weights_has(const Weights *w, bool if_dry, const char *format, ...) PRINTF_LIKE(3, 4);
+// The stored tensor of this name, not counted as taken; NO_TENSOR when it is not there, or in a dry run.
+Tensor weights_peek(const Weights *w, const char *name);
 // Dies with one line that names the first three tensors that are missing, misshapen or left over.
 void weights_finish(Weights *w);
 

@@ -37,7 +37,7 @@ static void print_human(Arena *a, const Model *m) {
     uint64_t bytes;
     const char *types = stored(a, m->dir, &bytes);
     char t[32];
-    printf("family        %s (%s)\n", m->family->name, json_text(m->config, "model_type"));
+    printf("family        %s (%s)\n", m->family->name, json_text_or(m->config, "model_type", "OpenCLIP"));
     printf("parameters    %llu\n", (unsigned long long)weights_parameters(m->weights));
     printf("weights       %s, %s MB\n", types, real_text((double)(bytes / 10000) / 100, t));
     if (m->vocabulary) printf("text          vocabulary %d, context %d tokens\n", m->vocabulary, m->context);
@@ -62,10 +62,10 @@ static void print_human(Arena *a, const Model *m) {
             printf("pictures      no preprocessor_config.json\n");
         }
     }
-    if (m->family->generates) printf("chat          %s\n", chat_family_name(chat_load(a, m->dir).family));
+    if (m->family->generates && m->config && json_get(m->config, "model_type")) printf("chat          %s\n", chat_family_name(chat_load(a, m->dir).family));
     Inputs in = m->family->example(a, m, 0, 0, 0);
     printf("scratch       %s MB for one forward of one input\n", real_text((double)(model_scratch(a, m, &in) / 10000) / 100, t));
-    printf("studies       %s\n", m->image_token >= 0 ? "connectors, verbalize" : strcmp(m->family->name, "clip") == 0 ? "ex2 (scorer), verbalize, connectors (reference)" : "");
+    printf("studies       %s\n", m->image_token >= 0 ? "connectors, verbalize" : strcmp(m->family->name, "coca") == 0 ? "verbalize" : strcmp(m->family->name, "clip") == 0 ? "ex2 (scorer), verbalize, connectors (reference)" : "");
 }
 
 int run_info(int argc, char **argv) {
