@@ -28,7 +28,9 @@ static Picture resized(Arena *a, const Preprocess *p, Picture x) {
     if (!p->resize) return x;
     int w, h;
     preprocess_resized(p, x, &w, &h);
-    return (Picture){.rgb = resize_rgb8(a, x.rgb, x.width, x.height, w, h, p->filter), .width = w, .height = h, .path = x.path};
+    bool empty = x.width == 0 || x.height == 0; // a quarter of a line
+    const uint8_t *rgb = empty ? take_zero(a, uint8_t, bytes_of(w, h)) : resize_rgb8(a, x.rgb, x.width, x.height, w, h, p->filter);
+    return (Picture){.rgb = rgb, .width = w, .height = h, .path = x.path};
 }
 
 // Where the crop begins in a direction of n pixels; negative where the picture is too small.
@@ -138,12 +140,12 @@ static Prepared floats(Arena *a, const Preprocess *p, Picture x) {
 
 static Picture part(Arena *a, Picture x, int left, int top, int right, int bottom) {
     int w = right - left, h = bottom - top;
-    need(w > 0 && h > 0, "%s: %d x %d pixels cannot be split into quarters; switch do_image_splitting off", x.path, x.width, x.height);
     uint8_t *rgb = take(a, uint8_t, bytes_of(w, h));
     for (int y = 0; y < h; y++) memcpy(rgb + (size_t)y * w * 3, x.rgb + ((size_t)(y + top) * x.width + left) * 3, (size_t)w * 3);
     return (Picture){.rgb = rgb, .width = w, .height = h, .path = x.path};
 }
 
+// Of a line, two quarters are empty; the reference resizes them to black ones, unless it divides by their height.
 static Prepared pieces(Arena *a, const Preprocess *p, Picture x) {
     Picture piece[5] = {x};
     int n = 1, h = 0, w = 0, middle_x = x.width / 2, middle_y = x.height / 2;
@@ -205,12 +207,15 @@ static Prepared patches(Arena *a, const Preprocess *p, Picture x) {
 Prepared preprocess_prepare(Arena *a, const Preprocess *p, Picture x) {
     if (!x.path) x.path = "a picture";
     need(x.width > 0 && x.height > 0, "%s: has no pixels", x.path);
+    Prepared out;
     switch (p->kind) {
-    case PREPROCESS_FLOAT: return floats(a, p, x);
-    case PREPROCESS_PIECES: return pieces(a, p, x);
-    case PREPROCESS_PATCHES: return patches(a, p, x);
-    default: return whole(a, p, x);
+    case PREPROCESS_FLOAT: out = floats(a, p, x); break;
+    case PREPROCESS_PIECES: out = pieces(a, p, x); break;
+    case PREPROCESS_PATCHES: out = patches(a, p, x); break;
+    default: out = whole(a, p, x);
     }
+    out.path = x.path;
+    return out;
 }
 
 Tensor preprocess_picture(Arena *a, const Preprocess *p, Picture x) {
@@ -248,8 +253,8 @@ Prepared preprocess_join(Arena *a, const Preprocess *p, const Prepared *list, si
     for (size_t i = 0; i < count; i++) {
         const long *s = list[i].pixels.shape;
         need(p->pad || (s[2] == list[0].pixels.shape[2] && s[3] == list[0].pixels.shape[3]),
-             "picture %zu becomes %ld x %ld pixels, the first %ld x %ld; give pictures of one size, or one at a time", i + 1, s[3], s[2], list[0].pixels.shape[3],
-             list[0].pixels.shape[2]);
+             "%s: becomes %ld x %ld pixels, the first picture %ld x %ld; give pictures of one size, or one at a time", list[i].path, s[3], s[2],
+             list[0].pixels.shape[3], list[0].pixels.shape[2]);
         n += s[0];
         if (s[2] > h) h = s[2];
         if (s[3] > w) w = s[3];

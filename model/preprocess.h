@@ -81,6 +81,7 @@ typedef struct {
                    // PATCHES: (patches, 3 * frames * patch * patch)
     Tensor mask;   // pixel_attention_mask (pieces, height, width) u8: 1 on the picture, 0 beside it; or NO_TENSOR
     Tensor grid;   // image_grid_thw (pictures, 3) i32: frames (1), rows and columns of patches; or NO_TENSOR
+    const char *path; // of the picture, for messages
 } Prepared;
 
 Prepared preprocess_prepare(Arena *a, const Preprocess *p, Picture picture);

@@ -1,8 +1,8 @@
 // preprocess_config.c: see preprocess.h. What the files say, in the words of transformers 4 and 5 and of OpenCLIP.
 //
-// A key that is missing or null takes the default of its processor's class (transformers 5.24). Names end in
-// ImageProcessor or FeatureExtractor, with Fast or Pil behind it: the part before is the class. Departs from the
-// reference: "Fast" processors are computed as their Pillow twins.
+// A key that is missing takes the default of its processor's class (transformers 5.24); null does not: a step is off
+// then, a setting is missing. Names end in ImageProcessor or FeatureExtractor, with Fast or Pil behind it: the part
+// before is the class. Departs from the reference: "Fast" processors are computed as their Pillow twins.
 #include <math.h>
 #include <string.h>
 
@@ -68,6 +68,13 @@ static Source source_of(Arena *a, const char *dir) {
 bool preprocess_there(Arena *a, const char *dir) { return source_of(a, dir).config != NULL; }
 
 // ---- values
+
+static bool flag(const Json *j, const char *key, bool otherwise) { return json_find(j, key, strlen(key)) ? json_bool_or(j, key, false) : otherwise; }
+
+static void not_null(const Json *j, const char *key, const char *step, const char *path) {
+    const Json *v = json_find(j, key, strlen(key));
+    need(!v || v->kind != JSON_NULL, "%s: \"%s\" is null, and %s is on", path, key, step);
+}
 
 // A number of pixels or of patches: whole, above zero, and nothing that a picture could not have.
 static int64_t whole(const Json *v, const char *key, const char *path) {
@@ -147,6 +154,8 @@ static void area_read(Preprocess *p, const Json *j, const char *path) {
     if (json_get(j, "min_pixels")) p->least = whole(json_get(j, "min_pixels"), "min_pixels", path);
     if (json_get(j, "max_pixels")) p->most = whole(json_get(j, "max_pixels"), "max_pixels", path);
     need(p->least > 0 && p->most > 0, "%s: \"size\": shortest_edge and longest_edge, both numbers of pixels, are wanted", path);
+    static const char *const sides[] = {"patch_size", "merge_size", "temporal_patch_size"};
+    for (int i = 0; i < 3; i++) not_null(j, sides[i], "cutting into patches", path);
     p->patch = json_get(j, "patch_size") ? side(json_get(j, "patch_size"), "patch_size", path) : 14;
     p->merge = json_get(j, "merge_size") ? side(json_get(j, "merge_size"), "merge_size", path) : 2;
     p->frames = json_get(j, "temporal_patch_size") ? side(json_get(j, "temporal_patch_size"), "temporal_patch_size", path) : 2;
@@ -182,11 +191,12 @@ static const Class *class_from_model(Arena *a, const char *dir) {
 }
 
 static void crop_read(Preprocess *p, const Json *j, const Class *c, const char *path) {
-    p->crop = json_bool_or(j, "do_center_crop", c->crops);
+    p->crop = flag(j, "do_center_crop", c->crops);
     p->crop_rule = c->kind == PREPROCESS_FLOAT ? CROP_TORCHVISION : CROP_PILLOW;
     p->crop_height = p->crop_width = c->crop;
     if (!p->crop) return;
     const Json *v = json_get(j, "crop_size");
+    not_null(j, "crop_size", "do_center_crop", path);
     need(v || c->crop, "%s: do_center_crop without a crop_size", path);
     if (v) height_and_width(&p->crop_height, &p->crop_width, v, "crop_size", path);
 }
@@ -194,16 +204,20 @@ static void crop_read(Preprocess *p, const Json *j, const Class *c, const char *
 static Preprocess from_class(const Json *j, const Class *c, const char *type, const char *path) {
     Preprocess p = {.type = type, .kind = c->kind, .rule = c->rule, .least = c->least, .most = c->most};
     p.height = p.width = (int)c->least;
-    p.resize = json_bool_or(j, "do_resize", true);
-    p.rescale = json_bool_or(j, "do_rescale", true);
-    p.normalise = json_bool_or(j, "do_normalize", true);
+    p.resize = flag(j, "do_resize", true);
+    p.rescale = flag(j, "do_rescale", true);
+    p.normalise = flag(j, "do_normalize", true);
+    if (p.resize && c->kind != PREPROCESS_PATCHES) not_null(j, "size", "do_resize", path);
     if (c->kind == PREPROCESS_PATCHES) area_read(&p, j, path);
     else if (json_get(j, "size")) size_read(&p, json_get(j, "size"), c, path);
     if (c->kind == PREPROCESS_WHOLE || c->kind == PREPROCESS_FLOAT) crop_read(&p, j, c, path);
+    if (p.resize) not_null(j, "resample", "do_resize", path);
     int64_t filter = json_int_or(j, "resample", c->filter);
     need(filter >= 0 && filter <= 5, "%s: \"resample\" is %lld; 0 to 5 are known", path, (long long)filter);
     p.filter = (ResizeFilter)filter;
+    if (p.rescale) not_null(j, "rescale_factor", "do_rescale", path);
     p.factor = json_real_or(j, "rescale_factor", 1.0 / 255);
+    if (p.normalise) not_null(j, "image_mean", "do_normalize", path), not_null(j, "image_std", "do_normalize", path);
     three(p.mean, json_get(j, "image_mean"), "image_mean", c->mean, path);
     three(p.std, json_get(j, "image_std"), "image_std", c->std, path);
     return p;
@@ -211,16 +225,17 @@ static Preprocess from_class(const Json *j, const Class *c, const char *type, co
 
 // What single classes have beyond the others.
 static void extras_read(Preprocess *p, const Json *j, const Class *c, const char *path) {
-    bool pad = json_bool_or(j, "do_pad", c->kind == PREPROCESS_PIECES);
+    bool pad = flag(j, "do_pad", c->kind == PREPROCESS_PIECES);
     if (strcmp(c->name, "Llava") == 0) p->square = pad;
     else if (strcmp(c->name, "EfficientNet") != 0) p->pad = pad && c->kind != PREPROCESS_FLOAT && c->kind != PREPROCESS_PATCHES;
     const Json *size = json_get(j, "pad_size");
     if (p->pad && size && c->kind == PREPROCESS_WHOLE) height_and_width(&p->pad_height, &p->pad_width, size, "pad_size", path);
-    if (c->kind == PREPROCESS_PIECES) p->split = json_bool_or(j, "do_image_splitting", false);
-    if (strcmp(c->name, "CLIP") == 0 && json_bool_or(j, "use_square_size", false)) p->rule = SIZE_EXACT, p->height = p->width = 224; // Kosmos-2
+    if (c->kind == PREPROCESS_PIECES) p->split = flag(j, "do_image_splitting", false);
+    if (strcmp(c->name, "CLIP") == 0 && flag(j, "use_square_size", false)) p->rule = SIZE_EXACT, p->height = p->width = 224; // Kosmos-2
     if (strcmp(c->name, "EfficientNet") == 0) {
-        p->offset = json_bool_or(j, "rescale_offset", false);
-        p->divide_again = json_bool_or(j, "include_top", true);
+        p->offset = flag(j, "rescale_offset", false);
+        p->divide_again = flag(j, "include_top", true);
+        if (p->divide_again) not_null(j, "image_std", "include_top", path);
     }
     if (c->kind != PREPROCESS_FLOAT) return;
     p->rescale_rule = RESCALE_FLOAT;

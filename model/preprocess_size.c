@@ -35,7 +35,8 @@ static Size open_clip(const Preprocess *p, Size in) {
 }
 
 // So small pictures are stretched: their proportions change.
-static Size clamped(const Preprocess *p, Size in) {
+static Size clamped(const Preprocess *p, Size in, const char *path) {
+    need(in.height > 0, "%s: a picture of one row cannot be split into quarters; switch do_image_splitting off", path);
     double aspect = in.width / in.height, least = (double)p->least, most = (double)p->most;
     if (in.width >= in.height && in.width > most) in = (Size){most, floor(most / aspect)};
     else if (in.height > in.width && in.height > most) in = (Size){floor(most * aspect), most};
@@ -65,7 +66,7 @@ static Size resized(const Preprocess *p, Size in, const char *path) {
     case SIZE_WITHIN: return within(p, in);
     case SIZE_FIT:
     case SIZE_COVER: return open_clip(p, in);
-    case SIZE_CLAMPED: return clamped(p, in);
+    case SIZE_CLAMPED: return clamped(p, in, path);
     case SIZE_AREA: return area(p, in, path);
     default: return (Size){p->width, p->height};
     }

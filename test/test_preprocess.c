@@ -173,8 +173,9 @@ static void test_refused(void) {
     check_dies("Qwen refuses lines", "line.png: a picture of 1 x 300") { preprocess_prepare(a, &qwen, line); }
     Preprocess clip = {.resize = true, .rule = SIZE_SHORT, .least = 60000, .type = "CLIP"};
     check_dies("beyond all pixels", "line.png: 1 x 300 pixels would become 60000 x 18000000") { preprocess_prepare(a, &clip, line); }
-    Preprocess split = {.kind = PREPROCESS_PIECES, .split = true, .type = "Idefics2"};
-    check_dies("a line has no quarters", "line.png") { preprocess_prepare(a, &split, line); }
+    Preprocess split = {.kind = PREPROCESS_PIECES, .split = true, .resize = true, .rule = SIZE_CLAMPED, .least = 3, .most = 9, .pad = true, .type = "Idefics2"};
+    Picture row = {.rgb = rgb, .width = 300, .height = 1, .path = "row.png"};
+    check_dies("a row has no quarters", "row.png: a picture of one row") { preprocess_prepare(a, &split, row); }
     arena_free(a);
 }
 

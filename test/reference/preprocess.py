@@ -86,7 +86,7 @@ CONFIGS = {
     "dinov3": (like("DINOv3ViTImageProcessorFast", size={"height": 20, "width": 28}, resample=2, do_convert_rgb=None, **IMAGENET), FEW + ["dot"]),
     "dinov3-crop": (like("DINOv3ViTImageProcessor", size={"shortest_edge": 19}, resample=3, do_center_crop=True, crop_size={"height": 24, "width": 18}, **IMAGENET), FEW),
     "idefics2": (like("Idefics2ImageProcessor", size={"longest_edge": 48, "shortest_edge": 19}, resample=2, do_pad=True, do_image_splitting=False), FEW + ["line"] + BATCH),
-    "idefics2-split": (like("Idefics2ImageProcessor", size={"longest_edge": 30, "shortest_edge": 11}, resample=2, do_pad=True, do_image_splitting=True), FEW + BATCH),
+    "idefics2-split": (like("Idefics2ImageProcessor", size={"longest_edge": 30, "shortest_edge": 11}, resample=2, do_pad=True, do_image_splitting=True), FEW + ["line"] + BATCH),
     "idefics2-exact": (like("Idefics2ImageProcessor", size={"height": 12, "width": 17}, resample=3, do_pad=False), FEW),
     "qwen2-vl": (like("Qwen2VLImageProcessor", **QWEN, min_pixels=200, max_pixels=900), FEW + ["square"] + BATCH),
     "qwen2-vl-both": (like("Qwen2VLImageProcessor", **QWEN, min_pixels=300, max_pixels=700, size={"min_pixels": 100, "max_pixels": 5000}), FEW),
