@@ -20,14 +20,14 @@ typedef struct {
     size_t room;
 } Reading;
 
-static Part *part_new(Reading *r) {
+static AnswerPart *part_new(Reading *r) {
     if (r->answer.count == r->room) {
         size_t room = r->room ? r->room * 2 : 16;
         r->answer.parts = arena_grow(r->arena, r->answer.parts, r->answer.count, room, sizeof *r->answer.parts);
         r->room = room;
     }
-    Part *p = &r->answer.parts[r->answer.count++];
-    *p = (Part){.phrase = "", .labels = {"", "", ""}};
+    AnswerPart *p = &r->answer.parts[r->answer.count++];
+    *p = (AnswerPart){.phrase = "", .labels = {"", "", ""}};
     return p;
 }
 
@@ -106,7 +106,7 @@ static const char *quoted(Reading *r, bool strict) {
 
 // ---- strict
 
-static bool value(Reading *r, int depth, Part *list, bool *is_list);
+static bool value(Reading *r, int depth, AnswerPart *list, bool *is_list);
 
 static bool word(Reading *r, const char *w) {
     size_t n = strlen(w);
@@ -137,7 +137,7 @@ static bool number(Reading *r) {
 }
 
 // list: the part that the items become labels of; NULL: nobody's.
-static bool array(Reading *r, int depth, Part *list) {
+static bool array(Reading *r, int depth, AnswerPart *list) {
     r->at++;
     pass_space(r);
     if (pass(r, ']')) return true;
@@ -162,7 +162,7 @@ static bool object(Reading *r, int depth) {
     pass_space(r);
     if (pass(r, '}')) return true;
     for (;;) {
-        Part p = {.labels = {"", "", ""}};
+        AnswerPart p = {.labels = {"", "", ""}};
         bool is_list = false;
         pass_space(r);
         p.phrase = quoted(r, true);
@@ -179,7 +179,7 @@ static bool object(Reading *r, int depth) {
     }
 }
 
-static bool value(Reading *r, int depth, Part *list, bool *is_list) {
+static bool value(Reading *r, int depth, AnswerPart *list, bool *is_list) {
     if (depth > DEPTH_MOST) return false;
     switch (peek(r)) {
     case '{': return object(r, depth);
@@ -210,7 +210,7 @@ Answer answer_strict(Arena *a, const char *text, size_t length) {
 // ---- tolerant
 
 static bool labelled(Reading *r) {
-    Part p = {.labels = {"", "", ""}};
+    AnswerPart p = {.labels = {"", "", ""}};
     p.phrase = quoted(r, false);
     if (!p.phrase) return false;
     pass_space(r);
@@ -261,7 +261,7 @@ static void put_quoted(Markup *m, const char *text) {
     markup_put(m, "\"");
 }
 
-const char *answer_text(Arena *a, const Part *parts, size_t count) {
+const char *answer_text(Arena *a, const AnswerPart *parts, size_t count) {
     Markup *m = markup_new(a);
     markup_put(m, "{");
     for (size_t i = 0; i < count; i++) {

@@ -17,10 +17,10 @@ typedef struct {
     const char *phrase;    // the part of the caption, decoded
     const char *labels[3]; // "" where none was given; "" too where it was no text
     int label_count;       // as many as were given
-} Part;
+} AnswerPart;
 
 typedef struct {
-    Part *parts;
+    AnswerPart *parts;
     size_t count;
     bool sound;     // strict: it was JSON. Tolerant: something was found
     size_t ignored; // strict: values that are not lists, and empty lists
@@ -33,7 +33,7 @@ Answer answer_strict(Arena *a, const char *text, size_t length);
 Answer answer_tolerant(Arena *a, const char *text, size_t length);
 
 // The answer as a labeller without a language model writes it, in the original's layout: {"part": ["label","",""], …}
-const char *answer_text(Arena *a, const Part *parts, size_t count);
+const char *answer_text(Arena *a, const AnswerPart *parts, size_t count);
 
 // ---- classes
 

@@ -143,7 +143,7 @@ Answer lexicon_answer(const Lexicon *l, Arena *a, const char *caption) {
         start[words] = i, end[words++] = j;
         i = j + 1;
     }
-    Answer answer = {.parts = take(a, Part, words + 1), .sound = true};
+    Answer answer = {.parts = take(a, AnswerPart, words + 1), .sound = true};
     for (size_t w = 0; w < words;) {
         size_t n = words - w < LEXICON_WORDS ? words - w : LEXICON_WORDS;
         const Phrase *p = NULL;
@@ -154,7 +154,7 @@ Answer lexicon_answer(const Lexicon *l, Arena *a, const char *caption) {
             bool last = p || (n == 1 && !passed_over(text + start[w]));
             if (last) {
                 const char *phrase = arena_text(a, text + start[w], end[w + n - 1] - start[w]);
-                answer.parts[answer.count++] = (Part){.phrase = phrase, .labels = {p ? classes_label_for(l->classes, p->k) : "UNKNOWN", "", ""}, .label_count = 3};
+                answer.parts[answer.count++] = (AnswerPart){.phrase = phrase, .labels = {p ? classes_label_for(l->classes, p->k) : "UNKNOWN", "", ""}, .label_count = 3};
             }
             text[end[w + n - 1]] = kept;
             if (last || n == 1) break;

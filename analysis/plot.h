@@ -77,6 +77,17 @@ typedef struct {
 } Heat;
 const char *plot_heat(Arena *a, Heat heat, PlotUse use);
 
+// Areas on top of each other, the first at the bottom, each from the sum of those below it; shares in percent. Names stand to
+// the right in the order of the areas, from the top. Colours are matplotlib's tab20 at equal steps, as the study of captions
+// of layers has them.
+typedef struct {
+    const char *title, *description, *x_label, *y_label;
+    const char *const *names; // (count)
+    const double *x, *y;      // (points), (count, points); NaN counts as nothing
+    int points, count;
+} Stack;
+const char *plot_stack(Arena *a, Stack s, PlotUse use);
+
 const char *plot_css(void);
 
 #endif

@@ -179,6 +179,25 @@ static void choose(Arena *scratch, Text *t, Generated *g, float *logits, int V, 
     else if (g->count == o->max_new) t->done = true, g->stopped = "length";
 }
 
+// Ids [from, to) of one text.
+static Tensor ids_from(Tensor ids, long from, long to) { return tensor_of(i32(ids) + from, DTYPE_I32, DIMS(1, to - from)); }
+
+// How many ids all prompts begin with, at least one left to each; 0 where pictures or masks are in. A question that is asked
+// of many texts is read once; each row of a forward is computed by itself, so no bit changes.
+static int shared_prefix(const Inputs *prompts, int count) {
+    if (count < 2) return 0;
+    int n = (int)prompts[0].ids.shape[1] - 1;
+    for (int i = 0; i < count; i++) {
+        const Inputs *in = &prompts[i];
+        if (tensor_given(in->pixels) || tensor_given(in->mask) || tensor_given(in->types)) return 0;
+        if (in->ids.shape[1] - 1 < n) n = (int)in->ids.shape[1] - 1;
+        int same = 0;
+        while (same < n && i32(in->ids)[same] == i32(prompts[0].ids)[same]) same++;
+        n = same;
+    }
+    return n > 0 ? n : 0;
+}
+
 Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, const GenerateOptions *o, Taps *const *taps) {
     need(m->family->next, "%s: models of the family %s do not generate text", m->dir, m->family->name);
     need(o->max_new >= 1 && count >= 1, "generate: at least one new token of one prompt is wanted");
@@ -195,6 +214,14 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
         if (prompts[i].ids.shape[1] > longest) longest = (int)prompts[i].ids.shape[1];
     Cache *cache = m->family->cache(kept, m, count, longest + o->max_new);
     Text *texts = take_zero(kept, Text, (size_t)count);
+    int shared = taps ? 0 : shared_prefix(prompts, count);
+    if (shared) {
+        Mark mark = arena_mark(scratch);
+        cache->first = 0, cache->count = 1;
+        m->family->next(run_new(scratch), m, &(Inputs){.ids = ids_from(prompts[0].ids, 0, shared)}, cache);
+        for (int i = 1; i < count; i++) cache_copy(cache, i, 0);
+        arena_release(scratch, mark);
+    }
     for (int i = 0; i < count; i++) {
         Text *t = &texts[i];
         t->prompt = t->length = (int)prompts[i].ids.shape[1];
@@ -208,7 +235,9 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
         Run *run = run_new(scratch);
         run->taps = taps ? taps[i] : NULL;
         if (run->taps) taps_begin(run->taps);
-        Tensor logits = m->family->next(run, m, &prompts[i], cache);
+        Inputs in = prompts[i];
+        if (shared) in.ids = ids_from(in.ids, shared, t->length);
+        Tensor logits = m->family->next(run, m, &in, cache);
         choose(scratch, t, &out[i], f32(logits), V, o, i);
         arena_release(scratch, mark);
     }

@@ -14,6 +14,7 @@
 #include "preprocess.h"
 #include "random.h"
 #include "tokenize.h"
+#include "verbalize.h"
 #include "world.h"
 #include "zoo.h"
 
@@ -27,6 +28,7 @@ static const struct {
     int (*run)(int argc, char **argv); // what follows the command's name; the exit status
 } commands[] = {
     {"connectors", "study: what a connector does to an image", run_connectors},
+    {"verbalize", "study: a caption for every layer of a vision tower", run_verbalize},
     {"info", "what is in a model directory; every tap and its shape", run_info},
     {"extract", "read any taps of any model over pictures and texts", run_extract},
     {"generate", "text from a model, with pictures", run_generate},

@@ -58,7 +58,7 @@ static void answers(Arena *a) {
     for (int i = 0; i < 100000; i++) memcpy(quotes + 4 * i, "\":[ ", 4);
     quotes[400000] = 0;
     check(!strict(a, quotes).sound && !tolerant(a, quotes).sound, "a hundred thousand beginnings");
-    Part parts[] = {{.phrase = "a \"b\" \\", .labels = {"color", "", ""}}, {.phrase = "c\n", .labels = {"x", "y", "z"}}};
+    AnswerPart parts[] = {{.phrase = "a \"b\" \\", .labels = {"color", "", ""}}, {.phrase = "c\n", .labels = {"x", "y", "z"}}};
     const char *text = answer_text(a, parts, 2);
     check_text("an answer's text", text, "{\"a \\\"b\\\" \\\\\": [\"color\",\"\",\"\"],\"c\\u000a\": [\"x\",\"y\",\"z\"]}");
     check_text("reads back", shown(a, strict(a, text)), "sound: a \"b\" \\=color/3 c\n=x/3");

@@ -1,0 +1,158 @@
+// verbalize.c: `retina verbalize`: options, the order of the steps.
+#include "verbalize.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "io/progress.h"
+#include "io/thread.h"
+#include "model/cpu.h"
+
+#define DEFAULT_MODEL "data/zoo/coca"
+#define SECOND_MODEL "data/zoo/llava" // while the first is not there
+#define STUDY_PROMPT "Describe the image in one short sentence."
+
+char *verbalize_path(Verbalize *s, const char *name) { return path_join(s->arena, s->out, name); }
+
+// ---- steps
+
+typedef struct {
+    const char *name, *help;
+    void (*run)(Verbalize *s);
+} Step;
+
+// Jobs of --shard i/n write into one folder, so merging is finding that nothing is missing, and writing the whole.
+static void merge(Verbalize *s) {
+    Verbal *v = verbal_open(s);
+    verbalize_caption_whole(s, v);
+    note("%zu pictures, %zu that could not be read, %d layers", v->N, v->failed, v->L);
+}
+
+static const Step steps[] = {{"caption", "captions of every layer", verbalize_caption},
+                             {"score", "pictures found by their captions", verbalize_score},
+                             {"label", "words put into categories", verbalize_label},
+                             {"tabulate", "tables and figures", verbalize_tabulate},
+                             {"report", "report.html and table.tsv", verbalize_report},
+                             {"merge", "join the captions of all shards", merge},
+                             {"lexicon", "lexicon.tsv from answers of --labels", verbalize_lexicon}};
+#define STEPS (sizeof steps / sizeof *steps)
+#define WHOLE 5 // the study itself
+
+static void record(Verbalize *s, double seconds) {
+    Writer *w = writer_open(verbalize_path(s, "run.txt"));
+    writer_print(w, "command = %s\n", s->command);
+    options_record(s->options, s->option_count, w);
+    writer_print(w, "instructions = %s\nthreads used = %d\nseconds = %.1f\n", cpu_describe(), threads_count(), seconds);
+    writer_close(w);
+}
+
+static void check_counts(const Verbalize *s) {
+    if (s->part_size < 1 || s->batch_size < 1 || s->rows < 0 || s->max_new < 1 || s->min_new < 0 || s->count < 0 || s->calibration < 1 || s->label_tokens < 1)
+        die_usage("verbalize: a count that is too small; --help tells the defaults");
+    if (s->seq_len < 2 || s->min_seq_len < 0 || s->min_seq_len >= s->seq_len) die_usage("--min-seq-len %d: below --seq-len %d is wanted", s->min_seq_len, s->seq_len);
+    if (s->top_k < 0 || s->top_p <= 0 || s->top_p > 1 || s->temperature <= 0 || s->repetition_penalty <= 0) die_usage("verbalize: --temperature and --repetition-penalty are above 0, --top-p above 0 and at most 1");
+}
+
+// What follows from other options: the model, its prompt, who labels.
+static void defaults(Verbalize *s, bool model_needed) {
+    if (!s->model_dir) {
+        s->model_dir = folder_exists(DEFAULT_MODEL) ? DEFAULT_MODEL : SECOND_MODEL;
+        if (model_needed && strcmp(s->model_dir, SECOND_MODEL) == 0) note("%s is not here; the study runs on %s: a projector and a language model in place of CoCa's own decoder", DEFAULT_MODEL, SECOND_MODEL);
+    }
+    s->from_world = s->images.count == 0 && s->captions_given.count == 0;
+    const char *zoo = path_join(s->arena, s->model_dir, "ZOO.json");
+    bool small = file_exists(zoo);
+    if (!s->prompt) s->prompt = small ? json_text_or(json_read(s->arena, zoo), "prompt", STUDY_PROMPT) : STUDY_PROMPT;
+    if (!s->layers_text) s->layers_text = s->from_world ? "0,all" : "all";
+    if (s->labeller == LABEL_AUTO) s->labeller = s->from_world ? LABEL_WORLD : s->llm ? LABEL_LLM : LABEL_LEXICON;
+    if (s->labeller == LABEL_LLM && !s->llm && !s->labels_dir) die_usage("--categories llm: --llm DIR is wanted, a directory with an instruction model");
+    if (s->compat) s->parse = 1, s->prompt_kind = 1; // strict, original
+}
+
+int run_verbalize(int argc, char **argv) {
+    Verbalize study = {.arena = arena_new("verbalize"), .out = "out/verbalize", .part_size = 8, .batch_size = 500, .max_new = 32, .calibration = 256, .label_tokens = 1024,
+                       .seq_len = 30, .min_seq_len = 5, .top_k = 1, .top_p = 0.9, .temperature = 1, .repetition_penalty = 1, .shards = 1, .lexicon = "data/verbalize/lexicon.tsv"};
+    Verbalize *s = &study;
+    const char *shard = NULL;
+    int threads = 0, device = 0, dtype = 0;
+    Option options[] = {
+        {"model", OPT_TEXT, &s->model_dir, "CoCa or LLaVA-type directory, or a CLIP one (nearest captions); default: the small CoCa", NULL},
+        {"images", OPT_LIST, &s->images, "folder, list (.txt), table (.csv), archive or pattern a/{00..04}.tar; repeatable; without it the procedural world is drawn", NULL},
+        {"out", OPT_TEXT, &s->out, "folder of the results", NULL},
+        {"limit", OPT_INT, &s->count, "pictures, from the front of the list; 0: all (of the world: 192)", NULL},
+        PICTURE_OPTIONS(s->picture_options),
+        {NULL, OPT_FLAG, NULL, "caption", NULL},
+        {"layers", OPT_TEXT, &s->layers_text, "all, or 1,5,24; 0: before the first block; default: all, of the world 0,all", NULL},
+        {"prompt-text", OPT_TEXT, &s->prompt, "the user's words; default: what ZOO.json of a small model says, else the study's", NULL},
+        {"max-new-tokens", OPT_INT, &s->max_new, "of a caption (LLaVA)", NULL},
+        {"min-new-tokens", OPT_INT, &s->min_new, "of a caption (LLaVA)", NULL},
+        {"rescale", OPT_CHOICE, &s->rescale, "states brought to the scale of the native layer", "none|norm|moments"},
+        {"calibration", OPT_INT, &s->calibration, "pictures, from the front, whose mean state is the control and whose scale --rescale takes", NULL},
+        {"bank", OPT_TEXT, &s->bank, "CLIP: captions to choose from, one a line; default: those beside the pictures", NULL},
+        {"part-size", OPT_INT, &s->part_size, "pictures in a file that a killed run keeps", NULL},
+        {"rows", OPT_INT, &s->rows, "captions spoken as one batch, about; 0: by memory. No result depends on it", NULL},
+        {"batch-size", OPT_INT, &s->batch_size, "pictures in a caps_batch file", NULL},
+        {"save-steps", OPT_FLAG, &s->save_steps, "keep the entropy of every step", NULL},
+        {"shard", OPT_TEXT, &shard, "i/n: only the i-th of n jobs' parts (caption); i from 0", NULL},
+        {NULL, OPT_FLAG, NULL, "score", NULL},
+        {"judge", OPT_TEXT, &s->judge, "CLIP directory that finds pictures by captions; default: CoCa's own towers; the small CLIP for the small LLaVA", NULL},
+        {NULL, OPT_FLAG, NULL, "label and tabulate", NULL},
+        {"captions", OPT_LIST, &s->captions_given, "caps_batch*.json to start from, with entropy_batch*.json beside them; repeatable", NULL},
+        {"categories", OPT_CHOICE, &s->labeller, "who labels", "auto|none|world|lexicon|llm"},
+        {"lexicon", OPT_TEXT, &s->lexicon, "table phrase, class", NULL},
+        {"llm", OPT_TEXT, &s->llm, "instruction model that labels", NULL},
+        {"label-tokens", OPT_INT, &s->label_tokens, "of an answer, at most", NULL},
+        {"labels", OPT_TEXT, &s->labels_dir, "folder of answers that are there already", NULL},
+        {"prompt", OPT_CHOICE, &s->prompt_kind, "for the labelling model: repaired, or with the original's faults", "fixed|original"},
+        {"parse", OPT_CHOICE, &s->parse, "answers that are not JSON: what can be read, or dropped", "tolerant|strict"},
+        {"map", OPT_TEXT, &s->map, "table label, class in place of the original's", NULL},
+        {"compat", OPT_FLAG, &s->compat, "as the original: its prompt, strict, tables without a column for the layer", NULL},
+        {"references", OPT_TEXT, &s->references, "reference captions: name<TAB>caption lines, or COCO's captions JSON; default: those beside the pictures", NULL},
+        {NULL, OPT_FLAG, NULL, "running", NULL},
+        {"seed", OPT_LONG, &s->seed, "of world, bootstrap and shuffled control", NULL},
+        {"fresh", OPT_FLAG, &s->fresh, "start over instead of going on", NULL},
+        {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
+        {"device", OPT_CHOICE, &device, "where to compute", "auto|cpu|cuda"},
+        {"dtype", OPT_CHOICE, &dtype, "of the computation", "f32"},
+        {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
+    };
+    s->options = options;
+    s->option_count = sizeof options / sizeof *options;
+    TextList rest;
+    options_parse("retina verbalize [caption|score|label|tabulate|report|merge|lexicon] [options]", "A caption for every layer of a vision tower; without a step, the whole study.", options,
+                  s->option_count, argc, argv, &rest);
+    if (rest.count > 1) die_usage("verbalize: one step at a time; without a step, all are done");
+    if (shard && (sscanf(shard, "%d/%d", &s->shard, &s->shards) != 2 || s->shard < 0 || s->shard >= s->shards)) die_usage("--shard %s: i/n with 0 <= i < n is wanted", shard);
+    if (threads < 0) die_usage("--threads %d: 0 or more", threads);
+    check_counts(s);
+    if (threads) threads_set(threads);
+    need(device != 2, "--device cuda: this build has no CUDA; use --device cpu");
+    const Step *step = NULL;
+    const char *names[STEPS];
+    for (size_t i = 0; i < STEPS; i++) {
+        names[i] = steps[i].name;
+        if (rest.count && strcmp(rest.items[0], steps[i].name) == 0) step = &steps[i];
+    }
+    if (rest.count && !step) {
+        const char *near = nearest_name(rest.items[0], names, STEPS);
+        die_usage("verbalize %s: no such step; caption, score, label, tabulate, report, merge and lexicon are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+    defaults(s, s->captions_given.count == 0 && !(step && step->run == verbalize_lexicon));
+    char *command = arena_print(s->arena, "retina verbalize");
+    for (int i = 0; i < argc; i++) command = arena_print(s->arena, "%s %s", command, argv[i]);
+    s->command = command;
+    double started = seconds_now();
+    folder_make(s->out);
+    if (step) {
+        step->run(s);
+        record(s, seconds_now() - started);
+        return 0;
+    }
+    if (s->shards > 1) die_usage("--shard goes with the step caption: `retina verbalize caption --shard %s`, then `retina verbalize merge`", shard);
+    for (size_t i = 0; i < WHOLE; i++) {
+        if (i == WHOLE - 1) record(s, seconds_now() - started);
+        steps[i].run(s);
+    }
+    printf("%s\n", verbalize_path(s, "report.html"));
+    return 0;
+}

@@ -1,0 +1,245 @@
+// verbalize_measure.c: see verbalize_measure.h.
+#include "verbalize_measure.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/names.h"
+
+int layer_first(const Verbal *v) { return v->L > 1 && v->layer[0] == 0 ? 1 : 0; }
+
+// ---- words
+
+typedef struct {
+    const char **words;
+    size_t count;
+} WordSet;
+
+static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+// The distinct white-space words, sorted; *total: all of them.
+static WordSet words_of(Arena *a, const char *caption, size_t *total) {
+    size_t n = strlen(caption);
+    WordSet w = {.words = take(a, const char *, n / 2 + 1)};
+    *total = 0;
+    for (const char *c = caption; *c;) {
+        size_t m = strcspn(c, " \t\r\n\f\v");
+        if (m) w.words[(*total)++] = arena_text(a, c, m);
+        c += m + (c[m] != 0);
+    }
+    qsort(w.words, *total, sizeof *w.words, by_text);
+    for (size_t i = 0; i < *total; i++)
+        if (i == 0 || strcmp(w.words[i], w.words[w.count - 1]) != 0) w.words[w.count++] = w.words[i];
+    return w;
+}
+
+static double jaccard(const WordSet *x, const WordSet *y) {
+    size_t i = 0, j = 0, both = 0;
+    while (i < x->count && j < y->count) {
+        int order = strcmp(x->words[i], y->words[j]);
+        both += order == 0;
+        i += order <= 0, j += order >= 0;
+    }
+    size_t all = x->count + y->count - both;
+    return all ? (double)both / (double)all : 1;
+}
+
+typedef struct {
+    const char *text; // first: names.h
+} Named;
+
+static size_t distinct_texts(Arena *a, const char *const *texts, size_t n) {
+    Named *list = take(a, Named, n + 1);
+    Names names = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        list[count].text = texts[i];
+        if (!names_add(&names, a, list, sizeof *list)) count++;
+    }
+    return count;
+}
+
+static size_t vocabulary_of(Arena *a, const WordSet *sets, size_t n) {
+    size_t all = 0, at = 0;
+    for (size_t i = 0; i < n; i++) all += sets[i].count;
+    const char **words = take(a, const char *, all + 1);
+    for (size_t i = 0; i < n; i++)
+        for (size_t w = 0; w < sets[i].count; w++) words[at++] = sets[i].words[w];
+    return distinct_texts(a, words, all);
+}
+
+LayerWords *measure_words(Verbalize *s, const Verbal *v, Arena *a) {
+    LayerWords *out = take_zero(a, LayerWords, (size_t)v->L);
+    int last = v->native >= 0 ? v->native : v->L - 1;
+    WordSet *sets = take(a, WordSet, v->N + 1), *of_last = take(a, WordSet, v->N + 1);
+    size_t total;
+    for (size_t i = 0; i < v->N; i++) of_last[i] = words_of(a, v->captions[last][i], &total);
+    for (int l = 0; l < v->L; l++) {
+        LayerWords *o = &out[l];
+        size_t with = 0, grammatical = 0, like = 0;
+        for (size_t i = 0; i < v->N; i++) {
+            sets[i] = words_of(a, v->captions[l][i], &total);
+            o->words += (double)total;
+            if (total) o->type_token += (double)sets[i].count / (double)total, with++;
+            o->jaccard_last += jaccard(&sets[i], &of_last[i]);
+            o->same_next += l + 1 < v->L && strcmp(v->captions[l][i], v->captions[l + 1][i]) == 0;
+            o->at_limit += v->names[i] && !v->finished[l][i];
+            like += v->mean && strcmp(v->captions[l][i], v->mean[l].text) == 0;
+            if (s->from_world) grammatical += world_read(a, v->captions[l][i], NULL).grammatical;
+        }
+        double N = (double)v->N;
+        o->words /= N, o->type_token /= with ? (double)with : NAN, o->jaccard_last /= N;
+        o->like_mean = v->mean ? (double)like / N : NAN;
+        o->grammatical = s->from_world ? (double)grammatical / N : NAN;
+        o->distinct = distinct_texts(a, v->captions[l], v->N);
+        o->vocabulary = vocabulary_of(a, sets, v->N);
+        o->entropy = describe(v->entropy[l], v->N, a);
+        o->entropy_mean = (Interval){NAN, NAN, NAN};
+        if (o->entropy.n == v->N && v->N > 1)
+            o->entropy_mean = bootstrap_mean((Resampling){.n = v->N, .replicates = 1000, .rng = rng_of((uint64_t)s->seed, "entropy bootstrap")}, v->entropy[l], a);
+    }
+    return out;
+}
+
+// ---- truth
+
+typedef struct {
+    const double *above, *below; // (N)
+} Ratio;
+
+static double ratio(const void *arg, const uint32_t *index, size_t n, double *scratch) {
+    const Ratio *r = arg;
+    double x = 0, y = 0;
+    (void)scratch;
+    for (size_t i = 0; i < n; i++) x += r->above[index[i]], y += r->below[index[i]];
+    return y > 0 ? x / y : NAN;
+}
+
+typedef struct {
+    int L; // up to the native layer
+    size_t N;
+    const double *above, *below; // (L, N)
+    const int *layer;
+} Rise;
+
+// The layer's number from which on the ratio stays above half the last one's; beyond all when it never does.
+static double emerges(const void *arg, const uint32_t *index, size_t n, double *scratch) {
+    const Rise *r = arg;
+    double values[512];
+    (void)scratch;
+    for (int l = 0; l < r->L; l++) {
+        Ratio one = {r->above + (size_t)l * r->N, r->below + (size_t)l * r->N};
+        double x = ratio(&one, index, n, NULL);
+        values[l] = isnan(x) ? 0 : x;
+    }
+    int first = emergence_layer(values, r->L);
+    return first < 0 ? r->layer[r->L - 1] + 1 : r->layer[first];
+}
+
+typedef struct {
+    double *said, *right, *there, *told; // (N) each, one fact of one layer
+} Facts;
+
+static FactScore (*judge_layer(Arena *a, const char *const *captions, const WorldScene *scenes, size_t n))[FACTS] {
+    FactScore(*out)[FACTS] = arena_zero(a, n, sizeof *out);
+    for (size_t i = 0; i < n; i++) {
+        Mark mark = arena_mark(a);
+        WorldReading r = world_read(a, captions[i], &scenes[i]);
+        memcpy(out[i], r.facts, sizeof r.facts);
+        arena_release(a, mark);
+    }
+    return out;
+}
+
+static void sums_of(FactScore (*f)[FACTS], size_t n, int fact, double *precision, double *recall) {
+    double s[4] = {0};
+    for (size_t i = 0; i < n; i++) s[0] += f[i][fact].right, s[1] += f[i][fact].said, s[2] += f[i][fact].told, s[3] += f[i][fact].there;
+    *precision = s[1] > 0 ? s[0] / s[1] : NAN;
+    *recall = s[3] > 0 ? s[2] / s[3] : NAN;
+}
+
+static Interval interval(Verbalize *s, Arena *a, const double *above, const double *below, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += below[i];
+    if (sum < 1 || n < 2) return (Interval){NAN, NAN, NAN};
+    return bootstrap((Resampling){.n = n, .replicates = 1000, .rng = rng_of((uint64_t)s->seed, "truth bootstrap")}, ratio, &(Ratio){above, below}, a);
+}
+
+Truth *measure_truth(Verbalize *s, const Verbal *v, Arena *a) {
+    WorldScene *scenes = take(a, WorldScene, v->N + 1);
+    for (size_t i = 0; i < v->N; i++)
+        if (!verbalize_scene(s, v->names[i], &scenes[i])) return NULL;
+    Truth *t = take_zero(a, Truth, 1);
+    size_t N = v->N;
+    int L = v->L, until = (v->native >= 0 ? v->native : L - 1) + 1;
+    t->layers = take_zero(a, LayerTruth, (size_t)L);
+    double *above = take(a, double, (size_t)L * N * FACTS * 2), *below = take(a, double, (size_t)L * N * FACTS * 2); // [which][fact][layer][picture]
+    uint32_t *other = take(a, uint32_t, N + 1);
+    rng_permutation(rng_of((uint64_t)s->seed, "shuffled control"), other, (uint32_t)N);
+    const char **moved = take(a, const char *, N + 1);
+    for (int l = 0; l < L; l++) {
+        LayerTruth *o = &t->layers[l];
+        FactScore(*f)[FACTS] = judge_layer(a, v->captions[l], scenes, N);
+        for (int k = 0; k < FACTS; k++) {
+            double *x[2], *y[2];
+            for (int w = 0; w < 2; w++) {
+                size_t at = (((size_t)w * FACTS + (size_t)k) * (size_t)L + (size_t)l) * N;
+                x[w] = above + at, y[w] = below + at;
+                for (size_t i = 0; i < N; i++) x[w][i] = w ? f[i][k].told : f[i][k].right, y[w][i] = w ? f[i][k].there : f[i][k].said;
+            }
+            o->precision[k] = interval(s, a, x[0], y[0], N);
+            o->recall[k] = interval(s, a, x[1], y[1], N);
+            o->mean_precision[k] = o->mean_recall[k] = NAN;
+        }
+        for (size_t i = 0; i < N; i++) moved[i] = v->captions[l][other[i]];
+        FactScore(*g)[FACTS] = judge_layer(a, moved, scenes, N);
+        for (int k = 0; k < FACTS; k++) sums_of(g, N, k, &o->shuffled_precision[k], &o->shuffled_recall[k]);
+        if (!v->mean) continue;
+        for (size_t i = 0; i < N; i++) moved[i] = v->mean[l].text;
+        FactScore(*m)[FACTS] = judge_layer(a, moved, scenes, N);
+        for (int k = 0; k < FACTS; k++) sums_of(m, N, k, &o->mean_precision[k], &o->mean_recall[k]);
+    }
+    need(until <= 512, "%d layers; emergence is worked out for at most 512", until);
+    for (int k = 0; k < FACTS; k++) {
+        int w = k == FACT_RELATION ? 0 : 1; // there is no list of relations that a caption should tell
+        size_t at = ((size_t)w * FACTS + (size_t)k) * (size_t)L * N;
+        Rise rise = {.L = until, .N = N, .above = above + at, .below = below + at, .layer = v->layer};
+        t->emergence[k] = N > 1 ? bootstrap((Resampling){.n = N, .replicates = 1000, .rng = rng_of((uint64_t)s->seed, "emergence bootstrap")}, emerges, &rise, a) : (Interval){NAN, NAN, NAN};
+    }
+    return t;
+}
+
+// ---- categories
+
+Categories *measure_categories(Verbalize *s, const Verbal *v, Arena *a) {
+    const char ***raw = verbalize_answers(s, v);
+    if (!raw) return NULL;
+    Categories *c = take_zero(a, Categories, 1);
+    size_t L = (size_t)v->L;
+    c->classes = s->map ? classes_read(a, s->map) : classes_original(a);
+    c->labeller = s->labels_dir ? arena_print(a, "answers in %s", s->labels_dir) : verbalize_labeller_name(s);
+    c->K = classes_count(c->classes);
+    c->shares = take(a, Shares, L), c->answers = take(a, Answer *, L), c->table = take(a, double, L * (size_t)c->K);
+    c->strict_ok = take_zero(a, size_t, L), c->tolerant_ok = take_zero(a, size_t, L), c->empty = take_zero(a, size_t, L);
+    for (size_t l = 0; l < L; l++) {
+        c->answers[l] = take(a, Answer, v->N + 1);
+        for (size_t i = 0; i < v->N; i++) {
+            size_t n = strlen(raw[l][i]);
+            Answer strict = answer_strict(a, raw[l][i], n), tolerant = answer_tolerant(a, raw[l][i], n);
+            c->strict_ok[l] += strict.sound, c->tolerant_ok[l] += tolerant.sound;
+            c->answers[l][i] = s->parse == 1 ? strict : tolerant;
+            c->empty[l] += c->answers[l][i].count == 0;
+        }
+        c->shares[l] = shares_of(a, c->classes, c->answers[l], v->N);
+        memcpy(c->table + l * (size_t)c->K, c->shares[l].macro, (size_t)c->K * sizeof *c->table);
+    }
+    c->emergence = take(a, int, (size_t)c->K);
+    double *values = take(a, double, L);
+    for (int k = 0; k < c->K; k++) {
+        int until = (v->native >= 0 ? v->native : v->L - 1) + 1;
+        for (int l = 0; l < until; l++) values[l] = c->table[l * c->K + k];
+        c->emergence[k] = emergence_layer(values, until);
+    }
+    return c;
+}

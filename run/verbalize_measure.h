@@ -1,0 +1,62 @@
+// verbalize_measure.h: numbers over the captions of all layers: what tables and report share.
+#ifndef RETINA_RUN_VERBALIZE_MEASURE_H
+#define RETINA_RUN_VERBALIZE_MEASURE_H
+
+#include "analysis/plot.h"
+#include "analysis/statistics.h"
+#include "train/world_words.h"
+#include "verbalize.h"
+
+typedef struct { // of one layer
+    Description entropy;
+    Interval entropy_mean;
+    size_t distinct, vocabulary, same_next, at_limit;
+    double words, type_token, jaccard_last; // means over captions; overlap of word sets with the native layer's caption
+    double like_mean;                       // share of captions equal to the mean control's; NaN without
+    double grammatical;                     // share of sentences of the world's grammar; NaN beyond the world
+} LayerWords;
+
+LayerWords *measure_words(Verbalize *s, const Verbal *v, Arena *a); // (L)
+
+typedef struct {
+    Interval precision[FACTS], recall[FACTS];
+    double mean_precision[FACTS], mean_recall[FACTS];       // the mean control's caption against every scene
+    double shuffled_precision[FACTS], shuffled_recall[FACTS]; // captions dealt to other pictures
+} LayerTruth;
+
+typedef struct {
+    LayerTruth *layers; // (L)
+    Interval emergence[FACTS]; // layer numbers: recall (position: precision) above half of the native layer's from there on
+} Truth;
+
+Truth *measure_truth(Verbalize *s, const Verbal *v, Arena *a); // NULL beyond the world
+
+typedef struct {
+    Classes *classes;
+    const char *labeller;
+    int K;
+    Shares *shares;   // (L)
+    double *table;    // (L, K) macro
+    size_t *strict_ok, *tolerant_ok, *empty; // (L)
+    Answer **answers; // [L][N], as --parse says
+    int *emergence;   // (K) place among the layers; -1: never
+} Categories;
+
+Categories *measure_categories(Verbalize *s, const Verbal *v, Arena *a); // NULL without categories
+
+typedef struct {
+    const char *judge;
+    double **score; // [L][N] 100 max(0, cosine)
+    double **rank;  // [L][N] from 1, of the right picture among all
+    double *mean_score; // (L) of the mean control's caption, averaged over pictures; NaN without
+    size_t vectors;
+} Scores;
+
+Scores *scores_open(Verbalize *s, const Verbal *v, Arena *a); // NULL when the step score wrote none
+
+// The stacked chart of the shares, from layer 1 on; *shown (may be NULL): how many classes it has.
+const char *sac_figure(const Verbal *v, const Categories *c, Arena *a, PlotUse use, int *shown);
+
+int layer_first(const Verbal *v); // place of layer 1 (behind a layer 0, if that was read)
+
+#endif

@@ -1,0 +1,155 @@
+// verbalize_score.c: step `score`: does a caption find its picture?
+//
+// A contrastive model gives every picture and every caption a vector; the score is 100 times their cosine, not below 0, the rank
+// that of the right picture among all by cosine. The judge is the captioner's own pair of towers where it has one (CoCa), else a
+// CLIP directory: no model from outside the study is needed for the default.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/csv.h"
+#include "io/names.h"
+#include "io/progress.h"
+#include "model/batch.h"
+#include "model/tokenizer.h"
+#include "verbalize_measure.h"
+
+#define SMALL_LLAVA "data/zoo/llava" // its tower was trained as this CLIP's
+#define SMALL_CLIP "data/zoo/clip"
+
+typedef struct {
+    const char *caption; // first: names.h
+    size_t row;
+} Text;
+
+typedef struct {
+    Model *model;
+    Tokenizer *tokenizer;
+    Preprocess preprocess;
+    int C;
+} Judge;
+
+static const char *judge_dir(Verbalize *s) {
+    if (s->judge) return s->judge;
+    if (s->captions_given.count) return NULL;
+    if (strcmp(verbalize_speaker(s)->model->family->name, "coca") == 0 || verbalize_speaker(s)->kind == SPEAKS_CLIP) return s->model_dir;
+    return strcmp(s->model_dir, SMALL_LLAVA) == 0 && folder_exists(SMALL_CLIP) ? SMALL_CLIP : NULL;
+}
+
+static float *unit_of(Arena *a, Tensor x) {
+    size_t n = tensor_count(x);
+    float *v = take(a, float, n);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)f32(x)[i] * (double)f32(x)[i];
+    for (size_t i = 0; i < n; i++) v[i] = (float)((double)f32(x)[i] / (sum > 0 ? sqrt(sum) : 1));
+    return v;
+}
+
+static float *image_vector(Judge *j, Arena *a, Arena *scratch, Verbalize *s, const Verbal *v, size_t i) {
+    ImageOptions options = picture_options(&s->picture_options);
+    Image image = gathered_read(scratch, &s->pictures.items[v->at[i]], &options);
+    Tensor x = preprocess_picture(scratch, &j->preprocess, picture_from(&image));
+    Inputs in = {.pixels = tensor_view(x, DIMS(1, x.shape[0], x.shape[1], x.shape[2]))};
+    Outputs out = model_forward(run_new(scratch), j->model, &in);
+    need(tensor_given(out.image_embeds), "%s: gives no vector of a picture; a CLIP or CoCa directory is wanted", j->model->dir);
+    j->C = (int)tensor_last(out.image_embeds);
+    return unit_of(a, out.image_embeds);
+}
+
+static float *text_vector(Judge *j, Arena *a, Arena *scratch, const char *caption) {
+    Ids ids = tokenizer_encode_cut(j->tokenizer, scratch, caption, strlen(caption), (size_t)j->model->context);
+    Inputs in = {.ids = tensor_of(ids.ids, DTYPE_I32, DIMS(1, (long)ids.count))};
+    Outputs out = model_forward(run_new(scratch), j->model, &in);
+    need(tensor_given(out.text_embeds), "%s: gives no vector of a text; a CLIP or CoCa directory is wanted", j->model->dir);
+    return unit_of(a, out.text_embeds);
+}
+
+static double cosine(const float *x, const float *y, int C) {
+    double sum = 0;
+    for (int c = 0; c < C; c++) sum += (double)x[c] * (double)y[c];
+    return sum;
+}
+
+static double score_of(double cos) { return cos > 0 ? 100 * cos : 0; }
+
+static void score(Verbalize *s, Verbal *v, const char *dir) {
+    Arena *a = arena_new("scores"), *scratch = arena_new("a vector");
+    Judge judge = {.model = strcmp(dir, s->model_dir) == 0 ? verbalize_speaker(s)->model : model_open(a, dir, false)}, *j = &judge;
+    need(j->model->family->takes_images && j->model->family->takes_text && !j->model->family->next, "--judge %s: a %s model; a CLIP or CoCa directory is wanted", dir, j->model->family->name);
+    j->tokenizer = tokenizer_load(a, dir, false);
+    j->preprocess = preprocess_read(a, dir);
+    float **images = take(a, float *, v->N);
+    Progress bar = progress_start("score", v->N);
+    for (size_t i = 0; i < v->N; i++) {
+        Mark mark = arena_mark(scratch);
+        images[i] = image_vector(j, a, scratch, s, v, i);
+        arena_release(scratch, mark);
+        progress_at(&bar, i + 1);
+    }
+    progress_end(&bar);
+    Text *texts = take(a, Text, v->N * (size_t)v->L + 1);
+    float **vectors = take(a, float *, v->N * (size_t)v->L + 1);
+    Names names = {0};
+    size_t count = 0;
+    static const char *const columns[] = {"name", "layer", "score", "rank", "of"};
+    CsvWriter *w = csv_create(a, verbalize_path(s, "scores.csv"), ',', columns, 5);
+    for (size_t i = 0; i < v->N; i++)
+        for (int l = 0; l < v->L; l++) {
+            texts[count] = (Text){.caption = v->captions[l][i], .row = count};
+            const Text *old = names_add(&names, a, texts, sizeof *texts);
+            size_t row = old ? old->row : count++;
+            if (!old) {
+                Mark mark = arena_mark(scratch);
+                vectors[row] = text_vector(j, a, scratch, v->captions[l][i]);
+                arena_release(scratch, mark);
+            }
+            double own = cosine(images[i], vectors[row], j->C);
+            size_t rank = 1;
+            for (size_t o = 0; o < v->N; o++) rank += o != i && cosine(images[o], vectors[row], j->C) > own;
+            csv_put(w, v->names[i]);
+            csv_put_int(w, v->layer[l]), csv_put_real(w, score_of(own)), csv_put_int(w, (int64_t)rank), csv_put_int(w, (int64_t)v->N);
+            csv_end_row(w);
+        }
+    for (int l = 0; v->mean && l < v->L; l++) { // the control, averaged over all pictures
+        float *t = text_vector(j, a, scratch, v->mean[l].text);
+        double sum = 0;
+        for (size_t i = 0; i < v->N; i++) sum += score_of(cosine(images[i], t, j->C));
+        csv_put(w, "(mean control)");
+        csv_put_int(w, v->layer[l]), csv_put_real(w, sum / (double)v->N), csv_put(w, NULL), csv_put_int(w, (int64_t)v->N);
+        csv_end_row(w);
+    }
+    csv_finish(w);
+    arena_free(scratch);
+    arena_free(a);
+}
+
+void verbalize_score(Verbalize *s) {
+    const char *dir = judge_dir(s);
+    if (!dir) return; // nobody can judge
+    Verbal *v = verbal_open(s);
+    need(!s->captions_given.count, "verbalize score: pictures are wanted beside the captions; run it where `caption` ran");
+    score(s, v, dir);
+}
+
+Scores *scores_open(Verbalize *s, const Verbal *v, Arena *a) {
+    char *path = verbalize_path(s, "scores.csv");
+    if (s->captions_given.count || !judge_dir(s) || !file_exists(path)) return NULL;
+    Scores *o = take_zero(a, Scores, 1);
+    o->judge = judge_dir(s);
+    o->score = take(a, double *, (size_t)v->L), o->rank = take(a, double *, (size_t)v->L), o->mean_score = take(a, double, (size_t)v->L);
+    for (int l = 0; l < v->L; l++) o->score[l] = take(a, double, v->N), o->rank[l] = take(a, double, v->N), o->mean_score[l] = NAN;
+    Csv *c = csv_open(a, path, ',');
+    size_t name = csv_column(c, "name"), layer = csv_column(c, "layer"), score = csv_column(c, "score"), rank = csv_column(c, "rank"), row = 0;
+    for (; csv_next(c); row++) {
+        bool control = row >= v->N * (size_t)v->L;
+        size_t i = control ? 0 : row / (size_t)v->L, l = row % (size_t)v->L;
+        need(row < (v->N + 1) * (size_t)v->L && csv_get_int(c, layer) == v->layer[l] && (control || strcmp(csv_get(c, name), v->names[i]) == 0),
+             "%s:%llu: belongs to other captions; run `retina verbalize score` again", path, (unsigned long long)csv_line(c));
+        if (control) o->mean_score[l] = csv_get_real(c, score);
+        else o->score[l][i] = csv_get_real(c, score), o->rank[l][i] = csv_get_real(c, rank);
+    }
+    csv_close(c);
+    need(row >= v->N * (size_t)v->L, "%s: is cut off; run `retina verbalize score` again", path);
+    return o;
+}

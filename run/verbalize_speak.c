@@ -1,0 +1,262 @@
+// verbalize_speak.c: reads the states behind every block of a vision tower, and lets the model's own decoder speak from them.
+//
+// Everything goes through taps: the blocks' taps are read, and the tap of the layer that the model itself uses is replaced. What
+// the model does behind that layer (dropping the class token, pooling, projecting) is then done to the foreign state as it would
+// be to its own: there is no second path. Replacing the native layer's state by itself gives the model's own caption, bit for bit.
+#include <math.h>
+#include <string.h>
+
+#include "model/clip.h"
+#include "model/generate.h"
+#include "model/llava.h"
+#include "model/prompt.h"
+#include "verbalize.h"
+
+struct SpeakerOwn {
+    Verbalize *study;
+    Prompter prompter;
+    GenerateOptions options;
+    Tensor prompt;       // ids
+    const Taps *listing; // of a whole forward with the prompt
+    const char **native; // taps that are replaced, closed by NULL
+    // retrieval
+    const char *const *bank;
+    size_t bank_count;
+    float *bank_vectors; // (bank_count, projection), of length one
+    int projection;
+};
+
+// The tap that shows state l of the tower: before the first block for 0, else behind block l.
+static const char *state_tap(const Speaker *k, Arena *a, int l) {
+    const Llava *llava = k->model->own;
+    const Clip *clip = k->model->own;
+    const char *prefix = k->kind == SPEAKS_LLAVA ? llava->vision->prefix : clip->vision->prefix;
+    return l == 0 ? arena_print(a, "%spre_layrnorm", prefix) : arena_print(a, "%sencoder.layers.%d", prefix, l - 1);
+}
+
+static void open_llava(Speaker *k, Verbalize *s) {
+    const Llava *m = k->model->own;
+    struct SpeakerOwn *o = k->own;
+    Arena *a = s->arena;
+    k->kind = SPEAKS_LLAVA;
+    k->L = m->vision->cfg.L, k->T = m->vision->T, k->C = m->vision->cfg.C;
+    k->native = m->layers[m->layer_count - 1], k->first_token = m->drop_cls;
+    k->what = arena_print(a, "LLaVA: %d vision blocks, the projector reads state %d, then %d text blocks", k->L, k->native, m->text->cfg.L);
+    o->native = take_zero(a, const char *, (size_t)m->layer_count + 1);
+    for (int i = 0; i < m->layer_count; i++) o->native[i] = state_tap(k, a, m->layers[i]);
+    o->prompter = prompter_load(a, k->model);
+    o->prompt = prompt_ids(a, &o->prompter, s->prompt, 1, false);
+    o->options = generate_options(a, k->model);
+    o->options.max_new = s->max_new, o->options.min_new = s->min_new;
+}
+
+static void open_clip(Speaker *k, Verbalize *s) {
+    const Clip *m = k->model->own;
+    k->kind = SPEAKS_CLIP;
+    k->L = k->native = m->vision->cfg.L, k->T = m->vision->T, k->C = m->vision->cfg.C;
+    k->what = arena_print(s->arena, "CLIP, no decoder: the nearest caption of a bank, not verbalisation; %d vision blocks, the tower's own norm and projection", k->L);
+    k->own->native = take_zero(s->arena, const char *, 2);
+    k->own->native[0] = state_tap(k, s->arena, k->L);
+    k->own->projection = m->projection;
+    k->own->prompter = prompter_load(s->arena, k->model);
+}
+
+// "all", "0,all", "1,5,24": ascending, each once.
+static void layers_parse(Speaker *k, Verbalize *s) {
+    bool *wanted = take_zero(s->arena, bool, (size_t)k->L + 1);
+    const char *c = s->layers_text;
+    while (*c) {
+        size_t n = strcspn(c, ",");
+        if (n == 3 && strncmp(c, "all", 3) == 0) {
+            for (int l = 1; l <= k->L; l++) wanted[l] = true;
+        } else {
+            int l = 0;
+            for (size_t i = 0; i < n; i++) {
+                if (c[i] < '0' || c[i] > '9' || l > k->L) die_usage("--layers %s: numbers from 0 (before the first block) to %d, with commas, or all", s->layers_text, k->L);
+                l = l * 10 + c[i] - '0';
+            }
+            if (n == 0 || l > k->L) die_usage("--layers %s: numbers from 0 (before the first block) to %d, with commas, or all", s->layers_text, k->L);
+            wanted[l] = true;
+        }
+        c += n;
+        if (*c == ',' && !*++c) die_usage("--layers %s: ends with a comma", s->layers_text);
+    }
+    k->layers = take(s->arena, int, (size_t)k->L + 1);
+    for (int l = 0; l <= k->L; l++)
+        if (wanted[l]) k->layers[k->layer_count++] = l;
+    if (!k->layer_count) die_usage("--layers: none is given");
+}
+
+Speaker *verbalize_speaker(Verbalize *s) {
+    if (s->speaker) return s->speaker;
+    Speaker *k = take_zero(s->arena, Speaker, 1);
+    k->own = take_zero(s->arena, struct SpeakerOwn, 1);
+    k->own->study = s;
+    k->model = s->model = model_open(s->arena, s->model_dir, false);
+    const char *family = k->model->family->name;
+    if (strcmp(family, "llava") == 0) open_llava(k, s);
+    else if (strcmp(family, "clip") == 0) open_clip(k, s);
+    else die("%s: a %s model; verbalize reads CoCa and LLaVA-type models, and CLIP models by their nearest captions", s->model_dir, family);
+    k->preprocess = preprocess_read(s->arena, s->model_dir);
+    layers_parse(k, s);
+    return s->speaker = k;
+}
+
+bool speaker_retrieves(const Speaker *k) { return k->kind == SPEAKS_CLIP; }
+
+// ---- reading
+
+typedef struct {
+    Tensor *states;
+    Speaker *speaker;
+    Arena *arena;
+    const char **names; // (layer_count)
+} Sink;
+
+static void keep(void *arg, const char *name, Tensor x) {
+    Sink *s = arg;
+    for (int i = 0; i < s->speaker->layer_count; i++) {
+        if (strcmp(s->names[i], name) != 0) continue;
+        s->states[i] = tensor_take(s->arena, DTYPE_F32, x.ndim, x.shape);
+        memcpy(s->states[i].data, x.data, tensor_bytes(x));
+    }
+}
+
+Tensor *speaker_states(Speaker *k, Arena *a, Tensor pixels) {
+    Sink sink = {.states = take_zero(a, Tensor, (size_t)k->layer_count), .speaker = k, .arena = a, .names = take(a, const char *, (size_t)k->layer_count)};
+    Arena *scratch = arena_new("a vision tower");
+    Inputs in = {.pixels = pixels};
+    Taps *taps = taps_asking(scratch, model_taps(scratch, k->model, &in), NULL, 0);
+    for (int i = 0; i < k->layer_count; i++) {
+        sink.names[i] = state_tap(k, a, k->layers[i]);
+        taps_read(taps, sink.names[i], keep, &sink);
+    }
+    Run *run = run_new(scratch);
+    run->taps = taps;
+    run->stop = true;
+    model_forward(run, k->model, &in);
+    for (int i = 0; i < k->layer_count; i++) need(tensor_given(sink.states[i]), "%s: the tap %s was not reached", k->model->dir, sink.names[i]);
+    arena_free(scratch);
+    return sink.states;
+}
+
+// ---- speaking
+
+static const char *trimmed(char *t) {
+    size_t n = strlen(t);
+    while (n && strchr(" \r\n\t", t[n - 1])) t[--n] = 0;
+    while (*t && strchr(" \r\n\t", *t)) t++;
+    return t;
+}
+
+static void mean_entropy(Spoken *s) {
+    double sum = 0;
+    for (int i = 0; i < s->step_count; i++) sum += s->steps[i];
+    s->entropy = s->step_count ? sum / s->step_count : NAN;
+}
+
+static Spoken *say_llava(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, int rows, bool zero) {
+    struct SpeakerOwn *o = k->own;
+    const Llava *m = k->model->own;
+    Arena *scratch = arena_new("captions of layers");
+    Inputs *prompts = take_zero(scratch, Inputs, (size_t)rows);
+    Taps **taps = take(scratch, Taps *, (size_t)rows);
+    Taps *listing = model_taps(scratch, k->model, &(Inputs){.pixels = pixels[0], .ids = o->prompt}); // one for all: their shapes agree
+    Tensor nothing = NO_TENSOR;
+    if (zero) {
+        nothing = tensor_take(scratch, DTYPE_F32, DIMS(1, llava_image_tokens(m), m->text->cfg.C));
+        memset(nothing.data, 0, tensor_bytes(nothing));
+    }
+    for (int r = 0; r < rows; r++) {
+        prompts[r] = (Inputs){.pixels = pixels[r], .ids = o->prompt};
+        taps[r] = taps_asking(scratch, listing, NULL, 0);
+        if (zero) taps_replace(taps[r], "model.multi_modal_projector", nothing);
+        else
+            for (const char **n = o->native; *n; n++) taps_replace(taps[r], *n, tensor_view(states[r], DIMS(1, k->T, k->C)));
+    }
+    Generated *g = generate(scratch, k->model, prompts, rows, &o->options, taps);
+    Spoken *said = take_zero(a, Spoken, (size_t)rows);
+    for (int r = 0; r < rows; r++) {
+        said[r] = (Spoken){.text = trimmed(tokenizer_decode(o->prompter.tokenizer, a, g[r].ids, (size_t)g[r].count, false, NULL)), .tokens = g[r].count,
+                           .finished = strcmp(g[r].stopped, "eos") == 0, .step_count = g[r].count, .score = NAN};
+        said[r].steps = take(a, double, (size_t)g[r].count);
+        memcpy(said[r].steps, g[r].entropies, (size_t)g[r].count * sizeof(double));
+        mean_entropy(&said[r]);
+    }
+    arena_free(scratch);
+    return said;
+}
+
+// ---- retrieval
+
+// The vector to length one.
+static void unit(float *v, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += (double)v[i] * (double)v[i];
+    double length = sqrt(sum);
+    for (int i = 0; i < n; i++) v[i] = (float)((double)v[i] / (length > 0 ? length : 1));
+}
+
+void speaker_bank(Speaker *k, Arena *a, const char *const *captions, size_t count) {
+    struct SpeakerOwn *o = k->own;
+    need(count >= 2, "a bank of %zu captions: retrieval needs some to choose from; give --bank FILE or pictures with captions beside them", count);
+    o->bank = captions, o->bank_count = count;
+    o->bank_vectors = take(a, float, count * (size_t)o->projection);
+    Arena *scratch = arena_new("the caption bank");
+    for (size_t i = 0; i < count; i++) {
+        Mark mark = arena_mark(scratch);
+        Ids ids = tokenizer_encode_cut(o->prompter.tokenizer, scratch, captions[i], strlen(captions[i]), (size_t)k->model->context);
+        Inputs in = {.ids = tensor_of(ids.ids, DTYPE_I32, DIMS(1, (long)ids.count))};
+        Outputs out = model_forward(run_new(scratch), k->model, &in);
+        float *v = o->bank_vectors + i * (size_t)o->projection;
+        memcpy(v, out.text_embeds.data, (size_t)o->projection * sizeof *v);
+        unit(v, o->projection);
+        arena_release(scratch, mark);
+    }
+    arena_free(scratch);
+}
+
+static Spoken *say_clip(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, int rows, bool zero) {
+    struct SpeakerOwn *o = k->own;
+    need(o->bank, "retrieval without a bank of captions");
+    Arena *scratch = arena_new("nearest captions");
+    Tensor one = pixels[0];
+    Inputs in = {.pixels = tensor_take(scratch, DTYPE_F32, DIMS(rows, one.shape[1], one.shape[2], one.shape[3]))};
+    Tensor with = tensor_take(scratch, DTYPE_F32, DIMS(rows, k->T, k->C));
+    for (int r = 0; r < rows; r++) {
+        memcpy(f32(in.pixels) + (size_t)r * tensor_count(one), pixels[r].data, tensor_bytes(one));
+        if (zero) memset(f32(with) + (size_t)r * (size_t)(k->T * k->C), 0, (size_t)(k->T * k->C) * sizeof(float));
+        else memcpy(f32(with) + (size_t)r * (size_t)(k->T * k->C), states[r].data, (size_t)(k->T * k->C) * sizeof(float));
+    }
+    Taps *taps = taps_asking(scratch, model_taps(scratch, k->model, &in), NULL, 0);
+    taps_replace(taps, o->native[0], with);
+    Run *run = run_new(scratch);
+    run->taps = taps;
+    Outputs out = model_forward(run, k->model, &in);
+    Spoken *said = take_zero(a, Spoken, (size_t)rows);
+    for (int r = 0; r < rows; r++) {
+        float *v = f32(out.image_embeds) + (size_t)r * (size_t)o->projection;
+        unit(v, o->projection);
+        size_t best = 0;
+        double top = -INFINITY;
+        for (size_t i = 0; i < o->bank_count; i++) {
+            double dot = 0;
+            for (int c = 0; c < o->projection; c++) dot += (double)v[c] * (double)o->bank_vectors[i * (size_t)o->projection + (size_t)c];
+            if (dot > top) top = dot, best = i;
+        }
+        said[r] = (Spoken){.text = o->bank[best], .finished = true, .entropy = NAN, .score = top};
+    }
+    arena_free(scratch);
+    return said;
+}
+
+Spoken *speaker_say(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, int rows, bool zero) {
+    return k->kind == SPEAKS_CLIP ? say_clip(k, a, states, pixels, rows, zero) : say_llava(k, a, states, pixels, rows, zero);
+}
+
+size_t speaker_row_bytes(const Speaker *k) {
+    if (k->kind == SPEAKS_CLIP) return (size_t)(k->T * k->C) * 8 * sizeof(float);
+    const Llava *m = k->model->own;
+    const LlamaConfig *t = &m->text->cfg;
+    return ((size_t)k->own->prompt.shape[1] + (size_t)k->own->options.max_new) * (size_t)(t->G * t->D) * (size_t)t->L * 2 * sizeof(float);
+}
