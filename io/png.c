@@ -4,6 +4,8 @@
 // without a colour is black, 16 bits keep their high byte. Departs from Pillow: 16-bit grey keeps its high byte, too
 // (Pillow turns everything above 255 white; options.grey16_saturate does that); missing data, wrong checksums
 // of critical chunks and a missing end are errors unless damage is tolerated.
+#include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,7 +48,12 @@ typedef struct {
         }                                                                                          \
     } while (0)
 
-static void damaged(Png *p, const char *text) {
+static void PRINTF_LIKE(2, 3) damaged(Png *p, const char *format, ...) {
+    char text[150];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
     if (!p->options.truncated_ok)
         die("%s: byte %td: %s; the picture is damaged, get it again or use --truncated ok", p->path, p->at - p->start, text);
     if (!p->damage[0]) snprintf(p->damage, sizeof p->damage, "byte %td: %s", p->at - p->start, text);
@@ -59,7 +66,7 @@ static bool chunk_next(Png *p, Chunk *c) {
     size_t left = (size_t)(p->end - p->at);
     if (left < 8) return false;
     size_t size = be32(p->at);
-    for (int i = 0; i < 4; i++) c->type[i] = (char)p->at[4 + i];
+    for (int i = 0; i < 4; i++) c->type[i] = isalpha(p->at[4 + i]) ? (char)p->at[4 + i] : '?'; // for messages
     c->type[4] = 0;
     c->data = p->at + 8;
     c->size = size < left - 8 ? size : left - 8;
@@ -98,7 +105,6 @@ static void read_palette(Png *p, const Chunk *c) {
 // Pillow compares the low byte of the transparent colour with samples as it shows them: widened from below 8
 // bits, high bytes of 16. So do we, for alpha on white.
 static void read_transparency(Png *p, const Chunk *c) {
-    if (!c->sound) return;
     if (p->type == PALETTE && c->size <= 256) {
         memcpy(p->alpha, c->data, c->size);
         p->has_alpha = true;
@@ -129,20 +135,37 @@ static const uint8_t *data_gather(Arena *a, Png *p) {
     return data;
 }
 
+static bool is(const Chunk *c, const char *type) { return memcmp(c->type, type, 4) == 0; }
+
+// Chunks beside the data; those that no pixel depends on need not even be sound.
+static void read_chunk(Png *p, const Chunk *c) {
+    if (!p->begun) {
+        png_need(p, !is(c, "CgBI"), "one of Apple's own optimised PNGs; turn it back with `xcrun pngcrush -revert-iphone-optimizations`");
+        png_need(p, is(c, "IHDR"), "the first chunk is \"%s\", not the header; the file is damaged", c->type);
+    }
+    if (is(c, "IHDR")) {
+        read_header(p, c);
+    } else if (is(c, "PLTE") && !p->data_chunks) {
+        read_palette(p, c);
+    } else if (!c->sound) {
+        damaged(p, "a chunk \"%s\" with a wrong checksum", c->type);
+    } else if (is(c, "tRNS") && !p->data_chunks) {
+        read_transparency(p, c);
+    } else if (is(c, "eXIf")) {
+        p->orientation = exif_orientation(c->data, c->size);
+    } else if (is(c, "iTXt")) {
+        read_text(p, c);
+    }
+}
+
 static void read_chunks(Png *p) {
     Chunk c = {0};
     bool data_over = false, ended = false;
     while (!ended && chunk_next(p, &c)) {
-        bool is_data = memcmp(c.type, "IDAT", 4) == 0;
-        if (!p->begun) png_need(p, memcmp(c.type, "CgBI", 4) != 0, "one of Apple's own optimised PNGs; turn it back with `xcrun pngcrush -revert-iphone-optimizations`");
-        if (!p->begun) png_need(p, memcmp(c.type, "IHDR", 4) == 0, "the first chunk is \"%s\", not the header; the file is damaged", c.type);
-        if (memcmp(c.type, "IHDR", 4) == 0) read_header(p, &c);
-        else if (memcmp(c.type, "PLTE", 4) == 0 && !p->data_chunks) read_palette(p, &c);
-        else if (memcmp(c.type, "tRNS", 4) == 0 && !p->data_chunks) read_transparency(p, &c);
-        else if (memcmp(c.type, "eXIf", 4) == 0 && c.sound) p->orientation = exif_orientation(c.data, c.size);
-        else if (memcmp(c.type, "iTXt", 4) == 0 && c.sound) read_text(p, &c);
-        else if (memcmp(c.type, "IEND", 4) == 0) ended = c.sound;
-        else if (is_data && !data_over) {
+        bool is_data = is(&c, "IDAT");
+        if (is(&c, "IEND") && p->begun) ended = c.sound;
+        else if (!is_data || !p->begun) read_chunk(p, &c);
+        else if (!data_over) {
             if (!c.sound) damaged(p, p->at == p->end ? "the file ends in its data" : "a data chunk with a wrong checksum");
             if (p->data_chunks++ == 0) p->data_at = c.data - 8;
             p->data_size += c.size;

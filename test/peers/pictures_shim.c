@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/base64.h"
 #include "io/image.h"
 #include "io/thread.h"
 #include "model/resize.h"
@@ -58,4 +59,12 @@ void shim_resize_f32(const float *x, int c, int h, int w, int new_h, int new_w, 
 void shim_resize_f32(const float *x, int c, int h, int w, int new_h, int new_w, int filter, const float **out) {
     begin();
     *out = resize_f32(arena, x, c, h, w, new_h, new_w, (ResizeFilter)filter);
+}
+
+int shim_base64(const char *text, size_t size, const uint8_t **out);
+int shim_base64(const char *text, size_t size, const uint8_t **out) {
+    begin();
+    Bytes b = base64_decode(arena, text, size, BASE64_STRICT, "cell");
+    *out = b.bytes;
+    return (int)b.size;
 }

