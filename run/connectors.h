@@ -36,6 +36,7 @@ typedef struct {
     bool from_world;
     Gathering pictures;
     Model *model; // opened when first needed
+    const char *model_stamp; // its directory by content, made when first needed
 } Study;
 
 // What `extract` left: row i belongs to the picture keys[i].

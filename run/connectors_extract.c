@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "connectors.h"
-#include "io/blake2b.h"
+#include "io/stamp.h"
 #include "io/progress.h"
 #include "io/safetensors.h"
 #include "model/batch.h"
@@ -50,8 +50,15 @@ static void keep_post(void *arg, const char *name, Tensor x) {
     memcpy(s->post + s->rows * (size_t)(s->T_post * s->D_post), x.data, tensor_bytes(x));
 }
 
+// The model by content: a directory may be written again between two runs.
 static const char *digest_of(Study *s) {
-    return arena_print(s->arena, "%s|%s|%lld|%d|%d|%d", s->model_dir, s->from_world ? "world" : s->images, s->from_world ? (long long)s->seed : 0,
+    if (!s->model_stamp) {
+        Blake2b h;
+        blake2b_start(&h, 16, NULL, 0);
+        stamp_model(&h, s->model_dir);
+        s->model_stamp = stamp_text(&h, s->arena);
+    }
+    return arena_print(s->arena, "%s|%s|%lld|%d|%d|%d", s->model_stamp, s->from_world ? "world" : s->images, s->from_world ? (long long)s->seed : 0,
                        study_model(s)->image_tokens, s->image_size, s->save);
 }
 
@@ -230,14 +237,10 @@ Vectors *vectors_open(Study *s) {
     need(v->N >= 20, "%s: vectors of %zu pictures; the study needs at least 20", s->out, v->N);
     v->groups = groups_of_equal(a, v->prints, NULL, 0, v->N);
     Blake2b h;
-    uint8_t sum[16];
     blake2b_start(&h, 16, NULL, 0);
     blake2b_add(&h, digest_of(s), strlen(digest_of(s)));
     blake2b_add(&h, v->prints, v->N * sizeof *v->prints);
-    blake2b_end(&h, sum);
-    char *text = take(a, char, 33);
-    for (int i = 0; i < 16; i++) snprintf(text + 2 * i, 3, "%02x", sum[i]);
-    v->digest = text;
+    v->digest = stamp_text(&h, a);
     return v;
 }
 

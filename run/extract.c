@@ -15,6 +15,7 @@
 #include "io/picture_options.h"
 #include "io/progress.h"
 #include "io/safetensors.h"
+#include "io/stamp.h"
 #include "io/thread.h"
 #include "model/batch.h"
 #include "model/kernels.h"
@@ -326,18 +327,26 @@ static const char **lines_of(Arena *a, const char *path, size_t *count) {
     return list;
 }
 
+// NAME=FILE[:TENSOR]
+static void stamp_replacement(Blake2b *h, Arena *a, const char *item) {
+    const char *file = strchr(item, '=') ? strchr(item, '=') + 1 : item, *colon = strrchr(file, ':');
+    stamp_file(h, file);
+    if (colon) stamp_file(h, arena_print(a, "%.*s", (int)(colon - file), file));
+}
+
 static const char *digest_of(Job *j, int argc, char **argv) {
     Blake2b h;
     blake2b_start(&h, 16, NULL, 0);
     for (int i = 0; i < argc; i++)
-        if (strcmp(argv[i], "--quiet") != 0 && strcmp(argv[i], "--fresh") != 0) blake2b_add(&h, argv[i], strlen(argv[i]) + 1);
-    for (size_t i = 0; i < j->pictures.count; i++) blake2b_add(&h, j->pictures.items[i].path, strlen(j->pictures.items[i].path) + 1);
+        if (strcmp(argv[i], "--quiet") != 0 && strcmp(argv[i], "--fresh") != 0) {
+            blake2b_add(&h, argv[i], strlen(argv[i]) + 1);
+            if (i > 0 && strcmp(argv[i - 1], "--out") != 0) stamp_file(&h, argv[i]); // lists, ids, pixels
+        }
+    stamp_model(&h, j->model->dir);
+    stamp_pictures(&h, &j->pictures);
+    for (size_t i = 0; i < j->replacements.count; i++) stamp_replacement(&h, j->arena, j->replacements.items[i]);
     for (size_t i = 0; i < j->prompt_count; i++) blake2b_add(&h, j->prompts[i], strlen(j->prompts[i]) + 1);
-    uint8_t sum[16];
-    blake2b_end(&h, sum);
-    char *text = take(j->arena, char, 33);
-    for (int i = 0; i < 16; i++) snprintf(text + 2 * i, 3, "%02x", sum[i]);
-    return text;
+    return stamp_text(&h, j->arena);
 }
 
 static void split_patterns(Job *j, const char *text) {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "analysis/statistics.h"
-#include "io/blake2b.h"
+#include "io/stamp.h"
 #include "io/csv.h"
 #include "io/progress.h"
 #include "io/safetensors.h"
@@ -17,14 +17,6 @@
 #include "verbalize_files.h"
 
 #define ROWS_MEMORY ((size_t)1 << 30) // bytes of keys and values at once
-
-static const char *hex(Arena *a, Blake2b *h) {
-    uint8_t sum[16];
-    blake2b_end(h, sum);
-    char *text = take(a, char, 33);
-    for (int i = 0; i < 16; i++) snprintf(text + 2 * i, 3, "%02x", sum[i]);
-    return text;
-}
 
 // What captions were made from: model, settings, pictures. Kept files of another digest are made again.
 static const char *digest_of(Verbalize *s) {
@@ -37,12 +29,9 @@ static const char *digest_of(Verbalize *s) {
                                        s->picture_options.truncated, s->picture_options.alpha, s->picture_options.exif, k->layer_count);
     blake2b_add(&h, settings, strlen(settings));
     blake2b_add(&h, k->layers, (size_t)k->layer_count * sizeof *k->layers);
-    for (size_t i = 0; i < g->count; i++) {
-        blake2b_add(&h, g->items[i].path, strlen(g->items[i].path) + 1);
-        blake2b_add(&h, g->items[i].key, strlen(g->items[i].key) + 1);
-        blake2b_add(&h, &g->items[i].offset, sizeof g->items[i].offset);
-    }
-    return hex(s->arena, &h);
+    stamp_model(&h, s->model_dir);
+    stamp_pictures(&h, g);
+    return stamp_text(&h, s->arena);
 }
 
 // ---- calibration: means over the first pictures

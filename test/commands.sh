@@ -85,6 +85,16 @@ $R extract --model $G/clip-openai --image "$D/pictures" --taps visual_projection
 [ $? -eq 1 ] && grep -q "1 of 3" "$D/err" && grep -q bad.jpg "$D/e.safetensors.failed.csv" && ok "a bad picture is listed" || fail "a bad picture is listed: $(cat "$D/err")"
 $R extract --model $G/clip-openai --image "$D/pictures" --taps visual_projection --out "$D/e.safetensors" --quiet --keep-going 2>/dev/null && ok "--keep-going" || fail "--keep-going"
 
+# ---- a kept file belongs to what its inputs held: another picture under the same name is read anew
+cp $P/square.png "$D/turn.png"
+run_turn() { $R extract --model $G/clip-openai --image "$D/turn.png" --taps visual_projection --out "$D/turn.safetensors" --quiet && body "$D/turn.safetensors" "$1"; }
+run_turn "$D/turn1" && cp $P/tall.png "$D/turn.png" && run_turn "$D/turn2"
+cmp -s "$D/turn1" "$D/turn2" && fail "a picture that changed is read anew" || ok "a picture that changed is read anew"
+cp -r $G/clip-vision "$D/kept" && chmod -R u+w "$D/kept" && cp $G/clip-vision/config.json "$D/kept/"
+run_kept() { $R extract --model "$D/kept" --image $P/square.png --taps 'encoder.layers.0' --out "$D/kept.safetensors" --quiet && body "$D/kept.safetensors" "$1"; }
+run_kept "$D/kept1" && sed -i 's/"layer_norm_eps": [^,]*/"layer_norm_eps": 0.5/' "$D/kept/config.json" && run_kept "$D/kept2"
+cmp -s "$D/kept1" "$D/kept2" && fail "a model that changed runs anew" || ok "a model that changed runs anew"
+
 # ---- a random model of a configuration loads and runs
 $R random "$D/random" --config $G/llama-3/config.json --seed 3 --quiet && $R generate --model "$D/random" --ids 1,2,3 --json --max-new-tokens 3 >"$D/out" && grep -q '"ids"' "$D/out" && ok "random model" || fail "random model"
 $R random "$D/random2" --config $G/llama-3/config.json --seed 3 --quiet --dtype bf16
