@@ -228,7 +228,7 @@ static Tensor cross_block(Run *run, const CocaStack *s, const CocaBlock *k, Tens
 
 #define TOWER "visual.transformer.resblocks"
 
-Tensor coca_tower(Run *run, const Coca *m, Tensor pixels) {
+Tensor coca_tower(Run *run, const Coca *m, Tensor pixels, const bool *wanted, Tensor *states) {
     const CocaConfig *c = &m->cfg;
     need(pixels.ndim == 4 && pixels.shape[1] == 3 && pixels.shape[2] == c->height && pixels.shape[3] == c->width,
          "CoCa's vision tower takes pixels (B, 3, %d, %d)", c->height, c->width);
@@ -240,7 +240,10 @@ Tensor coca_tower(Run *run, const Coca *m, Tensor pixels) {
     if (c->patch_dropout) x = tap(run, x, "visual.patch_dropout");
     if (c->pre_norm) x = layernorm(run, x, m->pre_w, m->pre_b, c->vision.eps);
     x = tap(run, x, "visual.ln_pre");
-    for (int l = 0; l < c->vision.L; l++) x = self_block(run, &c->vision, &m->vision[l], x, (AttnShape){0}, NULL, TOWER, l);
+    for (int l = 0; l < c->vision.L; l++) {
+        x = self_block(run, &c->vision, &m->vision[l], x, (AttnShape){0}, NULL, TOWER, l);
+        if (wanted && wanted[l]) states[l] = rows_slice(run, x, 0, m->T); // a copy: x goes on in place
+    }
     return tap(run, x, "visual.transformer");
 }
 
@@ -269,15 +272,10 @@ Tensor coca_image_tokens(Run *run, const Coca *m, Tensor pooled) {
     return tap(run, rows_slice(run, pooled, 1, pooled.shape[1]), "visual#tokens");
 }
 
-// pixels to image tokens; the contrastive vector (B, E) goes to *embed where somebody wants it (embed not NULL).
-static Tensor visual(Run *run, const Coca *m, Tensor pixels, Tensor *embed) {
-    Tensor pooled = coca_pool(run, m, coca_tower(run, m, pixels));
-    Tensor tokens = coca_image_tokens(run, m, pooled);
-    if (!embed) return tokens;
+Tensor coca_image_embed(Run *run, const Coca *m, Tensor pooled) {
     Tensor first = m->cfg.mean_pool ? mean_tokens(run, rows_slice(run, pooled, 1, pooled.shape[1])) : rows_slice(run, pooled, 0, 1);
     first = tensor_view(first, DIMS(pooled.shape[0], m->cfg.E));
-    *embed = tap(run, times(run, first, m->visual_proj, m->visual_proj_t), "visual");
-    return tokens;
+    return tap(run, times(run, first, m->visual_proj, m->visual_proj_t), "visual");
 }
 
 // ---- the text tower
@@ -311,8 +309,7 @@ static Tensor text_embed(Run *run, const Coca *m, Tensor ids, const Cache *cache
 
 #define TEXT "text.transformer.resblocks"
 
-// ids (B, L) -> the tokens for the decoder (B, L, E) and the contrastive vector (B, E), without a cache.
-static Tensor text_forward(Run *run, const Coca *m, Tensor ids, Tensor *embed) {
+Tensor coca_text(Run *run, const Coca *m, Tensor ids, Tensor *embed) {
     const CocaConfig *c = &m->cfg;
     long B = ids.shape[0], L = ids.shape[1], E = c->E;
     length_check(m, L);
@@ -366,6 +363,11 @@ static Tensor decode(Run *run, const Coca *m, Tensor x, Tensor image, const Kept
 }
 
 static Tensor logits_of(Run *run, const Coca *m, Tensor x) { return tap(run, times(run, x, m->head, m->head_t), "text_decoder"); }
+
+Tensor coca_decode(Run *run, const Coca *m, Tensor tokens, Tensor image) {
+    need(tokens.shape[1] <= m->cfg.decoder_context, "a text of %ld tokens; CoCa's decoder holds %d", tokens.shape[1], m->cfg.decoder_context);
+    return logits_of(run, m, decode(run, m, tokens, image, NULL));
+}
 
 Cache *coca_cache(Arena *a, const Coca *m, int R, int capacity) {
     Cache *cache = cache_new(a, R, capacity, m->cfg.text.L + m->cfg.cross.L, m->cfg.E);
@@ -453,21 +455,23 @@ static Outputs forward(Run *run, const Model *model, const Inputs *in) {
     const Coca *m = model->own;
     Outputs out = {0};
     Tensor image = NO_TENSOR;
-    if (tensor_given(in->pixels)) image = visual(run, m, in->pixels, &out.image_embeds);
+    if (tensor_given(in->pixels)) {
+        Tensor pooled = coca_pool(run, m, coca_tower(run, m, in->pixels, NULL, NULL));
+        image = coca_image_tokens(run, m, pooled);
+        out.image_embeds = coca_image_embed(run, m, pooled);
+    }
     if (!tensor_given(in->ids)) return out;
     long L = in->ids.shape[1];
-    Tensor tokens = text_forward(run, m, in->ids, &out.text_embeds);
+    Tensor tokens = coca_text(run, m, in->ids, &out.text_embeds);
     if (!tensor_given(image)) return out;
     if (L > 1) tokens = rows_slice(run, tokens, 0, L - 1);
-    need(tokens.shape[1] <= m->cfg.decoder_context, "a text of %ld tokens; CoCa's decoder holds %d", L, m->cfg.decoder_context);
-    out.hidden = decode(run, m, tokens, image, NULL);
-    out.logits = logits_of(run, m, out.hidden);
+    out.logits = coca_decode(run, m, tokens, image);
     return out;
 }
 
 static Tensor next(Run *run, const Model *model, const Inputs *in, Cache *cache) {
     const Coca *m = model->own;
-    if (tensor_given(in->pixels)) coca_look(run, m, visual(run, m, in->pixels, NULL), cache);
+    if (tensor_given(in->pixels)) coca_look(run, m, coca_image_tokens(run, m, coca_pool(run, m, coca_tower(run, m, in->pixels, NULL, NULL))), cache);
     return coca_continue(run, m, in->ids, cache);
 }
 

@@ -61,12 +61,19 @@ typedef struct {
 // config: the model configuration of open_clip_config.json (the inner object), or NULL: everything from the shapes.
 CocaConfig coca_config(const Json *config, const Weights *w, const char *dir);
 
-// pixels (B, 3, h, w) -> the residual stream after the last block (B, T, Cv).
-Tensor coca_tower(Run *run, const Coca *m, Tensor pixels);
+// pixels (B, 3, h, w) -> the residual stream after the last block (B, T, Cv). states[l] receives a copy of block l's output where
+// wanted[l] says so; both may be NULL.
+Tensor coca_tower(Run *run, const Coca *m, Tensor pixels, const bool *wanted, Tensor *states);
 // A residual stream of any block through the pooler and ln_post: (B, Q, E).
 Tensor coca_pool(Run *run, const Coca *m, Tensor x);
 // What the decoder sees of it: (B, Q - 1, E). The tap "visual#tokens".
 Tensor coca_image_tokens(Run *run, const Coca *m, Tensor pooled);
+// The contrastive vector of it: (B, E), not normalised.
+Tensor coca_image_embed(Run *run, const Coca *m, Tensor pooled);
+// ids (B, L) -> the tokens for the decoder (B, L, E); embed receives the contrastive vector (B, E), not normalised.
+Tensor coca_text(Run *run, const Coca *m, Tensor ids, Tensor *embed);
+// Text tokens (B, T, E) before image tokens (B, Q - 1, E): logits (B, T, V) of what follows each.
+Tensor coca_decode(Run *run, const Coca *m, Tensor tokens, Tensor image);
 
 // What the tower's blocks gave, read through their taps: (count * B, T, Cv); row i * B + b is layer layers[i] of picture b. Layers
 // count from 1, 0 is ln_pre's output. part: "", or ".ln_1", ".attn" (then a block's own module of that name).

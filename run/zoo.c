@@ -11,7 +11,7 @@
 static const struct {
     const char *name;
     const char *(*train)(Arena *a, const ZooOptions *o);
-} recipes[] = {{"clip", zoo_clip}, {"llava", zoo_llava}}; // in the order in which they need one another
+} recipes[] = {{"clip", zoo_clip}, {"llava", zoo_llava}, {"coca", zoo_coca}}; // in the order in which they need one another
 #define RECIPES (sizeof recipes / sizeof *recipes)
 
 static bool asked(const TextList *names, const char *name) {
@@ -27,7 +27,7 @@ static void check_names(const TextList *names) {
         bool found = false;
         for (size_t k = 0; k < RECIPES; k++) found = found || strcmp(names->items[i], known[k]) == 0;
         const char *near = found ? NULL : nearest_name(names->items[i], known, RECIPES);
-        if (!found) die_usage("zoo: there is no model \"%s\"; clip and llava are%s%s%s", names->items[i], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        if (!found) die_usage("zoo: there is no model \"%s\"; clip, llava and coca are%s%s%s", names->items[i], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
 }
 
@@ -38,7 +38,7 @@ int run_zoo(int argc, char **argv) {
     bool fresh = false;
     Option options[] = {
         {"out", OPT_TEXT, &out, "the model's directory; with several models, a folder of them; default data/zoo/NAME", NULL},
-        {"clip", OPT_TEXT, &clip, "llava: the CLIP whose vision tower it sees with; default: the one just trained, or data/zoo/clip", NULL},
+        {"clip", OPT_TEXT, &clip, "llava, coca: the CLIP whose vision tower they begin with; default: the one just trained, or data/zoo/clip", NULL},
         {"seed", OPT_LONG, &seed, "of first values, batches, scores", NULL},
         {"percent", OPT_INT, &percent, "of the recipe's steps; ZOO.json says what a shipped model has", NULL},
         {"stop-after", OPT_INT, &stop_after, "updates after which to stop and print the checksum of the weights", NULL},
@@ -47,7 +47,7 @@ int run_zoo(int argc, char **argv) {
         {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
     };
     TextList names;
-    options_parse("retina zoo [clip] [llava] [options]", "Trains the small models of the zoo; can be interrupted at any moment and goes on.", options,
+    options_parse("retina zoo [clip] [llava] [coca] [options]", "Trains the small models of the zoo; can be interrupted at any moment and goes on.", options,
                   sizeof options / sizeof *options, argc, argv, &names);
     check_names(&names);
     if (percent < 1 || percent > 1000) die_usage("--percent %d: 1 to 1000", percent);

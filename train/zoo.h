@@ -13,7 +13,8 @@
 
 typedef struct {
     Arena *arena;
-    const char *dir; // for messages
+    const char *dir;  // for messages
+    const char *file; // of the weights, in the model's directory
     const Json *config;
     size_t count, own; // parameters; the first `own` are the model's, the rest are used in training only
     const char **names;
@@ -70,11 +71,13 @@ typedef struct {
     int B, K;          // pictures, near misses for each
     int full;          // percent of captions that tell everything
     bool truth;        // patches wanted
+    bool pad_zero;       // id 0 stands behind short texts, not the end token
+    bool second;         // another caption of any kind for each picture, for a decoder
     uint64_t seed, first;
 } PairsWanted;
 typedef struct {
     Tensor pixels;      // (B, 3, 64, 64)
-    Tensor ids;         // (B + B*K, T): captions, then near misses; empty ones hold the bare ends
+    Tensor ids;         // (B + B*K, T): captions, then near misses; empty ones hold the bare ends; then B second captions
     uint8_t *given;     // (B, K)
     PatchTruth *truth;  // (B, patches)
 } Pairs;
@@ -103,16 +106,18 @@ typedef struct {
     int steps;        // percent of the recipe's steps: 100 is the shipped model
     bool fresh;
     int stop_after;   // updates after which to stop and print the checksum; 0: go to the end
-    const char *clip; // llava: directory of the tower
+    const char *clip; // llava, coca: directory of the tower
 } ZooOptions;
-// Both return the checksum of the weights when they stop (in a).
+// They return the checksum of the weights when they stop (in a).
 const char *zoo_clip(Arena *a, const ZooOptions *o);
 const char *zoo_llava(Arena *a, const ZooOptions *o);
+const char *zoo_coca(Arena *a, const ZooOptions *o);
 
 // ZOO.json. prompt: the model's own words for a caption; training_only: what was used and not saved; either may be NULL.
 void zoo_json_write(Arena *a, const ZooOptions *o, const Journey *j, const char *name, const char *prompt, const char *training_only, const char *recipe,
                     const char *checksum, const Score *s, size_t n);
 void zoo_preprocessor_write(Arena *a, const char *dir);
+void zoo_tokenizer_write(Arena *a, const char *dir, uint64_t seed, const char *pad_token, int length); // CLIP's kind, of the world's words
 const char *zoo_world_hash(Arena *a); // of the first pictures and captions of the world, as 32 hex digits
 
 #endif

@@ -58,7 +58,7 @@ static const char *config_text_of(Arena *a, const Tokenizer *tok) {
 
 // ---- tokenizer
 
-static void tokenizer_make(Arena *a, const char *dir, uint64_t seed) {
+void zoo_tokenizer_write(Arena *a, const char *dir, uint64_t seed, const char *pad_token, int length) {
     Merges *b = merges_new(a, MERGES_CLIP);
     for (uint64_t i = 0; i < SENTENCES; i++) {
         WorldScene s;
@@ -71,11 +71,11 @@ static void tokenizer_make(Arena *a, const char *dir, uint64_t seed) {
     merges_special(b, "<|startoftext|>");
     merges_special(b, "<|endoftext|>");
     merges_write(b, dir);
-    static const char config[] =
+    const char *config = arena_print(a,
         "{\n  \"bos_token\": \"<|startoftext|>\",\n  \"eos_token\": \"<|endoftext|>\",\n  \"errors\": \"replace\",\n"
-        "  \"model_max_length\": 77,\n  \"pad_token\": \"<|endoftext|>\",\n  \"tokenizer_class\": \"CLIPTokenizer\",\n"
-        "  \"unk_token\": \"<|endoftext|>\"\n}\n";
-    file_write(path_join(a, dir, "tokenizer_config.json"), config, sizeof config - 1);
+        "  \"model_max_length\": %d,\n  \"pad_token\": \"%s\",\n  \"tokenizer_class\": \"CLIPTokenizer\",\n"
+        "  \"unk_token\": \"<|endoftext|>\"\n}\n", length, pad_token);
+    file_write(path_join(a, dir, "tokenizer_config.json"), config, strlen(config));
 }
 
 void zoo_preprocessor_write(Arena *a, const char *dir) {
@@ -305,7 +305,7 @@ static const char *const patterns[STAGES][5] = {
 
 const char *zoo_clip(Arena *a, const ZooOptions *o) {
     folder_make(o->out);
-    tokenizer_make(a, o->out, o->seed);
+    zoo_tokenizer_write(a, o->out, o->seed, "<|endoftext|>", 77);
     zoo_preprocessor_write(a, o->out);
     const Tokenizer *tok = tokenizer_load(a, o->out, false);
     Trainee *t = parameters_make(a, o->out, tok, o->seed);

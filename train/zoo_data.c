@@ -33,7 +33,7 @@ typedef struct {
     float *pixels;
     uint8_t *given;
     PatchTruth *truth;
-    char (*text)[WORLD_TEXT]; // (B + B*K)
+    char (*text)[WORLD_TEXT]; // (B + B*K), and B second ones
 } PairsWork;
 
 // Which fact is changed: always one shape and one binding, which are hardest to see; the others by chance.
@@ -54,6 +54,19 @@ static void near_misses(const PairsWork *w, const WorldScene *s, Rng r, CaptionK
         ok = ok && world_caption(w->text[w->want.B + i * w->want.K + k], &other, kind, rng_sub(r, 3));
         w->given[i * w->want.K + k] = ok;
     }
+}
+
+// What a decoder is taught to say: half of it everything, the rest of every kind down to one word, so that it has a
+// graded language to fall back on when it sees little.
+static void second_caption(char text[WORLD_TEXT], const WorldScene *s, Rng r) {
+    static const struct {
+        int percent;
+        CaptionKind kind;
+    } mix[] = {{50, CAPTION_FULL},  {12, CAPTION_RELATION}, {4, CAPTION_SIDE}, {5, CAPTION_WORD}, {3, CAPTION_COLOURS}, {3, CAPTION_SHAPES}, {5, CAPTION_LIST},
+               {5, CAPTION_PHRASE}, {3, CAPTION_IS},        {4, CAPTION_COUNT}, {2, CAPTION_IN},  {2, CAPTION_PLAIN},   {1, CAPTION_PLACE},  {1, CAPTION_NUMBER}};
+    int draw = (int)rng_below(r, 0, 100), k = 0;
+    while (draw >= mix[k].percent) draw -= mix[k++].percent;
+    if (!world_caption(text, s, mix[k].kind, rng_sub(r, 1))) world_caption(text, s, CAPTION_FULL, rng_sub(r, 1)); // not every scene has a relation
 }
 
 static void truth_take(PatchTruth *t, const WorldScene *s) {
@@ -91,11 +104,12 @@ static void pairs_job(void *arg, size_t begin, size_t end) {
             world_caption(w->text[i], &s, kind, rng_sub(r, 3));
             near_misses(w, &s, r, kind, (int)i);
         } else world_caption_of(w->text[i], &s, 1 + (int)rng_below(r, 4, 3));
+        if (w->want.second) second_caption(w->text[w->want.B * (1 + w->want.K) + (int)i], &s, rng_sub(r, 5));
     }
 }
 
 Pairs zoo_pairs(Arena *step, const Tokenizer *tok, PairsWanted want) {
-    size_t B = (size_t)want.B, texts = B * (size_t)(1 + want.K);
+    size_t B = (size_t)want.B, texts = B * (size_t)(1 + want.K + want.second);
     Pairs p = {.pixels = tensor_take(step, DTYPE_F32, DIMS(want.B, 3, ZOO_SIDE, ZOO_SIDE)),
                .given = take_zero(step, uint8_t, B * (size_t)(want.K + 1)),
                .truth = want.truth ? take(step, PatchTruth, B * ZOO_PATCHES) : NULL};
@@ -104,6 +118,6 @@ Pairs zoo_pairs(Arena *step, const Tokenizer *tok, PairsWanted want) {
     if (!tok) return p;
     const char **text = take(step, const char *, texts);
     for (size_t i = 0; i < texts; i++) text[i] = w.text[i];
-    p.ids = zoo_texts(step, tok, text, texts, tokenizer_named(tok, TOKEN_EOS), NULL);
+    p.ids = zoo_texts(step, tok, text, texts, want.pad_zero ? 0 : tokenizer_named(tok, TOKEN_EOS), NULL);
     return p;
 }

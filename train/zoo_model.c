@@ -13,6 +13,7 @@ Trainee *trainee_new(Arena *a, const char *dir, const char *config_json) {
     Trainee *t = take_zero(a, Trainee, 1);
     t->arena = a;
     t->dir = dir;
+    t->file = "model.safetensors";
     t->config = json_parse(a, config_json, strlen(config_json), "config.json");
     Weights *dry = weights_dry(a);
     model_build(a, dir, t->config, dry);
@@ -102,7 +103,7 @@ void trainee_save(Arena *a, const Trainee *t, const char *dir) {
         if (strcmp(t->names[i], "logit_scale") == 0) plan[i].ndim = 0; // the reference wants a bare number
     }
     const char *const metadata[] = {"format", "pt", NULL};
-    TensorsWriter *w = tensors_create(a, path_join(a, dir, "model.safetensors"), plan, t->own, metadata);
+    TensorsWriter *w = tensors_create(a, path_join(a, dir, t->file), plan, t->own, metadata);
     for (size_t i = 0; i < t->own; i++) {
         size_t n = tensor_count(t->data[i]);
         uint16_t *half = take(a, uint16_t, n);

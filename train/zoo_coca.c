@@ -1,0 +1,269 @@
+// zoo_coca.c: the recipe of the zoo's `coca`, and its scores.
+//
+// The vision tower begins as the clip's of the zoo, which has learned shapes (world.md 3), with two new blocks behind it:
+//   0  the tower's old blocks stand still: new blocks, pooler, text tower and decoder learn words
+//   1  everything: captions, CLIP's loss with near misses, and the clip's patch targets after blocks 3 and 5
+// Losses as in the paper (Yu et al. 2022): contrastive 1, captions 2. OpenCLIP's two slips (labels not shifted, the decoder's
+// projection never initialised) are not repeated. The contrastive side reads captions that tell everything, the decoder
+// captions of every kind down to one word (zoo_data.c). The heads on the patch tokens are not saved.
+#include <string.h>
+
+#include "init.h"
+#include "io/blake2b.h"
+#include "io/file.h"
+#include "io/progress.h"
+#include "io/safetensors.h"
+#include "model/coca.h"
+#include "model/kernels.h"
+#include "real.h"
+#include "zoo.h"
+
+enum { BATCH = 32, NEAR = 3, STAGES = 2, HEADS = 2, EVERY = 100, SUM_AT = 20, WIDTH = 96, BLOCKS = 8, OLD_BLOCKS = 6, E = 64, CONTEXT = 31 };
+static const int head_after[HEADS] = {5, 3}; // blocks
+static const int stage_steps[STAGES] = {1000, 2600};
+static const double stage_lr[STAGES] = {3e-3, 2e-3};
+enum { WARMUP = 100 };
+#define OLD_LR 0.3      // of the rate, for what comes from the clip
+#define CAPTION_WEIGHT 2
+#define PATCH_WEIGHT 0.5
+static const char *const stage_names[STAGES] = {"coca: words", "coca: everything"};
+static const char *const patterns[STAGES][8] = {
+    {"visual.transformer.resblocks.[67].*", "visual.attn_pool.*", "visual.ln_post.*", "visual.proj", "text.*", "text_decoder.*", "logit_scale", NULL}, {"*", NULL}};
+#define LOGIT_SCALE_MAX 4.605170185988092 // ln 100
+
+static const InitRule rules[] = {
+    {"logit_scale", INIT_CONSTANT, 2.6592600369327783}, // ln(1 / 0.07)
+    {"*norm.weight", INIT_CONSTANT, 1},
+    {"*.ln_*.weight", INIT_CONSTANT, 1},
+    {"*bias", INIT_CONSTANT, 0},
+    {"visual.attn_pool.query", INIT_NORMAL, 1},
+    {"visual.*_embedding", INIT_CONSTANT, 0}, // from the clip, as most of the tower
+    {"visual.transformer.*.out_proj.weight", INIT_NORMAL_FAN, 0.1}, // a new block begins as nearly nothing
+    {"visual.transformer.*.c_proj.weight", INIT_NORMAL_FAN, 0.1},
+    {"text.token_embedding.weight", INIT_NORMAL, 0.1},
+    {"text.positional_embedding", INIT_NORMAL, 0.05},
+    {"text.cls_emb", INIT_NORMAL, 0.05},
+    {"text.*.out_proj.weight", INIT_NORMAL_FAN, 0.40824829046386302}, // (2 L)^-0.5: blocks add up to size one
+    {"text.*.c_proj.weight", INIT_NORMAL_FAN, 0.40824829046386302},
+    {"text_decoder.*.out_proj.weight", INIT_NORMAL_FAN, 0.28867513459481287},
+    {"text_decoder.*.c_proj.weight", INIT_NORMAL_FAN, 0.28867513459481287},
+    {"*_projection", INIT_NORMAL, 0.125}, // E^-0.5
+    {"visual.proj", INIT_NORMAL, 0.125},
+    {"*weight", INIT_NORMAL_FAN, 1},
+};
+
+// The reference wants hf_tokenizer_name to look for tokenizer.json beside the weights; its own vocabulary is fixed.
+static const char *config_text_of(Arena *a, const Tokenizer *tok) {
+    return arena_print(a, "{\n \"embed_dim\": %d,\n"
+        " \"vision_cfg\": {\"image_size\": %d, \"layers\": %d, \"width\": %d, \"head_width\": 24, \"patch_size\": %d, \"attentional_pool\": true, "
+        "\"attn_pooler_queries\": 33, \"attn_pooler_heads\": 4, \"output_tokens\": true},\n"
+        " \"text_cfg\": {\"context_length\": %d, \"vocab_size\": %d, \"width\": %d, \"heads\": 2, \"layers\": 3, \"embed_cls\": true, \"output_tokens\": true, "
+        "\"hf_tokenizer_name\": \"coca\"},\n"
+        " \"multimodal_cfg\": {\"context_length\": %d, \"vocab_size\": %d, \"width\": %d, \"heads\": 2, \"layers\": 3},\n \"custom_text\": true\n}",
+        E, ZOO_SIDE, BLOCKS, WIDTH, PATCH_SIDE, CONTEXT, tokenizer_highest(tok) + 1, E, CONTEXT, tokenizer_highest(tok) + 1, E);
+}
+
+static void config_write(Arena *a, const char *dir, const char *model) {
+    const char *text = arena_print(a, "{\"model_cfg\": %s,\n\"preprocess_cfg\": {\"size\": [%d, %d], \"mode\": \"RGB\", \"mean\": [0.48145466, 0.4578275, 0.40821073], "
+        "\"std\": [0.26862954, 0.26130258, 0.27577711], \"interpolation\": \"bicubic\", \"resize_mode\": \"shortest\", \"fill_color\": 0}}\n", model, ZOO_SIDE, ZOO_SIDE);
+    file_write(path_join(a, dir, "open_clip_config.json"), text, strlen(text));
+}
+
+// ---- parameters
+
+static void copy_from(Tensors *file, const char *name, float *to, size_t n) {
+    const TensorEntry *e = tensors_need(file, name);
+    need(e->size == n * dtype_size(e->dtype), "\"%s\" of the clip has another shape than CoCa's tower wants", name);
+    Arena *a = arena_new("a tensor of the clip");
+    void *aligned = arena_take(a, e->size, 64);
+    memcpy(aligned, e->bytes, e->size);
+    widen(to, aligned, e->dtype, n);
+    arena_free(a);
+}
+
+// The clip's vision tower under OpenCLIP's names; its three projections become the thirds of one.
+static void tower_read(Arena *a, const Trainee *t, const char *clip) {
+    static const char *const bare[][2] = {{"embeddings.class_embedding", "class_embedding"}, {"embeddings.patch_embedding.weight", "conv1.weight"},
+                                          {"embeddings.position_embedding.weight", "positional_embedding"},
+                                          {"pre_layrnorm.weight", "ln_pre.weight"}, {"pre_layrnorm.bias", "ln_pre.bias"}};
+    static const char *const block[][2] = {{"layer_norm1", "ln_1"}, {"layer_norm2", "ln_2"}, {"self_attn.out_proj", "attn.out_proj"}, {"mlp.fc1", "mlp.c_fc"}, {"mlp.fc2", "mlp.c_proj"}};
+    static const char *const kinds[] = {"weight", "bias"};
+    Tensors *file = tensors_open(a, clip);
+    for (int i = 0; i < 5; i++) {
+        Tensor x = trainee_find(t, arena_print(a, "visual.%s", bare[i][1]));
+        copy_from(file, arena_print(a, "vision_model.%s", bare[i][0]), f32(x), tensor_count(x));
+    }
+    for (int l = 0; l < OLD_BLOCKS; l++)
+        for (int k = 0; k < 2; k++) {
+            for (int i = 0; i < 5; i++) {
+                Tensor x = trainee_find(t, arena_print(a, "visual.transformer.resblocks.%d.%s.%s", l, block[i][1], kinds[k]));
+                copy_from(file, arena_print(a, "vision_model.encoder.layers.%d.%s.%s", l, block[i][0], kinds[k]), f32(x), tensor_count(x));
+            }
+            Tensor x = trainee_find(t, arena_print(a, "visual.transformer.resblocks.%d.attn.in_proj_%s", l, kinds[k]));
+            for (size_t i = 0, n = tensor_count(x) / 3; i < 3; i++)
+                copy_from(file, arena_print(a, "vision_model.encoder.layers.%d.self_attn.%c_proj.%s", l, "qkv"[i], kinds[k]), f32(x) + i * n, n);
+        }
+    tensors_close(file);
+}
+
+static Trainee *parameters_make(Arena *a, const ZooOptions *o, const char *config) {
+    Trainee *t = trainee_new(a, o->out, config);
+    t->file = "open_clip_model.safetensors";
+    for (int h = 0; h < HEADS; h++) {
+        trainee_extra(t, arena_print(a, "patches.%d.norm.weight", h), DIMS(WIDTH));
+        trainee_extra(t, arena_print(a, "patches.%d.norm.bias", h), DIMS(WIDTH));
+        trainee_extra(t, arena_print(a, "patches.%d.head.weight", h), DIMS(PATCH_WIDTH, WIDTH));
+        trainee_extra(t, arena_print(a, "patches.%d.head.bias", h), DIMS(PATCH_WIDTH));
+    }
+    for (size_t i = 0; i < t->count; i++) init_tensor(t->data[i], rules, sizeof rules / sizeof *rules, o->seed, t->names[i]);
+    tower_read(a, t, o->clip);
+    return t;
+}
+
+static bool from_clip(const char *name) {
+    static const char *const old[] = {"visual.class_embedding", "visual.positional_embedding", "visual.conv1.", "visual.ln_pre."};
+    for (size_t i = 0; i < sizeof old / sizeof *old; i++)
+        if (strncmp(name, old[i], strlen(old[i])) == 0) return true;
+    static const char blocks[] = "visual.transformer.resblocks.";
+    return strncmp(name, blocks, sizeof blocks - 1) == 0 && name[sizeof blocks - 1] - '0' < OLD_BLOCKS;
+}
+
+// ---- one step
+
+typedef struct {
+    double captions, pairs, hard, patches, pairs_right, hard_right, shape_right;
+} Losses;
+
+static double patches_backward(Run *run, const Stage *s, Arena *step, const Tensor *states, const Pairs *p, Losses *l) {
+    double total = 0;
+    for (int h = 0; h < HEADS; h++) {
+        const Tensor *e = s->extra + 4 * h;
+        Tensor x = rows_slice(run, states[head_after[h]], 1, ZOO_PATCHES + 1);
+        x = linear(run, layernorm(run, x, e[0], e[1], 1e-5f), e[2], e[3]);
+        float *d = take(step, float, tensor_count(x));
+        PatchScore score = patch_loss(f32(x), p->truth, (int)tensor_rows(x), PATCH_WEIGHT / HEADS, d);
+        tape_seed(s->tape, step, x, d);
+        total += score.loss / HEADS;
+        if (h == 0) l->shape_right = score.shape_right;
+    }
+    return total;
+}
+
+// Texts [from, to) of (R, L, C).
+static Tensor texts_slice(Run *run, Tensor x, long from, long to) {
+    long L = x.shape[1], C = x.shape[2];
+    Tensor flat = rows_slice(run, tensor_view(x, DIMS(1, x.shape[0] * L, C)), from * L, to * L);
+    return tensor_view(flat, DIMS(to - from, L, C));
+}
+
+static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int stage, uint64_t seed) {
+    Losses l = {0};
+    const Coca *m = s->model->own;
+    bool patches = stage == 1;
+    Pairs p = zoo_pairs(step, tok, (PairsWanted){.B = BATCH, .K = NEAR, .full = 100, .truth = patches, .pad_zero = true, .second = true,
+                        .seed = seed + 700 + (uint64_t)stage, .first = (uint64_t)s->adam->step * BATCH});
+    tape_begin(s->tape);
+    tape_zero(s->tape);
+    Run *run = run_new(step);
+    run->recorder = tape_recorder(s->tape);
+    bool wanted[BLOCKS] = {0};
+    Tensor states[BLOCKS];
+    for (int h = 0; h < HEADS; h++) wanted[head_after[h]] = patches;
+    Tensor pooled = coca_pool(run, m, coca_tower(run, m, p.pixels, wanted, states));
+    if (patches) l.patches = patches_backward(run, s, step, states, &p, &l);
+    Tensor text, tokens = coca_text(run, m, p.ids, &text); // all of them: contrastive ones, near misses, the decoder's
+    long R = p.ids.shape[0], L = p.ids.shape[1], told = R - BATCH;
+    tokens = rows_slice(run, texts_slice(run, tokens, told, R), 0, L - 1);
+    Tensor logits = coca_decode(run, m, tokens, coca_image_tokens(run, m, pooled)), next = tensor_take(step, DTYPE_I32, DIMS(BATCH, L - 1));
+    for (long b = 0; b < BATCH; b++)
+        for (long t = 0; t < L - 1; t++) {
+            int32_t id = i32(p.ids)[(told + b) * L + t + 1];
+            i32(next)[b * (L - 1) + t] = id ? id : -1; // padding is not learned
+        }
+    Tensor loss = cross_entropy(run, logits, next);
+    l.captions = (double)*f32(loss);
+    Tensor image = l2norm(run, coca_image_embed(run, m, pooled), 1e-12f);
+    text = rows_slice(run, tensor_view(l2norm(run, text, 1e-12f), DIMS(1, R, E)), 0, told);
+    float *di = take(step, float, tensor_count(image)), *dt = take(step, float, tensor_count(text)), ds;
+    Contrast c = contrast_loss(step, f32(image), f32(text), BATCH, E, NEAR, p.given, f32(m->logit_scale)[0], 1, di, dt, &ds);
+    tape_seed(s->tape, step, image, di);
+    tape_seed(s->tape, step, text, dt);
+    tape_seed(s->tape, step, m->logit_scale, &ds);
+    l.pairs = c.pairs, l.hard = c.hard, l.pairs_right = c.pairs_right, l.hard_right = c.hard_right;
+    tape_backward(s->tape, step, loss, CAPTION_WEIGHT);
+    return l;
+}
+
+// ---- the recipe
+
+static const AdamConfig adam = {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .clip = 1};
+
+static Stage *stage_open(Arena *a, const Trainee *t, int stage) {
+    Stage *s = stage_new(a, t, patterns[stage], adam, (Group){.lr_factor = 1, .decay = 0.05});
+    adam_spare_vectors(s->adam);
+    for (size_t i = 0; i < tape_parameters(s->tape); i++)
+        if (from_clip(s->names[i])) s->adam->groups[i].lr_factor = OLD_LR;
+    return s;
+}
+
+static void mean_add(Losses *mean, const Losses *l) {
+    mean->captions += l->captions / EVERY, mean->pairs += l->pairs / EVERY, mean->hard += l->hard / EVERY, mean->patches += l->patches / EVERY;
+    mean->pairs_right += l->pairs_right / EVERY, mean->hard_right += l->hard_right / EVERY, mean->shape_right += l->shape_right / EVERY;
+}
+
+const char *zoo_coca(Arena *a, const ZooOptions *o) {
+    folder_make(o->out);
+    zoo_tokenizer_write(a, o->out, o->seed, "!", CONTEXT); // id 0 is the byte "!": CoCa's padding
+    const Tokenizer *tok = tokenizer_load(a, o->out, false);
+    const char *config = config_text_of(a, tok);
+    config_write(a, o->out, config);
+    Trainee *t = parameters_make(a, o, config);
+    int steps[STAGES];
+    for (int i = 0; i < STAGES; i++) steps[i] = stage_steps[i] * o->steps / 100;
+    const char *tower = file_checksum(a, path_join(a, o->clip, "model.safetensors"));
+    const char *recipe = arena_print(a, "coca: words %d steps lr %g, everything %d steps lr %g (blocks of the clip %g of it), batch %d, %d near misses, captions %d, "
+                                     "patches %g, AdamW 0.9 0.98 decay 0.05 clip 1, warm-up %d, cosine to 0.02, seed %llu, tower %.16s", steps[0], stage_lr[0], steps[1],
+                                     stage_lr[1], OLD_LR, BATCH, NEAR, CAPTION_WEIGHT, PATCH_WEIGHT, WARMUP, (unsigned long long)o->seed, tower);
+    Journey *j = journey_open(a, t, o->out, recipe, o->fresh);
+    Arena *step = arena_new("a training step");
+    for (int stage = j->stage; stage < STAGES; stage++) {
+        Stage *s = stage_open(a, t, stage);
+        journey_begin(j, s, stage);
+        Progress bar = progress_start(stage_names[stage], (size_t)steps[stage]);
+        progress_resume(&bar, (size_t)s->adam->step);
+        Losses mean = {0};
+        while (s->adam->step < steps[stage]) {
+            Mark mark = arena_mark(step);
+            Losses l = train_step(s, tok, step, stage, o->seed);
+            arena_release(step, mark);
+            adam_update(s->adam, schedule_cosine(stage_lr[stage], s->adam->step, WARMUP, steps[stage], 0.02));
+            float *scale = f32(trainee_find(t, "logit_scale"));
+            if (*scale > (float)LOGIT_SCALE_MAX) *scale = (float)LOGIT_SCALE_MAX;
+            int64_t at = s->adam->step;
+            if (stage == 0 && at == SUM_AT) journey_note(j, "sum20 %s", trainee_checksum(a, t));
+            if (o->stop_after && stage == 0 && at == o->stop_after) {
+                arena_free(step);
+                return trainee_checksum(a, t);
+            }
+            mean_add(&mean, &l);
+            if (at % EVERY == 0) {
+                journey_note(j, "stage %d step %lld captions %.4f pairs %.4f %.3f near %.4f %.3f patches %.4f shapes %.3f", stage, (long long)at, mean.captions, mean.pairs,
+                             mean.pairs_right, mean.hard, mean.hard_right, mean.patches, mean.shape_right);
+                mean = (Losses){0};
+                journey_save(j, step, t, s, stage);
+            }
+            progress_at(&bar, (size_t)at);
+        }
+        progress_end(&bar);
+    }
+    trainee_round(t);
+    trainee_save(step, t, o->out);
+    arena_free(step);
+    const char *checksum = trainee_checksum(a, t);
+    zoo_json_write(a, o, j, "coca", NULL,
+                   "two linear heads on the patch tokens after blocks 3 and 5, not saved: shape, colour, size, pattern, box and "
+                   "pixels of the object that owns a patch",
+                   recipe, checksum, NULL, 0);
+    journey_end(j);
+    return checksum;
+}
