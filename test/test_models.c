@@ -125,11 +125,13 @@ int main(int count, char **argument) {
     family_case("dinov2-registers", "golden-other", "");
     family_case("dinov3-small", "golden-other", "");
     family_case("bert-eras", "golden", "a");
+    family_case("bert-eras", "golden", "bin"); // pytorch_model.bin
     family_case("roberta-eras", "golden", "a");
     family_case("gemma2-eras", "golden", "a");
     family_case("qwen2-eras", "golden", "a");
     family_case("qwen3-eras", "golden", "a");
     static const char *const eras[] = {"a", "b", "c"};
     for (size_t i = 0; i < 3; i++) family_case("llava-eras", "golden", eras[i]);
+    family_case("llava-eras", "golden", "a-bin"); // pytorch_model-0000n-of-… and their index
     return check_end();
 }
