@@ -198,8 +198,7 @@ Tensor clip_text_forward(Run *run, const ClipText *m, Tensor ids, Tensor mask) {
     for (int l = 0; l < m->cfg.L; l++) x = clip_layer_forward(run, &m->cfg, &m->layers[l], x, shape, p, l);
     x = tap(run, x, "%sencoder", p);
     x = layernorm(run, x, m->final_w, m->final_b, m->cfg.eps);
-    x = tap(run, x, "%sfinal_layer_norm", p);
-    return tap_module(run, x, p);
+    return tap(run, x, "%sfinal_layer_norm", p);
 }
 
 Tensor clip_text_pooled(Run *run, const ClipText *m, Tensor last, Tensor ids) {
@@ -254,6 +253,7 @@ static Outputs clip_forward(Run *run, const Model *model, const Inputs *in) {
     if (m->text && tensor_given(in->ids)) {
         Tensor last = clip_text_forward(run, m->text, in->ids, in->mask);
         Tensor pooled = clip_text_pooled(run, m->text, last, in->ids);
+        tap_module(run, last, m->text->prefix);
         out.text_embeds = tap(run, linear(run, pooled, m->text_projection, NO_TENSOR), "text_projection");
     }
     return out;
