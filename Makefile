@@ -68,6 +68,8 @@ $(BUILD)/libtest.a: $(call object,$(TEST_HELPERS))
 $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
+$(BUILD)/test/test_extract: | $(BUILD)/retina # runs it
+
 # Programs, then scripts: each prints lines of ok and FAIL.
 test: retina $(TEST_PROGRAMS)
 	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/commands.sh test/fail.sh test/includes.sh)

@@ -175,6 +175,12 @@ void options_parse(const char *usage, const char *purpose, Option *options, size
     }
 }
 
+void option_shard(const char *text, int *shard, int *shards) {
+    int end = 0;
+    if (sscanf(text, "%d/%d%n", shard, shards, &end) != 2 || text[end] || *shard < 0 || *shard >= *shards)
+        die_usage("--shard %s: i/n with 0 <= i < n is wanted", text);
+}
+
 void options_record(const Option *options, size_t count, Writer *w) {
     char t[32];
     for (size_t i = 0; i < count; i++) {

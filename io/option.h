@@ -42,6 +42,9 @@ void options_parse(const char *usage, const char *purpose, Option *options, size
 // "name = value" per line, all options with their values, for run records.
 void options_record(const Option *options, size_t count, Writer *w);
 
+// --shard i/n: the i-th of n parts, 0 <= i < n; anything else is wrong use.
+void option_shard(const char *text, int *shard, int *shards);
+
 // The nearest of `names` to `wrong` by edit distance, or NULL when none is near.
 const char *nearest_name(const char *wrong, const char *const *names, size_t count);
 

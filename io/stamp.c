@@ -1,6 +1,7 @@
 // stamp.c: see stamp.h.
 #include "stamp.h"
 
+#include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -27,15 +28,28 @@ void stamp_file(Blake2b *h, const char *path) {
     arena_free(a);
 }
 
+// fnmatch(3) patterns. Weights that only have a name of their own (safetensors.h) are the only such file.
+static bool belongs(const char *name) {
+    static const char *const patterns[] = {"*config.json", "*config_sentence_transformers.json", "*tokenizer*", "vocab.*", "merges.txt", "*tokens*.json", "chat_template*",
+                                           "model*.safetensors*", "pytorch_model*.bin*", "open_clip*", "diffusion_pytorch_model*"};
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
+        if (fnmatch(patterns[i], name, 0) == 0) return true;
+    return false;
+}
+
 void stamp_model(Blake2b *h, const char *dir) {
     Arena *a = arena_new("a model's stamp");
-    size_t count;
+    size_t count, weights = 0;
     char **names = folder_list(a, dir, &count);
     for (size_t i = 0; i < count; i++) {
-        if (folder_exists(names[i])) continue;
-        blake2b_add(h, path_name(names[i]), strlen(path_name(names[i])) + 1);
+        const char *name = path_name(names[i]), *extension = path_extension(name);
+        if (folder_exists(names[i]) || !belongs(name)) continue;
+        weights += strcmp(extension, "safetensors") == 0 || strcmp(extension, "bin") == 0;
+        blake2b_add(h, name, strlen(name) + 1);
         stamp_file(h, names[i]);
     }
+    for (size_t i = 0; i < count && weights == 0; i++)
+        if (strcmp(path_extension(names[i]), "safetensors") == 0) stamp_file(h, names[i]);
     arena_free(a);
 }
 

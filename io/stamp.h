@@ -10,7 +10,8 @@
 // beyond (weights: a change to any tensor that a training makes is seen). What does not exist, or is no regular file, adds
 // nothing.
 void stamp_file(Blake2b *h, const char *path);
-// The files of a model directory, in the order of their names; folders inside it are left out.
+// The files that a model directory consists of, in the order of their names: configurations, tokenizer, templates, weights.
+// Folders inside it, and what else lies there (results, above all), are left out.
 void stamp_model(Blake2b *h, const char *dir);
 // Pictures by name, place and size; reading all of them would take as long as the work itself.
 void stamp_pictures(Blake2b *h, const Gathering *g);

@@ -13,7 +13,7 @@ typedef struct {
 } Job;
 
 Batch batch_new(Arena *a, size_t room) {
-    Batch b = {.room = room, .arenas = take(a, Arena *, room), .pixels = take_zero(a, Tensor, room), .errors = take_zero(a, char *, room)};
+    Batch b = {.room = room, .arenas = take(a, Arena *, room), .pixels = take_zero(a, Tensor, room), .errors = take_zero(a, char *, room), .damage = take_zero(a, char *, room)};
     for (size_t k = 0; k < room; k++) b.arenas[k] = arena_new("a picture");
     return b;
 }
@@ -27,9 +27,10 @@ static void read_one(const Job *j, size_t k) {
     Trap trap;
     Arena *a = j->batch->arenas[k];
     j->batch->pixels[k] = NO_TENSOR;
-    j->batch->errors[k] = NULL;
+    j->batch->errors[k] = j->batch->damage[k] = NULL;
     if (trap_set(&trap)) {
         Image image = gathered_read(a, j->items[k], j->options);
+        if (image.damage) j->batch->damage[k] = arena_print(a, "%s", image.damage);
         Picture p = j->look ? j->look(j->arg, a, k, &image) : picture_from(&image);
         j->batch->pixels[k] = preprocess_picture(a, j->preprocess, p);
         trap_end(&trap);

@@ -10,6 +10,7 @@ typedef struct {
     Arena **arenas;  // one per picture: threads do not share them
     Tensor *pixels;  // (3, height, width), until the next batch_read; NO_TENSOR where a picture failed
     char **errors;   // NULL, or why
+    char **damage;   // NULL, or what was wrong with a picture that was read all the same
 } Batch;
 
 Batch batch_new(Arena *a, size_t room);

@@ -59,7 +59,7 @@ Tensor ready_ids(Arena *a, const char *text, Tensor *mask, Tensor *types) {
     return x;
 }
 
-void ready_replacement(Arena *a, Taps *t, const char *text) {
+Tensor ready_replacement(Arena *a, const char *text, const char **tap) {
     const char *equals = strchr(text, '=');
     if (!equals) die_usage("--replace %s: NAME=FILE[:TENSOR] is wanted", text);
     char *name = arena_text(a, text, (size_t)(equals - text)), *path = arena_print(a, "%s", equals + 1);
@@ -74,6 +74,9 @@ void ready_replacement(Arena *a, Taps *t, const char *text) {
     for (int d = 0; d < e->ndim; d++) shape[d] = (long)e->shape[d];
     void *copy = arena_take(a, e->size, 1);
     memcpy(copy, e->bytes, e->size);
+    Dtype dtype = e->dtype;
+    int ndim = e->ndim;
     tensors_close(file);
-    taps_replace(t, name, tensor_of(copy, e->dtype, e->ndim ? e->ndim : 1, shape));
+    *tap = name;
+    return tensor_of(copy, dtype, ndim ? ndim : 1, shape);
 }

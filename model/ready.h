@@ -11,8 +11,8 @@ Tensor ready_tensor(Arena *a, Tensors *t, const char *name, Dtype as);
 // Ids (B, T): "1,2,3", or a file with input_ids and, if they are there, attention_mask (u8) and token_type_ids (i32).
 Tensor ready_ids(Arena *a, const char *text, Tensor *mask, Tensor *types);
 
-// --replace NAME=FILE[:TENSOR]: reads the tensor and has it take the tap's place. Without TENSOR: the one of the tap's
-// name, or the only one in the file.
-void ready_replacement(Arena *a, Taps *t, const char *text);
+// --replace NAME=FILE[:TENSOR]: the tensor that takes the tap's place. Without TENSOR: the one of the tap's name, or the
+// only one in the file.
+Tensor ready_replacement(Arena *a, const char *text, const char **name);
 
 #endif

@@ -155,7 +155,7 @@ int run_connectors(int argc, char **argv) {
     options_parse("retina connectors [extract|merge|geometry|recon|captions|report] [options]",
                   "How a connector changes the image representation; without a step, all of them.", options, s->option_count, argc, argv, &rest);
     if (rest.count > 1) die_usage("connectors: one step at a time; without a step, all are done");
-    if (shard && (sscanf(shard, "%d/%d", &s->shard, &s->shards) != 2 || s->shard < 0 || s->shard >= s->shards)) die_usage("--shard %s: i/n with 0 <= i < n is wanted", shard);
+    if (shard) option_shard(shard, &s->shard, &s->shards);
     if (s->part_size < 1 || s->batch < 1 || s->topk < 1 || s->captions < 1 || s->max_new < 1 || s->epochs < 1 || s->hidden < 1 || s->layers < 3 || s->count < 0 || threads < 0)
         die_usage("connectors: a count that is too small; --help tells the defaults");
     if (threads) threads_set(threads);

@@ -59,7 +59,11 @@ static void print_json(Arena *a, const Generated *g, const char *text) {
 static Taps *replacements(Arena *a, const Model *m, const Inputs *in, const TextList *list) {
     if (list->count == 0) return NULL;
     Taps *t = taps_asking(a, model_taps(a, m, in), m->family->aliases, m->family->alias_count);
-    for (size_t i = 0; i < list->count; i++) ready_replacement(a, t, list->items[i]);
+    for (size_t i = 0; i < list->count; i++) {
+        const char *name;
+        Tensor with = ready_replacement(a, list->items[i], &name);
+        taps_replace(t, name, with);
+    }
     return t;
 }
 

@@ -15,10 +15,10 @@
 #include "random.h"
 #include "tokenize.h"
 #include "verbalize.h"
+#include "version.h"
 #include "world.h"
 #include "zoo.h"
 
-#define VERSION "0.1"
 #ifndef RETINA_COMMIT
 #define RETINA_COMMIT "unknown"
 #endif
