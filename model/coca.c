@@ -128,6 +128,7 @@ static void *load(Model *model) {
     model->vocabulary = c->V;
     model->context = c->context < c->decoder_context ? c->context : c->decoder_context;
     model->image_tokens = c->Q - 1;
+    model->padded = c->context, model->pad = c->pad; // the class row's place and view depend on it
     return m;
 }
 

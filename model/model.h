@@ -59,6 +59,7 @@ struct Model {
     Weights *weights;
     void *own; // the family's struct
     int vocabulary, context; // rows of the embedding, positions; 0: no text
+    int padded, pad;         // texts are given padded to so many ids with this one (CoCa); padded 0: as they are
     int image_token;         // id of the image placeholder; -1: none
     int image_tokens;        // how many of them one picture takes; 0: depends on the picture, or none
 };

@@ -16,6 +16,7 @@ Prompter prompter_load(Arena *a, const Model *m); // reads the directory's token
 
 // ids (1, T) of the text. raw: as it is, with the special tokens that the tokenizer adds by itself; else rendered by the
 // chat template with `images` pictures before the text and a generation prompt. Encoders without a template are always raw.
+// Where a model wants its texts padded (CoCa), they are, and cut where they are longer, as its tokenizer does.
 // Image placeholders are written out as many times as a picture takes tokens.
 Tensor prompt_ids(Arena *a, const Prompter *p, const char *text, int images, bool raw);
 char *prompt_text(Arena *a, const Prompter *p, const char *text, int images, bool raw); // before the tokenizer

@@ -1,5 +1,6 @@
 // generate.c: `retina generate`: text from a model, streamed on a terminal.
 #include "generate.h"
+#include "generate_captions.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,7 +69,7 @@ static Taps *replacements(Arena *a, const Model *m, const Inputs *in, const Text
 }
 
 // pixel_values of a file, or of pictures of one size; NO_TENSOR when neither is given.
-static Tensor pixels_of(Arena *a, const Model *m, const char *file, const TextList *images, const PictureOptions *options) {
+static Tensor pixels_of(Arena *a, const Model *m, const char *file, const TextList *images, const PictureOptions *options, const char *const **names) {
     if (file) {
         Tensors *t = tensors_open(a, file);
         tensors_need(t, "pixel_values");
@@ -80,7 +81,10 @@ static Tensor pixels_of(Arena *a, const Model *m, const char *file, const TextLi
     Gathering list = pictures_gather(a, images->items, images->count);
     ImageOptions o = picture_options(options);
     Tensor all = NO_TENSOR;
+    const char **paths = take(a, const char *, list.count);
+    *names = paths;
     for (size_t i = 0; i < list.count; i++) {
+        paths[i] = list.items[i].path;
         Image image = gathered_read(a, &list.items[i], &o);
         if (image.damage) note("%s: %s", list.items[i].path, image.damage);
         Tensor x = preprocess_picture(a, &p, picture_from(&image));
@@ -113,7 +117,7 @@ int run_generate(int argc, char **argv) {
     TextList images = {0}, replace = {0};
     PictureOptions picture = {0};
     bool raw = false, sample = false, json = false;
-    int max_new = 64, min_new = 0, beams = 1, top_k = 0, ngram = -1, threads = 0, device = 0, dtype = 0;
+    int max_new = -1, min_new = -1, beams = 0, groups = 0, decode = 0, top_k = 0, ngram = -1, threads = 0, device = 0, dtype = 0;
     double length_penalty = 1, temperature = 1, top_p = 1, repetition = -1;
     int64_t seed = 0;
     Option options[] = {{"model", OPT_TEXT, &dir, "model directory", NULL},
@@ -123,9 +127,11 @@ int run_generate(int argc, char **argv) {
                         {"ids", OPT_TEXT, &ids, "token ids instead: 1,2,3 or a file with input_ids", NULL},
                         {"raw", OPT_FLAG, &raw, "the prompt as it is, without the chat template", NULL},
                         PICTURE_OPTIONS(picture),
-                        {"max-new-tokens", OPT_INT, &max_new, "at most", NULL},
-                        {"min-new-tokens", OPT_INT, &min_new, "at least", NULL},
-                        {"beams", OPT_INT, &beams, "beam search; 1: greedy", NULL},
+                        {"max-new-tokens", OPT_INT, &max_new, "at most; -1: 64, or as OpenCLIP for a CoCa (29)", NULL},
+                        {"min-new-tokens", OPT_INT, &min_new, "at least; -1: 0, or as OpenCLIP for a CoCa (4)", NULL},
+                        {"beams", OPT_INT, &beams, "beam search; 0 or 1: greedy", NULL},
+                        {"decode", OPT_CHOICE, &decode, "CoCa: beam-legacy is OpenCLIP's own search up to 3.x (6 beams), beam that of transformers", "auto|beam-legacy|beam"},
+                        {"beam-groups", OPT_INT, &groups, "CoCa, beam-legacy: as in OpenCLIP; 0: 3", NULL},
                         {"length-penalty", OPT_REAL, &length_penalty, "of beams", NULL},
                         {"sample", OPT_FLAG, &sample, "draw instead of taking the likeliest", NULL},
                         {"temperature", OPT_REAL, &temperature, "of drawing", NULL},
@@ -143,10 +149,10 @@ int run_generate(int argc, char **argv) {
                         {"quiet", OPT_FLAG, &quiet, "no notes", NULL}};
     options_parse("retina generate --model DIR [--image PATH] [--prompt TEXT] [options]", "Text from a model.", options, sizeof options / sizeof *options, argc,
                   argv, NULL);
-    if (!dir || (!prompt && !ids)) die_usage("generate: --model and --prompt (or --ids) are wanted");
+    if (!dir) die_usage("generate: --model is wanted");
     if (prompt && ids) die_usage("generate: --prompt or --ids, not both");
     if (pixels && images.count) die_usage("generate: --image or --pixels, not both");
-    if (max_new < 1 || min_new < 0 || beams < 1 || top_k < 0 || threads < 0) die_usage("generate: a count that is negative, or no new token at all");
+    if (max_new == 0 || max_new < -1 || min_new < -1 || beams < 0 || groups < 0 || top_k < 0 || threads < 0) die_usage("generate: a count that is negative, or no new token at all");
     if (temperature <= 0 || top_p <= 0 || top_p > 1) die_usage("generate: --temperature is above 0, --top-p above 0 and at most 1");
     if (beams > 1 && sample) die_usage("generate: --beams or --sample, not both");
     if (beams > 1 && stop) die_usage("generate: --stop goes with greedy or drawn text");
@@ -155,19 +161,30 @@ int run_generate(int argc, char **argv) {
     Arena *a = arena_new("generate");
     Model *m = model_open(a, dir, false);
     need(m->family->generates, "%s: a %s model does not generate text", dir, m->family->name);
-    Inputs in = {.pixels = pixels_of(a, m, pixels, &images, &picture)};
+    bool coca = strcmp(m->family->name, "coca") == 0;
+    if (!coca && !prompt && !ids) die_usage("generate: --prompt (or --ids) is wanted");
+    if (!coca && decode) die_usage("generate: --decode is for a CoCa; --beams 4 searches with a %s", m->family->name);
+    const char *const *pictures = NULL;
+    Inputs in = {.pixels = pixels_of(a, m, pixels, &images, &picture, &pictures)};
+    if (coca) {
+        captions_print(a, m, &(CaptionWish){.pixels = in.pixels, .names = pictures, .prompt = prompt, .ids = ids, .stop = stop, .replace = &replace, .sample = sample,
+                       .decode = decode ? decode : beams > 1 ? 2 : 0, .json = json, .max_new = max_new, .min_new = min_new, .beams = beams, .groups = groups, .top_k = top_k,
+                       .top_p = top_p, .temperature = temperature, .repetition_penalty = repetition, .length_penalty = length_penalty, .seed = (uint64_t)seed});
+        arena_free(a);
+        return 0;
+    }
     Listener listener = {.arena = a, .stop = stop, .text = arena_text(a, "", 0)};
     in.ids = ids_of(a, m, prompt, ids, tensor_given(in.pixels) ? (int)in.pixels.shape[0] : 0, raw, &listener.tokenizer);
     if (stop && !listener.tokenizer) die("--stop: %s has no tokenizer that could be read", dir);
     if (!listener.tokenizer && !json) die("%s has no tokenizer that could be read; --json prints the ids", dir);
     GenerateOptions o = generate_options(a, m);
-    o.max_new = max_new, o.min_new = min_new, o.beams = beams, o.length_penalty = length_penalty, o.sample = sample, o.temperature = temperature;
+    o.max_new = max_new > 0 ? max_new : 64, o.min_new = min_new > 0 ? min_new : 0, o.beams = beams > 1 ? beams : 1, o.length_penalty = length_penalty, o.sample = sample, o.temperature = temperature;
     o.top_k = top_k, o.top_p = top_p, o.seed = (uint64_t)seed;
     if (repetition > 0) o.repetition_penalty = repetition;
     if (ngram >= 0) o.no_repeat_ngram = ngram;
     if (listener.tokenizer) {
         listener.stream = stream_new(listener.tokenizer, a, false);
-        listener.print = !json && beams == 1 && isatty(1);
+        listener.print = !json && beams <= 1 && isatty(1);
         o.heard = hear;
         o.arg = &listener;
     }
