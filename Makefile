@@ -33,7 +33,7 @@ comma := ,
 Q := $(if $(V),,@)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: all retina test zoo help clean sanitize fuzz install format-check bench run_connectors
+.PHONY: all retina test zoo help clean sanitize fuzz install format-check bench run_connectors run_verbalize
 all: retina
 	@echo "$(FOUND)"
 
@@ -72,7 +72,7 @@ $(BUILD)/test/test_extract: | $(BUILD)/retina # runs it
 
 # Programs, then scripts: each prints lines of ok and FAIL.
 test: retina $(TEST_PROGRAMS)
-	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/commands.sh test/fail.sh test/includes.sh)
+	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/commands.sh test/fail.sh test/includes.sh test/verbalize.sh)
 
 # Trains the shipped models again (hours; can be interrupted) and compares every file but the log with data/zoo.
 ZOO ?= clip llava
@@ -87,6 +87,8 @@ zoo: retina
 STUDY_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(IMAGES),--images $(IMAGES)) $(if $(OUT),--out $(OUT)) $(ARGS)
 run_connectors: retina
 	./retina connectors $(STUDY_OPTIONS)
+run_verbalize: retina
+	./retina verbalize $(STUDY_OPTIONS)
 
 # Ratios against peers in one run: make bench PEERS=DIR_OF_A_PYTHON_ENVIRONMENT
 bench: retina
@@ -131,6 +133,7 @@ help:
 	@echo "make                       build ./retina"
 	@echo "make test                  every test; ends with 'N passed, N failed'"
 	@echo "make run_connectors        what a connector does to an image: study on the shipped small model"
+	@echo "make run_verbalize         a caption for every layer of a vision tower: study on the shipped small model"
 	@echo "  MODEL=DIR IMAGES=PATH OUT=DIR ARGS='--count 1000'   … on a real model and real pictures"
 	@echo "make zoo                   train the small models again and compare them with data/zoo, byte by byte"
 	@echo "make bench [PEERS=VENV]    speed of the products against the machine and PyTorch"

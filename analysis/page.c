@@ -32,6 +32,8 @@ struct Page {
     Picture *pictures;
     Made *made;
     int picture_count, picture_room, made_count, made_room, headline_count;
+    const char *const *layer_labels; // of the layers that are open; NULL: none are
+    int layers, layer_start;
 };
 
 Page *page_new(Arena *a, const char *title, const char *subtitle) {
@@ -50,7 +52,8 @@ static void element(Markup *m, const char *name, const char *class, const char *
 
 // Nothing may be put into the body while a table or a gallery is open.
 static Markup *body_of(Page *p, const char *what) {
-    need(p->columns == 0 && !p->gallery_open, "report \"%s\": %s inside an open %s", p->title, what, p->columns ? "table" : "gallery");
+    need(p->columns == 0 && !p->gallery_open && !p->layer_labels, "report \"%s\": %s inside an open %s", p->title, what,
+         p->columns ? "table" : p->layer_labels ? "set of layers" : "gallery");
     return p->body;
 }
 
@@ -254,6 +257,74 @@ void page_captions(Page *p, int picture, const char *name, const PageCaption *ca
         markup_put(m, "</dd></div>\n");
     }
     markup_put(m, "</dl></div>\n");
+}
+
+// ---- layers
+
+void page_layers_begin(Page *p, const char *caption, const char *const *labels, int layers, int start, const char *const *kinds, int kind_count, bool truth) {
+    Markup *m = body_of(p, "layers");
+    need(layers >= 1 && start >= 0 && start < layers && kind_count <= 8, "report \"%s\": layer %d of %d, %d kinds", p->title, start, layers, kind_count);
+    markup_put(m, "<figure class=\"layers\">\n");
+    if (caption) element(m, "figcaption", NULL, caption);
+    markup_put(m, "<div class=\"legend\">");
+    for (int k = 0; k < kind_count; k++) {
+        markup_print(m, "<span class=\"k%d\">", k + 1);
+        markup_text(m, kinds[k]);
+        markup_put(m, "</span> ");
+    }
+    if (truth) markup_put(m, "<span class=\"no\">false of this picture</span>");
+    markup_put(m, "</div>\n");
+    markup_print(m, "<div class=\"slide\" hidden><button type=\"button\" class=\"play\" aria-label=\"play\">&#9654;</button>"
+                    "<label><span>Layer</span> <input type=\"range\" min=\"0\" max=\"%d\" value=\"%d\" step=\"1\"></label> "
+                    "<output aria-live=\"polite\"></output> <label><input type=\"checkbox\"> all layers</label></div>\n", layers - 1, start);
+    markup_put(m, "<div class=\"cards\">\n");
+    p->layer_labels = labels, p->layers = layers, p->layer_start = start;
+}
+
+static void layer_words(Markup *m, const PageLayer *l) {
+    bool any = false;
+    for (size_t i = 0; i < l->count; i++) {
+        const PageWord *w = &l->words[i];
+        bool mark = w->length == 1 && (w->text[0] == ',' || w->text[0] == '.'); // stands close to the word before
+        if (any && !mark) markup_put(m, " ");
+        any = true;
+        const char *truth = w->truth > 0 ? " yes" : w->truth < 0 ? " no" : "";
+        if (w->kind > 0 || w->truth) markup_print(m, "<span class=\"k%d%s\"%s>", w->kind, truth, w->truth < 0 ? " title=\"false of this picture\"" : "");
+        markup_text_n(m, w->text, w->length);
+        if (w->kind > 0 || w->truth) markup_put(m, "</span>");
+    }
+    if (!any) element(m, "em", NULL, "(empty)");
+}
+
+void page_layers_card(Page *p, int picture, const char *name, const PageLayer *said) {
+    Markup *m = p->body;
+    need(p->layer_labels, "report \"%s\": a card outside of layers", p->title);
+    markup_put(m, "<div class=\"card\">\n");
+    if (picture >= 0) {
+        markup_put(m, "<div class=\"shot\">");
+        picture_at(p, picture, name, false);
+        markup_put(m, "</div>\n");
+    }
+    markup_put(m, "<ol>\n");
+    for (int l = 0; l < p->layers; l++) {
+        markup_put(m, "<li>");
+        element(m, "b", NULL, p->layer_labels[l]);
+        markup_put(m, "<p>");
+        layer_words(m, &said[l]);
+        markup_put(m, "</p>");
+        if (!isnan(said[l].bar)) markup_print(m, "<i class=\"bar\"><i style=\"width:%.1f%%\"></i></i>", 100 * fmin(fmax(said[l].bar, 0), 1));
+        if (said[l].note) element(m, "small", NULL, said[l].note);
+        markup_put(m, "</li>\n");
+    }
+    markup_put(m, "</ol>\n");
+    if (name) element(m, "span", "of", name);
+    markup_put(m, "</div>\n");
+}
+
+void page_layers_end(Page *p) {
+    need(p->layer_labels, "report \"%s\": the end of layers that are not open", p->title);
+    markup_put(p->body, "</div>\n</figure>\n");
+    p->layer_labels = NULL;
 }
 
 void page_made(Page *p, const char *key, const char *value) {

@@ -64,6 +64,25 @@ typedef struct {
 // A picture with captions side by side. The words of each that differ from the first caption's are marked.
 void page_captions(Page *p, int picture, const char *name, const PageCaption *captions, int count);
 
+// What was said of pictures at each layer of a model: a card per picture, a slider that goes through the layers, and everything
+// at once for who asks for it (or has no script). Words carry the colour of their kind; false ones are underlined.
+typedef struct {
+    const char *text; // may be part of a longer text
+    size_t length;
+    int kind;  // 0: none, 1 … 8: that colour
+    int truth; // 1 true, -1 false, 0 neither
+} PageWord;
+typedef struct {
+    const PageWord *words;
+    size_t count;
+    double bar;       // 0 … 1; NaN: none
+    const char *note; // beside the bar; NULL: none
+} PageLayer;
+// labels (layers): what the slider calls them; start: shown first. kinds (8 at most): the legend.
+void page_layers_begin(Page *p, const char *caption, const char *const *labels, int layers, int start, const char *const *kinds, int kind_count, bool truth);
+void page_layers_card(Page *p, int picture, const char *name, const PageLayer *said); // said (layers); picture -1: none
+void page_layers_end(Page *p);
+
 // How it was made: what stands here first and is folded away is the command, the model, checksums, seeds.
 void page_made(Page *p, const char *key, const char *value);
 

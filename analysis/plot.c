@@ -313,7 +313,7 @@ static void scales_set(Plot *p, double width, double height) {
     p->sx = (Scale){.kind = p->x.kind, .low = p->x.fixed ? p->x.low : x[0], .high = p->x.fixed ? p->x.high : x[1]};
     p->sy = (Scale){.kind = p->y.kind, .low = p->y.fixed ? p->y.low : y[0], .high = p->y.fixed ? p->y.high : y[1]};
     if (p->x.kind == AXIS_NAMES) p->sx.kind = AXIS_LINEAR, p->sx.low = -0.5, p->sx.high = p->x.count - 0.5;
-    else axis_ticks(p->arena, &p->sx, width, false, p->x.zero);
+    else axis_ticks(p->arena, &p->sx, p->x.whole ? fmin(width, 62 * (p->x.high - p->x.low)) : width, false, p->x.zero); // 62: linear_ticks' room for a step
     axis_ticks(p->arena, &p->sy, height * 1.35, !p->y.fixed && p->y.kind == AXIS_LINEAR, p->y.zero);
 }
 

@@ -30,6 +30,7 @@ typedef struct {
     bool fixed; // from low to high; else from the data
     double low, high;
     bool zero; // 0 must be in
+    bool whole; // fixed x axes: numbers only at whole values
 } Axis;
 
 // title: what the figure says, also its name for screen readers; description: what is drawn, for those who do not see it.

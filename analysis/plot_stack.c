@@ -32,7 +32,7 @@ const char *plot_stack(Arena *a, Stack s, PlotUse use) {
     top = plot_paragraph(&whole, body, "soft", s.y_label, TEXT, top) + 6;
     double *below = take_zero(a, double, (size_t)s.points);
 #define X(v) (LEFT + WIDTH * ((v) - low) / (high - low))
-#define Y(v) (top + height * (1 - (v) / 100))
+#define Y(v) (top + height * (1 - (v) / 100.0))
     for (int k = 0; k < s.count; k++) {
         markup_print(body, "<polygon fill=\"%s\" points=\"", colour_of(k, s.count));
         double first = 0;

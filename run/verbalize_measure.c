@@ -116,96 +116,125 @@ static double ratio(const void *arg, const uint32_t *index, size_t n, double *sc
     return y > 0 ? x / y : NAN;
 }
 
+// right, said, told, there of each picture, one fact of one layer: (4, N)
+typedef double *Quad;
+
+static double f_of(Fact fact, const double sum[4]) {
+    double precision = sum[1] > 0 ? sum[0] / sum[1] : 0, recall = sum[3] > 0 ? sum[2] / sum[3] : 0;
+    if (fact == FACT_RELATION) return precision;
+    if (fact == FACT_COUNT) return recall;
+    return precision + recall > 0 ? 2 * precision * recall / (precision + recall) : 0;
+}
+
+static void sums_of(double sum[4], const double *q, const uint32_t *index, size_t n, size_t N) {
+    for (int w = 0; w < 4; w++) {
+        sum[w] = 0;
+        for (size_t i = 0; i < n; i++) sum[w] += q[(size_t)w * N + (index ? index[i] : i)];
+    }
+}
+
 typedef struct {
+    Fact fact;
     int L; // up to the native layer
     size_t N;
-    const double *above, *below; // (L, N)
+    Quad *own, *shuffled; // (L)
     const int *layer;
 } Rise;
 
-// The layer's number from which on the ratio stays above half the last one's; beyond all when it never does.
+static double f_value(const void *arg, const uint32_t *index, size_t n, double *scratch) { // of the first layer
+    const Rise *r = arg;
+    double sum[4];
+    (void)scratch;
+    sums_of(sum, r->own[0], index, n, r->N);
+    return f_of(r->fact, sum);
+}
+
 static double emerges(const void *arg, const uint32_t *index, size_t n, double *scratch) {
     const Rise *r = arg;
-    double values[512];
+    double values[512], own[4], other[4];
     (void)scratch;
     for (int l = 0; l < r->L; l++) {
-        Ratio one = {r->above + (size_t)l * r->N, r->below + (size_t)l * r->N};
-        double x = ratio(&one, index, n, NULL);
-        values[l] = isnan(x) ? 0 : x;
+        sums_of(own, r->own[l], index, n, r->N);
+        sums_of(other, r->shuffled[l], index, n, r->N);
+        values[l] = f_of(r->fact, own) - f_of(r->fact, other);
     }
     int first = emergence_layer(values, r->L);
     return first < 0 ? r->layer[r->L - 1] + 1 : r->layer[first];
 }
 
-typedef struct {
-    double *said, *right, *there, *told; // (N) each, one fact of one layer
-} Facts;
-
-static FactScore (*judge_layer(Arena *a, const char *const *captions, const WorldScene *scenes, size_t n))[FACTS] {
-    FactScore(*out)[FACTS] = arena_zero(a, n, sizeof *out);
+// Captions judged against scenes: a quad per fact.
+static void judge_layer(Arena *a, const char *const *captions, const WorldScene *scenes, size_t n, Quad out[FACTS]) {
+    for (int k = 0; k < FACTS; k++) out[k] = take(a, double, 4 * n);
     for (size_t i = 0; i < n; i++) {
         Mark mark = arena_mark(a);
         WorldReading r = world_read(a, captions[i], &scenes[i]);
-        memcpy(out[i], r.facts, sizeof r.facts);
+        for (int k = 0; k < FACTS; k++) {
+            const int f[4] = {r.facts[k].right, r.facts[k].said, r.facts[k].told, r.facts[k].there};
+            for (size_t w = 0; w < 4; w++) out[k][w * n + i] = f[w];
+        }
         arena_release(a, mark);
     }
-    return out;
 }
 
-static void sums_of(FactScore (*f)[FACTS], size_t n, int fact, double *precision, double *recall) {
-    double s[4] = {0};
-    for (size_t i = 0; i < n; i++) s[0] += f[i][fact].right, s[1] += f[i][fact].said, s[2] += f[i][fact].told, s[3] += f[i][fact].there;
-    *precision = s[1] > 0 ? s[0] / s[1] : NAN;
-    *recall = s[3] > 0 ? s[2] / s[3] : NAN;
+static void values_of(const Quad q[FACTS], size_t n, double *precision, double *recall, double *f) {
+    for (int k = 0; k < FACTS; k++) {
+        double sum[4];
+        sums_of(sum, q[k], NULL, n, n);
+        precision[k] = sum[1] > 0 ? sum[0] / sum[1] : NAN;
+        recall[k] = sum[3] > 0 ? sum[2] / sum[3] : NAN;
+        f[k] = f_of((Fact)k, sum);
+    }
 }
+
+static Resampling resampling(const Verbalize *s, size_t n, const char *purpose) { return (Resampling){.n = n, .replicates = 1000, .rng = rng_of((uint64_t)s->seed, purpose)}; }
 
 static Interval interval(Verbalize *s, Arena *a, const double *above, const double *below, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += below[i];
-    if (sum < 1 || n < 2) return (Interval){NAN, NAN, NAN};
-    return bootstrap((Resampling){.n = n, .replicates = 1000, .rng = rng_of((uint64_t)s->seed, "truth bootstrap")}, ratio, &(Ratio){above, below}, a);
+    double sum = 0, hit = 0;
+    for (size_t i = 0; i < n; i++) sum += below[i], hit += above[i];
+    if (sum < 1) return (Interval){NAN, NAN, NAN};
+    if (n < 2) return (Interval){hit / sum, NAN, NAN};
+    return bootstrap(resampling(s, n, "truth bootstrap"), ratio, &(Ratio){above, below}, a);
 }
 
 Truth *measure_truth(Verbalize *s, const Verbal *v, Arena *a) {
-    WorldScene *scenes = take(a, WorldScene, v->N + 1);
-    for (size_t i = 0; i < v->N; i++)
+    size_t N = v->N;
+    WorldScene *scenes = take(a, WorldScene, N + 1);
+    for (size_t i = 0; i < N; i++)
         if (!verbalize_scene(s, v->names[i], &scenes[i])) return NULL;
     Truth *t = take_zero(a, Truth, 1);
-    size_t N = v->N;
     int L = v->L, until = (v->native >= 0 ? v->native : L - 1) + 1;
+    need(until <= 512, "%d layers; emergence is worked out for at most 512", until);
     t->layers = take_zero(a, LayerTruth, (size_t)L);
-    double *above = take(a, double, (size_t)L * N * FACTS * 2), *below = take(a, double, (size_t)L * N * FACTS * 2); // [which][fact][layer][picture]
+    Quad(*own)[FACTS] = arena_take(a, (size_t)L, sizeof *own), (*shuffled)[FACTS] = arena_take(a, (size_t)L, sizeof *shuffled), mean[FACTS];
     uint32_t *other = take(a, uint32_t, N + 1);
     rng_permutation(rng_of((uint64_t)s->seed, "shuffled control"), other, (uint32_t)N);
     const char **moved = take(a, const char *, N + 1);
     for (int l = 0; l < L; l++) {
         LayerTruth *o = &t->layers[l];
-        FactScore(*f)[FACTS] = judge_layer(a, v->captions[l], scenes, N);
-        for (int k = 0; k < FACTS; k++) {
-            double *x[2], *y[2];
-            for (int w = 0; w < 2; w++) {
-                size_t at = (((size_t)w * FACTS + (size_t)k) * (size_t)L + (size_t)l) * N;
-                x[w] = above + at, y[w] = below + at;
-                for (size_t i = 0; i < N; i++) x[w][i] = w ? f[i][k].told : f[i][k].right, y[w][i] = w ? f[i][k].there : f[i][k].said;
-            }
-            o->precision[k] = interval(s, a, x[0], y[0], N);
-            o->recall[k] = interval(s, a, x[1], y[1], N);
-            o->mean_precision[k] = o->mean_recall[k] = NAN;
-        }
+        judge_layer(a, v->captions[l], scenes, N, own[l]);
         for (size_t i = 0; i < N; i++) moved[i] = v->captions[l][other[i]];
-        FactScore(*g)[FACTS] = judge_layer(a, moved, scenes, N);
-        for (int k = 0; k < FACTS; k++) sums_of(g, N, k, &o->shuffled_precision[k], &o->shuffled_recall[k]);
+        judge_layer(a, moved, scenes, N, shuffled[l]);
+        values_of(shuffled[l], N, o->shuffled_precision, o->shuffled_recall, o->shuffled_f);
+        for (int k = 0; k < FACTS; k++) {
+            const double *q = own[l][k];
+            Rise one = {.fact = (Fact)k, .L = 1, .N = N, .own = &own[l][k]};
+            o->precision[k] = interval(s, a, q, q + N, N);
+            o->recall[k] = interval(s, a, q + 2 * N, q + 3 * N, N);
+            for (size_t i = 0; i < N; i++) o->said[k] += q[N + i];
+            if (N > 1) o->f[k] = bootstrap(resampling(s, N, "truth bootstrap"), f_value, &one, a);
+            else o->f[k] = (Interval){f_value(&one, &(uint32_t){0}, N, NULL), NAN, NAN};
+            if (k == FACT_RELATION && o->said[k] < 1) o->f[k] = (Interval){NAN, NAN, NAN};
+            o->mean_precision[k] = o->mean_recall[k] = o->mean_f[k] = NAN;
+        }
         if (!v->mean) continue;
         for (size_t i = 0; i < N; i++) moved[i] = v->mean[l].text;
-        FactScore(*m)[FACTS] = judge_layer(a, moved, scenes, N);
-        for (int k = 0; k < FACTS; k++) sums_of(m, N, k, &o->mean_precision[k], &o->mean_recall[k]);
+        judge_layer(a, moved, scenes, N, mean);
+        values_of(mean, N, o->mean_precision, o->mean_recall, o->mean_f);
     }
-    need(until <= 512, "%d layers; emergence is worked out for at most 512", until);
     for (int k = 0; k < FACTS; k++) {
-        int w = k == FACT_RELATION ? 0 : 1; // there is no list of relations that a caption should tell
-        size_t at = ((size_t)w * FACTS + (size_t)k) * (size_t)L * N;
-        Rise rise = {.L = until, .N = N, .above = above + at, .below = below + at, .layer = v->layer};
-        t->emergence[k] = N > 1 ? bootstrap((Resampling){.n = N, .replicates = 1000, .rng = rng_of((uint64_t)s->seed, "emergence bootstrap")}, emerges, &rise, a) : (Interval){NAN, NAN, NAN};
+        Rise rise = {.fact = (Fact)k, .L = until, .N = N, .own = take(a, Quad, (size_t)until), .shuffled = take(a, Quad, (size_t)until), .layer = v->layer};
+        for (int l = 0; l < until; l++) rise.own[l] = own[l][k], rise.shuffled[l] = shuffled[l][k];
+        t->emergence[k] = N > 1 ? bootstrap(resampling(s, N, "emergence bootstrap"), emerges, &rise, a) : (Interval){NAN, NAN, NAN};
     }
     return t;
 }

@@ -18,15 +18,20 @@ typedef struct { // of one layer
 
 LayerWords *measure_words(Verbalize *s, const Verbal *v, Arena *a); // (L)
 
+// f is what curves show: the harmonic mean of precision and recall over all pictures; 0 where nothing of the kind is said. For counts
+// it is recall (no full caption needs a number word), for positions precision (no list says which relations a caption owes).
 typedef struct {
-    Interval precision[FACTS], recall[FACTS];
-    double mean_precision[FACTS], mean_recall[FACTS];       // the mean control's caption against every scene
-    double shuffled_precision[FACTS], shuffled_recall[FACTS]; // captions dealt to other pictures
+    Interval precision[FACTS], recall[FACTS], f[FACTS];
+    double mean_precision[FACTS], mean_recall[FACTS], mean_f[FACTS];             // the mean control's caption against every scene
+    double shuffled_precision[FACTS], shuffled_recall[FACTS], shuffled_f[FACTS]; // captions dealt to other pictures
+    double said[FACTS]; // over all pictures: what precision rests on
 } LayerTruth;
 
 typedef struct {
     LayerTruth *layers; // (L)
-    Interval emergence[FACTS]; // layer numbers: recall (position: precision) above half of the native layer's from there on
+    // Layer number from which on f, less that of captions dealt to other pictures, stays above half of the native layer's;
+    // one more than the native layer's: never.
+    Interval emergence[FACTS];
 } Truth;
 
 Truth *measure_truth(Verbalize *s, const Verbal *v, Arena *a); // NULL beyond the world

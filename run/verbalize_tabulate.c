@@ -140,16 +140,16 @@ static void diversity_csv(Verbalize *s, const Verbal *v, const LayerWords *m) {
 }
 
 static void truth_csv(Verbalize *s, const Verbal *v, const Truth *t) {
-    static const char *const names[] = {"layer", "family", "precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high", "precision_mean_control", "recall_mean_control", "precision_shuffled", "recall_shuffled"};
-    CsvWriter *w = csv_create(s->arena, verbalize_path(s, "truth.csv"), ',', names, 12);
+    static const char *const names[] = {"layer", "family", "precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high", "f", "f_low", "f_high", "said", "precision_mean_control", "recall_mean_control", "f_mean_control", "precision_shuffled", "recall_shuffled", "f_shuffled"};
+    CsvWriter *w = csv_create(s->arena, verbalize_path(s, "truth.csv"), ',', names, 18);
     for (int l = 0; l < v->L; l++)
         for (int k = 0; k < FACTS; k++) {
             const LayerTruth *o = &t->layers[l];
             csv_put_int(w, v->layer[l]);
             csv_put(w, fact_names[k]);
             const double row[] = {o->precision[k].value, o->precision[k].low, o->precision[k].high, o->recall[k].value, o->recall[k].low, o->recall[k].high,
-                                  o->mean_precision[k], o->mean_recall[k], o->shuffled_precision[k], o->shuffled_recall[k]};
-            for (int i = 0; i < 10; i++) csv_put_real(w, row[i]);
+                                  o->f[k].value, o->f[k].low, o->f[k].high, o->said[k], o->mean_precision[k], o->mean_recall[k], o->mean_f[k], o->shuffled_precision[k], o->shuffled_recall[k], o->shuffled_f[k]};
+            for (int i = 0; i < 16; i++) csv_put_real(w, row[i]);
             csv_end_row(w);
         }
     csv_finish(w);
@@ -159,8 +159,9 @@ static void emergence_csv(Verbalize *s, const Verbal *v, const Truth *t, const C
     static const char *const names[] = {"what", "name", "layer", "low", "high"};
     CsvWriter *w = csv_create(s->arena, verbalize_path(s, "emergence.csv"), ',', names, 5);
     for (int k = 0; t && k < FACTS; k++) {
-        csv_put(w, k == FACT_RELATION ? "precision" : "recall"), csv_put(w, fact_names[k]);
-        csv_put_real(w, t->emergence[k].value), csv_put_real(w, t->emergence[k].low), csv_put_real(w, t->emergence[k].high);
+        csv_put(w, "f"), csv_put(w, fact_names[k]);
+        bool never = t->emergence[k].value > v->layer[v->native >= 0 ? v->native : v->L - 1]; // its interval may still reach below
+        csv_put_real(w, never ? NAN : t->emergence[k].value), csv_put_real(w, never ? NAN : t->emergence[k].low), csv_put_real(w, never ? NAN : t->emergence[k].high);
         csv_end_row(w);
     }
     for (int k = 0; c && k < c->K; k++) {
