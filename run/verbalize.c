@@ -53,6 +53,11 @@ static void check_counts(const Verbalize *s) {
     if (s->top_k < 0 || s->top_p <= 0 || s->top_p > 1 || s->temperature <= 0 || s->repetition_penalty <= 0) die_usage("verbalize: --temperature and --repetition-penalty are above 0, --top-p above 0 and at most 1");
 }
 
+// CoCa's decoder takes no instruction: a prompt would be the beginning of every caption.
+static bool model_is_coca(Verbalize *s) {
+    return file_exists(path_join(s->arena, s->model_dir, "open_clip_config.json")) || !file_exists(path_join(s->arena, s->model_dir, "config.json"));
+}
+
 // What follows from other options: the model, its prompt, who labels.
 static void defaults(Verbalize *s, bool model_needed) {
     if (!s->model_dir) {
@@ -62,7 +67,7 @@ static void defaults(Verbalize *s, bool model_needed) {
     s->from_world = s->images.count == 0 && s->captions_given.count == 0;
     const char *zoo = path_join(s->arena, s->model_dir, "ZOO.json");
     bool small = file_exists(zoo);
-    if (!s->prompt) s->prompt = small ? json_text_or(json_read(s->arena, zoo), "prompt", STUDY_PROMPT) : STUDY_PROMPT;
+    if (!s->prompt && !model_is_coca(s)) s->prompt = small ? json_text_or(json_read(s->arena, zoo), "prompt", STUDY_PROMPT) : STUDY_PROMPT;
     if (!s->layers_text) s->layers_text = s->from_world ? "0,all" : "all";
     if (s->labeller == LABEL_AUTO) s->labeller = s->from_world ? LABEL_WORLD : s->llm ? LABEL_LLM : LABEL_LEXICON;
     if (s->labeller == LABEL_LLM && !s->llm && !s->labels_dir) die_usage("--categories llm: --llm DIR is wanted, a directory with an instruction model");
@@ -83,9 +88,18 @@ int run_verbalize(int argc, char **argv) {
         PICTURE_OPTIONS(s->picture_options),
         {NULL, OPT_FLAG, NULL, "caption", NULL},
         {"layers", OPT_TEXT, &s->layers_text, "all, or 1,5,24; 0: before the first block; default: all, of the world 0,all", NULL},
-        {"prompt-text", OPT_TEXT, &s->prompt, "the user's words; default: what ZOO.json of a small model says, else the study's", NULL},
+        {"prompt-text", OPT_TEXT, &s->prompt, "the user's words (LLaVA; default: what ZOO.json of a small model says, else the study's), or the words a caption begins with (CoCa; default: none)", NULL},
         {"max-new-tokens", OPT_INT, &s->max_new, "of a caption (LLaVA)", NULL},
         {"min-new-tokens", OPT_INT, &s->min_new, "of a caption (LLaVA)", NULL},
+        {"tap", OPT_CHOICE, &s->tap, "what is read: the stream behind a block, or a module's output inside it (CoCa)", "block|ln_1|attn"},
+        {"decode", OPT_CHOICE, &s->decode, "CoCa: greedy is the study's; beam-legacy is OpenCLIP's own search", "greedy|top_k|top_p|beam-legacy"},
+        {"seq-len", OPT_INT, &s->seq_len, "CoCa: whole length, start and end included", NULL},
+        {"min-seq-len", OPT_INT, &s->min_seq_len, "CoCa: no end before so many ids", NULL},
+        {"top-k", OPT_INT, &s->top_k, "CoCa, of drawing", NULL},
+        {"top-p", OPT_REAL, &s->top_p, "CoCa, of drawing", NULL},
+        {"temperature", OPT_REAL, &s->temperature, "CoCa, after the filter as in the original", NULL},
+        {"repetition-penalty", OPT_REAL, &s->repetition_penalty, "CoCa; 1: off", NULL},
+        {"tokenizer", OPT_TEXT, &s->tokenizer, "CoCa: directory with CLIP's tokenizer, where the model's own has none", NULL},
         {"rescale", OPT_CHOICE, &s->rescale, "states brought to the scale of the native layer", "none|norm|moments"},
         {"calibration", OPT_INT, &s->calibration, "pictures, from the front, whose mean state is the control and whose scale --rescale takes", NULL},
         {"bank", OPT_TEXT, &s->bank, "CLIP: captions to choose from, one a line; default: those beside the pictures", NULL},

@@ -40,6 +40,7 @@ typedef struct {
     const char **beside; // (count): a caption that stands beside the picture, or NULL
     size_t samples_bare, captions_missing, archives_damaged;
     const char **archive_errors;
+    const char *digest; // of model, settings and pictures; NULL: not yet made
 
     Model *model; // opened when first needed
     struct Speaker *speaker;
@@ -81,8 +82,9 @@ typedef struct {
 Speaker *verbalize_speaker(Verbalize *s);
 // States of pictures (B, 3, h, w) behind the wanted layers: layer_count tensors (B, T, C) in `a`.
 Tensor *speaker_states(Speaker *k, Arena *a, Tensor pixels);
-// rows texts, one per state (T, C) in states[row]; pixels of the picture that each belongs to. zero: the decoder sees nothing.
-Spoken *speaker_say(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, int rows, bool zero);
+// rows texts, one per state (T, C) in states[row]; pixels of the picture that each belongs to. keys (rows): names of the rows for
+// drawing, so that a text does not depend on its batch. zero: the decoder sees nothing.
+Spoken *speaker_say(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, int rows, const uint64_t *keys, bool zero);
 size_t speaker_row_bytes(const Speaker *k); // memory of one text while it is spoken
 void speaker_bank(Speaker *k, Arena *a, const char *const *captions, size_t count); // retrieval: what there is to say
 bool speaker_retrieves(const Speaker *k);

@@ -20,18 +20,21 @@
 
 // What captions were made from: model, settings, pictures. Kept files of another digest are made again.
 static const char *digest_of(Verbalize *s) {
+    if (s->digest) return s->digest;
     Speaker *k = verbalize_speaker(s);
     Blake2b h;
     const Gathering *g = verbalize_pictures(s);
     blake2b_start(&h, 16, NULL, 0);
-    const char *settings = arena_print(s->arena, "%s|%s|%s|%d|%d|%d|%d|%d|%d|%d|%d|%a|%a|%a|%lld|%d|%d|%d|%d|%d|%d|%d", k->what, s->model_dir, s->prompt ? s->prompt : "", s->max_new, s->min_new, s->seq_len, s->min_seq_len,
+    const char *settings = arena_print(s->arena, "%s|%s|%d|%d|%d|%d|%d|%d|%d|%d|%a|%a|%a|%lld|%d|%d|%d|%d|%d|%d|%d", k->what, s->prompt ? s->prompt : "", s->max_new, s->min_new, s->seq_len, s->min_seq_len,
                                        s->decode, s->top_k, s->rescale, s->tap, s->top_p, s->temperature, s->repetition_penalty, (long long)s->seed, s->calibration, s->part_size, s->save_steps,
                                        s->picture_options.truncated, s->picture_options.alpha, s->picture_options.exif, k->layer_count);
     blake2b_add(&h, settings, strlen(settings));
     blake2b_add(&h, k->layers, (size_t)k->layer_count * sizeof *k->layers);
     stamp_model(&h, s->model_dir);
+    if (s->tokenizer) stamp_model(&h, s->tokenizer);
+    if (s->bank) stamp_file(&h, s->bank);
     stamp_pictures(&h, g);
-    return stamp_text(&h, s->arena);
+    return s->digest = stamp_text(&h, s->arena);
 }
 
 // ---- calibration: means over the first pictures
@@ -217,20 +220,22 @@ static Spoken get_spoken(const Json *j) {
 }
 
 // States of `n` pictures, spoken: out[i * layers + l].
-static void speak(Verbalize *s, const Calibration *c, Arena *a, const Tensor *pixels, size_t n, Spoken *out) {
+static void speak(Verbalize *s, const Calibration *c, Arena *a, const Tensor *pixels, const size_t *at, size_t n, Spoken *out) {
     Speaker *k = verbalize_speaker(s);
     size_t L = (size_t)k->layer_count;
     long T = k->T, C = k->C;
     Tensor all = stacked(a, pixels, n), *states = speaker_states(k, a, all);
     Tensor *rows = take(a, Tensor, n * L), *shown = take(a, Tensor, n * L);
+    uint64_t *keys = take(a, uint64_t, n * L);
     for (size_t i = 0; i < n; i++)
         for (size_t l = 0; l < L; l++) {
             float *x = f32(states[l]) + i * (size_t)(T * C);
             rescale(s, c, (int)l, x, T, C);
+            keys[i * L + l] = (uint64_t)at[i] << 16 | (uint64_t)k->layers[l];
             rows[i * L + l] = tensor_of(x, DTYPE_F32, DIMS(1, T, C));
             shown[i * L + l] = tensor_view(pixels[i], DIMS(1, pixels[i].shape[0], pixels[i].shape[1], pixels[i].shape[2]));
         }
-    memcpy(out, speaker_say(k, a, rows, shown, (int)(n * L), false), n * L * sizeof *out);
+    memcpy(out, speaker_say(k, a, rows, shown, (int)(n * L), keys, false), n * L * sizeof *out);
 }
 
 static size_t pictures_at_once(Verbalize *s) {
@@ -270,7 +275,7 @@ static void part_run(Verbalize *s, const Calibration *c, const char *digest, con
         }
         Mark mark = arena_mark(scratch);
         Spoken *said = take(scratch, Spoken, good * L + 1);
-        if (good) speak(s, c, scratch, batch.pixels, good, said);
+        if (good) speak(s, c, scratch, batch.pixels, at, good, said);
         for (size_t i = 0; i < good; i++) {
             json_open(o, NULL, '{');
             json_put_int(o, "at", (int64_t)at[i]);
@@ -329,7 +334,7 @@ static void controls_run(Verbalize *s, const Calibration *c, const char *digest)
         rescale(s, c, l, f32(rows[l]), k->T, k->C);
         shown[l] = blank;
     }
-    Spoken *mean = speaker_say(k, a, rows, shown, L, false), *zero = speaker_say(k, a, rows, shown, 1, true);
+    Spoken *mean = speaker_say(k, a, rows, shown, L, NULL, false), *zero = speaker_say(k, a, rows, shown, 1, NULL, true);
     JsonOut *o = json_out(a, 1);
     json_open(o, NULL, '{');
     json_put_text(o, "made_from", digest);

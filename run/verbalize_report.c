@@ -411,7 +411,7 @@ static void made(Report *r) {
                                                  s->from_world ? "" : s->images.items[0], v->failed, s->samples_bare, s->captions_missing, s->archives_damaged));
         static const char *const rescales[] = {"none: states as they are", "norm: scaled to the native layer's mean token length", "moments: each channel to the native layer's mean and deviation"};
         page_made(r->page, "rescale", rescales[s->rescale]);
-        page_made(r->page, "prompt", r->retrieval ? "none" : s->prompt);
+        page_made(r->page, "prompt", r->retrieval || !s->prompt ? "none" : s->prompt);
         page_made(r->page, "mean control", arena_print(r->a, "over the first %d pictures", s->calibration));
     }
     page_made(r->page, "labels", r->c ? r->c->labeller : "none");

@@ -12,6 +12,7 @@
 #include "io/names.h"
 #include "io/progress.h"
 #include "model/batch.h"
+#include "model/coca_generate.h"
 #include "model/tokenizer.h"
 #include "verbalize_measure.h"
 
@@ -57,13 +58,30 @@ static float *image_vector(Judge *j, Arena *a, Arena *scratch, Verbalize *s, con
     return unit_of(a, out.image_embeds);
 }
 
+static Tensor clip_ids(const Judge *j, Arena *a, const char *caption) {
+    Ids ids = tokenizer_encode_cut(j->tokenizer, a, caption, strlen(caption), (size_t)j->model->context);
+    return tensor_of(ids.ids, DTYPE_I32, DIMS(1, (long)ids.count));
+}
+
+// [start, …, end], padded to the whole context: the class row of the weights that there are sees one place of padding.
+static Tensor coca_ids(const Judge *j, Arena *a, const char *caption) {
+    const Coca *m = j->model->own;
+    CocaOptions o = coca_options(j->model);
+    Ids ids = tokenizer_encode(j->tokenizer, a, caption, strlen(caption), false);
+    long L = m->cfg.context, n = (long)ids.count + 2 < L ? (long)ids.count + 2 : L;
+    Tensor t = tensor_take(a, DTYPE_I32, DIMS(1, L));
+    for (long i = 0; i < L; i++) i32(t)[i] = i == 0 ? o.sot : i == n - 1 ? o.eos : i < n ? ids.ids[i - 1] : o.pad;
+    return t;
+}
+
 static float *text_vector(Judge *j, Arena *a, Arena *scratch, const char *caption) {
-    Ids ids = tokenizer_encode_cut(j->tokenizer, scratch, caption, strlen(caption), (size_t)j->model->context);
-    Inputs in = {.ids = tensor_of(ids.ids, DTYPE_I32, DIMS(1, (long)ids.count))};
+    Inputs in = {.ids = strcmp(j->model->family->name, "coca") == 0 ? coca_ids(j, scratch, caption) : clip_ids(j, scratch, caption)};
     Outputs out = model_forward(run_new(scratch), j->model, &in);
     need(tensor_given(out.text_embeds), "%s: gives no vector of a text; a CLIP or CoCa directory is wanted", j->model->dir);
     return unit_of(a, out.text_embeds);
 }
+
+static bool judges(const Model *m) { return strcmp(m->family->name, "clip") == 0 || strcmp(m->family->name, "coca") == 0; }
 
 static double cosine(const float *x, const float *y, int C) {
     double sum = 0;
@@ -76,8 +94,8 @@ static double score_of(double cos) { return cos > 0 ? 100 * cos : 0; }
 static void score(Verbalize *s, Verbal *v, const char *dir) {
     Arena *a = arena_new("scores"), *scratch = arena_new("a vector");
     Judge judge = {.model = strcmp(dir, s->model_dir) == 0 ? verbalize_speaker(s)->model : model_open(a, dir, false)}, *j = &judge;
-    need(j->model->family->takes_images && j->model->family->takes_text && !j->model->family->next, "--judge %s: a %s model; a CLIP or CoCa directory is wanted", dir, j->model->family->name);
-    j->tokenizer = tokenizer_load(a, dir, false);
+    need(judges(j->model), "--judge %s: a %s model; a CLIP or CoCa directory is wanted", dir, j->model->family->name);
+    j->tokenizer = tokenizer_load(a, s->tokenizer && strcmp(dir, s->model_dir) == 0 ? s->tokenizer : dir, false);
     j->preprocess = preprocess_read(a, dir);
     float **images = take(a, float *, v->N);
     Progress bar = progress_start("score", v->N);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/clip.h"
+#include "model/coca_generate.h"
 #include "model/generate.h"
 #include "model/llava.h"
 #include "model/prompt.h"
@@ -17,7 +18,7 @@ struct SpeakerOwn {
     Prompter prompter;
     GenerateOptions options;
     Tensor prompt;       // ids
-    const Taps *listing; // of a whole forward with the prompt
+    CocaOptions coca;
     const char **native; // taps that are replaced, closed by NULL
     // retrieval
     const char *const *bank;
@@ -28,6 +29,10 @@ struct SpeakerOwn {
 
 // The tap that shows state l of the tower: before the first block for 0, else behind block l.
 static const char *state_tap(const Speaker *k, Arena *a, int l) {
+    if (k->kind == SPEAKS_COCA) {
+        static const char *const parts[] = {"", ".ln_1", ".attn"};
+        return l == 0 ? "visual.ln_pre" : arena_print(a, "visual.transformer.resblocks.%d%s", l - 1, parts[k->own->study->tap]);
+    }
     const Llava *llava = k->model->own;
     const Clip *clip = k->model->own;
     const char *prefix = k->kind == SPEAKS_LLAVA ? llava->vision->prefix : clip->vision->prefix;
@@ -48,6 +53,28 @@ static void open_llava(Speaker *k, Verbalize *s) {
     o->prompt = prompt_ids(a, &o->prompter, s->prompt, 1, false);
     o->options = generate_options(a, k->model);
     o->options.max_new = s->max_new, o->options.min_new = s->min_new;
+}
+
+static void open_coca(Speaker *k, Verbalize *s) {
+    const Coca *m = k->model->own;
+    struct SpeakerOwn *o = k->own;
+    k->kind = SPEAKS_COCA;
+    k->L = k->native = m->cfg.vision.L, k->T = m->T, k->C = m->cfg.vision.C;
+    k->what = arena_print(s->arena, "CoCa: %d vision blocks, a pooler of %d queries, %d decoder blocks", k->L, m->cfg.Q, m->cfg.cross.L);
+    o->prompter = (Prompter){.model = k->model, .tokenizer = tokenizer_load(s->arena, s->tokenizer ? s->tokenizer : s->model_dir, false)};
+    CocaOptions *c = &o->coca;
+    *c = coca_options(k->model);
+    c->way = s->decode == 2 ? COCA_TOP_P : s->decode == 3 ? COCA_BEAMS : COCA_TOP_K;
+    if (s->seq_len < c->seq_len) c->seq_len = s->seq_len; // coca_options has cut it to what the model holds
+    else if (s->seq_len > c->seq_len && s->seq_len <= k->model->context + 1) c->seq_len = s->seq_len;
+    else if (s->seq_len > c->seq_len) note("--seq-len %d: the model holds %d", s->seq_len, c->seq_len);
+    c->min_seq_len = s->min_seq_len < c->seq_len ? s->min_seq_len : c->seq_len - 1;
+    c->top_k = s->decode == 0 ? 1 : s->top_k, c->top_p = s->top_p, c->temperature = s->temperature, c->repetition_penalty = s->repetition_penalty, c->seed = (uint64_t)s->seed;
+    if (s->prompt && *s->prompt) { // words that each caption begins with
+        Ids ids = tokenizer_encode(o->prompter.tokenizer, s->arena, s->prompt, strlen(s->prompt), false);
+        c->prompt = ids.ids, c->prompt_count = (int)ids.count;
+        need(c->prompt_count + 2 < c->seq_len, "--prompt-text: its %d tokens leave no room for a caption of %d", c->prompt_count, c->seq_len);
+    }
 }
 
 static void open_clip(Speaker *k, Verbalize *s) {
@@ -95,10 +122,14 @@ Speaker *verbalize_speaker(Verbalize *s) {
     k->model = s->model = model_open(s->arena, s->model_dir, false);
     const char *family = k->model->family->name;
     if (strcmp(family, "llava") == 0) open_llava(k, s);
+    else if (strcmp(family, "coca") == 0) open_coca(k, s);
     else if (strcmp(family, "clip") == 0) open_clip(k, s);
     else die("%s: a %s model; verbalize reads CoCa and LLaVA-type models, and CLIP models by their nearest captions", s->model_dir, family);
     k->preprocess = preprocess_read(s->arena, s->model_dir);
     layers_parse(k, s);
+    if (s->tap && k->kind != SPEAKS_COCA) die_usage("--tap: modules inside a block are read of CoCa models only");
+    if (s->tap && k->layers[0] == 0) die_usage("--tap: layer 0 has no such module; choose --layers from 1 on");
+    if (s->decode && k->kind != SPEAKS_COCA) die_usage("--decode: other ways than greedy are CoCa's; %s is a %s model", s->model_dir, family);
     return s->speaker = k;
 }
 
@@ -187,6 +218,33 @@ static Spoken *say_llava(Speaker *k, Arena *a, const Tensor *states, const Tenso
     return said;
 }
 
+static Spoken *say_coca(Speaker *k, Arena *a, const Tensor *states, int rows, const uint64_t *keys, bool zero) {
+    const Coca *m = k->model->own;
+    Arena *scratch = arena_new("captions of layers");
+    Tensor all = tensor_take(scratch, DTYPE_F32, DIMS(rows, k->T, k->C)), tokens;
+    size_t each = (size_t)k->T * (size_t)k->C;
+    for (int r = 0; r < rows; r++) memcpy(f32(all) + (size_t)r * each, states[r].data, each * sizeof(float));
+    Run *run = run_new(scratch);
+    tokens = coca_image_tokens(run, m, coca_pool(run, m, all));
+    if (zero) memset(tokens.data, 0, tensor_bytes(tokens));
+    CocaOptions o = k->own->coca;
+    o.keys = keys;
+    Caption *c = coca_generate(scratch, k->model, tokens, &o);
+    Spoken *said = take_zero(a, Spoken, (size_t)rows);
+    for (int r = 0; r < rows; r++) {
+        said[r] = (Spoken){.text = coca_words(a, k->own->prompter.tokenizer, &o, &c[r]), .tokens = c[r].count - 1, .finished = c[r].finished, .step_count = c[r].steps, .score = NAN,
+                           .entropy = c[r].steps && c[r].entropy ? c[r].mean_entropy : NAN};
+        if (!said[r].step_count || !c[r].entropy) {
+            said[r].step_count = 0;
+            continue;
+        }
+        said[r].steps = take(a, double, (size_t)c[r].steps);
+        memcpy(said[r].steps, c[r].entropy, (size_t)c[r].steps * sizeof(double));
+    }
+    arena_free(scratch);
+    return said;
+}
+
 // ---- retrieval
 
 // The vector to length one.
@@ -250,12 +308,21 @@ static Spoken *say_clip(Speaker *k, Arena *a, const Tensor *states, const Tensor
     return said;
 }
 
-Spoken *speaker_say(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, int rows, bool zero) {
-    return k->kind == SPEAKS_CLIP ? say_clip(k, a, states, pixels, rows, zero) : say_llava(k, a, states, pixels, rows, zero);
+Spoken *speaker_say(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, int rows, const uint64_t *keys, bool zero) {
+    switch (k->kind) {
+    case SPEAKS_CLIP: return say_clip(k, a, states, pixels, rows, zero);
+    case SPEAKS_COCA: return say_coca(k, a, states, rows, keys, zero);
+    default: return say_llava(k, a, states, pixels, rows, zero);
+    }
 }
 
 size_t speaker_row_bytes(const Speaker *k) {
     if (k->kind == SPEAKS_CLIP) return (size_t)(k->T * k->C) * 8 * sizeof(float);
+    if (k->kind == SPEAKS_COCA) { // cross-attention's keys and values of the image tokens, the decoder's own, the pooler's scores
+        const Coca *c = k->model->own;
+        size_t tokens = (size_t)c->cfg.Q - 1 + 2 * (size_t)k->own->coca.seq_len;
+        return (tokens * (size_t)c->cfg.E * (size_t)c->cfg.cross.L * 2 + (size_t)(k->T * k->C) * 4) * sizeof(float);
+    }
     const Llava *m = k->model->own;
     const LlamaConfig *t = &m->text->cfg;
     return ((size_t)k->own->prompt.shape[1] + (size_t)k->own->options.max_new) * (size_t)(t->G * t->D) * (size_t)t->L * 2 * sizeof(float);
