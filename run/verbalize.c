@@ -35,6 +35,7 @@ static const Step steps[] = {{"caption", "captions of every layer", verbalize_ca
                              {"report", "report.html and table.tsv", verbalize_report},
                              {"merge", "join the captions of all shards", merge},
                              {"lexicon", "lexicon.tsv from answers of --labels", verbalize_lexicon}};
+#define QUESTION "question" // the one step that takes a caption
 #define STEPS (sizeof steps / sizeof *steps)
 #define WHOLE 5 // the study itself
 
@@ -133,8 +134,14 @@ int run_verbalize(int argc, char **argv) {
     s->options = options;
     s->option_count = sizeof options / sizeof *options;
     TextList rest;
-    options_parse("retina verbalize [caption|score|label|tabulate|report|merge|lexicon] [options]", "A caption for every layer of a vision tower; without a step, the whole study.", options,
+    options_parse("retina verbalize [caption|score|label|tabulate|report|merge|lexicon|question CAPTION] [options]",
+                  "A caption for every layer of a vision tower; without a step, the whole study. question prints what --llm is asked.", options,
                   s->option_count, argc, argv, &rest);
+    if (rest.count && strcmp(rest.items[0], QUESTION) == 0) {
+        if (rest.count != 2 || !s->llm) die_usage("verbalize question: --llm DIR and one caption are wanted");
+        printf("%s", verbalize_question(s, s->arena, rest.items[1]));
+        return 0;
+    }
     if (rest.count > 1) die_usage("verbalize: one step at a time; without a step, all are done");
     if (shard && (sscanf(shard, "%d/%d", &s->shard, &s->shards) != 2 || s->shard < 0 || s->shard >= s->shards)) die_usage("--shard %s: i/n with 0 <= i < n is wanted", shard);
     if (threads < 0) die_usage("--threads %d: 0 or more", threads);
@@ -149,7 +156,7 @@ int run_verbalize(int argc, char **argv) {
     }
     if (rest.count && !step) {
         const char *near = nearest_name(rest.items[0], names, STEPS);
-        die_usage("verbalize %s: no such step; caption, score, label, tabulate, report, merge and lexicon are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        die_usage("verbalize %s: no such step; caption, score, label, tabulate, report, merge, lexicon and question are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
     defaults(s, s->captions_given.count == 0 && !(step && step->run == verbalize_lexicon));
     char *command = arena_print(s->arena, "retina verbalize");

@@ -1,0 +1,138 @@
+#!/bin/sh
+# `retina verbalize` as a user meets it: the original's files byte by byte (test/reference/verbalize.py wrote the golden ones with
+# Python's json and csv), the same captions for any threads, batch, shard and after kill -9, archives that are damaged, and
+# what it refuses.
+# Seen red: a layer's state left unreplaced, layers counted from 0, duplicate keys dropped, a part kept that other options made,
+# bad samples in an archive ending the run, the class token's row exchanged.
+cd "$(dirname "$0")/.." || exit 1
+R=./retina G=test/golden status=0
+D=$(mktemp -d) || exit 1
+trap 'rm -rf "$D"' EXIT
+M="--model data/zoo/llava --quiet"
+
+ok() { echo "ok   $1"; }
+fail() { echo "FAIL $1"; status=1; }
+says() { # NAME EXIT PART command…
+    name=$1 want=$2 part=$3
+    shift 3
+    "$@" >"$D/stdout" 2>"$D/stderr"
+    got=$?
+    if [ $got -eq "$want" ] && [ "$(wc -l <"$D/stderr")" -eq 1 ] && grep -q -- "$part" "$D/stderr"; then ok "$name: $(cat "$D/stderr")"
+    else fail "$name: exit $got: $(head -c 300 "$D/stderr")"; fi
+}
+same() { if [ -s "$2" ] && cmp -s "$2" "$3"; then ok "$1"; else fail "$1: $2 and $3 differ or are empty"; fi; } # NAME a b
+holds() { if grep -qF -- "$3" "$2"; then ok "$1"; else fail "$1: $2 does not hold: $3"; fi; }                  # NAME file text
+
+# ---- the published files' form
+P="--captions $G/verbalize/caps_batch0.json --labels $G/verbalize/labels --quiet"
+$R verbalize tabulate $P --out "$D/strict" --compat && same "shares as the original computes them" "$D/strict/classification_data.csv" $G/verbalize/classification_strict.csv
+$R verbalize tabulate $P --out "$D/tolerant" && cut -d, -f2- "$D/tolerant/classification_data.csv" >"$D/t.csv"
+same "shares of the tolerant reader" "$D/t.csv" $G/verbalize/classification_tolerant.csv
+cut -d, -f1,7,10,11 "$D/tolerant/diversity.csv" >"$D/d1.csv"
+cut -d, -f1,7,10,11 $G/verbalize/diversity.csv >"$D/d2.csv"
+same "distinct captions, vocabulary, same as next" "$D/d1.csv" "$D/d2.csv"
+cut -d, -f2-6,8,9,12 "$D/tolerant/diversity.csv" | tr , '\n' >"$D/d1.csv"
+cut -d, -f2-6,8,9,12 $G/verbalize/diversity.csv | tr , '\n' >"$D/d2.csv"
+if paste "$D/d1.csv" "$D/d2.csv" | awk 'NR > 8 && ($1 - $2 > 1e-12 || $2 - $1 > 1e-12) {bad = 1} END {exit bad || NR < 50}'; then ok "entropies and words, 1e-12"; else fail "entropies and words"; fi
+$R verbalize report $P --out "$D/tolerant" && holds "a report without pictures" "$D/tolerant/report.html" "captions read from"
+says "entropies are no captions" 1 "is no text" $R verbalize tabulate --captions $G/verbalize/caps_batch0.json --captions $G/verbalize/entropy_batch0.json --labels $G/verbalize/labels --out "$D/x"
+mkdir "$D/few" && cp $G/verbalize/labels/*layer_[0-4]* "$D/few/"
+says "a layer without answers" 1 "_layer_5_caps_batch0.json" $R verbalize tabulate --captions $G/verbalize/caps_batch0.json --labels "$D/few" --out "$D/x"
+printf '{"layer_0": ["a", "b"], "layer_1": ["a"]}' >"$D/caps_bad.json"
+says "layers of unequal length" 1 "layer_1 has 1 entries" $R verbalize tabulate --captions "$D/caps_bad.json" --categories none --out "$D/x"
+printf '{"layer_x": ["a"]}' >"$D/caps_bad.json"
+says "a key that is no layer" 1 "layer_x" $R verbalize tabulate --captions "$D/caps_bad.json" --categories none --out "$D/x"
+
+# ---- a lexicon from answers, and answers from a lexicon
+$R verbalize lexicon --labels $G/verbalize/labels --out "$D/lex" --quiet >"$D/stdout" && holds "a lexicon" "$D/lex/lexicon.tsv" "phrase	class	count	of"
+printf '{"layer_0": ["caf\\u00e9 red \\u3059\\u3057 - \\"q\\"", "the man"]}' >"$D/caps_batch0.json"
+printf 'phrase\tclass\nred\tcolor\nman\tperson\ncafé\tlocation\n' >"$D/small.tsv"
+$R verbalize label --captions "$D/caps_batch0.json" --lexicon "$D/small.tsv" --out "$D/lex" --quiet
+printf '%s' '["{\"caf\u00e9\": [\"location\",\"\",\"\"],\"red\": [\"color\",\"\",\"\"],\"\u3059\u3057\": [\"UNKNOWN\",\"\",\"\"],\"\\\"q\\\"\": [\"UNKNOWN\",\"\",\"\"]}", "{\"man\": [\"person\",\"\",\"\"]}"]' >"$D/want.json"
+same "answers in Python's own JSON" "$D/lex/label_top3_lexicon/classification_lexicon_top3_labels_layer_0_caps_batch0.json" "$D/want.json"
+
+# ---- what a labelling model is asked
+for k in original fixed; do
+    $R verbalize question --llm $G/chat/llama31 --prompt $k "a red disc on the café 's table" >"$D/q"
+    same "the prompt, $k, as transformers renders it" "$D/q" $G/verbalize/question_$k.txt
+done
+mkdir "$D/llm" && cp $G/llama-3/* $G/chat/llama31/chat_template.json $G/chat/llama31/tokenizer_config.json "$D/llm/"
+sed 's/"max_position_embeddings": 128/"max_position_embeddings": 8192/' $G/llama-3/config.json >"$D/llm/config.json"
+printf '{"layer_0": ["red", "gold", "red"]}' >"$D/caps_batch1.json"
+L="--captions $D/caps_batch1.json --llm $D/llm --categories llm --label-tokens 4 --quiet"
+$R verbalize label $L --out "$D/ask" && [ "$(grep -c . "$D/ask/label_top3_llm/stopped.csv")" = 3 ] && ok "each distinct caption is asked once" || fail "each distinct caption is asked once"
+cp "$D/ask/label_top3_llm/answers-00000.json" "$D/answers" && rm "$D/ask/label_top3_llm/"class* && $R verbalize label $L --out "$D/ask" && same "answers are kept" "$D/ask/label_top3_llm/answers-00000.json" "$D/answers"
+says "a question that does not fit" 1 "do not fit" $R verbalize label $L --label-tokens 8000 --out "$D/ask2"
+says "a labeller without a template" 1 "no chat template" $R verbalize label --captions "$D/caps_batch1.json" --llm $G/llama-2 --categories llm --out "$D/ask2"
+
+# ---- captions: the native layer is the model's own; batches, threads, shards, kill -9
+$R verbalize caption $M --limit 5 --out "$D/a" --part-size 2
+i=0
+while [ $i -lt 5 ]; do
+    $R generate --model data/zoo/llava --image "$D/a/images-0/0000$i.jpg" --prompt "describe the picture." --max-new-tokens 32 --quiet
+    i=$((i + 1))
+done >"$D/own.txt"
+grep '^[0-9]*,5,' "$D/a/captions.csv" | cut -d, -f7- | tr -d '"' >"$D/native.txt"
+same "the native layer says what the model says" "$D/native.txt" "$D/own.txt"
+grep '^[0-9]*,6,' "$D/a/captions.csv" | cut -d, -f7- | tr -d '"' >"$D/last.txt"
+cmp -s "$D/last.txt" "$D/own.txt" && fail "another layer says the same" || ok "another layer says something else"
+$R verbalize caption $M --limit 5 --out "$D/b" --part-size 2 --threads 1 --rows 1
+$R verbalize tabulate $M --limit 5 --categories none --out "$D/a" --part-size 2; $R verbalize tabulate $M --limit 5 --categories none --out "$D/b" --part-size 2
+for f in caps_batch0.json entropy_batch0.json captions.csv controls.csv all_captions_layers_joined.csv; do same "one thread, one row: $f" "$D/a/$f" "$D/b/$f"; done
+for i in 0 1; do $R verbalize caption $M --limit 5 --out "$D/c" --part-size 2 --shard $i/2; done
+$R verbalize merge $M --limit 5 --out "$D/c" --part-size 2
+for f in caps_batch0.json entropy_batch0.json captions.csv; do same "two shards: $f" "$D/a/$f" "$D/c/$f"; done
+says "a shard is missing" 1 "are missing" $R verbalize tabulate $M --limit 6 --out "$D/c" --part-size 2
+$R verbalize caption $M --limit 5 --out "$D/e" --part-size 1 >/dev/null 2>&1 &
+pid=$!
+n=0
+while [ ! -e "$D/e/captions/part-00001.json" ] && [ $n -lt 200 ]; do n=$((n + 1)); sleep 0.02; done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+$R verbalize $M --limit 5 --out "$D/e" --part-size 1 >/dev/null
+$R verbalize $M --limit 5 --out "$D/f" --part-size 1 >/dev/null
+for f in caps_batch0.json entropy_batch0.json classification_data.csv truth.csv table.tsv scores.csv; do same "killed and continued: $f" "$D/e/$f" "$D/f/$f"; done
+sed 's/[^ ]*out [^ ]*//' "$D/e/report.html" | grep -v '<dd>retina' >"$D/e.html"
+sed 's/[^ ]*out [^ ]*//' "$D/f/report.html" | grep -v '<dd>retina' >"$D/f.html"
+same "killed and continued: report.html" "$D/e.html" "$D/f.html"
+printf '{' >"$D/f/captions/part-00001.json"
+$R verbalize caption $M --limit 5 --out "$D/f" --part-size 1 && same "a damaged part is made again" "$D/e/caps_batch0.json" "$D/f/caps_batch0.json"
+$R verbalize caption $M --limit 5 --out "$D/f" --part-size 1 --rescale moments && cmp -s "$D/e/caps_batch0.json" "$D/f/caps_batch0.json" && fail "--rescale changes nothing" || ok "--rescale makes the parts again"
+cmp -s "$D/e/captions.csv" "$D/f/captions.csv"
+awk -F, '$2 == 5' "$D/e/captions.csv" >"$D/n1" && awk -F, '$2 == 5' "$D/f/captions.csv" >"$D/n2" && same "the native layer is not rescaled" "$D/n1" "$D/n2"
+
+# ---- archives of the webdataset kind
+mkdir "$D/w" "$D/w/in"
+for i in 0 1 2 3; do cp "$D/a/images-0/0000$i.jpg" "$D/w/in/s$i.jpg"; echo "caption $i" >"$D/w/in/s$i.txt"; echo '{}' >"$D/w/in/s$i.json"; done
+rm "$D/w/in/s1.txt"                                  # a caption is missing
+printf 'no jpeg' >"$D/w/in/s2.jpg"                   # a picture is broken
+echo alone >"$D/w/in/s9.txt"                         # a sample without a picture
+(cd "$D/w/in" && tar cf ../00000.tar ./* && tar cf ../00001.tar s0.jpg s0.txt s3.jpg s3.txt)
+head -c 3500 "$D/w/00001.tar" >"$D/w/00002.tar"      # cut off inside the second sample
+$R verbalize caption --model data/zoo/llava --images "$D/w/{00000..00002}.tar" --layers 5 --out "$D/t" 2>"$D/stderr"
+$R verbalize tabulate --model data/zoo/llava --images "$D/w/{00000..00002}.tar" --layers 5 --out "$D/t" --quiet --categories none
+holds "a picture that cannot be read" "$D/t/failed.csv" "s2"
+holds "it is counted" "$D/t/summary.json" '"pictures that could not be read": 1'
+holds "a missing caption is counted" "$D/t/summary.json" 'where others have one": 1'
+holds "a sample without a picture is counted" "$D/t/summary.json" '"samples without a picture": 1'
+holds "a damaged archive is counted" "$D/t/summary.json" '"archives damaged": 1'
+holds "names travel along" "$D/t/captions.csv" "s3,5,4,"
+grep '^s0,' "$D/t/captions.csv" | sort -u >"$D/s0" && [ "$(wc -l <"$D/s0")" = 1 ] && ok "a picture is the same in every archive" || fail "a picture is the same in every archive"
+says "nothing readable" 1 "could be read" $R verbalize caption --model data/zoo/llava --images "$D/w/in/s2.jpg" --layers 5 --out "$D/u"
+says "no such archive" 1 "there is no such archive" $R verbalize caption --model data/zoo/llava --images "$D/w/{0..2}.tar" --out "$D/u"
+
+# ---- a contrastive tower: nearest captions
+$R verbalize caption --model data/zoo/clip --limit 4 --out "$D/n" --quiet && [ "$(awk -F, 'NR > 1 && $6 != ""' "$D/n/captions.csv" | wc -l)" = 0 ] && ok "retrieval has no entropy" || fail "retrieval has no entropy"
+printf 'a\n' >"$D/bank"
+says "a bank of one" 1 "to choose from" $R verbalize caption --model data/zoo/clip --limit 4 --bank "$D/bank" --out "$D/n3" --quiet
+
+# ---- wrong use
+says "no such step" 2 "did you mean caption" $R verbalize captoin
+says "no such layer" 2 "from 0" $R verbalize caption $M --limit 2 --layers 7 --out "$D/u"
+says "layers that end with a comma" 2 "comma" $R verbalize caption $M --limit 2 --layers 1, --out "$D/u"
+says "no labelling model" 2 "--llm DIR" $R verbalize label --captions "$D/caps_batch1.json" --categories llm --out "$D/u"
+says "rescale without the native layer" 1 "must be among" $R verbalize caption $M --limit 2 --layers 1 --rescale norm --out "$D/u"
+says "a shard of no step" 2 "goes with the step" $R verbalize $M --limit 2 --shard 0/2 --out "$D/u"
+says "a language model is no captioner" 1 "verbalize reads" $R verbalize caption --model $G/llama-2 --limit 2 --out "$D/u"
+says "a module inside a block of a LLaVA" 2 "CoCa models only" $R verbalize caption $M --tap attn --limit 2 --out "$D/u"
+exit $status
