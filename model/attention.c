@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "io/memory.h"
+#include "io/random.h"
 #include "io/thread.h"
 #include "kernels.h"
 
@@ -44,6 +45,12 @@ static void finish_row(const Attention *a, const KernelTable *k, float *s, long 
     k->softmax(s, s, length);
 }
 
+void attention_drop(const Attention *a, float *weights, size_t first, size_t n) {
+    Rng r = {.seed = a->seed, .stream = a->stream};
+    float keep = 1 / (1 - a->dropout);
+    for (size_t j = 0; j < n; j++) weights[j] = rng_uniform(r, first + j) < (double)a->dropout ? 0 : weights[j] * keep;
+}
+
 static void pack_rows(float *out, const float *x, long ld, int rows, long columns) {
     for (int r = 0; r < rows; r++)
         for (long c = 0; c < columns; c++) out[c * rows + r] = x[r * ld + c];
@@ -62,10 +69,13 @@ static void block(const Job *job, float *room, long b, long h, long q0, long n, 
         for (long j = 0; j < keys; j += k->NR) k->tile(mr, a->D, Qp, K + j * a->D, S + j, keys, false);
         for (int r = 0; r < mr; r++) {
             finish_row(a, k, S + r * keys, b, q0 + m + r);
-            if (!a->weights) continue;
-            float *w = a->weights + ((b * a->H + h) * a->Tq + q0 + m + r) * a->Tk;
-            memcpy(w, S + r * keys, (size_t)length * sizeof(float));
-            for (long j = length; j < a->Tk; j++) w[j] = 0;
+            long first = ((b * a->H + h) * a->Tq + q0 + m + r) * a->Tk;
+            if (a->weights) {
+                float *w = a->weights + first;
+                memcpy(w, S + r * keys, (size_t)length * sizeof(float));
+                for (long j = length; j < a->Tk; j++) w[j] = 0;
+            }
+            if (a->dropout > 0) attention_drop(a, S + r * keys, (size_t)first, (size_t)length);
         }
         pack_rows(Qp, S, keys, mr, length); // the weights are the left matrix now
         for (long d = 0; d < width; d += k->NR) {

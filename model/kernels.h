@@ -50,11 +50,15 @@ typedef struct {
     const uint8_t *key_mask;
     const float *mask;
     float *weights;
+    float dropout; // 0: off
+    uint64_t seed, stream;
 } Attention;
 
 // ---- products, threaded
 void gemm(const Gemm *g);
 void attention_rows(const Attention *a);
+// Weights [first, first + n) of all (B, H, Tq, Tk): dropped, or divided by 1 - dropout.
+void attention_drop(const Attention *a, float *weights, size_t first, size_t n);
 
 // ---- rows, threaded
 void layernorm_rows(float *out, const float *x, const float *w, const float *b, long R, long C, float eps); // w, b may be NULL

@@ -305,6 +305,8 @@ static void attention_checks(Tensor q, Tensor k, AttnShape *s) {
 Tensor attention(Run *run, Tensor q, Tensor k, Tensor v, AttnShape s) {
     attention_checks(q, k, &s);
     SHAPES("attention: k and v", tensor_same_shape(k, v), k, v);
+    if (!run->recorder) s.dropout = 0;
+    need(s.dropout >= 0 && s.dropout < 1, "attention: a dropout of %g", (double)s.dropout);
     Tensor out = like(run, q);
     if (!run->dry) run->device->attention(out, q, k, v, &s, NO_TENSOR);
     return recorded(run, (OpRecord){.kind = OP_ATTENTION, .out = out, .in = {q, k, v}, .inputs = 3, .attn = s});
@@ -312,6 +314,7 @@ Tensor attention(Run *run, Tensor q, Tensor k, Tensor v, AttnShape s) {
 
 Tensor attention_weights(Run *run, Tensor q, Tensor k, AttnShape s) {
     attention_checks(q, k, &s);
+    s.dropout = 0;
     Tensor weights = run_tensor(run, DTYPE_F32, DIMS(q.shape[0], s.heads, q.shape[1], k.shape[1]));
     Tensor out = like(run, q);
     if (!run->dry) run->device->attention(out, q, k, k, &s, weights);

@@ -71,6 +71,8 @@ typedef struct {
     const int32_t *key_lengths; // (B): only the first keys of each are visible (then causal counts from there); NULL: all
     Tensor key_mask;            // u8 (B, Tk), 0 hides the key; or NO_TENSOR
     Tensor mask;                // f32 (Tq, Tk), added to the scores; or NO_TENSOR
+    float dropout;              // > 0: of the weights, with a tape only, as dropout() below with this seed and stream
+    uint64_t seed, stream;
 } AttnShape;
 // q (B, Tq, H*D), k and v (B, Tk, G*D) -> (B, Tq, H*D). A query that sees no key gives zeros.
 Tensor attention(Run *run, Tensor q, Tensor k, Tensor v, AttnShape shape);

@@ -247,7 +247,7 @@ static void cpu_attention(Tensor out, Tensor q, Tensor k, Tensor v, const AttnSh
     attention_rows(&(Attention){.out = f32(out), .q = f32(q), .k = f32(k), .v = f32(v), .B = q.shape[0], .Tq = q.shape[1], .Tk = k.shape[1],
                                 .H = s->heads, .G = s->kv_heads, .D = q.shape[2] / s->heads, .scale = s->scale, .softcap = s->softcap,
                                 .causal = s->causal, .window = s->window, .key_lengths = s->key_lengths, .key_mask = s->key_mask.data,
-                                .mask = f32(s->mask), .weights = f32(weights)});
+                                .mask = f32(s->mask), .weights = f32(weights), .dropout = s->dropout, .seed = s->seed, .stream = s->stream});
 }
 
 // ---- losses: sums in double over rows in order

@@ -14,9 +14,10 @@ static void read_pre(void *arg, size_t image, float *out) { vectors_pre(arg, ima
 
 static ReconConfig config_of(Study *s, const Vectors *v) {
     int widest = v->D_pre > v->D_post ? v->D_pre : v->D_post;
+    bool small = widest <= 512 && !s->faithful; // a small model's vectors want larger and more frequent steps
     return (ReconConfig){.I = v->D_post, .O = v->D_pre, .h = s->hidden < widest ? s->hidden : widest, .layers = s->layers, .dropout = 0.1, .batch = 8,
-                         .epochs = s->epochs, .patience = 10, .lr = 3e-4 * (widest <= 512 ? 10 : 1), .decay = 0.01, .min_delta = 1e-4,
-                         .warmup = widest <= 512 ? 50 : 500, .accumulation = widest <= 512 ? 1 : 4, .seed = (uint64_t)s->seed, .faithful = s->faithful, .data = v->digest};
+                         .epochs = s->epochs, .patience = 10, .lr = small ? 3e-3 : 3e-4, .decay = 0.01, .min_delta = s->faithful ? 1e-3 : 1e-4,
+                         .warmup = small ? 50 : 500, .accumulation = small ? 1 : 4, .seed = (uint64_t)s->seed, .faithful = s->faithful, .data = v->digest};
 }
 
 static size_t list_part(const uint8_t *part, size_t N, Part which, uint32_t *list) {

@@ -86,6 +86,9 @@ static Tensor b_attention_masked(Run *r, Tensor *in) {
     return attention(r, in[0], in[1], in[2], (AttnShape){.heads = 2, .softcap = 1.25f, .window = 4,
                      .key_mask = tensor_of(mask, DTYPE_U8, DIMS(2, 5)), .mask = tensor_of(added, DTYPE_F32, DIMS(3, 5))});
 }
+static Tensor b_attention_dropped(Run *r, Tensor *in) {
+    return attention(r, in[0], in[1], in[2], (AttnShape){.heads = 2, .dropout = 0.4f, .seed = 5, .stream = 9, .softcap = 2});
+}
 static Tensor b_attention_self(Run *r, Tensor *in) { return attention(r, in[0], in[0], in[0], (AttnShape){.heads = 2, .causal = true}); }
 static Tensor b_cross_entropy(Run *r, Tensor *in) { return cross_entropy(r, in[0], tensor_of(index_data + 8, DTYPE_I32, DIMS(4))); }
 static Tensor b_mean_squared(Run *r, Tensor *in) { return mean_squared(r, in[0], in[1]); }
@@ -142,6 +145,7 @@ static const Case cases[] = {
     {"attention", b_attention, 3, {{2, 3, 10}, {2, 5, 10}, {2, 5, 10}}, -1, 1},
     {"attention, causal, shared keys", b_attention_causal, 3, {{2, 3, 20}, {2, 5, 10}, {2, 5, 10}}, -1, 1},
     {"attention, masks, cap, window", b_attention_masked, 3, {{2, 3, 10}, {2, 5, 10}, {2, 5, 10}}, -1, 1},
+    {"attention, dropped weights", b_attention_dropped, 3, {{2, 3, 10}, {2, 5, 10}, {2, 5, 10}}, -1, 1},
     {"attention, one tensor thrice", b_attention_self, 1, {{2, 37, 36}}, -1, 1},
     {"cross_entropy", b_cross_entropy, 1, {{4, 6}}, -2, 2},
     {"mean_squared", b_mean_squared, 2, {{4, 6}, {4, 6}}, -2, 2},

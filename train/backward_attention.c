@@ -3,6 +3,7 @@
 //
 // With weights P = softmax(S), out O = P V and its gradient dO:  dV = Pᵀ dO;  dP = dO Vᵀ;
 // dS = P (dP - rowsum(P dP)), times the slope of the cap, times the scale;  dQ = dS K;  dK = dSᵀ Q.
+// With dropout of the weights, out = M P V for a mask M of zeros and 1 / (1 - p): M P stands for P in dV, M dP for dP.
 // P is computed again. Heads that share keys add their dK and dV in ascending order.
 #include "backward.h"
 #include "io/thread.h"
@@ -30,12 +31,13 @@ void backward_rotary(Backward *w, const OpRecord *op, const float *g) {
 typedef struct {
     const OpRecord *op;
     const AttnShape *shape;
+    const Attention *again; // how P was computed, and what the mask is
     const float *g, *P; // P (B, H, Tq, Tk)
     const float *q, *k, *v;
     float *dq, *dk, *dv; // NULL: not wanted
     bool fresh_q;
     float *room;
-    size_t room_size, packed_at, square_at;
+    size_t room_size, packed_at, square_at, dropped_at;
     long B, H, G, D, Tq, Tk;
 } Work;
 
@@ -79,9 +81,16 @@ static void head(const Work *w, float *room, long b, long h) {
     long D = w->D, Tq = w->Tq, Tk = w->Tk, lq = w->H * D, lk = w->G * D, at_q = b * Tq * lq + h * D, at_k = b * Tk * lk + h / (w->H / w->G) * D;
     float *packed = room + w->packed_at, *dS = room;
     const float *P = w->P + (b * w->H + h) * Tq * Tk, *dO = w->g + at_q;
-    if (w->dv) product(packed, GEMM_TN, Tk, D, Tq, P, Tk, dO, lq, w->dv + at_k, lk, true);
+    size_t first = (size_t)((b * w->H + h) * Tq * Tk), square = (size_t)(Tq * Tk);
+    const float *used = P;
+    if (w->shape->dropout > 0) {
+        used = memcpy(room + w->dropped_at, P, square * sizeof *P);
+        attention_drop(w->again, room + w->dropped_at, first, square);
+    }
+    if (w->dv) product(packed, GEMM_TN, Tk, D, Tq, used, Tk, dO, lq, w->dv + at_k, lk, true);
     if (!w->dq && !w->dk) return;
     product(packed, GEMM_NT, Tq, Tk, D, dO, lq, w->v + at_k, lk, dS, Tk, false);
+    if (w->shape->dropout > 0) attention_drop(w->again, dS, first, square);
     float *capped = NULL;
     if (w->shape->softcap > 0) {
         capped = room + w->square_at;
@@ -112,15 +121,17 @@ void backward_attention(Backward *w, const OpRecord *op, const float *g) {
     work.dk = gradient_zeroed(w, k);
     work.dv = gradient_zeroed(w, v);
     float *P = scratch_floats(w, (size_t)(B * H * Tq * Tk));
-    attention_rows(&(Attention){.out = scratch_floats(w, tensor_count(q)), .q = work.q, .k = work.k, .v = work.v, .B = B, .Tq = Tq, .Tk = Tk,
-                                .H = H, .G = work.G, .D = D, .scale = s->scale, .softcap = s->softcap, .causal = s->causal,
-                                .window = s->window, .key_lengths = s->key_lengths, .key_mask = s->key_mask.data, .mask = f32(s->mask),
-                                .weights = P});
-    work.P = P;
+    Attention again = {.out = scratch_floats(w, tensor_count(q)), .q = work.q, .k = work.k, .v = work.v, .B = B, .Tq = Tq, .Tk = Tk, .H = H, .G = work.G,
+                       .D = D, .scale = s->scale, .softcap = s->softcap, .causal = s->causal, .window = s->window, .key_lengths = s->key_lengths,
+                       .key_mask = s->key_mask.data, .mask = f32(s->mask), .weights = P};
+    attention_rows(&again); // without dropout: P as it is
+    again.dropout = s->dropout, again.seed = s->seed, again.stream = s->stream;
+    work.P = P, work.again = &again;
     long longest = Tq > Tk ? Tq : Tk;
     if (D > longest) longest = D;
     work.square_at = (size_t)(Tq * Tk + 15) / 16 * 16;
-    work.packed_at = work.square_at * (s->softcap > 0 ? 2 : 1);
+    work.dropped_at = work.square_at * (s->softcap > 0 ? 2 : 1);
+    work.packed_at = work.dropped_at + (s->dropout > 0 ? work.square_at : 0);
     work.room_size = work.packed_at + (size_t)(longest * (16 + 32));
     work.room = scratch_floats(w, work.room_size * (size_t)threads_count());
     parallel_for((size_t)(B * work.G), 1, groups_job, &work);

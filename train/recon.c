@@ -92,7 +92,13 @@ static void channel_statistics(float *mean, float *std, int C, int T, const uint
     arena_free(a);
 }
 
+static size_t batches_of(const ReconConfig *c, size_t n) {
+    size_t batch = (size_t)c->batch;
+    return c->faithful && n >= batch ? n / batch : (n + batch - 1) / batch;
+}
+
 static void normalise_by(Recon *r, const ReconData *d, const uint32_t *train, size_t n) {
+    if (r->cfg.faithful && n >= (size_t)r->cfg.batch) n = batches_of(&r->cfg, n) * (size_t)r->cfg.batch;
     channel_statistics(r->mean_in, r->std_in, r->cfg.I, d->T, train, n, d->arg, d->input);
     channel_statistics(r->mean_out, r->std_out, r->cfg.O, tokens_out(r, d->T), train, n, d->arg, d->target);
 }
@@ -117,17 +123,18 @@ static void batch_read(const Recon *r, Arena *a, const ReconData *d, const uint3
 }
 
 static double loss_over(Recon *r, Arena *scratch, const ReconData *d, const uint32_t *list, size_t n) {
-    double sum = 0;
+    double sum = 0, weight = 0;
     for (size_t at = 0; at < n; at += (size_t)r->cfg.batch) {
         size_t m = n - at < (size_t)r->cfg.batch ? n - at : (size_t)r->cfg.batch;
         Mark mark = arena_mark(scratch);
         Tensor x, y;
         batch_read(r, scratch, d, list + at, m, &x, &y);
         Run *run = run_new(scratch);
-        sum += (double)*f32(mean_squared(run, recon_net_forward(run, r->net, x, 0), y)) * (double)m;
+        double counts = r->cfg.faithful ? 1 : (double)m;
+        sum += (double)*f32(mean_squared(run, recon_net_forward(run, r->net, x, 0), y)) * counts, weight += counts;
         arena_release(scratch, mark);
     }
-    return sum / (double)n;
+    return sum / weight;
 }
 
 // ---- training
@@ -137,7 +144,7 @@ static double one_epoch(Recon *r, Arena *scratch, const ReconData *d, const uint
     uint32_t *order = take(scratch, uint32_t, n), *list = take(scratch, uint32_t, n);
     rng_permutation(rng_sub(rng_of(c->seed, "reconstructor order"), (uint64_t)epoch), order, (uint32_t)n);
     for (size_t i = 0; i < n; i++) list[i] = train[order[i]];
-    size_t batches = (n + (size_t)c->batch - 1) / (size_t)c->batch;
+    size_t batches = batches_of(c, n), seen = 0;
     double sum = 0;
     for (size_t b = 0; b < batches; b++) {
         size_t at = b * (size_t)c->batch, m = n - at < (size_t)c->batch ? n - at : (size_t)c->batch;
@@ -147,7 +154,7 @@ static double one_epoch(Recon *r, Arena *scratch, const ReconData *d, const uint
         Run *run = run_new(scratch);
         run->recorder = tape_recorder(r->tape);
         Tensor loss = mean_squared(run, recon_net_forward(run, r->net, x, (uint64_t)epoch * batches + b + 1), y);
-        sum += (double)*f32(loss) * (double)m;
+        sum += (double)*f32(loss) * (double)m, seen += m;
         tape_backward(r->tape, scratch, loss, 1.0f / (float)c->accumulation);
         tape_begin(r->tape);
         arena_release(scratch, mark);
@@ -156,7 +163,7 @@ static double one_epoch(Recon *r, Arena *scratch, const ReconData *d, const uint
             tape_zero(r->tape);
         }
     }
-    return sum / (double)n;
+    return sum / (double)seen;
 }
 
 static void save(Recon *r, Arena *scratch, const char *path, const char *recipe, int stage, const ReconHistory *h, const double *losses, Weight *best) {
@@ -197,7 +204,7 @@ ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, si
     const ReconConfig *c = &r->cfg;
     need(n > 0 && m > 0, "a reconstructor needs training and validation images: %zu and %zu are there", n, m);
     Arena *scratch = arena_new("a training step"), *kept = arena_new("the best weights");
-    size_t batches = (n + (size_t)c->batch - 1) / (size_t)c->batch, updates = (batches + (size_t)c->accumulation - 1) / (size_t)c->accumulation;
+    size_t batches = batches_of(c, n), updates = (batches + (size_t)c->accumulation - 1) / (size_t)c->accumulation;
     int64_t total = (int64_t)(c->faithful ? batches : updates) * c->epochs;
     Weight *best = take(kept, Weight, r->parameters);
     for (size_t i = 0; i < r->parameters; i++) {

@@ -26,7 +26,8 @@ typedef struct {
     int warmup, accumulation;
     uint64_t seed;
     const char *data; // what the vectors are, as text: part of a checkpoint's recipe; NULL: not told
-    bool faithful;   // the schedule counts micro-batches, and the last weights are kept instead of the best ones
+    bool faithful;   // as the original: the schedule counts micro-batches, a last incomplete batch of training images is left
+                     // out (of the channel statistics, too), validation batches count alike, the last weights are kept
 } ReconConfig;
 
 typedef struct Recon Recon;

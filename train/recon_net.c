@@ -1,6 +1,6 @@
 // recon_net.c: see recon_net.h. Letters: B images, T tokens in, O channels out, h width, H heads.
-// Departs from the original: its dropout of attention weights is left out (the operation has none); those after
-// attention, inside the feed-forward and after it are there. Initial values are PyTorch's (spec 5.1).
+// Dropout as in PyTorch's encoder layers: of the attention's weights, after it, inside the feed-forward and after it.
+// Initial values are PyTorch's (spec 5.1).
 #include "recon_net.h"
 
 #include <math.h>
@@ -123,7 +123,7 @@ typedef struct {
 static Tensor drop(Run *run, Tensor x, Drops *d) { return dropout(run, x, (float)d->net->cfg.dropout, d->net->cfg.seed, d->next++); }
 
 static Tensor attend(Run *run, const ReconNet *net, const Block *k, Tensor x, Drops *d) {
-    Tensor a = attention(run, apply(run, x, k->q), apply(run, x, k->k), apply(run, x, k->v), (AttnShape){.heads = net->cfg.heads});
+    Tensor a = attention(run, apply(run, x, k->q), apply(run, x, k->k), apply(run, x, k->v), (AttnShape){.heads = net->cfg.heads, .dropout = (float)net->cfg.dropout, .seed = net->cfg.seed, .stream = d->next++});
     return drop(run, apply(run, a, k->out), d);
 }
 
