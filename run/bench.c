@@ -6,13 +6,12 @@
 #include "bench.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "bench_peer.h"
+#include "bench_verbalize.h"
 #include "io/option.h"
 #include "io/progress.h"
 #include "io/random.h"
@@ -22,48 +21,7 @@
 
 static const long shapes[][3] = {{577, 1024, 1024}, {577, 4096, 1024}, {577, 1024, 4096}, {4096, 4096, 4096}, {8192, 384, 96}, {16, 4096, 4096}, {1, 4096, 4096}};
 
-typedef struct {
-    FILE *to, *from;
-    pid_t pid;
-} Peer;
-
-static Peer peer_start(const char *venv) {
-    int in[2], out[2];
-    need(pipe(in) == 0 && pipe(out) == 0, "bench: no pipe to the peer");
-    char python[4096];
-    snprintf(python, sizeof python, "%s/bin/python", venv);
-    need(access(python, X_OK) == 0, "--peers %s: has no bin/python", venv);
-    pid_t pid = fork();
-    need(pid >= 0, "bench: the peer cannot be started");
-    if (pid == 0) {
-        dup2(in[0], 0), dup2(out[1], 1);
-        close(in[1]), close(out[0]);
-        execl(python, python, "test/bench/peer_torch.py", (char *)NULL);
-        _exit(127);
-    }
-    close(in[0]), close(out[1]);
-    signal(SIGPIPE, SIG_IGN);
-    return (Peer){.to = fdopen(in[1], "w"), .from = fdopen(out[0], "r"), .pid = pid};
-}
-
-static double peer_time(Peer *p, const long *shape) {
-    double seconds;
-    fprintf(p->to, "%ld %ld %ld %d\n", shape[0], shape[1], shape[2], threads_count());
-    fflush(p->to);
-    need(fscanf(p->from, "%lf", &seconds) == 1, "bench: the peer gave no answer; is PyTorch in that environment?");
-    return seconds;
-}
-
-static int ascending(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b; }
-
-typedef struct {
-    double median, least, most;
-} Times;
-
-static Times times_of(double *t, int n) {
-    qsort(t, (size_t)n, sizeof *t, ascending);
-    return (Times){t[n / 2], t[0], t[n - 1]};
-}
+static double peer_time(Peer *p, const long *shape) { return peer_ask(p, "%ld %ld %ld %d\n", shape[0], shape[1], shape[2], threads_count()); }
 
 // Fused multiply-adds per second out of registers: the tile of the product on a packed panel that stays in L1.
 static void peak_job(void *arg, size_t begin, size_t end) {
@@ -132,16 +90,37 @@ static void one(Arena *a, const long *s, Peer *peer, int rounds, double ceiling,
 
 int run_bench(int argc, char **argv) {
     const char *peers = NULL, *out = NULL;
-    int rounds = 11, threads = 0;
+    int rounds = 0, threads = 0;
+    VerbalizeBench v = {.layers = 12, .pictures = 8, .length = 30, .peer_layers = 1};
+    TextList what;
     Option options[] = {{"peers", OPT_TEXT, &peers, "a Python environment with PyTorch", NULL},
-                        {"rounds", OPT_INT, &rounds, "of each contender", NULL},
+                        {"rounds", OPT_INT, &rounds, "of each contender; 0: 11, or 3 of verbalize", NULL},
                         {"out", OPT_TEXT, &out, "F.md, as test/bench/NAME.md; without it the table is only printed", NULL},
-                        {"threads", OPT_INT, &threads, "0: every core of this process", NULL}};
-    options_parse("retina bench [--peers VENV] [--out test/bench/NAME.md]", "Times the float32 products against the machine and against PyTorch in one run.", options,
-                  sizeof options / sizeof *options, argc, argv, NULL);
-    if (rounds < 1 || threads < 0) die_usage("bench: at least one round");
+                        {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
+                        {NULL, OPT_FLAG, NULL, "verbalize", NULL},
+                        {"layers", OPT_INT, &v.layers, "of each picture", NULL},
+                        {"pictures", OPT_INT, &v.pictures, "how many", NULL},
+                        {"length", OPT_INT, &v.length, "ids of a caption, start and end included", NULL},
+                        {"peer-layers", OPT_INT, &v.peer_layers, "that the peer really does; the rest is multiplied", NULL},
+                        {"config", OPT_TEXT, &v.config, "an open_clip_config.json; default: coca_ViT-L-14", NULL}};
+    options_parse("retina bench [products|verbalize] [--peers VENV] [--out test/bench/NAME.md]",
+                  "products: the float32 products against the machine and against PyTorch in one run. verbalize: captions of all layers against open_clip's own procedure.",
+                  options, sizeof options / sizeof *options, argc, argv, &what);
+    bool captions = what.count > 0 && strcmp(what.items[0], "verbalize") == 0;
+    if (what.count > 1 || (what.count == 1 && !captions && strcmp(what.items[0], "products") != 0)) die_usage("bench %s: products or verbalize", what.items[0]);
+    if (rounds < 0 || threads < 0) die_usage("bench: a count is negative");
+    if (v.layers < 1 || v.pictures < 1 || v.length < 2 || v.peer_layers < 1) die_usage("bench: --layers, --pictures and --peer-layers are at least 1, --length at least 2");
     if (threads) threads_set(threads);
     Arena *a = arena_new("bench");
+    if (captions) {
+        v.rounds = rounds ? rounds : 3, v.venv = peers;
+        Writer *w = out ? writer_open(out) : NULL;
+        bench_verbalize(a, &v, w);
+        if (w) writer_close(w);
+        arena_free(a);
+        return 0;
+    }
+    if (rounds == 0) rounds = 11;
     double ceiling = peak(a);
     Writer *w = out ? writer_open(out) : NULL;
     char head[600];
@@ -152,12 +131,9 @@ int run_bench(int argc, char **argv) {
     printf("%s\n", head);
     if (w) writer_print(w, "%s\n", head);
     Peer peer;
-    if (peers) peer = peer_start(peers);
+    if (peers) peer = peer_start(peers, "test/bench/peer_torch.py", NULL);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) one(a, shapes[i], peers ? &peer : NULL, rounds, ceiling, w);
-    if (peers) {
-        fclose(peer.to);
-        waitpid(peer.pid, NULL, 0);
-    }
+    if (peers) peer_end(&peer);
     if (w) writer_close(w);
     arena_free(a);
     return 0;

@@ -72,6 +72,7 @@ typedef struct {
     int full;          // percent of captions that tell everything
     bool truth;        // patches wanted
     bool pad_zero;       // id 0 stands behind short texts, not the end token
+    int length;          // ids a text is padded to; 0: the longest of the batch
     bool second;         // another caption of any kind for each picture, for a decoder
     uint64_t seed, first;
 } PairsWanted;
@@ -83,8 +84,8 @@ typedef struct {
 } Pairs;
 Pairs zoo_pairs(Arena *step, const Tokenizer *tok, PairsWanted want);
 
-// Texts as one matrix of ids, padded at the end with `pad`. lengths (count) may be NULL.
-Tensor zoo_texts(Arena *step, const Tokenizer *tok, const char *const *texts, size_t count, int32_t pad, int32_t *lengths);
+// Texts as one matrix of ids, padded at the end with `pad`, to the longest or to `length` if that is more. lengths (count) may be NULL.
+Tensor zoo_texts(Arena *step, const Tokenizer *tok, const char *const *texts, size_t count, int32_t pad, int length, int32_t *lengths);
 
 // ---- scores (zoo_score.c)
 

@@ -207,7 +207,7 @@ static void embed_chunk(const Clip *m, const Tokenizer *tok, Scored *e, int firs
     Tensor image = image_embed(run, m, clip_vision_forward(run, m->vision, pixels, false, -1, NULL, NULL));
     memcpy(e->image + first * TEXT_WIDTH, f32(image), tensor_bytes(image));
     for (int k = -1; k < CHANGES; k++) {
-        Tensor ids = zoo_texts(a, tok, texts + (k + 1) * CHUNK, CHUNK, tokenizer_named(tok, TOKEN_EOS), NULL);
+        Tensor ids = zoo_texts(a, tok, texts + (k + 1) * CHUNK, CHUNK, tokenizer_named(tok, TOKEN_EOS), 0, NULL);
         Tensor text = text_embed(run, m, ids);
         memcpy((k < 0 ? e->text : e->wrong[k]) + first * TEXT_WIDTH, f32(text), tensor_bytes(text));
     }

@@ -1,8 +1,9 @@
 // zoo_coca.c: the recipe of the zoo's `coca`, and its scores.
 //
 // The vision tower begins as the clip's of the zoo, which has learned shapes (world.md 3), with two new blocks behind it:
-//   0  the tower's old blocks stand still: new blocks, pooler, text tower and decoder learn words
-//   1  everything: captions, CLIP's loss with near misses, and the clip's patch targets after blocks 3 and 5
+//   0  the tower's old blocks stand still: new blocks, pooler, text tower and decoder learn words; short padding, for speed
+//   1  everything: captions, CLIP's loss with near misses, and the clip's patch targets after blocks 3 and 5; texts padded to the
+//      context, where the class row stands in use
 // Losses as in the paper (Yu et al. 2022): contrastive 1, captions 2. OpenCLIP's two slips (labels not shifted, the decoder's
 // projection never initialised) are not repeated. The contrastive side reads captions that tell everything, the decoder
 // captions of every kind down to one word (zoo_data.c). The heads on the patch tokens are not saved.
@@ -160,7 +161,7 @@ static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int 
     Losses l = {0};
     const Coca *m = s->model->own;
     bool patches = stage == 1;
-    Pairs p = zoo_pairs(step, tok, (PairsWanted){.B = BATCH, .K = NEAR, .full = 100, .truth = patches, .pad_zero = true, .second = true,
+    Pairs p = zoo_pairs(step, tok, (PairsWanted){.B = BATCH, .K = NEAR, .full = 100, .truth = patches, .pad_zero = true, .second = true, .length = stage ? CONTEXT : 0,
                         .seed = seed + 700 + (uint64_t)stage, .first = (uint64_t)s->adam->step * BATCH});
     tape_begin(s->tape);
     tape_zero(s->tape);

@@ -14,9 +14,9 @@ void zoo_pixels(float *out, const WorldScene *s) {
             out[c * ZOO_SIDE * ZOO_SIDE + i] = ((float)rgb[3 * i + c] * 0.00392156862745098f - mean[c]) / deviation[c];
 }
 
-Tensor zoo_texts(Arena *step, const Tokenizer *tok, const char *const *texts, size_t count, int32_t pad, int32_t *lengths) {
+Tensor zoo_texts(Arena *step, const Tokenizer *tok, const char *const *texts, size_t count, int32_t pad, int length, int32_t *lengths) {
     Ids *ids = take(step, Ids, count);
-    size_t T = 1;
+    size_t T = length > 1 ? (size_t)length : 1;
     for (size_t i = 0; i < count; i++) {
         ids[i] = tokenizer_encode(tok, step, texts[i], strlen(texts[i]), true);
         if (ids[i].count > T) T = ids[i].count;
@@ -118,6 +118,6 @@ Pairs zoo_pairs(Arena *step, const Tokenizer *tok, PairsWanted want) {
     if (!tok) return p;
     const char **text = take(step, const char *, texts);
     for (size_t i = 0; i < texts; i++) text[i] = w.text[i];
-    p.ids = zoo_texts(step, tok, text, texts, want.pad_zero ? 0 : tokenizer_named(tok, TOKEN_EOS), NULL);
+    p.ids = zoo_texts(step, tok, text, texts, want.pad_zero ? 0 : tokenizer_named(tok, TOKEN_EOS), want.length, NULL);
     return p;
 }

@@ -1,0 +1,50 @@
+// bench_peer.c: see bench_peer.h.
+#include "bench_peer.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+Peer peer_start(const char *venv, const char *script, const char *argument) {
+    int in[2], out[2];
+    need(pipe(in) == 0 && pipe(out) == 0, "bench: no pipe to the peer");
+    char python[4096];
+    snprintf(python, sizeof python, "%s/bin/python", venv);
+    need(access(python, X_OK) == 0, "--peers %s: has no bin/python", venv);
+    pid_t pid = fork();
+    need(pid >= 0, "bench: the peer cannot be started");
+    if (pid == 0) {
+        dup2(in[0], 0), dup2(out[1], 1);
+        close(in[1]), close(out[0]);
+        execl(python, python, script, argument, (char *)NULL);
+        _exit(127);
+    }
+    close(in[0]), close(out[1]);
+    signal(SIGPIPE, SIG_IGN);
+    return (Peer){.to = fdopen(in[1], "w"), .from = fdopen(out[0], "r"), .pid = pid};
+}
+
+double peer_ask(Peer *p, const char *format, ...) {
+    double seconds;
+    va_list list;
+    va_start(list, format);
+    vfprintf(p->to, format, list);
+    va_end(list);
+    fflush(p->to);
+    need(fscanf(p->from, "%lf", &seconds) == 1, "bench: the peer gave no answer; is PyTorch (and open_clip) in that environment?");
+    return seconds;
+}
+
+void peer_end(Peer *p) {
+    fclose(p->to);
+    waitpid(p->pid, NULL, 0);
+}
+
+static int ascending(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b; }
+
+Times times_of(double *t, int n) {
+    qsort(t, (size_t)n, sizeof *t, ascending);
+    return (Times){t[n / 2], t[0], t[n - 1]};
+}

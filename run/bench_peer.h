@@ -1,0 +1,24 @@
+// bench_peer.h: a Python program that times the same work in the same run: one line asks, one number of seconds answers.
+#ifndef RETINA_RUN_BENCH_PEER_H
+#define RETINA_RUN_BENCH_PEER_H
+
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "io/error.h"
+
+typedef struct {
+    FILE *to, *from;
+    pid_t pid;
+} Peer;
+
+Peer peer_start(const char *venv, const char *script, const char *argument); // argument may be NULL
+double peer_ask(Peer *p, const char *format, ...) PRINTF_LIKE(2, 3);
+void peer_end(Peer *p);
+
+typedef struct {
+    double median, least, most;
+} Times;
+Times times_of(double *t, int n);
+
+#endif
