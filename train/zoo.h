@@ -99,6 +99,18 @@ void score_interval(const Score *s, double *low, double *high);
 void scores_put(JsonOut *o, const Score *s, size_t count); // "scores": {…}
 void scores_print(const Score *s, size_t count);
 
+// Of a model with two towers, on held-out pictures and their full captions (zoo_contrast.c): retrieval among 100, and the choice
+// between a picture's caption and one with one thing changed. Vectors have unit length.
+typedef struct {
+    const void *model;
+    Tensor (*pixels)(Run *run, const void *model, Tensor pixels); // (B, width)
+    Tensor (*ids)(Run *run, const void *model, Tensor ids);
+    int width;
+    int32_t pad; // behind short texts
+    int length;  // to which texts are padded; 0: the longest of a batch
+} Contrastive;
+size_t contrastive_scores(Arena *a, const Contrastive *c, const Tokenizer *tok, const char *title, uint64_t seed, Score *out); // 2 + CHANGES of them
+
 // ---- the recipes
 
 typedef struct {
@@ -113,6 +125,7 @@ typedef struct {
 const char *zoo_clip(Arena *a, const ZooOptions *o);
 const char *zoo_llava(Arena *a, const ZooOptions *o);
 const char *zoo_coca(Arena *a, const ZooOptions *o);
+size_t coca_scores(Arena *a, const Trainee *t, const Tokenizer *tok, uint64_t seed, Score *out); // zoo_coca_score.c
 
 // ZOO.json. prompt: the model's own words for a caption; training_only: what was used and not saved; either may be NULL.
 void zoo_json_write(Arena *a, const ZooOptions *o, const Journey *j, const char *name, const char *prompt, const char *training_only, const char *recipe,

@@ -175,104 +175,12 @@ static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int 
 
 // ---- scores
 
-enum { SCORED = 1500, CHUNK = 100 };
-
-typedef struct {
-    float *image, *text, *wrong[CHANGES]; // (SCORED, TEXT_WIDTH), unit length
-    bool has[CHANGES][SCORED];
-    uint64_t graph[SCORED];
-} Scored;
-
-static void embed_chunk(const Clip *m, const Tokenizer *tok, Scored *e, int first, uint64_t seed) {
-    Arena *a = arena_new("scores");
-    Run *run = run_new(a);
-    Tensor pixels = tensor_take(a, DTYPE_F32, DIMS(CHUNK, 3, ZOO_SIDE, ZOO_SIDE));
-    const char *texts[(1 + CHANGES) * CHUNK];
-    for (int i = 0; i < CHUNK; i++) {
-        WorldScene s, other;
-        world_scene_in(&s, WORLD_SCENES, seed, SPLIT_TEST, (uint64_t)(first + i));
-        zoo_pixels(f32(pixels) + (size_t)i * 3 * ZOO_SIDE * ZOO_SIDE, &s);
-        e->graph[first + i] = world_graph(&s);
-        Rng r = rng_sub(s.rng, 78);
-        char *text = take(a, char, WORLD_TEXT);
-        world_caption(text, &s, CAPTION_FULL, rng_sub(r, 3));
-        texts[i] = text;
-        for (int k = 0; k < CHANGES; k++) {
-            char *wrong = take_zero(a, char, WORLD_TEXT);
-            bool ok = world_change(&other, &s, (WorldChange)k, rng_sub(r, (uint64_t)(20 + k)));
-            e->has[k][first + i] = ok && world_caption(wrong, &other, CAPTION_FULL, rng_sub(r, 3));
-            texts[(1 + k) * CHUNK + i] = wrong;
-        }
-    }
-    Tensor image = image_embed(run, m, clip_vision_forward(run, m->vision, pixels, false, -1, NULL, NULL));
-    memcpy(e->image + first * TEXT_WIDTH, f32(image), tensor_bytes(image));
-    for (int k = -1; k < CHANGES; k++) {
-        Tensor ids = zoo_texts(a, tok, texts + (k + 1) * CHUNK, CHUNK, tokenizer_named(tok, TOKEN_EOS), 0, NULL);
-        Tensor text = text_embed(run, m, ids);
-        memcpy((k < 0 ? e->text : e->wrong[k]) + first * TEXT_WIDTH, f32(text), tensor_bytes(text));
-    }
-    arena_free(a);
-}
-
-static double cosine(const float *a, const float *b) {
-    double s = 0;
-    for (int i = 0; i < TEXT_WIDTH; i++) s += (double)a[i] * b[i];
-    return s;
-}
-
-// Among groups of 100 pictures of different graphs: whose own text is the nearest, and the other way round.
-static void retrieval(const Scored *e, Score *i2t, Score *t2i) {
-    int group[CHUNK], n = 0;
-    for (int i = 0; i < SCORED; i++) {
-        bool known = false;
-        for (int j = 0; j < n; j++) known = known || e->graph[group[j]] == e->graph[i];
-        if (!known) group[n++] = i;
-        if (n < CHUNK) continue;
-        for (int p = 0; p < CHUNK; p++) {
-            const float *v = e->image + group[p] * TEXT_WIDTH, *t = e->text + group[p] * TEXT_WIDTH;
-            double own = cosine(v, t);
-            bool first_text = true, first_image = true;
-            for (int q = 0; q < CHUNK; q++) {
-                first_text = first_text && (q == p || cosine(v, e->text + group[q] * TEXT_WIDTH) < own);
-                first_image = first_image && (q == p || cosine(e->image + group[q] * TEXT_WIDTH, t) < own);
-            }
-            i2t->right += first_text, t2i->right += first_image;
-            i2t->of++, t2i->of++;
-        }
-        n = 0;
-    }
-}
+static Tensor embed_pixels(Run *run, const void *m, Tensor pixels) { return image_embed(run, m, clip_vision_forward(run, ((const Clip *)m)->vision, pixels, false, -1, NULL, NULL)); }
+static Tensor embed_ids(Run *run, const void *m, Tensor ids) { return text_embed(run, m, ids); }
 
 static size_t scores_make(Arena *a, const Trainee *t, const Tokenizer *tok, uint64_t seed, Score *out) {
-    static const double bars[CHANGES] = {[CHANGE_COLOUR] = 0.98, [CHANGE_SHAPE] = 0.9, [CHANGE_SIZE] = 0.9, [CHANGE_HABITAT] = 0.99,
-                                         [CHANGE_BINDING] = 0.75};
-    Scored *e = take_zero(a, Scored, 1);
-    e->image = take(a, float, SCORED * TEXT_WIDTH);
-    e->text = take(a, float, SCORED * TEXT_WIDTH);
-    for (int k = 0; k < CHANGES; k++) e->wrong[k] = take(a, float, SCORED * TEXT_WIDTH);
-    const Clip *m = trainee_model(a, t)->own;
-    Progress bar = progress_start("clip: scores", SCORED);
-    for (int i = 0; i < SCORED; i += CHUNK) {
-        embed_chunk(m, tok, e, i, seed + 2);
-        progress_at(&bar, (size_t)(i + CHUNK));
-    }
-    progress_end(&bar);
-    size_t n = 0;
-    out[n++] = (Score){.name = "image to text among 100", .blind = 0.01, .bar = 0.95};
-    out[n++] = (Score){.name = "text to image among 100", .blind = 0.01, .bar = 0.95};
-    retrieval(e, &out[0], &out[1]);
-    for (int k = 0; k < CHANGES; k++) {
-        Score *s = &out[n++];
-        *s = (Score){.name = arena_print(a, "choice: %s", world_change_names[k]), .blind = 0.5, .bar = bars[k]};
-        for (int i = 0; i < SCORED; i++)
-            if (e->has[k][i]) {
-                const float *v = e->image + i * TEXT_WIDTH;
-                s->right += cosine(v, e->text + i * TEXT_WIDTH) > cosine(v, e->wrong[k] + i * TEXT_WIDTH);
-                s->of++;
-            }
-    }
-    for (size_t i = 0; i < n; i++) out[i].value = out[i].of ? (double)out[i].right / (double)out[i].of : 0;
-    return n;
+    const Contrastive c = {.model = trainee_model(a, t)->own, .pixels = embed_pixels, .ids = embed_ids, .width = TEXT_WIDTH, .pad = tokenizer_named(tok, TOKEN_EOS)};
+    return contrastive_scores(a, &c, tok, "clip: scores", seed, out);
 }
 
 // ---- the recipe

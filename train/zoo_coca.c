@@ -1,4 +1,4 @@
-// zoo_coca.c: the recipe of the zoo's `coca`, and its scores.
+// zoo_coca.c: the recipe of the zoo's `coca`.
 //
 // The vision tower begins as the clip's of the zoo, which has learned shapes (world.md 3), with two new blocks behind it:
 //   0  the tower's old blocks stand still: new blocks, pooler, text tower and decoder learn words; short padding, for speed
@@ -260,11 +260,14 @@ const char *zoo_coca(Arena *a, const ZooOptions *o) {
     trainee_round(t);
     trainee_save(step, t, o->out);
     arena_free(step);
+    Score scores[32];
+    size_t n = coca_scores(a, t, tok, o->seed, scores);
+    scores_print(scores, n);
     const char *checksum = trainee_checksum(a, t);
     zoo_json_write(a, o, j, "coca", NULL,
                    "two linear heads on the patch tokens after blocks 3 and 5, not saved: shape, colour, size, pattern, box and "
                    "pixels of the object that owns a patch",
-                   recipe, checksum, NULL, 0);
+                   recipe, checksum, scores, n);
     journey_end(j);
     return checksum;
 }
