@@ -1,6 +1,7 @@
 // zoo_coca_score.c: what the zoo's `coca` says about held-out pictures, against the world's truth (verbalize.md 8).
 //
-// Captions: greedy, as OpenCLIP's generate makes them; their words are read by world_words. Relations are seldom said of its own
+// Captions: greedy, as OpenCLIP's generate makes them; their words are read by world_words; the blind guess is what the same
+// captions score on other pictures. Relations are seldom said of its own
 // accord, so they are a choice: of a true caption "a red disc left of a blue star" and the one with left and right (above and
 // below) exchanged, which has the larger probability under the decoder?
 #include <string.h>
@@ -25,20 +26,28 @@ typedef struct {
 
 static void share(Score *s, int64_t right, int64_t of) { s->right += right, s->of += of; }
 
-static void captions_score(const Model *model, const Tokenizer *tok, const WorldScene *scenes, Tensor tokens, const Tally *y) {
+// A caption's facts, into one row of scores.
+static void tally_reading(const Tally *y, const WorldReading *r) {
+    for (int k = 0; k < FAMILIES; k++) {
+        const FactScore *f = &r->facts[families[k].fact];
+        share(y->precision[k], f->right, f->said);
+        share(y->recall[k], f->told, f->there);
+    }
+    share(y->count, r->facts[FACT_COUNT].right, r->facts[FACT_COUNT].said);
+    share(y->binding, r->facts[FACT_BINDING].right, r->facts[FACT_BINDING].said);
+    share(y->grammar, r->grammatical, 1);
+}
+
+// blind: the same captions, each against another picture's truth.
+static void captions_score(const Model *model, const Tokenizer *tok, const WorldScene *scenes, Tensor tokens, const Tally *y, const Tally *blind) {
     Arena *a = arena_new("captions");
     CocaOptions o = coca_options(model);
     Caption *said = coca_generate(a, model, tokens, &o);
     for (int i = 0; i < CHUNK; i++) {
-        WorldReading r = world_read(a, coca_words(a, tok, &o, &said[i]), &scenes[i]);
-        for (int k = 0; k < FAMILIES; k++) {
-            const FactScore *f = &r.facts[families[k].fact];
-            share(y->precision[k], f->right, f->said);
-            share(y->recall[k], f->told, f->there);
-        }
-        share(y->count, r.facts[FACT_COUNT].right, r.facts[FACT_COUNT].said);
-        share(y->binding, r.facts[FACT_BINDING].right, r.facts[FACT_BINDING].said);
-        share(y->grammar, r.grammatical, 1);
+        const char *text = coca_words(a, tok, &o, &said[i]);
+        WorldReading own = world_read(a, text, &scenes[i]), other = world_read(a, text, &scenes[(i + 1) % CHUNK]);
+        tally_reading(y, &own);
+        tally_reading(blind, &other);
     }
     arena_free(a);
 }
@@ -105,17 +114,24 @@ static Tensor text_of(Run *run, const void *model, Tensor ids) {
     return l2norm(run, embed, 1e-12f);
 }
 
-size_t coca_scores(Arena *a, const Trainee *t, const Tokenizer *tok, uint64_t seed, Score *out) {
-    Tally y;
+static size_t tally_make(Arena *a, Tally *y, Score *out) {
     size_t n = 0;
     for (int k = 0; k < FAMILIES; k++) {
-        out[n] = (Score){.name = arena_print(a, "captions: %s, precision", families[k].name), .bar = families[k].bar}, y.precision[k] = &out[n++];
-        out[n] = (Score){.name = arena_print(a, "captions: %s, recall", families[k].name), .bar = families[k].bar}, y.recall[k] = &out[n++];
+        out[n] = (Score){.name = arena_print(a, "captions: %s, precision", families[k].name), .bar = families[k].bar}, y->precision[k] = &out[n++];
+        out[n] = (Score){.name = arena_print(a, "captions: %s, recall", families[k].name), .bar = families[k].bar}, y->recall[k] = &out[n++];
     }
-    out[n] = (Score){.name = "captions: numbers"}, y.count = &out[n++];
-    out[n] = (Score){.name = "captions: attributes together"}, y.binding = &out[n++];
-    out[n] = (Score){.name = "captions: grammatical"}, y.grammar = &out[n++];
-    out[n] = (Score){.name = "likelihood: relations", .blind = 0.5, .bar = 0.85}, y.relation = &out[n++];
+    out[n] = (Score){.name = "captions: numbers"}, y->count = &out[n++];
+    out[n] = (Score){.name = "captions: attributes together"}, y->binding = &out[n++];
+    out[n] = (Score){.name = "captions: grammatical"}, y->grammar = &out[n++];
+    out[n] = (Score){.name = "likelihood: relations", .blind = 0.5, .bar = 0.85}, y->relation = &out[n++];
+    return n;
+}
+
+size_t coca_scores(Arena *a, const Trainee *t, const Tokenizer *tok, uint64_t seed, Score *out) {
+    Tally y, blind;
+    Score unseen[2 * FAMILIES + 4];
+    size_t n = tally_make(a, &y, out);
+    tally_make(a, &blind, unseen);
     const Model *model = trainee_model(a, t);
     const Coca *m = model->own;
     Progress bar = progress_start("coca: scores", SCORED);
@@ -129,13 +145,16 @@ size_t coca_scores(Arena *a, const Trainee *t, const Tokenizer *tok, uint64_t se
             zoo_pixels(f32(pixels) + (size_t)i * 3 * ZOO_SIDE * ZOO_SIDE, &scenes[i]);
         }
         Tensor tokens = coca_image_tokens(run, m, coca_pool(run, m, coca_tower(run, m, pixels, NULL, NULL)));
-        captions_score(model, tok, scenes, tokens, &y);
+        captions_score(model, tok, scenes, tokens, &y, &blind);
         relations_score(m, tok, scenes, tokens, &y);
         arena_free(scratch);
         progress_at(&bar, (size_t)(first + CHUNK));
     }
     progress_end(&bar);
-    for (size_t i = 0; i < n; i++) out[i].value = out[i].of ? (double)out[i].right / (double)out[i].of : 0;
+    for (size_t i = 0; i < n; i++) {
+        out[i].value = out[i].of ? (double)out[i].right / (double)out[i].of : 0;
+        if (unseen[i].of) out[i].blind = (double)unseen[i].right / (double)unseen[i].of;
+    }
     const Contrastive c = {.model = m, .pixels = image_of, .ids = text_of, .width = E, .length = CONTEXT};
     return n + contrastive_scores(a, &c, tok, "coca: choices", seed, out + n);
 }
