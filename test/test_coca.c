@@ -3,8 +3,8 @@
 //
 // Bounds: entropies 1e-5 bits (float softmax there, double sums here); everything else is equal.
 // Caught when broken on purpose: the minimum length counted from one more, the penalty applied twice to an id said twice, the end token
-// not forced at the end, cross keys of the neighbour row, positions from 0 in each step, beams divided by the length without one,
-// an end token behind the first G candidates kept, worst hypothesis not dropped, pooler queries not normalised.
+// not forced at the end, cross keys of the neighbour row, positions from 0 in each step, beams divided by the length without one, the
+// earliest of the best beams, a row that stays after its end, the window forgotten, pooler queries not normalised.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,15 +68,19 @@ static bool same_ids(const int32_t *ids, int count, const Json *want) {
 // Every generate() call of the reference, paddings included.
 static void test_settings(const Case *c) {
     const Json *calls = json_get(c->said, "captions");
+    enum { NAMED = 11 }; // the rest are beams with other end tokens, told together
+    int right = 0;
     for (size_t k = 0; k < calls->count; k++) {
         const Json *s = json_get(&calls->items[k], "settings"), *want = json_get(&calls->items[k], "ids");
         CocaOptions o = options_of(c, s);
         Caption *got = coca_generate(c->a, c->m, c->tokens, &o);
         bool same = want->count == (size_t)c->tokens.shape[0];
         for (size_t b = 0; same && b < want->count; b++) same = same_ids(got[b].ids, got[b].length, &want->items[b]);
-        check(same, "%s: %s, at most %d, at least %d, penalty %g, %d beams in %d groups, prompt %d, window %d, stop %d: the reference's ids", c->name,
+        right += k >= NAMED && same;
+        if (k < NAMED) check(same, "%s: %s, at most %d, at least %d, penalty %g, %d beams in %d groups, prompt %d, window %d, stop %d: the reference's ids", c->name,
               json_text(s, "generation_type"), o.seq_len, o.min_seq_len, o.repetition_penalty, o.beams, o.groups, o.prompt_count, o.max_seq_len, o.stop_length);
     }
+    check(right == (int)calls->count - NAMED && right > 10, "%s: %d of %zu searches with other end tokens: the reference's ids", c->name, right, calls->count - NAMED);
 }
 
 // All layers of all pictures as one batch, against the study's loop, layer by layer without a cache.

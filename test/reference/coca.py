@@ -184,6 +184,11 @@ def main():
             continue
         eos = end_token(model, image)
         captions = [{"settings": dict(s, eos_token_id=eos), "ids": call(model, s, image, eos)} for s in SETTINGS]
+        # beams among which an end token turns up early and often: every token that the model likes to say as the end
+        said = sorted({t for c in captions for r in c["ids"] for t in r} - {0, SOT, eos})
+        for t in said:
+            for s in ({"generation_type": "beam_search", "min_seq_len": 2}, {"generation_type": "beam_search", "num_beams": 8, "num_beam_groups": 1, "min_seq_len": 2}):
+                captions.append({"settings": dict(s, eos_token_id=t), "ids": call(model, s, image, t)})
         with open(os.path.join(path, "generate.json"), "w") as f:
             json.dump({"sot": SOT, "captions": captions, "layers": study(model, image, eos)}, f)
             f.write("\n")
@@ -192,8 +197,6 @@ def main():
             os.chmod(os.path.join(path, f), 0o644)
         size = sum(os.path.getsize(os.path.join(path, f)) for f in os.listdir(path)) / 1024
         print(f"{name:12} {size:6.1f} KiB  worst own error {worst:.1e}  end token {eos}  distinct {len({json.dumps(c['ids']) for c in captions})} of {len(captions)}")
-        for c in captions:
-            print("   ", c["settings"], c["ids"])
 
 
 if __name__ == "__main__":
