@@ -163,6 +163,8 @@ static CocaConfig inferred(const Weights *w, const char *dir) {
     k.cross.L = blocks(w, "text_decoder.resblocks.%d.ln_1.weight");
     k.text.scaled = weights_has(w, false, "text.transformer.resblocks.0.ls_1.gamma");
     k.cross.scaled = weights_has(w, false, "text_decoder.resblocks.0.ls_1.gamma");
+    need(k.vision.C % 64 == 0 && k.E % 64 == 0, "%s: has no open_clip_config.json, and widths of %d and %d are no heads of 64 channels: how many there are must be told", dir,
+         k.vision.C, k.E);
     k.vision.H = k.vision.C / 64, k.text.H = k.cross.H = k.E / 64;
     k.logit_bias = weights_has(w, false, "logit_bias");
     stack_check(&k.vision, dir, "vision tower"), stack_check(&k.text, dir, "text tower"), stack_check(&k.cross, dir, "decoder");

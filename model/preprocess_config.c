@@ -62,6 +62,12 @@ static Source source_of(Arena *a, const char *dir) {
     }
     if (!other && file_exists(own)) return (Source){.path = own, .config = json_read(a, own)};
     if (file_exists(open)) return (Source){.path = open, .config = json_read(a, open), .open_clip = true};
+    // OpenCLIP's weights without any configuration, as two of the four published CoCa are: its defaults.
+    static const Json defaults = {.kind = JSON_OBJECT, .source = "OpenCLIP's defaults"};
+    static const char *const weights[] = {"open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"};
+    for (int i = 0; i < 3; i++)
+        if (file_exists(path_join(a, dir, weights[i])) && !file_exists(path_join(a, dir, "config.json")))
+            return (Source){.path = path_join(a, dir, weights[i]), .config = &defaults, .open_clip = true};
     return (Source){0};
 }
 

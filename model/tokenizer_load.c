@@ -237,8 +237,8 @@ static _Noreturn void no_tokenizer(const Load *l) {
             dir, has(l, "tokenizer.model") ? "tokenizer.model" : "spiece.model", dir, dir);
     need(folder_exists(dir), "%s: no such folder", dir);
     die("%s: no tokenizer.json here, and neither vocab.json with merges.txt nor vocab.txt; save "
-        "the tokenizer with save_pretrained('%s')",
-        dir, dir);
+        "the tokenizer with save_pretrained('%s')%s",
+        dir, dir, has(l, "open_clip_config.json") || has(l, "open_clip_pytorch_model.bin") ? ", or put OpenCLIP's bpe_simple_vocab_16e6.txt.gz there" : "");
 }
 
 // Does the file have "ByteLevel" as a text anywhere?
@@ -291,8 +291,8 @@ static void from_vocabulary(Load *l, Tokenizer *t) {
         wordpiece_read(&t->model, l->keep, options, where);
     } else {
         t->model.kind = MODEL_BPE;
-        const Json *merges = lines_as_list(l->scratch, path_join(l->scratch, l->dir, "merges.txt"));
-        bpe_read(&t->model, l->keep, options, json_read(l->scratch, l->path), merges, where);
+        const Json *merges = l->merges ? l->merges : lines_as_list(l->scratch, path_join(l->scratch, l->dir, "merges.txt"));
+        bpe_read(&t->model, l->keep, options, l->vocabulary ? l->vocabulary : json_read(l->scratch, l->path), merges, where);
     }
     parts_of_class(l, t);
 }
@@ -300,14 +300,20 @@ static void from_vocabulary(Load *l, Tokenizer *t) {
 static Tokenizer *load(Load *l) {
     Tokenizer *t = take_zero(l->keep, Tokenizer, 1);
     bool json = has(l, "tokenizer.json"), bpe = has(l, "vocab.json") && has(l, "merges.txt");
-    if (!json && !bpe && !has(l, "vocab.txt")) no_tokenizer(l);
-    t->path = l->path = path_join(l->keep, l->dir,
-                                  json  ? "tokenizer.json"
-                                  : bpe ? "vocab.json"
-                                        : "vocab.txt");
+    const char *openclip = json || bpe ? NULL : openclip_vocabulary(l->scratch, l->dir, &l->vocabulary, &l->merges);
+    if (!json && !bpe && !openclip && !has(l, "vocab.txt")) no_tokenizer(l);
+    t->path = l->path = openclip ? arena_text(l->keep, openclip, strlen(openclip))
+                                 : path_join(l->keep, l->dir,
+                                             json  ? "tokenizer.json"
+                                             : bpe ? "vocab.json"
+                                                   : "vocab.txt");
     l->file = json ? json_read(l->scratch, l->path) : NULL;
     need(!json || l->file->kind == JSON_OBJECT, "%s: an object is wanted", l->path);
     l->config = optional_json(l, "tokenizer_config.json");
+    if (openclip && !l->config) {
+        static const char clip[] = "{\"tokenizer_class\": \"CLIPTokenizer\"}";
+        l->config = json_parse(l->scratch, clip, sizeof clip - 1, l->path);
+    }
     l->model_config = optional_json(l, "config.json");
     l->special_map = optional_json(l, "special_tokens_map.json");
     l->added_map = optional_json(l, "added_tokens.json");

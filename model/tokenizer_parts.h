@@ -311,9 +311,13 @@ typedef struct {
     Arena *keep, *scratch;  // what lives as long as the tokenizer; what is needed while loading
     const char *dir, *path; // path: of the file that has the vocabulary
     const Json *file, *config, *model_config, *special_map, *added_map; // NULL: not there
+    const Json *vocabulary, *merges; // of OpenCLIP's own file; NULL: another kind
     const Class *class;
     bool rebuild;
 } Load;
+
+// OpenCLIP's bpe_simple_vocab_16e6.txt[.gz] as what a CLIPTokenizer's vocab.json and merges.txt hold; NULL: the folder has none.
+const char *openclip_vocabulary(Arena *a, const char *dir, const Json **vocabulary, const Json **merges);
 
 void tokens_add(const Load *l, Tokenizer *t);
 // The text of a named special token, as the configuration or the class has it; empty: there is

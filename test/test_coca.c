@@ -15,6 +15,7 @@
 #include "io/thread.h"
 #include "model/coca_generate.h"
 #include "model/device.h"
+#include "scratch.h"
 
 static const char *const names[] = {"coca-small", "coca-equal"};
 
@@ -169,6 +170,43 @@ static void test_class_row(const Case *c) {
     check(right, "%s: the class row sees the text, one column of padding, and not itself", c->name);
 }
 
+// OpenCLIP's own list of merges, in small: bytes, bytes that end a word, merges, start, end.
+static void test_vocabulary(Arena *a) {
+    static const char list[] = "\"bpe_simple_vocab_16e6.txt#version: 0.2\nc a\nca t</w>\n";
+    const char *file = scratch_file(a, "vocabulary/bpe_simple_vocab_16e6.txt", list, sizeof list - 1);
+    const Tokenizer *t = tokenizer_load(a, arena_text(a, file, strlen(file) - strlen(path_name(file)) - 1), false);
+    Ids ids = tokenizer_encode(t, a, "Cat !", 5, true);
+    static const int32_t want[] = {514, 513, 256, 515};
+    check_same("OpenCLIP's list of merges: start, \"cat\" the second merge, \"!\" at a word's end, end", ids.count == 4 ? ids.ids : NULL, want, ids.count == 4 ? sizeof want : 0);
+    CocaOptions o = {.sot = 514, .eos = 515, .pad = 0};
+    int32_t row[] = {514, 513, 513, 256, 515, 0, 0}, unended[] = {514, 513, 0}, broken[] = {514, 160, 513, 515};
+    check_text("words of a caption: no start, end or padding", coca_words(a, t, &o, &(Caption){.ids = row, .count = 7, .length = 7}), "cat cat !");
+    check_text("words of a caption that ended with padding", coca_words(a, t, &o, &(Caption){.ids = unended, .count = 3, .length = 3}), "cat");
+    check_text("a byte that is no UTF-8", coca_words(a, t, &o, &(Caption){.ids = broken, .count = 4, .length = 4}), "\xEF\xBF\xBD" "cat");
+}
+
+// Without a configuration everything is read from the shapes; heads of 64 channels need a wider model than the goldens'.
+static void test_inferred(Arena *a) {
+    const char *json = "{\"embed_dim\": 64, \"vision_cfg\": {\"image_size\": 12, \"patch_size\": 4, \"layers\": 2, \"width\": 128, \"mlp_ratio\": 1.5, "
+                       "\"attentional_pool\": true, \"attn_pooler_queries\": 5, \"attn_pooler_heads\": 8, \"output_tokens\": true}, \"text_cfg\": {\"context_length\": 9, "
+                       "\"vocab_size\": 33, \"width\": 64, \"heads\": 1, \"layers\": 1, \"embed_cls\": true, \"output_tokens\": true}, \"multimodal_cfg\": "
+                       "{\"context_length\": 9, \"width\": 64, \"heads\": 1, \"layers\": 2}}";
+    const Json *config = json_parse(a, json, strlen(json), "test");
+    Weights *dry = weights_dry(a);
+    Model *told = model_build(a, "somewhere", config, dry);
+    const Weight *list;
+    size_t n = weights_list(dry, &list);
+    Weight *some = take(a, Weight, n);
+    for (size_t i = 0; i < n; i++) some[i] = (Weight){.name = list[i].name, .tensor = tensor_take(a, DTYPE_F32, list[i].tensor.ndim, list[i].tensor.shape)};
+    quiet = true; // it says what it inferred
+    Model *read = model_build(a, "somewhere", NULL, weights_memory(a, some, n));
+    quiet = false;
+    CocaConfig x = ((const Coca *)told->own)->cfg, y = ((const Coca *)read->own)->cfg;
+    check(memcmp(&x.vision, &y.vision, sizeof x.vision) == 0 && memcmp(&x.text, &y.text, sizeof x.text) == 0 && memcmp(&x.cross, &y.cross, sizeof x.cross) == 0 && x.E == y.E &&
+              x.height == y.height && x.P == y.P && x.Q == y.Q && x.V == y.V && x.context == y.context && y.class_row && y.inferred,
+          "without a configuration: widths, blocks, heads, patches, queries, vocabulary and context from the shapes");
+}
+
 static void refused(Arena *a, const char *what, const char *from, const char *to, const char *reason) {
     Bytes text = file_read(a, "test/golden/coca-small/open_clip_config.json");
     const char *config = (const char *)text.bytes, *at = strstr(config, from);
@@ -194,6 +232,8 @@ int main(void) {
         test_rows(&c);
         test_class_row(&c);
     }
+    test_vocabulary(a);
+    test_inferred(a);
     refused(a, "no pooler", "\"attentional_pool\": true", "\"attentional_pool\": false", "coca_base");
     refused(a, "the paper's two poolers", "\"attentional_pool\": true", "\"attentional_pool\": \"cascade\"", "two poolers");
     refused(a, "a RoBERTa text tower", "\"embed_cls\": true", "\"hf_model_name\": \"roberta-base\"", "coca_roberta");
