@@ -70,6 +70,14 @@ body "$D/d.safetensors" "$D/d.body"
 same "batches of one and of eight" "$D/a.body" "$D/d.body"
 $R generate --model $G/llama-2 --ids 5,6,7 --json >"$D/g1" && RETINA_ISA=scalar $R generate --threads 1 --model $G/llama-2 --ids 5,6,7 --json >"$D/g2"
 same "generated text" "$D/g1" "$D/g2"
+$R generate --model $G/coca-small --image $P/square.png --image $P/tall.png --max-new-tokens 9 --json >"$D/g1" 2>/dev/null && RETINA_ISA=scalar $R generate --threads 1 --model $G/coca-small --image $P/square.png --image $P/tall.png --max-new-tokens 9 --json >"$D/g2" 2>/dev/null
+same "captions of two pictures" "$D/g1" "$D/g2"
+$R extract --model $G/coca-small --image $P/square.png --taps 'visual#tokens' --out "$D/seen.safetensors" --quiet
+$R generate --model $G/coca-small --image $P/tall.png --replace "visual#tokens=$D/seen.safetensors" --max-new-tokens 9 --json 2>/dev/null | sed 's/.*"text"//' >"$D/g3"
+head -1 "$D/g1" | sed 's/.*"text"//' >"$D/g4"
+same "a caption of what the decoder is made to see" "$D/g3" "$D/g4"
+says "a caption of nothing" 1 "captions pictures" $R generate --model $G/coca-small --json
+says "more words than the decoder holds" 1 "holds 12" $R generate --model $G/coca-small --image $P/square.png --max-new-tokens 40 --json
 # a tap read and put back in its own place changes nothing; another one does
 $R extract --model $G/llama-2 --ids 5,6,7 --taps model.layers.0,lm_head --out "$D/t.safetensors" --quiet
 $R extract --model $G/llama-2 --ids 5,6,7 --taps lm_head --replace "model.layers.0=$D/t.safetensors" --out "$D/u.safetensors" --quiet
