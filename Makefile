@@ -95,28 +95,31 @@ bench: retina
 	./retina bench $(if $(PEERS),--peers $(PEERS)) $(ARGS)
 
 # ---- checks that are not tests
-# Every test under AddressSanitizer and UndefinedBehaviorSanitizer, or those named: make sanitize ONLY="io jpeg"
+# Every test under AddressSanitizer and UndefinedBehaviorSanitizer, then 200,000 damaged inputs through every parser; or
+# the named tests alone: make sanitize ONLY="io jpeg"
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 sanitize:
 	$(MAKE) BUILD=build-sanitize CFLAGS="$(SANITIZE)" $(if $(ONLY),TESTS="$(patsubst %,test/test_%.c,$(ONLY))") test
+	$(if $(ONLY),,$(MAKE) fuzz)
 
 # Damaged files through the parsers (test/fuzz/fuzz.h): make fuzz TARGET=csv RUNS=1000000; without TARGET, all of them.
 FUZZERS := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
-RUNS ?= 200000
+SECONDS ?= 0
+RUNS ?= $(if $(filter 0,$(SECONDS)),200000,1000000000)
 FIRST ?= 0
 SEED ?= 1
-FUZZ_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,file_map file_unmap reader_open reader_path reader_peek reader_pass reader_read reader_skip reader_offset reader_size reader_close)
+FUZZ_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,file_map file_unmap file_read file_exists folder_exists folder_list reader_open reader_path reader_peek reader_pass reader_read reader_skip reader_offset reader_size reader_close)
 $(BUILD)/test/fuzz/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/fuzz.o $(BUILD)/test/fuzz/files.o $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) $(FUZZ_WRAP) -o $@ $^ $(LIBS)
 
 ifeq ($(ENGINE),libfuzzer)
 fuzz:
 	$(MAKE) CC=clang BUILD=build-libfuzzer CFLAGS="-O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -DLIBFUZZER" LIBS="-fsanitize=fuzzer -lm -lpthread" build-libfuzzer/test/fuzz/fuzz_$(TARGET)
-	build-libfuzzer/test/fuzz/fuzz_$(TARGET) -max_len=65536 -timeout=20 $(ARGS)
+	build-libfuzzer/test/fuzz/fuzz_$(TARGET) -max_len=65536 -timeout=20 $(if $(filter-out 0,$(SECONDS)),-max_total_time=$(SECONDS)) $(ARGS)
 else
 fuzz:
 	$(MAKE) BUILD=build-sanitize CFLAGS="$(SANITIZE)" $(patsubst %,build-sanitize/test/fuzz/fuzz_%,$(if $(TARGET),$(TARGET),$(FUZZERS)))
-	@for t in $(if $(TARGET),$(TARGET),$(FUZZERS)); do build-sanitize/test/fuzz/fuzz_$$t $(RUNS) $(FIRST) $(SEED) || exit 1; done
+	@for t in $(if $(TARGET),$(TARGET),$(FUZZERS)); do build-sanitize/test/fuzz/fuzz_$$t $(RUNS) $(FIRST) $(SEED) $(SECONDS) || exit 1; done
 endif
 
 format-check: # reports only: tables in the code are aligned by hand
@@ -137,7 +140,7 @@ help:
 	@echo "  MODEL=DIR IMAGES=PATH OUT=DIR ARGS='--count 1000'   … on a real model and real pictures"
 	@echo "make zoo                   train the small models again and compare them with data/zoo, byte by byte"
 	@echo "make bench [PEERS=VENV]    speed of the products against the machine and PyTorch"
-	@echo "make fuzz [TARGET=csv RUNS=200000]  damaged files through one parser, or all"
+	@echo "make fuzz [TARGET=csv RUNS=200000 SECONDS=60]  damaged files through one parser, or all"
 	@echo "make sanitize [ONLY='io jpeg']      tests under AddressSanitizer and UBSan"
 	@echo "make format-check          how far the code is from .clang-format"
 	@echo "make install PREFIX=/usr/local"

@@ -395,6 +395,14 @@ int64_t json_int(const Json *o, const char *key) {
 
 int64_t json_int_or(const Json *o, const char *key, int64_t otherwise) { return json_get(o, key) ? json_int(o, key) : otherwise; }
 
+int32_t json_int32(const Json *o, const char *key) {
+    int64_t v = json_int(o, key);
+    need(v >= INT32_MIN && v <= INT32_MAX, "%s: \"%s\" is %lld, which is beyond what can be", json_get(o, key)->source, key, (long long)v);
+    return (int32_t)v;
+}
+
+int32_t json_int32_or(const Json *o, const char *key, int32_t otherwise) { return json_get(o, key) ? json_int32(o, key) : otherwise; }
+
 double json_real(const Json *o, const char *key) {
     const Json *v = wanted(o, key);
     need(v->kind == JSON_NUMBER, "%s: \"%s\" is %s, a number is wanted", v->source, key, kind_name(v));

@@ -56,6 +56,8 @@ const Json *json_path(const Json *object, const char *dotted);            // "a.
 // when absent.
 int64_t json_int(const Json *object, const char *key);
 int64_t json_int_or(const Json *object, const char *key, int64_t otherwise);
+int32_t json_int32(const Json *object, const char *key); // dies, too, for what an int cannot hold
+int32_t json_int32_or(const Json *object, const char *key, int32_t otherwise);
 double json_real(const Json *object, const char *key);
 double json_real_or(const Json *object, const char *key, double otherwise);
 bool json_bool_or(const Json *object, const char *key, bool otherwise);

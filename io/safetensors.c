@@ -237,7 +237,7 @@ static bool inside(const char *target, char *real) {
 
 // A shard's name must stay inside its folder, also through links.
 static char *shard_path(Arena *a, const char *folder, const Json *name, const char *index_path) {
-    need(name->kind == JSON_TEXT && name->length > 0 && strlen(name->text) == name->length && !strpbrk(name->text, "/\\") &&
+    need(name->kind == JSON_TEXT && name->length > 0 && name->length <= NAME_MAX && strlen(name->text) == name->length && !strpbrk(name->text, "/\\") &&
              strcmp(name->text, ".") != 0 && strcmp(name->text, "..") != 0,
          "%s: \"%.80s\" is no plain file name", index_path, name->kind == JSON_TEXT ? name->text : "?");
     char *path = path_join(a, folder, name->text);

@@ -30,14 +30,14 @@ static BertLayer layer_load(Weights *w, const Bert *m, int l) {
 Bert *bert_load(Arena *a, const Json *c, Weights *w) {
     Bert *m = take_zero(a, Bert, 1);
     bool roberta = strstr(json_text_or(c, "model_type", "bert"), "roberta") != NULL;
-    m->C = (int)json_int_or(c, "hidden_size", 768);
-    m->F = (int)json_int_or(c, "intermediate_size", 3072);
-    m->L = (int)json_int_or(c, "num_hidden_layers", 12);
-    m->H = (int)json_int_or(c, "num_attention_heads", 12);
-    m->V = (int)json_int_or(c, "vocab_size", roberta ? 50265 : 30522);
-    m->positions_count = (int)json_int_or(c, "max_position_embeddings", 512);
-    m->types_count = (int)json_int_or(c, "type_vocab_size", 2);
-    m->padding = roberta ? (int)json_int_or(c, "pad_token_id", 1) : -1;
+    m->C = config_int_or(c, "hidden_size", 768);
+    m->F = config_int_or(c, "intermediate_size", 3072);
+    m->L = config_blocks(c, "num_hidden_layers", 12);
+    m->H = config_int_or(c, "num_attention_heads", 12);
+    m->V = config_int_or(c, "vocab_size", roberta ? 50265 : 30522);
+    m->positions_count = config_int_or(c, "max_position_embeddings", 512);
+    m->types_count = config_int_or(c, "type_vocab_size", 2);
+    m->padding = roberta ? config_int_or(c, "pad_token_id", 1) : -1;
     m->act = act_named(json_text_or(c, "hidden_act", "gelu"), "config.json");
     m->eps = (float)json_real_or(c, "layer_norm_eps", 1e-12);
     need(m->H > 0 && m->C % m->H == 0, "config.json: hidden_size %d does not divide into %d heads", m->C, m->H);
@@ -58,7 +58,7 @@ Bert *bert_load(Arena *a, const Json *c, Weights *w) {
 // BERT: one row of positions for all texts; RoBERTa: each text counts its own tokens.
 static Tensor position_rows(Run *run, const Bert *m, Tensor ids) {
     long B = ids.shape[0], T = ids.shape[1], rows = m->padding < 0 ? 1 : B;
-    need(T + m->padding + 1 <= m->positions_count, "a text of %ld tokens; this encoder holds %d", T, m->positions_count - m->padding - 1);
+    need(T + m->padding + 1 <= m->positions_count, "text: %ld tokens; this encoder holds %d", T, m->positions_count - m->padding - 1);
     Tensor at = run_tensor(run, DTYPE_I32, DIMS(rows, T));
     for (long b = 0; !run->dry && b < rows; b++) {
         int32_t count = 0;
@@ -133,6 +133,7 @@ static void *load(Model *model) {
     Bert *m = bert_load(model->arena, model->config, model->weights);
     model->vocabulary = m->V;
     model->context = m->positions_count - m->padding - 1;
+    need(model->context > 0, "%s/config.json: max_position_embeddings is %d, and %d of them are taken", model->dir, m->positions_count, m->padding + 1);
     return m;
 }
 

@@ -14,10 +14,10 @@
 #include "kernels.h" // widen
 
 ClipConfig clip_config(const Json *c, ClipConfig usual, const char *act) {
-    ClipConfig k = {.C = (int)json_int_or(c, "hidden_size", usual.C),
-                    .F = (int)json_int_or(c, "intermediate_size", usual.F),
-                    .L = (int)json_int_or(c, "num_hidden_layers", usual.L),
-                    .H = (int)json_int_or(c, "num_attention_heads", usual.H),
+    ClipConfig k = {.C = config_int_or(c, "hidden_size", usual.C),
+                    .F = config_int_or(c, "intermediate_size", usual.F),
+                    .L = config_blocks(c, "num_hidden_layers", usual.L),
+                    .H = config_int_or(c, "num_attention_heads", usual.H),
                     .act = act_named(json_text_or(c, "hidden_act", act), "config.json"),
                     .eps = (float)json_real_or(c, "layer_norm_eps", usual.eps)};
     need(k.C > 0 && k.F > 0 && k.L > 0 && k.H > 0 && k.C % k.H == 0, "config.json: hidden_size %d does not divide into %d heads", k.C, k.H);
@@ -89,10 +89,10 @@ ClipVision *clip_vision_load(Arena *a, const Json *c, Weights *w, const char *pr
     ClipVision *m = take_zero(a, ClipVision, 1);
     m->cfg = clip_config(c, (ClipConfig){.C = 768, .F = 3072, .L = 12, .H = 12, .eps = 1e-5f}, "quick_gelu");
     m->prefix = prefix;
-    m->image = (int)json_int_or(c, "image_size", 224);
-    m->P = (int)json_int_or(c, "patch_size", 32);
+    m->image = config_int_or(c, "image_size", 224);
+    m->P = config_int_or(c, "patch_size", 32);
     need(m->P > 0 && m->image >= m->P, "config.json: a picture of %d pixels has no patch of %d", m->image, m->P);
-    int G = m->image / m->P, C = m->cfg.C, channels = (int)json_int_or(c, "num_channels", 3);
+    int G = m->image / m->P, C = m->cfg.C, channels = config_int_or(c, "num_channels", 3);
     m->T = G * G + 1;
     m->cls = weights_take(w, DIMS(C), "%sembeddings.class_embedding", prefix);
     m->patch_w = weights_take(w, DIMS(C, channels, m->P, m->P), "%sembeddings.patch_embedding.weight", prefix);
@@ -171,9 +171,9 @@ ClipText *clip_text_load(Arena *a, const Json *c, Weights *w, const char *prefix
     ClipText *m = take_zero(a, ClipText, 1);
     m->cfg = clip_config(c, (ClipConfig){.C = 512, .F = 2048, .L = 12, .H = 8, .eps = 1e-5f}, "quick_gelu");
     m->prefix = prefix;
-    m->V = (int)json_int_or(c, "vocab_size", 49408);
-    m->positions_count = (int)json_int_or(c, "max_position_embeddings", 77);
-    m->eos = (int)json_int_or(c, "eos_token_id", 49407);
+    m->V = config_int_or(c, "vocab_size", 49408);
+    m->positions_count = config_int_or(c, "max_position_embeddings", 77);
+    m->eos = config_int_or(c, "eos_token_id", 49407);
     int C = m->cfg.C;
     m->tokens = weights_take(w, DIMS(m->V, C), "%sembeddings.token_embedding.weight", prefix);
     m->positions = weights_take(w, DIMS(m->positions_count, C), "%sembeddings.position_embedding.weight", prefix);
@@ -187,7 +187,7 @@ ClipText *clip_text_load(Arena *a, const Json *c, Weights *w, const char *prefix
 Tensor clip_text_forward(Run *run, const ClipText *m, Tensor ids, Tensor mask) {
     const char *p = m->prefix;
     long T = ids.shape[1];
-    need(T <= m->positions_count, "a text of %ld tokens; CLIP's text tower holds %d", T, m->positions_count);
+    need(T <= m->positions_count, "text: %ld tokens; CLIP's text tower holds %d", T, m->positions_count);
     Tensor x = tap(run, embedding(run, m->tokens, ids), "%sembeddings.token_embedding", p);
     Tensor at = run_tensor(run, DTYPE_I32, DIMS(1, T));
     for (long i = 0; !run->dry && i < T; i++) i32(at)[i] = (int32_t)i;
@@ -229,7 +229,7 @@ static const char *const clip_ignored[] = {"*position_ids", "text_model.*", "tex
 static void *clip_load(Model *model) {
     Clip *m = take_zero(model->arena, Clip, 1);
     const Json *c = model->config, *vision = json_get(c, "vision_config"), *text = json_get(c, "text_config");
-    m->projection = (int)json_int_or(c, "projection_dim", 512);
+    m->projection = config_int_or(c, "projection_dim", 512);
     m->vision = clip_vision_load(model->arena, vision, model->weights, "vision_model.", true);
     m->text = clip_text_load(model->arena, text, model->weights, "text_model.");
     m->visual_projection = weights_take(model->weights, DIMS(m->projection, m->vision->cfg.C), "visual_projection.weight");
@@ -333,7 +333,7 @@ static const char *const text_projection_ignored[] = {"vision_model.*", "visual_
 
 static void *vision_projection_load(Model *model) {
     Clip *m = take_zero(model->arena, Clip, 1);
-    m->projection = (int)json_int_or(model->config, "projection_dim", 512);
+    m->projection = config_int_or(model->config, "projection_dim", 512);
     m->vision = clip_vision_load(model->arena, model->config, model->weights, "vision_model.", true);
     m->visual_projection = weights_take(model->weights, DIMS(m->projection, m->vision->cfg.C), "visual_projection.weight");
     return m;
@@ -345,7 +345,7 @@ const Family clip_vision_projection_family = {.name = "clip_vision", .types = vi
 
 static void *text_projection_load(Model *model) {
     Clip *m = take_zero(model->arena, Clip, 1);
-    m->projection = (int)json_int_or(model->config, "projection_dim", 512);
+    m->projection = config_int_or(model->config, "projection_dim", 512);
     m->text = clip_text_load(model->arena, model->config, model->weights, "text_model.");
     m->text_projection = weights_take(model->weights, DIMS(m->projection, m->text->cfg.C), "text_projection.weight");
     model->vocabulary = m->text->V;

@@ -295,7 +295,7 @@ static Tensor class_mask(Run *run, const Coca *m, Tensor ids) {
 }
 
 static void length_check(const Coca *m, long L) {
-    need(L >= 1 && L <= m->cfg.context, "a text of %ld tokens; CoCa's text tower holds %d", L, m->cfg.context);
+    need(L >= 1 && L <= m->cfg.context, "text: %ld tokens; CoCa's text tower holds %d", L, m->cfg.context);
 }
 
 // Positions begin at each text's length in the cache; (B, T) or, without one, (1, T).
@@ -366,7 +366,7 @@ static Tensor decode(Run *run, const Coca *m, Tensor x, Tensor image, const Kept
 static Tensor logits_of(Run *run, const Coca *m, Tensor x) { return tap(run, times(run, x, m->head, m->head_t), "text_decoder"); }
 
 Tensor coca_decode(Run *run, const Coca *m, Tensor tokens, Tensor image) {
-    need(tokens.shape[1] <= m->cfg.decoder_context, "a text of %ld tokens; CoCa's decoder holds %d", tokens.shape[1], m->cfg.decoder_context);
+    need(tokens.shape[1] <= m->cfg.decoder_context, "text: %ld tokens; CoCa's decoder holds %d", tokens.shape[1], m->cfg.decoder_context);
     return logits_of(run, m, decode(run, m, tokens, image, NULL));
 }
 
@@ -396,7 +396,7 @@ Tensor coca_continue(Run *run, const Coca *m, Tensor ids, Cache *cache) {
     for (long b = 0; b < B; b++) {
         ends[b] = lengths[b] + (int32_t)T;
         length_check(m, ends[b]);
-        need(ends[b] <= c->decoder_context, "a text of %d tokens; CoCa's decoder holds %d", ends[b], c->decoder_context);
+        need(ends[b] <= c->decoder_context, "text: %d tokens; CoCa's decoder holds %d", ends[b], c->decoder_context);
     }
     Kept kept = {.cache = cache, .ends = ends};
     Tensor x = text_embed(run, m, ids, cache);
@@ -480,9 +480,9 @@ static Cache *cache_of(Arena *a, const Model *model, int B, int capacity) { retu
 
 static Inputs example(Arena *a, const Model *model, int height, int width, int tokens) {
     (void)a, (void)height, (void)width;
-    const Coca *m = model->own;
-    return (Inputs){.pixels = tensor_of(NULL, DTYPE_F32, DIMS(1, 3, m->cfg.height, m->cfg.width)),
-                    .ids = tensor_of(NULL, DTYPE_I32, DIMS(1, tokens ? tokens : m->cfg.context))};
+    const CocaConfig *c = &((const Coca *)model->own)->cfg;
+    int most = c->context < c->decoder_context ? c->context : c->decoder_context;
+    return (Inputs){.pixels = tensor_of(NULL, DTYPE_F32, DIMS(1, 3, c->height, c->width)), .ids = tensor_of(NULL, DTYPE_I32, DIMS(1, tokens ? tokens : most))};
 }
 
 static const char *const types[] = {"coca", NULL};

@@ -48,9 +48,9 @@ static void sides_read(const Json *c, const char *key, int otherwise, int *h, in
     const Json *v = json_get(c, key);
     *h = *w = otherwise;
     if (!v) return;
-    if (v->kind == JSON_NUMBER && v->integral) *h = *w = (int)v->integer;
+    if (v->kind == JSON_NUMBER) *h = *w = config_int(c, key);
     else {
-        need(v->kind == JSON_ARRAY && v->count == 2 && v->items[0].integral && v->items[1].integral, "%s: vision_cfg.%s is neither one nor two whole numbers", path, key);
+        need(v->kind == JSON_ARRAY && v->count == 2 && v->items[0].integral && v->items[1].integral && v->items[0].integer <= INT32_MAX && v->items[1].integer <= INT32_MAX, "%s: vision_cfg.%s is neither one nor two whole numbers", path, key);
         *h = (int)v->items[0].integer, *w = (int)v->items[1].integer;
     }
 }
@@ -73,13 +73,13 @@ static void vision_read(CocaConfig *k, const Json *c, bool quick, const char *pa
     sides_read(c, "patch_size", 16, &k->P, &patch_w, path);
     need(k->P == patch_w && k->P > 0 && k->height >= k->P && k->width >= k->P, "%s: pictures of %d x %d pixels and patches of %d x %d", path, k->width, k->height,
          patch_w, k->P);
-    int C = (int)json_int_or(c, "width", 768), head = (int)json_int_or(c, "head_width", 64);
+    int C = config_int_or(c, "width", 768), head = config_int_or(c, "head_width", 64);
     need(head > 0 && C >= head, "%s: vision_cfg: heads of %d channels in a width of %d", path, head, C);
-    k->vision = (CocaStack){.C = C, .L = (int)json_int_or(c, "layers", 12), .H = C / head, .F = (int)(C * json_real_or(c, "mlp_ratio", 4))};
+    k->vision = (CocaStack){.C = C, .L = config_blocks(c, "layers", 12), .H = C / head, .F = config_inner(c, "mlp_ratio", 4, C)};
     kinds_read(&k->vision, c, quick, path, "vision_cfg");
     stack_check(&k->vision, path, "vision_cfg");
-    k->Q = (int)json_int_or(c, "attn_pooler_queries", 256);
-    k->pooler_heads = (int)json_int_or(c, "attn_pooler_heads", 8);
+    k->Q = config_int_or(c, "attn_pooler_queries", 256);
+    k->pooler_heads = config_int_or(c, "attn_pooler_heads", 8);
     k->pre_norm = !json_bool_or(c, "no_ln_pre", false);
     k->mean_pool = strcmp(pool_type, "avg") == 0;
     k->patch_dropout = json_real_or(c, "patch_dropout", 0) > 0;
@@ -99,13 +99,13 @@ static void text_read(CocaConfig *k, const Json *c, bool quick, const char *path
     need(strcmp(proj, "linear") == 0 || strcmp(proj, "none") == 0, "%s: text_cfg.proj_type \"%s\"; linear and none are known", path, proj);
     k->projected = strcmp(proj, "linear") == 0;
     k->projection_bias = k->projected && json_bool_or(c, "proj_bias", false);
-    k->V = (int)json_int_or(c, "vocab_size", 49408);
-    k->context = (int)json_int_or(c, "context_length", 77);
-    k->pad = (int)json_int_or(c, "pad_id", 0);
-    k->eos = (int)json_int_or(c, "eos_id", 2);
+    k->V = config_int_or(c, "vocab_size", 49408);
+    k->context = config_int_or(c, "context_length", 77);
+    k->pad = config_int_or(c, "pad_id", 0);
+    k->eos = config_int_or(c, "eos_id", 2);
     k->cls_correct = json_bool_or(c, "correct_cls_mask", false);
-    int C = (int)json_int_or(c, "width", 512);
-    k->text = (CocaStack){.C = C, .L = (int)json_int_or(c, "layers", 12), .H = (int)json_int_or(c, "heads", 8), .F = (int)(C * json_real_or(c, "mlp_ratio", 4))};
+    int C = config_int_or(c, "width", 512);
+    k->text = (CocaStack){.C = C, .L = config_blocks(c, "layers", 12), .H = config_int_or(c, "heads", 8), .F = config_inner(c, "mlp_ratio", 4, C)};
     kinds_read(&k->text, c, quick, path, "text_cfg");
     stack_check(&k->text, path, "text_cfg");
     need(k->V > 0 && k->context > 0, "%s: text_cfg: a vocabulary of %d and %d positions", path, k->V, k->context);
@@ -113,12 +113,12 @@ static void text_read(CocaConfig *k, const Json *c, bool quick, const char *path
 
 // mlp_ratio, vocab_size, n_queries, attn_pooler_heads and dim_head stand here and are read by nobody.
 static void decoder_read(CocaConfig *k, const Json *c, bool quick, const char *path) {
-    int C = (int)json_int_or(c, "width", 512);
-    k->cross = (CocaStack){.C = C, .L = (int)json_int_or(c, "layers", 12), .H = (int)json_int_or(c, "heads", 8), .F = 4 * C, .eps = 1e-5f,
+    int C = config_int_or(c, "width", 512);
+    k->cross = (CocaStack){.C = C, .L = config_blocks(c, "layers", 12), .H = config_int_or(c, "heads", 8), .F = 4 * C, .eps = 1e-5f,
                            .act = quick ? ACT_QUICK_GELU : ACT_GELU};
     const Json *scale = json_get(c, "ls_init_value");
     k->cross.scaled = scale && scale->kind != JSON_NULL;
-    k->decoder_context = (int)json_int_or(c, "context_length", 77);
+    k->decoder_context = config_int_or(c, "context_length", 77);
     stack_check(&k->cross, path, "multimodal_cfg");
 }
 
@@ -180,7 +180,7 @@ CocaConfig coca_config(const Json *config, const Weights *w, const char *dir) {
     const char *path = config->source;
     const Json *vision = json_get(config, "vision_cfg"), *text = json_get(config, "text_cfg"), *decoder = json_get(config, "multimodal_cfg");
     need(vision && text && decoder, "%s: vision_cfg, text_cfg and multimodal_cfg are wanted", path);
-    k.E = (int)json_int(config, "embed_dim");
+    k.E = config_int(config, "embed_dim");
     need(k.E > 0, "%s: embed_dim %d", path, k.E);
     bool quick = json_bool_or(config, "quick_gelu", false);
     vision_read(&k, vision, quick, path);

@@ -13,18 +13,19 @@
 #include "io/random.h"
 #include "kernels.h"
 
-static const int32_t *id_list(Arena *a, const Json *v, int *count) {
+static int32_t id_of(const Json *v, const char *key) {
+    need(v->kind == JSON_NUMBER && v->integral && v->integer >= INT32_MIN && v->integer <= INT32_MAX, "%s: \"%s\" has what is no token id", v->source, key);
+    return (int32_t)v->integer;
+}
+
+// One id, or a list of them.
+static const int32_t *id_list(Arena *a, const Json *v, const char *key, int *count) {
     *count = 0;
     if (!v) return NULL;
-    if (v->kind == JSON_NUMBER) {
-        int32_t *one = take(a, int32_t, 1);
-        *one = (int32_t)v->integer;
-        *count = 1;
-        return one;
-    }
-    if (v->kind != JSON_ARRAY) return NULL;
-    int32_t *list = take(a, int32_t, v->count);
-    for (size_t i = 0; i < v->count; i++) list[(*count)++] = (int32_t)v->items[i].integer;
+    bool many = v->kind == JSON_ARRAY;
+    int32_t *list = take(a, int32_t, many ? v->count : 1);
+    if (!many) list[(*count)++] = id_of(v, key);
+    for (size_t i = 0; many && i < v->count; i++) list[(*count)++] = id_of(&v->items[i], key);
     return list;
 }
 
@@ -39,17 +40,17 @@ GenerateOptions generate_options(Arena *a, const Model *m) {
     static const Json llama_eos = {.kind = JSON_NUMBER, .integral = true, .integer = 2, .number = 2};
     const char *type = json_text_or(config_text(m->config), "model_type", "llama");
     if (!eos && (strcmp(type, "llama") == 0 || strcmp(type, "mistral") == 0)) eos = &llama_eos; // the class default
-    o.eos = id_list(a, eos, &o.eos_count);
+    o.eos = id_list(a, eos, "eos_token_id", &o.eos_count);
     // Greedy text still goes through these processors when the file sets them.
     o.repetition_penalty = json_real_or(file, "repetition_penalty", 1);
-    o.no_repeat_ngram = (int)json_int_or(file, "no_repeat_ngram_size", 0);
+    o.no_repeat_ngram = json_int32_or(file, "no_repeat_ngram_size", 0);
     const Json *bad = json_get(file, "bad_words_ids");
     if (bad && bad->kind == JSON_ARRAY && bad->count) {
         int32_t *list = take(a, int32_t, bad->count);
         for (size_t i = 0; i < bad->count; i++) {
             const Json *word = &bad->items[i];
             need(word->kind == JSON_ARRAY && word->count == 1, "%s: bad_words_ids of several tokens cannot be followed", path);
-            list[o.banned_count++] = (int32_t)word->items[0].integer;
+            list[o.banned_count++] = id_of(&word->items[0], "bad_words_ids");
         }
         o.banned = list;
     }

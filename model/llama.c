@@ -62,11 +62,11 @@ static void windows_read(LlamaConfig *c, const Json *j, Arena *a, const char *ty
     c->windowed = take_zero(a, bool, (size_t)c->L);
     const Json *given = json_find(j, "sliding_window", 14);
     bool off = given && given->kind == JSON_NULL;
-    c->window = off ? 0 : (int)json_int_or(j, "sliding_window", mistral || gemma || qwen ? 4096 : 0);
+    c->window = off ? 0 : config_int_or(j, "sliding_window", mistral || gemma || qwen ? 4096 : 0);
     if (qwen && !json_bool_or(j, "use_sliding_window", false)) c->window = 0;
     if (c->window <= 0) return;
     const Json *types = json_get(j, "layer_types");
-    int from = (int)json_int_or(j, "max_window_layers", 28);
+    int from = config_int_or(j, "max_window_layers", 28);
     for (int l = 0; l < c->L; l++) {
         if (types && l < (int)types->count) c->windowed[l] = types->items[l].kind == JSON_TEXT && strcmp(types->items[l].text, "sliding_attention") == 0;
         else c->windowed[l] = mistral || (gemma && l % 2 == 0) || (qwen && l >= from);
@@ -83,18 +83,18 @@ static LlamaConfig config_read(Arena *a, const Json *j) {
     const char *type = json_text_or(j, "model_type", "llama");
     const Defaults *d = defaults_of(type);
     bool gemma = strcmp(type, "gemma2") == 0, olmo = strcmp(type, "olmo") == 0, olmo2 = strcmp(type, "olmo2") == 0;
-    LlamaConfig c = {.C = (int)json_int_or(j, "hidden_size", d->C),
-                     .F = (int)json_int_or(j, "intermediate_size", d->F),
-                     .L = (int)json_int_or(j, "num_hidden_layers", d->L),
-                     .H = (int)json_int_or(j, "num_attention_heads", d->H),
-                     .V = (int)json_int_or(j, "vocab_size", d->V),
-                     .context = (int)json_int_or(j, "max_position_embeddings", d->context),
+    LlamaConfig c = {.C = config_int_or(j, "hidden_size", d->C),
+                     .F = config_int_or(j, "intermediate_size", d->F),
+                     .L = config_blocks(j, "num_hidden_layers", d->L),
+                     .H = config_int_or(j, "num_attention_heads", d->H),
+                     .V = config_int_or(j, "vocab_size", d->V),
+                     .context = config_int_or(j, "max_position_embeddings", d->context),
                      .eps = (float)json_real_or(j, "rms_norm_eps", d->eps),
                      .tied = json_bool_or(j, "tie_word_embeddings", d->tied)};
     const Json *groups = json_find(j, "num_key_value_heads", 19);
-    c.G = groups && groups->kind == JSON_NULL ? c.H : (int)json_int_or(j, "num_key_value_heads", d->G ? d->G : c.H);
+    c.G = groups && groups->kind == JSON_NULL ? c.H : config_int_or(j, "num_key_value_heads", d->G ? d->G : c.H);
     need(c.H > 0 && c.G > 0 && c.H % c.G == 0 && c.C > 0 && c.F > 0 && c.L > 0 && c.V > 0, "config.json: %d heads over %d key heads, width %d", c.H, c.G, c.C);
-    c.D = (int)json_int_or(j, "head_dim", d->D ? d->D : c.C / c.H);
+    c.D = config_int_or(j, "head_dim", d->D ? d->D : c.C / c.H);
     need(c.D > 0 && c.D % 2 == 0, "config.json: a head width of %d; rotary positions need an even one", c.D);
     const char *act = json_text_or(j, "hidden_act", "silu");
     if (gemma) act = json_text_or(j, "hidden_activation", "gelu_pytorch_tanh");

@@ -26,6 +26,29 @@ const Json *config_text(const Json *config) {
     return t ? t : config;
 }
 
+#define CONFIG_MAX (1 << 26) // published: contexts of 10 million
+#define BLOCKS_MAX 10000 // published networks have up to 126
+
+int config_int(const Json *config, const char *key) {
+    int64_t v = json_int(config, key);
+    need(v >= -CONFIG_MAX && v <= CONFIG_MAX, "%s: \"%s\" is %lld, which is no size of a network", json_get(config, key)->source, key, (long long)v);
+    return (int)v;
+}
+
+int config_int_or(const Json *config, const char *key, int otherwise) { return json_get(config, key) ? config_int(config, key) : otherwise; }
+
+int config_inner(const Json *config, const char *key, double otherwise, int width) {
+    double v = width * json_real_or(config, key, otherwise);
+    need(v >= 0 && v <= CONFIG_MAX, "%s: \"%s\" is %g, and %d times that is no size of a network", config->source, key, json_real_or(config, key, otherwise), width);
+    return (int)v;
+}
+
+int config_blocks(const Json *config, const char *key, int otherwise) {
+    int L = config_int_or(config, key, otherwise);
+    need(L <= BLOCKS_MAX, "%s: \"%s\" is %d; up to %d can be run", json_get(config, key)->source, key, L, BLOCKS_MAX);
+    return L;
+}
+
 static const Family *family_of(const Json *config, const char *dir) {
     if (!config || json_get(config, "multimodal_cfg")) return &coca_family; // OpenCLIP's files name no type
     const char *type = json_text_or(config, "model_type", NULL);

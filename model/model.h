@@ -81,5 +81,11 @@ const Family *const *model_families(size_t *count);
 
 // The text half of a configuration: text_config if there, else the configuration itself.
 const Json *config_text(const Json *config);
+// Sizes and ids of a configuration: die for what is beyond any network, so that sums and fourfolds of them stay ints.
+int config_int(const Json *config, const char *key);
+int config_int_or(const Json *config, const char *key, int otherwise);
+int config_inner(const Json *config, const char *key, double otherwise, int width); // width times a factor, rounded down
+// How many blocks a network has: dies for more than a dry run could walk through.
+int config_blocks(const Json *config, const char *key, int otherwise);
 
 #endif

@@ -39,11 +39,11 @@ SiglipVision *siglip_vision_load(Arena *a, const Json *c, Weights *w, const char
     SiglipVision *m = take_zero(a, SiglipVision, 1);
     m->cfg = clip_config(c, (ClipConfig){.C = 768, .F = 3072, .L = 12, .H = 12, .eps = 1e-6f}, "gelu_pytorch_tanh");
     m->prefix = prefix;
-    m->image = (int)json_int_or(c, "image_size", 224);
-    m->P = (int)json_int_or(c, "patch_size", 16);
+    m->image = config_int_or(c, "image_size", 224);
+    m->P = config_int_or(c, "patch_size", 16);
     m->head = json_bool_or(c, "vision_use_head", true);
     need(m->P > 0 && m->image >= m->P, "config.json: a picture of %d pixels has no patch of %d", m->image, m->P);
-    int G = m->image / m->P, C = m->cfg.C, channels = (int)json_int_or(c, "num_channels", 3);
+    int G = m->image / m->P, C = m->cfg.C, channels = config_int_or(c, "num_channels", 3);
     m->T = G * G;
     m->patch_w = weights_take(w, DIMS(C, channels, m->P, m->P), "%sembeddings.patch_embedding.weight", prefix);
     m->patch_b = weights_take(w, DIMS(C), "%sembeddings.patch_embedding.bias", prefix);
@@ -118,10 +118,10 @@ SiglipText *siglip_text_load(Arena *a, const Json *c, Weights *w, const char *pr
     SiglipText *m = take_zero(a, SiglipText, 1);
     m->cfg = clip_config(c, (ClipConfig){.C = 768, .F = 3072, .L = 12, .H = 12, .eps = 1e-6f}, "gelu_pytorch_tanh");
     m->prefix = prefix;
-    m->V = (int)json_int_or(c, "vocab_size", 32000);
-    m->positions_count = (int)json_int_or(c, "max_position_embeddings", 64);
+    m->V = config_int_or(c, "vocab_size", 32000);
+    m->positions_count = config_int_or(c, "max_position_embeddings", 64);
     int C = m->cfg.C;
-    m->projection = (int)json_int_or(c, "projection_size", C);
+    m->projection = config_int_or(c, "projection_size", C);
     m->tokens = weights_take(w, DIMS(m->V, C), "%sembeddings.token_embedding.weight", prefix);
     m->positions = weights_take(w, DIMS(m->positions_count, C), "%sembeddings.position_embedding.weight", prefix);
     m->layers = take_zero(a, ClipLayer, (size_t)m->cfg.L);
@@ -136,7 +136,7 @@ SiglipText *siglip_text_load(Arena *a, const Json *c, Weights *w, const char *pr
 Tensor siglip_text_forward(Run *run, const SiglipText *m, Tensor ids) {
     const char *p = m->prefix;
     long T = ids.shape[1];
-    need(T <= m->positions_count, "a text of %ld tokens; SigLIP's text tower holds %d", T, m->positions_count);
+    need(T <= m->positions_count, "text: %ld tokens; SigLIP's text tower holds %d", T, m->positions_count);
     Tensor x = tap(run, embedding(run, m->tokens, ids), "%sembeddings.token_embedding", p);
     Tensor at = run_tensor(run, DTYPE_I32, DIMS(1, T));
     for (long i = 0; !run->dry && i < T; i++) i32(at)[i] = (int32_t)i;

@@ -5,10 +5,10 @@
 #include <string.h>
 
 Tensor tensor_of(void *data, Dtype dtype, int ndim, const long *shape) {
-    need(ndim >= 1 && ndim <= DIMS_MAX, "a tensor of %d dimensions: 1 to %d are possible", ndim, DIMS_MAX);
+    need(ndim >= 1 && ndim <= DIMS_MAX, "tensor: %d dimensions: 1 to %d are possible", ndim, DIMS_MAX);
     Tensor t = {.data = data, .dtype = dtype, .ndim = ndim};
     for (int i = 0; i < ndim; i++) {
-        need(shape[i] >= 0, "a tensor with a dimension of %ld", shape[i]);
+        need(shape[i] >= 0, "tensor: a dimension of %ld", shape[i]);
         t.shape[i] = shape[i];
     }
     return t;
@@ -24,7 +24,7 @@ Tensor tensor_view(Tensor x, int ndim, const long *shape) {
     Tensor t = tensor_of(x.data, x.dtype, ndim, shape);
     t.node = x.node;
     char from[128], to[128];
-    need(tensor_count(t) == tensor_count(x), "a view of %s as %s: the counts differ", tensor_shape_text(x, from),
+    need(tensor_count(t) == tensor_count(x), "tensor: a view of %s as %s: the counts differ", tensor_shape_text(x, from),
          tensor_shape_text(t, to));
     return t;
 }

@@ -89,7 +89,7 @@ static void normalise_gap(Encoder *e, Piece gap, bool origin) {
 
 static Encoder encode(const Tokenizer *t, Arena *a, const char *text, size_t n) {
     size_t bad = utf8_invalid(text, n);
-    need(bad == n, "the text to tokenize is not UTF-8 at byte %zu; convert it first", bad);
+    need(bad == n, "text to tokenize: not UTF-8 at byte %zu; convert it first", bad);
     Encoder e = {.arena = a,
                  .tokenizer = t,
                  .normal = {{.arena = a}, {.arena = a}},

@@ -70,7 +70,7 @@ void model_options(Model *m, Arena *a, const Json *o) {
         m->byte_fallback = json_bool_or(o, "byte_fallback", false);
         m->ignore_merges = false;
     } else if (m->kind == MODEL_UNIGRAM) {
-        m->unk = (int32_t)json_int_or(o, "unk_id", m->unk);
+        m->unk = json_int32_or(o, "unk_id", m->unk);
         m->byte_fallback = false;
         need(m->unk < (int64_t)m->score_count,
              "%s: %zu pieces, and the class wants <unk> to have id %d", m->path, m->score_count,

@@ -164,6 +164,7 @@ Tensor weights_take(Weights *w, int ndim, const long *shape, const char *format,
     vsnprintf(name, (size_t)n + 1, format, again);
     va_end(again);
 
+    for (int d = 0; d < ndim; d++) need(shape[d] >= 0, "config.json: its sizes give \"%s\" a dimension of %ld", name, shape[d]);
     static const long one[] = {1};
     Tensor t = tensor_of(NULL, DTYPE_F32, ndim ? ndim : 1, ndim ? shape : one);
     if (w->given) {

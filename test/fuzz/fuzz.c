@@ -1,6 +1,7 @@
 // fuzz.c: see fuzz.h.
 #include "fuzz.h"
 
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +11,14 @@
 
 #include "io/progress.h"
 #include "io/random.h"
+#include "model/unicode.h"
+#include "test/picture_pack.h"
 
 #define HANG_SECONDS 10
 #define SIZE_MAX_BYTES ((size_t)1 << 16) // inputs do not grow beyond, or beyond their seed
+#define SEEDS_MAX 512
+#define PACKED_MAX ((size_t)4 << 10) // larger ones of a pack are left out: they make every run slow
+#define ARENA_KEPT ((size_t)1 << 20) // an arena that was once larger is not used again
 
 static struct {
     volatile uint64_t run, seen; // by the watchdog
@@ -139,7 +145,10 @@ static void one(const uint8_t *bytes, size_t size) {
     uint8_t *exact = malloc(size ? size : 1); // so that a step beyond is seen
     memcpy(exact, bytes, size);
     fuzz_input(exact, size);
-    Arena *a = arena_new("fuzz");
+    static Arena *kept; // a new one for every run takes longer than most runs
+    if (!kept) kept = arena_new("fuzz");
+    Arena *a = kept;
+    Mark mark = arena_mark(a);
     Trap trap;
     double start = seconds_now();
     if (trap_set(&trap)) {
@@ -150,7 +159,7 @@ static void one(const uint8_t *bytes, size_t size) {
         state.refused++;
         message_count(trap.message);
         const char *said = strchr(trap.message, ':'); // after the name of the arena or of the input
-        if (!said || strncmp(said, ": the system has no ", 20) == 0) failure(said ? trap.message : "a message without its place");
+        if (!said || strncmp(said, ": the system has no ", 20) == 0) fprintf(stderr, "%s\n", trap.message), failure(said ? "the system failed" : "a message without its place");
     }
     double took = seconds_now() - start;
     if (took > state.slowest) state.slowest = took;
@@ -160,8 +169,20 @@ static void one(const uint8_t *bytes, size_t size) {
         fprintf(stderr, "%zu bytes of arena for %zu of input\n", peak, size);
         failure("too much memory");
     }
-    arena_free(a);
+    arena_release(a, mark);
+    if (peak > ARENA_KEPT) {
+        arena_free(kept);
+        kept = NULL;
+    }
     free(exact);
+}
+
+Bytes fuzz_part(Bytes input, size_t i) {
+    const uint8_t *end = input.bytes + input.size, *at = input.bytes, *zero;
+    for (; i > 0 && (zero = memchr(at, 0, (size_t)(end - at))); i--) at = zero + 1;
+    if (i > 0) return (Bytes){.bytes = end, .path = input.path};
+    zero = memchr(at, 0, (size_t)(end - at));
+    return (Bytes){.bytes = at, .size = (size_t)((zero ? zero : end) - at), .path = input.path};
 }
 
 #ifdef LIBFUZZER
@@ -182,7 +203,7 @@ static void tick(int signal_number) {
 
 // Both sanitizers are to end by SIGABRT, whose handler says which run it was.
 const char *__asan_default_options(void);
-const char *__asan_default_options(void) { return "abort_on_error=1"; }
+const char *__asan_default_options(void) { return "abort_on_error=1:quarantine_size_mb=2:malloc_context_size=4"; }
 const char *__ubsan_default_options(void);
 const char *__ubsan_default_options(void) { return "abort_on_error=1:print_stacktrace=1"; }
 
@@ -195,37 +216,76 @@ static void on_abort(int signal_number) {
     raise(SIGABRT);
 }
 
-static size_t load(Arena *a, Text seeds[64], size_t *largest) {
-    size_t n = 0;
-    *largest = 0;
-    for (; fuzz_target.seeds[n] && n < 64; n++) {
-        Bytes b = file_read(a, fuzz_target.seeds[n]);
-        seeds[n] = (Text){.bytes = (uint8_t *)(uintptr_t)b.bytes, .size = b.size};
-        if (b.size > *largest) *largest = b.size;
-    }
-    need(n > 0, "%s: no seeds", fuzz_target.name);
-    return n;
+typedef struct {
+    Text items[SEEDS_MAX];
+    size_t count, largest;
+} Seeds;
+
+static void seed_add(Seeds *s, Bytes b) {
+    need(s->count < SEEDS_MAX, "%s: more than %d seeds", fuzz_target.name, SEEDS_MAX);
+    s->items[s->count++] = (Text){.bytes = (uint8_t *)(uintptr_t)b.bytes, .size = b.size};
+    if (b.size > s->largest) s->largest = b.size;
 }
 
-int main(int argc, char **argv) { // RUNS [FIRST [SEED]]
+static void seed_pack(Seeds *s, Arena *a, const char *path) {
+    for (Pack p = pack_open(a, path); pack_next(&p);)
+        if (p.file.size <= PACKED_MAX) seed_add(s, p.file);
+}
+
+// The files of `names` ("a b c") in a folder, joined by zeros; those that are not there are empty.
+static void seed_joined(Seeds *s, Arena *a, const char *dir, const char *names) {
+    Growing all = {.arena = a};
+    for (size_t i = 0, n; n = strcspn(names, " "), n > 0; i++) {
+        char *path = path_join(a, dir, arena_text(a, names, n));
+        if (i > 0) growing_put(&all, "", 1);
+        if (file_exists(path)) {
+            Bytes b = file_read(a, path);
+            growing_put(&all, (const char *)b.bytes, b.size);
+        }
+        names += n + (names[n] == ' ');
+    }
+    seed_add(s, (Bytes){.bytes = (uint8_t *)all.text, .size = all.length});
+}
+
+static void load(Seeds *s, Arena *a) {
+    for (const char *const *seed = fuzz_target.seeds; *seed; seed++) {
+        const char *colon = strstr(*seed, ": ");
+        size_t n = colon ? (size_t)(colon - *seed) : strlen(*seed);
+        glob_t found;
+        need(glob(arena_text(a, *seed, n), 0, NULL, &found) == 0, "%s: no such file", *seed);
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            const char *path = arena_text(a, found.gl_pathv[i], strlen(found.gl_pathv[i]));
+            if (colon) seed_joined(s, a, path, colon + 2);
+            else if (strcmp(path_extension(path), "pack") == 0) seed_pack(s, a, path);
+            else seed_add(s, file_read(a, path));
+        }
+        globfree(&found);
+    }
+}
+
+int main(int argc, char **argv) { // RUNS [FIRST [SEED [SECONDS]]]
     uint64_t runs = argc > 1 ? strtoull(argv[1], NULL, 10) : 100000, first = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
     state.seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
+    double seconds = argc > 4 ? strtod(argv[4], NULL) : 0; // 0: until all runs are done
     quiet = true;
     Arena *a = arena_new("seeds");
-    Text seeds[64], t = {0};
-    size_t largest, seed_count = load(a, seeds, &largest), words = 0;
+    static Seeds seeds;
+    load(&seeds, a);
+    Text t = {0};
+    size_t words = 0;
     while (fuzz_target.words && fuzz_target.words[words]) words++;
-    t.room = largest > SIZE_MAX_BYTES ? largest + 4096 : SIZE_MAX_BYTES;
+    t.room = seeds.largest > SIZE_MAX_BYTES ? seeds.largest + 4096 : SIZE_MAX_BYTES;
     t.bytes = malloc(t.room);
     signal(SIGALRM, tick);
     setitimer(ITIMER_REAL, &(struct itimerval){{1, 0}, {1, 0}}, NULL);
     signal(SIGABRT, on_abort);
-    for (size_t i = 0; i < seed_count; i++) one(seeds[i].bytes, seeds[i].size); // as they are
+    for (size_t i = 0; i < seeds.count; i++) one(seeds.items[i].bytes, seeds.items[i].size); // as they are
     double start = seconds_now();
-    for (uint64_t run = first; run < first + runs; run++) {
+    uint64_t run = first;
+    for (; run < first + runs && (seconds == 0 || run % 64 || seconds_now() - start < seconds); run++) {
         state.run = run;
         Dice d = {rng_sub(rng_of(state.seed, fuzz_target.name), run), 0};
-        const Text *from = &seeds[below(&d, seed_count)], *other = &seeds[below(&d, seed_count)];
+        const Text *from = &seeds.items[below(&d, seeds.count)], *other = &seeds.items[below(&d, seeds.count)];
         memcpy(t.bytes, from->bytes, from->size);
         t.size = from->size;
         size_t times = 1;
@@ -237,6 +297,7 @@ int main(int argc, char **argv) { // RUNS [FIRST [SEED]]
         }
         one(t.bytes, t.size);
     }
+    runs = run - first;
     size_t open_files;
     folder_list(a, "/proc/self/fd", &open_files);
     if (open_files > 8) failure("files were left open");
