@@ -16,6 +16,7 @@ typedef struct {
     Arena *arena;
     const char *text;
     size_t length, at;
+    bool unclosed; // a quote was opened behind which none closes: nor does one behind any later place
     Answer answer;
     size_t room;
 } Reading;
@@ -84,6 +85,7 @@ static const char *quoted(Reading *r, bool strict) {
     while (close < r->length && r->text[close] != '"') close += r->text[close] == '\\' ? 2 : 1;
     if (close >= r->length) {
         r->at = start;
+        r->unclosed = true;
         return NULL;
     }
     char *out = take(r->arena, char, close - r->at + 4), *o = out; // an escape is longer than what it stands for
@@ -211,6 +213,7 @@ Answer answer_strict(Arena *a, const char *text, size_t length) {
 
 static bool labelled(Reading *r) {
     AnswerPart p = {.labels = {"", "", ""}};
+    r->unclosed = false;
     p.phrase = quoted(r, false);
     if (!p.phrase) return false;
     pass_space(r);
@@ -242,6 +245,7 @@ Answer answer_tolerant(Arena *a, const char *text, size_t length) {
         Mark mark = arena_mark(a);
         if (!labelled(&r)) {
             if (r.answer.count == 0) arena_release(a, mark);
+            if (r.unclosed && r.at == from) break; // the part itself is not closed
             r.at = from + 1;
         }
     }

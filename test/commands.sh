@@ -30,7 +30,7 @@ says "no value" 2 "wants a value" $R generate --model
 says "bad number" 2 "whole number" $R generate --model $G/llama-2 --ids 1 --max-new-tokens many
 says "bad choice" 2 "one of" $R extract --pool sum
 $R --help >"$D/out" && [ -s "$D/out" ] && ok "help" || fail "help"
-for c in info extract generate tokenize chat preprocess decode world random connectors zoo; do
+for c in info extract generate tokenize chat preprocess decode world random connectors verbalize zoo; do
     if $R $c --help >"$D/out" 2>&1 && grep -q usage "$D/out"; then ok "$c --help"; else fail "$c --help"; fi
 done
 [ "$(RETINA_ISA=scalar $R --version | grep -c scalar)" = 1 ] && ok "version names the instruction set" || fail "version"

@@ -58,6 +58,9 @@ static void answers(Arena *a) {
     for (int i = 0; i < 100000; i++) memcpy(quotes + 4 * i, "\":[ ", 4);
     quotes[400000] = 0;
     check(!strict(a, quotes).sound && !tolerant(a, quotes).sound, "a hundred thousand beginnings");
+    for (int i = 0; i < 200000; i++) memcpy(quotes + 2 * i, "\\\"", 2);
+    quotes[0] = '"', quotes[1] = ' ';
+    check(!strict(a, quotes).sound && !tolerant(a, quotes).sound, "a text of two hundred thousand escaped quotes that never closes");
     AnswerPart parts[] = {{.phrase = "a \"b\" \\", .labels = {"color", "", ""}}, {.phrase = "c\n", .labels = {"x", "y", "z"}}};
     const char *text = answer_text(a, parts, 2);
     check_text("an answer's text", text, "{\"a \\\"b\\\" \\\\\": [\"color\",\"\",\"\"],\"c\\u000a\": [\"x\",\"y\",\"z\"]}");
