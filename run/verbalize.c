@@ -134,7 +134,7 @@ int run_verbalize(int argc, char **argv) {
     s->options = options;
     s->option_count = sizeof options / sizeof *options;
     TextList rest;
-    options_parse("retina verbalize [caption|score|label|tabulate|report|merge|lexicon|question CAPTION] [options]",
+    options_parse("retina verbalize [all|caption|score|label|tabulate|report|merge|lexicon|question CAPTION] [options]",
                   "A caption for every layer of a vision tower; without a step, the whole study. question prints what --llm is asked.", options,
                   s->option_count, argc, argv, &rest);
     if (rest.count && strcmp(rest.items[0], QUESTION) == 0) {
@@ -154,7 +154,7 @@ int run_verbalize(int argc, char **argv) {
         names[i] = steps[i].name;
         if (rest.count && strcmp(rest.items[0], steps[i].name) == 0) step = &steps[i];
     }
-    if (rest.count && !step) {
+    if (rest.count && strcmp(rest.items[0], "all") != 0 && !step) {
         const char *near = nearest_name(rest.items[0], names, STEPS);
         die_usage("verbalize %s: no such step; caption, score, label, tabulate, report, merge, lexicon and question are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }

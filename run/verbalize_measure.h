@@ -2,6 +2,7 @@
 #ifndef RETINA_RUN_VERBALIZE_MEASURE_H
 #define RETINA_RUN_VERBALIZE_MEASURE_H
 
+#include "analysis/caption_scores.h"
 #include "analysis/plot.h"
 #include "analysis/statistics.h"
 #include "train/world_words.h"
@@ -58,6 +59,14 @@ typedef struct {
 } Scores;
 
 Scores *scores_open(Verbalize *s, const Verbal *v, Arena *a); // NULL when the step score wrote none
+
+typedef struct {
+    size_t with, texts;     // pictures that have references, and how many those are
+    CaptionScores *layers;  // (L)
+    CaptionScores *mean;    // (L) of the mean control's captions; NULL without
+} ReferenceScores;
+
+ReferenceScores *measure_references(Verbalize *s, const Verbal *v, Arena *a); // NULL without references
 
 // The stacked chart of the shares, from layer 1 on; *shown (may be NULL): how many classes it has.
 const char *sac_figure(const Verbal *v, const Categories *c, Arena *a, PlotUse use, int *shown);

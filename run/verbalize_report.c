@@ -24,6 +24,7 @@ typedef struct {
     Truth *truth;      // NULL beyond the world
     Categories *c;     // NULL without
     Scores *scores;    // NULL without
+    ReferenceScores *references; // NULL without
     double *x;         // (L) layer numbers
     int native, from;  // places among the layers: the model's own; layer 1
     bool retrieval;
@@ -372,6 +373,22 @@ static void score_section(Report *r) {
     page_figure(r->page, plot_panels(r->a, "Captions judged by a contrastive model", "Two panels: score and share of pictures found", panels, 2, 2, PLOT_INLINE), "Bands: 95 % intervals over pictures.");
 }
 
+static void reference_section(Report *r) {
+    if (!r->references) return;
+    Verbal *v = r->v;
+    page_section(r->page, "Against reference captions", arena_print(r->a, "%zu reference captions of %zu pictures. Words are lower-cased and rid of punctuation, which is not the official script's tokenizer: compare across layers, not with papers.", r->references->texts, r->references->with));
+    PageColumn columns[] = {{"layer", true, NULL}, {"BLEU-1", true, NULL}, {"BLEU-4", true, NULL}, {"ROUGE-L", true, NULL}, {"CIDEr-D", true, NULL}, {"mean control: BLEU-4", true, NULL}, {"CIDEr-D", true, "of the mean control's caption"}};
+    page_table_begin(r->page, NULL, columns, 7);
+    for (int l = 0; l < v->L; l++) {
+        const CaptionScores *c = &r->references->layers[l], *m = r->references->mean ? &r->references->mean[l] : NULL;
+        page_cell_number(r->page, v->layer[l], 0);
+        page_cell_number(r->page, c->bleu[0], 3), page_cell_number(r->page, c->bleu[3], 3), page_cell_number(r->page, c->rouge_l, 3), page_cell_number(r->page, c->cider_d, 3);
+        page_cell_number(r->page, m ? m->bleu[3] : NAN, 3), page_cell_number(r->page, m ? m->cider_d : NAN, 3);
+        measure(r, arena_print(r->a, "CIDEr-D layer %d", v->layer[l]), alone(c->cider_d), m ? m->cider_d : NAN, "mean control");
+    }
+    page_table_end(r->page);
+}
+
 // ---- the whole
 
 static void headlines(Report *r) {
@@ -423,7 +440,7 @@ static void made(Report *r) {
 void verbalize_report(Verbalize *s) {
     Report rep = {.s = s, .a = arena_new("the report"), .v = verbal_open(s)}, *r = &rep;
     Verbal *v = r->v;
-    r->words = measure_words(s, v, r->a), r->truth = measure_truth(s, v, r->a), r->c = measure_categories(s, v, r->a), r->scores = scores_open(s, v, r->a);
+    r->words = measure_words(s, v, r->a), r->truth = measure_truth(s, v, r->a), r->c = measure_categories(s, v, r->a), r->scores = scores_open(s, v, r->a), r->references = measure_references(s, v, r->a);
     r->from = layer_first(v), r->native = v->native >= 0 ? v->native : v->L - 1;
     r->retrieval = !s->captions_given.count && speaker_retrieves(verbalize_speaker(s));
     r->x = take(r->a, double, (size_t)v->L);
@@ -438,6 +455,7 @@ void verbalize_report(Verbalize *s) {
     category_section(r);
     diversity_section(r);
     score_section(r);
+    reference_section(r);
     if (v->failed || s->archives_damaged) page_note(r->page, arena_print(r->a, "%zu pictures could not be read, %zu archives are damaged; failed.csv says why.", v->failed, s->archives_damaged));
     made(r);
     writer_close(r->table);

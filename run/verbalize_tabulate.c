@@ -187,6 +187,20 @@ static void controls_csv(Verbalize *s, const Verbal *v) {
     csv_finish(w);
 }
 
+static void references_csv(Verbalize *s, const Verbal *v, const ReferenceScores *r) {
+    static const char *const names[] = {"control", "layer", "pictures", "bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider_d"};
+    CsvWriter *w = csv_create(s->arena, verbalize_path(s, "references.csv"), ',', names, 9);
+    for (int which = 0; which < 2; which++)
+        for (int l = 0; l < v->L && (which == 0 || r->mean); l++) {
+            const CaptionScores *c = which ? &r->mean[l] : &r->layers[l];
+            csv_put(w, which ? "mean" : "none"), csv_put_int(w, v->layer[l]), csv_put_int(w, (int64_t)c->n);
+            for (int n = 0; n < 4; n++) csv_put_real(w, c->bleu[n]);
+            csv_put_real(w, c->rouge_l), csv_put_real(w, c->cider_d);
+            csv_end_row(w);
+        }
+    csv_finish(w);
+}
+
 static void summary_json(Verbalize *s, const Verbal *v, const Categories *c) {
     JsonOut *o = json_out(s->arena, 1);
     json_open(o, NULL, '{');
@@ -225,6 +239,8 @@ void verbalize_tabulate(Verbalize *s) {
     diversity_csv(s, v, words);
     controls_csv(s, v);
     if (truth) truth_csv(s, v, truth);
+    const ReferenceScores *references = measure_references(s, v, a);
+    if (references) references_csv(s, v, references);
     emergence_csv(s, v, truth, c);
     if (c) {
         shares_csv(s, v, c, "classification_data.csv", true);
