@@ -29,6 +29,7 @@ static void merge(Verbalize *s) {
 }
 
 static const Step steps[] = {{"caption", "captions of every layer", verbalize_caption},
+                             {"likelihood", "given texts under every layer", verbalize_likelihood},
                              {"score", "pictures found by their captions", verbalize_score},
                              {"label", "words put into categories", verbalize_label},
                              {"tabulate", "tables and figures", verbalize_tabulate},
@@ -37,7 +38,7 @@ static const Step steps[] = {{"caption", "captions of every layer", verbalize_ca
                              {"lexicon", "lexicon.tsv from answers of --labels", verbalize_lexicon}};
 #define QUESTION "question" // the one step that takes a caption
 #define STEPS (sizeof steps / sizeof *steps)
-#define WHOLE 5 // the study itself
+#define WHOLE 6 // the study itself
 
 static void record(Verbalize *s, double seconds) {
     Writer *w = writer_open(verbalize_path(s, "run.txt"));
@@ -77,7 +78,7 @@ static void defaults(Verbalize *s, bool model_needed) {
 
 int run_verbalize(int argc, char **argv) {
     Verbalize study = {.arena = arena_new("verbalize"), .out = "out/verbalize", .part_size = 8, .batch_size = 500, .max_new = 32, .calibration = 256, .label_tokens = 1024,
-                       .seq_len = 30, .min_seq_len = 5, .top_k = 1, .top_p = 0.9, .temperature = 1, .repetition_penalty = 1, .shards = 1, .lexicon = "data/verbalize/lexicon.tsv"};
+                       .seq_len = 30, .min_seq_len = 5, .top_k = 1, .top_p = 0.9, .temperature = 1, .repetition_penalty = 1, .shards = 1, .choices = -1, .lexicon = "data/verbalize/lexicon.tsv"};
     Verbalize *s = &study;
     const char *shard = NULL;
     int threads = 0, device = 0, dtype = 0;
@@ -109,7 +110,9 @@ int run_verbalize(int argc, char **argv) {
         {"batch-size", OPT_INT, &s->batch_size, "pictures in a caps_batch file", NULL},
         {"save-steps", OPT_FLAG, &s->save_steps, "keep the entropy of every step", NULL},
         {"shard", OPT_TEXT, &shard, "i/n: only the i-th of n jobs' parts (caption); i from 0", NULL},
-        {NULL, OPT_FLAG, NULL, "score", NULL},
+        {NULL, OPT_FLAG, NULL, "likelihood and score", NULL},
+        {"likelihood", OPT_CHOICE, &s->likelihood, "how likely each layer finds the picture's caption", "on|off"},
+        {"choices", OPT_INT, &s->choices, "pictures of the world for which a true caption is held against changed ones; -1: all (CoCa), 32 (LLaVA)", NULL},
         {"judge", OPT_TEXT, &s->judge, "CLIP directory that finds pictures by captions; default: CoCa's own towers; the small CLIP for the small LLaVA", NULL},
         {NULL, OPT_FLAG, NULL, "label and tabulate", NULL},
         {"captions", OPT_LIST, &s->captions_given, "caps_batch*.json to start from, with entropy_batch*.json beside them; repeatable", NULL},
@@ -134,7 +137,7 @@ int run_verbalize(int argc, char **argv) {
     s->options = options;
     s->option_count = sizeof options / sizeof *options;
     TextList rest;
-    options_parse("retina verbalize [all|caption|score|label|tabulate|report|merge|lexicon|question CAPTION] [options]",
+    options_parse("retina verbalize [all|caption|likelihood|score|label|tabulate|report|merge|lexicon|question CAPTION] [options]",
                   "A caption for every layer of a vision tower; without a step, the whole study. question prints what --llm is asked.", options,
                   s->option_count, argc, argv, &rest);
     if (rest.count && strcmp(rest.items[0], QUESTION) == 0) {
@@ -156,7 +159,7 @@ int run_verbalize(int argc, char **argv) {
     }
     if (rest.count && strcmp(rest.items[0], "all") != 0 && !step) {
         const char *near = nearest_name(rest.items[0], names, STEPS);
-        die_usage("verbalize %s: no such step; caption, score, label, tabulate, report, merge, lexicon and question are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        die_usage("verbalize %s: no such step; caption, likelihood, score, label, tabulate, report, merge, lexicon and question are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
     defaults(s, s->captions_given.count == 0 && !(step && step->run == verbalize_lexicon));
     char *command = arena_print(s->arena, "retina verbalize");

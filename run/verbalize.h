@@ -3,6 +3,7 @@
 // The residual stream behind block l goes where the model puts the last one, unchanged, and the model's own text decoder says
 // what it sees. Steps, each of which reads what the ones before it wrote in --out and skips what is already there:
 //   caption    captions/part-*.json; from all of them caps_batch*.json, entropy_batch*.json, captions.csv, entropy.csv …
+//   likelihood likelihood/part-*.json: how likely each layer finds the right caption, and a wrong one
 //   score      scores.csv: how well a contrastive model finds the picture by its caption
 //   label      label_top3_NAME/classification_NAME_top3_labels_layer_K_caps_batchB.json: words put into categories
 //   tabulate   classification_data.csv and the other tables, sac.svg
@@ -31,6 +32,7 @@ typedef struct {
     int seq_len, min_seq_len, top_k, decode; // CoCa
     double top_p, temperature, repetition_penalty;
     int labeller, parse, prompt_kind, rescale, tap; // places in the options' choices
+    int likelihood, choices; // place in on|off; pictures with forced choices, -1: by the model
     bool fresh, compat, from_world, save_steps;
     int64_t seed;
     PictureOptions picture_options;
@@ -45,6 +47,7 @@ typedef struct {
     Model *model; // opened when first needed
     struct Speaker *speaker;
     struct Verbal *verbal;
+    struct Calibration *calibrated;
 } Verbalize;
 
 // ---- verbalize.c
@@ -85,6 +88,8 @@ Tensor *speaker_states(Speaker *k, Arena *a, Tensor pixels);
 // rows texts, one per state (T, C) in states[row]; pixels of the picture that each belongs to. keys (rows): names of the rows for
 // drawing, so that a text does not depend on its batch. zero: the decoder sees nothing.
 Spoken *speaker_say(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, int rows, const uint64_t *keys, bool zero);
+// Mean log-probability (nats a token, the end included) of texts[row] where the model sees states[row].
+double *speaker_likelihood(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, const char *const *texts, int rows);
 size_t speaker_row_bytes(const Speaker *k); // memory of one text while it is spoken
 void speaker_bank(Speaker *k, Arena *a, const char *const *captions, size_t count); // retrieval: what there is to say
 bool speaker_retrieves(const Speaker *k);
@@ -113,6 +118,9 @@ typedef struct Verbal {
 void verbalize_caption(Verbalize *s);
 void verbalize_caption_whole(Verbalize *s, const Verbal *v); // the files of all parts together
 Verbal *verbal_open(Verbalize *s);
+const char *verbalize_digest(Verbalize *s);                           // of model, settings and pictures
+Tensor *verbalize_states(Verbalize *s, Arena *a, Tensor pixels);      // as captions see them, --rescale included: layer_count of (B, T, C)
+Tensor verbalize_mean_state(Verbalize *s, int l);                     // the control's, of the l-th wanted layer: (1, T, C)
 size_t verbal_batch(const Verbal *v, const Verbalize *s, int b, size_t *first); // pictures of batch b
 
 // ---- verbalize_label.c
@@ -124,6 +132,7 @@ void verbalize_ask(Verbalize *s, const char *const *captions, size_t count, cons
 const char *verbalize_question(Verbalize *s, Arena *a, const char *caption); // the rendered prompt
 void verbalize_lexicon(Verbalize *s); // step `lexicon`: a table from answers
 
+void verbalize_likelihood(Verbalize *s);
 void verbalize_score(Verbalize *s);
 void verbalize_tabulate(Verbalize *s);
 void verbalize_report(Verbalize *s);

@@ -19,7 +19,7 @@
 #define ROWS_MEMORY ((size_t)1 << 30) // bytes of keys and values at once
 
 // What captions were made from: model, settings, pictures. Kept files of another digest are made again.
-static const char *digest_of(Verbalize *s) {
+const char *verbalize_digest(Verbalize *s) {
     if (s->digest) return s->digest;
     Speaker *k = verbalize_speaker(s);
     Blake2b h;
@@ -39,7 +39,7 @@ static const char *digest_of(Verbalize *s) {
 
 // ---- calibration: means over the first pictures
 
-typedef struct {
+typedef struct Calibration {
     size_t n; // pictures
     Tensor *mean;          // per layer (T, C)
     float **channel_mean, **channel_std; // per layer (C), over pictures and tokens that the connector sees
@@ -194,6 +194,23 @@ static void rescale(const Verbalize *s, const Calibration *c, int l, float *x, l
             if (spread > 0) v *= (double)c->channel_std[c->native][i] / spread;
             x[t * C + i] = (float)(v + (double)c->channel_mean[c->native][i]);
         }
+}
+
+Tensor *verbalize_states(Verbalize *s, Arena *a, Tensor pixels) {
+    Speaker *k = verbalize_speaker(s);
+    if (!s->calibrated) s->calibrated = calibration_open(s, verbalize_digest(s));
+    Tensor *states = speaker_states(k, a, pixels);
+    for (int l = 0; l < k->layer_count; l++)
+        for (long b = 0; b < pixels.shape[0]; b++) rescale(s, s->calibrated, l, f32(states[l]) + b * k->T * k->C, k->T, k->C);
+    return states;
+}
+
+Tensor verbalize_mean_state(Verbalize *s, int l) {
+    Speaker *k = verbalize_speaker(s);
+    Tensor x = tensor_take(s->arena, DTYPE_F32, DIMS(1, k->T, k->C));
+    memcpy(x.data, s->calibrated->mean[l].data, tensor_bytes(x));
+    rescale(s, s->calibrated, l, f32(x), k->T, k->C);
+    return x;
 }
 
 // ---- parts
@@ -421,7 +438,7 @@ static Verbal *assemble(Verbalize *s, const char *digest) {
 Verbal *verbal_open(Verbalize *s) {
     if (s->verbal) return s->verbal;
     if (s->captions_given.count) return s->verbal = verbal_read_original(s);
-    s->verbal = assemble(s, digest_of(s));
+    s->verbal = assemble(s, verbalize_digest(s));
     need(s->verbal, "%s: parts of the captions are missing; run `retina verbalize caption` with the same options (every shard) first", s->out);
     need(s->verbal->N > 0, "%s: none of the pictures could be read; failed.csv says why", s->out);
     return s->verbal;
@@ -495,9 +512,9 @@ static void bank_open(Verbalize *s) {
 void verbalize_caption(Verbalize *s) {
     if (s->captions_given.count) return; // they are there
     Speaker *k = verbalize_speaker(s);
-    const char *digest = digest_of(s);
+    const char *digest = verbalize_digest(s);
     size_t N = verbalize_pictures(s)->count, parts = parts_of(s);
-    Calibration *c = calibration_open(s, digest);
+    Calibration *c = s->calibrated = calibration_open(s, digest);
     need(s->rescale == RESCALE_NONE || c->native >= 0, "--rescale: the layer that the model itself uses, %d, must be among --layers", k->native);
     if (speaker_retrieves(k)) bank_open(s);
     controls_run(s, c, digest);

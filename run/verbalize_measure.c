@@ -162,6 +162,11 @@ static double emerges(const void *arg, const uint32_t *index, size_t n, double *
     return first < 0 ? r->layer[r->L - 1] + 1 : r->layer[first];
 }
 
+static double emerges_after(const void *arg, const uint32_t *index, size_t n, double *scratch) { // arg: two
+    const Rise *r = arg;
+    return emerges(&r[1], index, n, scratch) - emerges(&r[0], index, n, scratch);
+}
+
 // Captions judged against scenes: a quad per fact.
 static void judge_layer(Arena *a, const char *const *captions, const WorldScene *scenes, size_t n, Quad out[FACTS]) {
     for (int k = 0; k < FACTS; k++) out[k] = take(a, double, 4 * n);
@@ -231,10 +236,15 @@ Truth *measure_truth(Verbalize *s, const Verbal *v, Arena *a) {
         judge_layer(a, moved, scenes, N, mean);
         values_of(mean, N, o->mean_precision, o->mean_recall, o->mean_f);
     }
+    Rise rise[2];
     for (int k = 0; k < FACTS; k++) {
-        Rise rise = {.fact = (Fact)k, .L = until, .N = N, .own = take(a, Quad, (size_t)until), .shuffled = take(a, Quad, (size_t)until), .layer = v->layer};
-        for (int l = 0; l < until; l++) rise.own[l] = own[l][k], rise.shuffled[l] = shuffled[l][k];
-        t->emergence[k] = N > 1 ? bootstrap(resampling(s, N, "emergence bootstrap"), emerges, &rise, a) : (Interval){NAN, NAN, NAN};
+        Rise *one = &rise[k != FACT_COLOUR]; // colours first: the others are compared with them
+        *one = (Rise){.fact = (Fact)k, .L = until, .N = N, .own = take(a, Quad, (size_t)until), .shuffled = take(a, Quad, (size_t)until), .layer = v->layer};
+        for (int l = 0; l < until; l++) one->own[l] = own[l][k], one->shuffled[l] = shuffled[l][k];
+        t->emergence[k] = t->after_colour[k] = (Interval){NAN, NAN, NAN};
+        if (N < 2) continue;
+        t->emergence[k] = bootstrap(resampling(s, N, "emergence bootstrap"), emerges, one, a);
+        if (k != FACT_COLOUR) t->after_colour[k] = bootstrap(resampling(s, N, "emergence bootstrap"), emerges_after, rise, a);
     }
     return t;
 }

@@ -33,6 +33,7 @@ typedef struct {
     // Layer number from which on f, less that of captions dealt to other pictures, stays above half of the native layer's;
     // one more than the native layer's: never.
     Interval emergence[FACTS];
+    Interval after_colour[FACTS]; // how many layers later than colours, in the same resamples
 } Truth;
 
 Truth *measure_truth(Verbalize *s, const Verbal *v, Arena *a); // NULL beyond the world
@@ -67,6 +68,18 @@ typedef struct {
 } ReferenceScores;
 
 ReferenceScores *measure_references(Verbalize *s, const Verbal *v, Arena *a); // NULL without references
+
+enum { CHOICES = CHANGES + 1 }; // the world's changes, and the side of a relation
+extern const char *const choice_names[CHOICES];
+
+typedef struct {
+    const char **texts;       // (N) the caption that was read
+    double **own, **control;  // [L][N] nats a token under the layer's state, and under the mean state
+    double **margin[CHOICES]; // [L][N] nats a token by which the true text is likelier than the changed one; NaN: no such text
+    size_t chosen[CHOICES];   // pictures with such a pair
+} Likelihoods;
+
+Likelihoods *measure_likelihood(Verbalize *s, const Verbal *v, Arena *a); // NULL when the step likelihood was not run
 
 // The stacked chart of the shares, from layer 1 on; *shown (may be NULL): how many classes it has.
 const char *sac_figure(const Verbal *v, const Categories *c, Arena *a, PlotUse use, int *shown);

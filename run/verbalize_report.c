@@ -25,6 +25,7 @@ typedef struct {
     Categories *c;     // NULL without
     Scores *scores;    // NULL without
     ReferenceScores *references; // NULL without
+    Likelihoods *likelihood; // NULL without
     double *x;         // (L) layer numbers
     int native, from;  // places among the layers: the model's own; layer 1
     bool retrieval;
@@ -214,7 +215,8 @@ static void truth_panel(Report *r, int k, Plot **panel) {
     double *y = take(r->a, double, L), *low = take(r->a, double, L), *high = take(r->a, double, L), *mean = take(r->a, double, L), *shuffled = take(r->a, double, L);
     for (size_t l = 0; l < L; l++) {
         const LayerTruth *t = &r->truth->layers[l];
-        y[l] = t->f[k].value, low[l] = t->f[k].low, high[l] = t->f[k].high;
+        bool few = k == FACT_RELATION && t->said[k] < SAID_LEAST; // two words, one of them true, are no curve
+        y[l] = few ? NAN : t->f[k].value, low[l] = few ? NAN : t->f[k].low, high[l] = few ? NAN : t->f[k].high;
         mean[l] = t->mean_f[k], shuffled[l] = isnan(y[l]) ? NAN : t->shuffled_f[k];
         measure(r, arena_print(r->a, "%s f layer %d", fact_names[k], v->layer[l]), t->f[k], t->mean_f[k], "mean control");
         measure(r, arena_print(r->a, "%s precision layer %d", fact_names[k], v->layer[l]), t->precision[k], t->shuffled_precision[k], "captions of other pictures");
@@ -240,8 +242,8 @@ static void truth_limits(Report *r) {
         if (isnan(t->f[k].value) || !(t->f[k].low > t->shuffled_f[k])) unseen = arena_print(r->a, "%s%s%s", unseen, *unseen ? ", " : "", fact_names[k]);
     }
     if (*unseen) page_note(r->page, arena_print(r->a, "Not shown by this model, even at its own layer: %s. Either nothing of the kind is said, or it is no truer than of other pictures.", unseen));
-    const Interval *colour = &r->truth->emergence[FACT_COLOUR], *shape = &r->truth->emergence[FACT_SHAPE];
-    if (!(colour->high < shape->low)) page_note(r->page, "The order colour before shape is not established here: the intervals of their layers meet.");
+    Interval after = r->truth->after_colour[FACT_SHAPE];
+    if (!(after.low > 0)) page_note(r->page, arena_print(r->a, "The order colour before shape is not established here: shapes come %.0f layers after colours, and in 95 %% of resamples of the pictures between %.0f and %.0f.", after.value, after.low, after.high));
 }
 
 static void truth_section(Report *r) {
@@ -254,16 +256,18 @@ static void truth_section(Report *r) {
     for (int half = 0; half < 2; half++)
         svgs[half] = plot_panels(r->a, half ? "and further" : "True words by family", "Four small panels: how well each family of facts is told, over the layers", panels + 4 * half, 4, 2, PLOT_INLINE);
     page_figures(r->page, svgs, 2, "Solid: captions, band 95 % over pictures. Dashed with squares: the mean control's one caption held against every scene. Dashed with dots: the captions dealt to other pictures; where they do no worse, nothing is known of the picture. "
-                                   "Count: all objects told are as many as there are. Binding: two or more attributes of one object in one phrase. A missing point: nothing of the kind was said.");
+                                   "Count: all objects told are as many as there are. Binding: two or more attributes of one object in one phrase. A missing point: next to nothing of the kind was said.");
     PageColumn columns[] = {{"family", false, NULL}, {"emerges at layer", true, "first layer from which on F1, less that of captions dealt to other pictures, stays above half of its value at the model's own layer; with a 95 % interval over pictures"},
-                            {"F1, own layer", true, "count: told rightly; position: precision"}, {"mean control", true, NULL}, {"other pictures", true, NULL}, {"precision", true, "own layer; of at least ten words"}, {"recall", true, "own layer"}};
-    page_table_begin(r->page, "Where each family emerges, and how well the model's own layer tells it", columns, 7);
+                            {"layers after colour", true, "in the same resamples of pictures, with a 95 % interval"}, {"F1, own layer", true, "count: told rightly; position: precision"}, {"mean control", true, NULL}, {"other pictures", true, NULL}, {"precision", true, "own layer; of at least ten words"}, {"recall", true, "own layer"}};
+    page_table_begin(r->page, "Where each family emerges, and how well the model's own layer tells it", columns, 8);
     for (int k = 0; k < FACTS; k++) {
         const LayerTruth *t = &r->truth->layers[r->native];
         Interval e = r->truth->emergence[k], p = t->said[k] >= SAID_LEAST ? t->precision[k] : alone(NAN);
         page_cell(r->page, fact_names[k]);
         if (emerged(r, k)) page_cell_interval(r->page, e.value, e.low, e.high, 0);
         else page_cell(r->page, "never");
+        Interval after = emerged(r, k) && k != FACT_COLOUR ? r->truth->after_colour[k] : alone(NAN);
+        page_cell_interval(r->page, after.value, after.low, after.high, 0);
         page_cell_interval(r->page, t->f[k].value, t->f[k].low, t->f[k].high, 2);
         page_cell_number(r->page, t->mean_f[k], 2);
         page_cell_number(r->page, isnan(t->f[k].value) ? NAN : t->shuffled_f[k], 2);
@@ -373,6 +377,69 @@ static void score_section(Report *r) {
     page_figure(r->page, plot_panels(r->a, "Captions judged by a contrastive model", "Two panels: score and share of pictures found", panels, 2, 2, PLOT_INLINE), "Bands: 95 % intervals over pictures.");
 }
 
+// Of the pictures with such a pair: how often the true text is the likelier one.
+static Interval choice(Report *r, int c, int l) {
+    size_t n = 0;
+    double *hit = take(r->a, double, r->v->N);
+    for (size_t i = 0; i < r->v->N; i++)
+        if (!isnan(r->likelihood->margin[c][l][i])) hit[n++] = r->likelihood->margin[c][l][i] > 0;
+    if (n < 2) return n ? alone(hit[0]) : alone(NAN);
+    return bootstrap_mean((Resampling){.n = n, .replicates = 1000, .rng = rng_of((uint64_t)r->s->seed, "choice bootstrap")}, hit, r->a);
+}
+
+static void choice_panels(Report *r) {
+    Verbal *v = r->v;
+    size_t L = (size_t)v->L;
+    Plot *panels[CHOICES + 1];
+    int n = 0;
+    double *y = take(r->a, double, L), *low = take(r->a, double, L), *high = take(r->a, double, L);
+    for (int c = 0; c < CHOICES; c++) {
+        if (r->likelihood->chosen[c] < SAID_LEAST) continue;
+        for (size_t l = 0; l < L; l++) {
+            Interval i = choice(r, c, (int)l);
+            y[l] = i.value, low[l] = i.low, high[l] = i.high;
+            measure(r, arena_print(r->a, "choice %s layer %d", choice_names[c], v->layer[l]), i, 0.5, "chance");
+        }
+        Plot *p = panels[n++] = curve(r, choice_names[c], "How often the true caption is likelier than the changed one, over the layers", "right", 250, 230);
+        plot_y(p, (Axis){.label = "chosen rightly", .fixed = true, .low = 0, .high = 1});
+        int s = plot_series_like(p, NULL, 2, false);
+        plot_band(p, s, r->x, low, high, L);
+        plot_line(p, s, r->x, y, L);
+        plot_rule(p, 'y', 0.5, "chance");
+        if (!(high[r->native] > 0.5) || low[r->native] <= 0.5)
+            page_note(r->page, arena_print(r->a, "%s: the model's own layer chooses rightly in %s (%s – %s): not above chance.", choice_names[c], percent(r->a, y[r->native]), percent(r->a, low[r->native]), percent(r->a, high[r->native])));
+    }
+    if (!n) return;
+    const char *svgs[2] = {plot_panels(r->a, "The true caption against one with a single change", "Small panels, one a kind of change", panels, n < 4 ? n : 4, 2, PLOT_INLINE), NULL};
+    if (n > 4) svgs[1] = plot_panels(r->a, "and further", "Small panels, one a kind of change", panels + 4, n - 4, 2, PLOT_INLINE);
+    page_figures(r->page, svgs, n > 4 ? 2 : 1, "How often the true caption is the likelier one when one thing is changed: a colour, a shape, …; binding: the colours of two objects exchanged; position: left for right, above for below. Bands: 95 % over pictures. "
+                                               "This asks what a layer can tell when it is asked, not what it says: it also reaches what captions never mention.");
+}
+
+static void likelihood_section(Report *r) {
+    if (!r->likelihood) return;
+    Verbal *v = r->v;
+    size_t L = (size_t)v->L;
+    double *y = take(r->a, double, L), *low = take(r->a, double, L), *high = take(r->a, double, L), *control = take(r->a, double, L);
+    page_section(r->page, "Words that are given", "The decoder reads a caption instead of writing one: how likely is it under the state of each layer? For each picture the caption that stands beside it, or the model's own.");
+    for (size_t l = 0; l < L; l++) {
+        Interval i = v->N > 1 ? bootstrap_mean((Resampling){.n = v->N, .replicates = 1000, .rng = rng_of((uint64_t)r->s->seed, "likelihood bootstrap")}, r->likelihood->own[l], r->a) : alone(r->likelihood->own[l][0]);
+        y[l] = i.value, low[l] = i.low, high[l] = i.high, control[l] = mean_of(r->likelihood->control[l], v->N);
+        measure(r, arena_print(r->a, "log-likelihood layer %d", v->layer[l]), i, control[l], "mean control");
+    }
+    Plot *p = plot_new(r->a, "Likelihood of the picture's caption", "Mean log-probability per token over the layers, with the mean control");
+    plot_size(p, 620, 320);
+    plot_x(p, (Axis){.label = "layer", .whole = true, .fixed = v->L > 1, .low = r->x[0], .high = r->x[v->L - 1]});
+    plot_y(p, (Axis){.label = "nats a token"});
+    int s = plot_series_like(p, "captions", 0, false);
+    plot_band(p, s, r->x, low, high, L);
+    plot_line(p, s, r->x, y, L);
+    plot_line(p, plot_series_like(p, "mean control", 1, true), r->x, control, L);
+    if (v->native >= 0) plot_rule(p, 'x', v->layer[v->native], "the model's own");
+    page_figure(r->page, plot_svg(p, PLOT_INLINE), "Higher is likelier. Band: 95 % over pictures.");
+    choice_panels(r);
+}
+
 static void reference_section(Report *r) {
     if (!r->references) return;
     Verbal *v = r->v;
@@ -440,7 +507,7 @@ static void made(Report *r) {
 void verbalize_report(Verbalize *s) {
     Report rep = {.s = s, .a = arena_new("the report"), .v = verbal_open(s)}, *r = &rep;
     Verbal *v = r->v;
-    r->words = measure_words(s, v, r->a), r->truth = measure_truth(s, v, r->a), r->c = measure_categories(s, v, r->a), r->scores = scores_open(s, v, r->a), r->references = measure_references(s, v, r->a);
+    r->words = measure_words(s, v, r->a), r->truth = measure_truth(s, v, r->a), r->c = measure_categories(s, v, r->a), r->scores = scores_open(s, v, r->a), r->references = measure_references(s, v, r->a), r->likelihood = measure_likelihood(s, v, r->a);
     r->from = layer_first(v), r->native = v->native >= 0 ? v->native : v->L - 1;
     r->retrieval = !s->captions_given.count && speaker_retrieves(verbalize_speaker(s));
     r->x = take(r->a, double, (size_t)v->L);
@@ -451,6 +518,7 @@ void verbalize_report(Verbalize *s) {
     headlines(r);
     said_section(r);
     truth_section(r);
+    likelihood_section(r);
     entropy_section(r);
     category_section(r);
     diversity_section(r);

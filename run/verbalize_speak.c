@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/beams.h" // generate_log_sum
 #include "model/clip.h"
 #include "model/coca_generate.h"
 #include "model/generate.h"
@@ -314,6 +315,80 @@ Spoken *speaker_say(Speaker *k, Arena *a, const Tensor *states, const Tensor *pi
     case SPEAKS_COCA: return say_coca(k, a, states, rows, keys, zero);
     default: return say_llava(k, a, states, pixels, rows, zero);
     }
+}
+
+// ---- reading texts
+
+// Mean over ids[first …) of log p(id | what stands before), logits[i] predicting ids[i + 1].
+static double mean_logprob(Arena *scratch, const float *logits, int V, const int32_t *ids, long first, long count) {
+    double sum = 0;
+    for (long i = first; i < count; i++) {
+        const float *z = logits + (size_t)(i - 1) * (size_t)V;
+        sum += (double)z[ids[i]] - generate_log_sum(scratch, z, V);
+    }
+    return sum / (double)(count - first);
+}
+
+static double *read_llava(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, const char *const *texts, int rows) {
+    struct SpeakerOwn *o = k->own;
+    double *out = take(a, double, (size_t)rows);
+    int32_t eos = o->options.eos_count ? o->options.eos[0] : -1;
+    long P = o->prompt.shape[1];
+    for (int r = 0; r < rows; r++) { // one by one: the projector's input is replaced in each
+        Arena *scratch = arena_new("a text that is read");
+        Ids text = tokenizer_encode(o->prompter.tokenizer, scratch, texts[r], strlen(texts[r]), false);
+        long n = P + (long)text.count + (eos >= 0);
+        Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(1, n));
+        memcpy(i32(ids), i32(o->prompt), (size_t)P * sizeof(int32_t));
+        memcpy(i32(ids) + P, text.ids, text.count * sizeof(int32_t));
+        if (eos >= 0) i32(ids)[n - 1] = eos;
+        Inputs in = {.pixels = pixels[r], .ids = ids};
+        Taps *taps = taps_asking(scratch, model_taps(scratch, k->model, &in), NULL, 0);
+        for (const char **t = o->native; *t; t++) taps_replace(taps, *t, tensor_view(states[r], DIMS(1, k->T, k->C)));
+        Run *run = run_new(scratch);
+        run->taps = taps;
+        Outputs got = model_forward(run, k->model, &in);
+        out[r] = n > P ? mean_logprob(scratch, f32(got.logits), k->model->vocabulary, i32(ids), P, n) : NAN;
+        arena_free(scratch);
+    }
+    return out;
+}
+
+static double *read_coca(Speaker *k, Arena *a, const Tensor *states, const char *const *texts, int rows) {
+    const Coca *m = k->model->own;
+    const CocaOptions *o = &k->own->coca;
+    Arena *scratch = arena_new("texts that are read");
+    double *out = take(a, double, (size_t)rows);
+    long most = m->cfg.context < m->cfg.decoder_context ? m->cfg.context : m->cfg.decoder_context, longest = 0;
+    Ids *words = take(scratch, Ids, (size_t)rows);
+    for (int r = 0; r < rows; r++) {
+        words[r] = tokenizer_encode(k->own->prompter.tokenizer, scratch, texts[r], strlen(texts[r]), false);
+        if ((long)words[r].count > most - 1) words[r].count = (size_t)most - 1; // start and words are fed, the end is predicted
+        if ((long)words[r].count + 1 > longest) longest = (long)words[r].count + 1;
+    }
+    Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(rows, longest)), all = tensor_take(scratch, DTYPE_F32, DIMS(rows, k->T, k->C));
+    size_t each = (size_t)k->T * (size_t)k->C;
+    for (int r = 0; r < rows; r++) {
+        int32_t *row = i32(ids) + r * longest;
+        for (long t = 0; t < longest; t++) row[t] = t == 0 ? o->sot : t <= (long)words[r].count ? words[r].ids[t - 1] : o->pad;
+        memcpy(f32(all) + (size_t)r * each, states[r].data, each * sizeof(float));
+    }
+    Run *run = run_new(scratch);
+    Tensor vector; // nobody wants it
+    Tensor tokens = coca_text(run, m, ids, &vector), logits = coca_decode(run, m, tokens, coca_image_tokens(run, m, coca_pool(run, m, all)));
+    int32_t *said = take(scratch, int32_t, (size_t)longest + 1);
+    for (int r = 0; r < rows; r++) {
+        long n = (long)words[r].count + 2;
+        memcpy(said, i32(ids) + r * longest, (size_t)(n - 1) * sizeof *said);
+        said[n - 1] = o->eos;
+        out[r] = mean_logprob(scratch, f32(logits) + (size_t)(r * longest) * (size_t)k->model->vocabulary, k->model->vocabulary, said, 1, n);
+    }
+    arena_free(scratch);
+    return out;
+}
+
+double *speaker_likelihood(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, const char *const *texts, int rows) {
+    return k->kind == SPEAKS_COCA ? read_coca(k, a, states, texts, rows) : read_llava(k, a, states, pixels, texts, rows);
 }
 
 size_t speaker_row_bytes(const Speaker *k) {

@@ -201,6 +201,22 @@ static void references_csv(Verbalize *s, const Verbal *v, const ReferenceScores 
     csv_finish(w);
 }
 
+// A row a picture and layer; margins in nats a token, above 0: the true text is likelier.
+static void likelihood_csv(Verbalize *s, const Verbal *v, const Likelihoods *o) {
+    const char *names[5 + CHOICES] = {"name", "layer", "logprob", "logprob_mean_control", "text"};
+    for (int c = 0; c < CHOICES; c++) names[5 + c] = arena_print(s->arena, "margin_%s", choice_names[c]);
+    CsvWriter *w = csv_create(s->arena, verbalize_path(s, "likelihood.csv"), ',', names, 5 + CHOICES);
+    for (size_t i = 0; i < v->N; i++)
+        for (int l = 0; l < v->L; l++) {
+            csv_put(w, v->names[i]), csv_put_int(w, v->layer[l]);
+            csv_put_real(w, o->own[l][i]), csv_put_real(w, o->control[l][i]);
+            csv_put(w, o->texts[i]);
+            for (int c = 0; c < CHOICES; c++) csv_put_real(w, o->margin[c][l][i]);
+            csv_end_row(w);
+        }
+    csv_finish(w);
+}
+
 static void summary_json(Verbalize *s, const Verbal *v, const Categories *c) {
     JsonOut *o = json_out(s->arena, 1);
     json_open(o, NULL, '{');
@@ -239,6 +255,8 @@ void verbalize_tabulate(Verbalize *s) {
     diversity_csv(s, v, words);
     controls_csv(s, v);
     if (truth) truth_csv(s, v, truth);
+    const Likelihoods *likelihood = measure_likelihood(s, v, a);
+    if (likelihood) likelihood_csv(s, v, likelihood);
     const ReferenceScores *references = measure_references(s, v, a);
     if (references) references_csv(s, v, references);
     emergence_csv(s, v, truth, c);
