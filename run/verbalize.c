@@ -70,7 +70,7 @@ static void defaults(Verbalize *s, bool model_needed) {
     const char *zoo = path_join(s->arena, s->model_dir, "ZOO.json");
     bool small = file_exists(zoo);
     if (!s->prompt && !model_is_coca(s)) s->prompt = small ? json_text_or(json_read(s->arena, zoo), "prompt", STUDY_PROMPT) : STUDY_PROMPT;
-    if (!s->layers_text) s->layers_text = s->from_world ? "0,all" : "all";
+    if (!s->layers_text) s->layers_text = s->from_world && !s->tap ? "0,all" : "all";
     if (s->labeller == LABEL_AUTO) s->labeller = s->from_world ? LABEL_WORLD : s->llm ? LABEL_LLM : LABEL_LEXICON;
     if (s->labeller == LABEL_LLM && !s->llm && !s->labels_dir) die_usage("--categories llm: --llm DIR is wanted, a directory with an instruction model");
     if (s->compat) s->parse = 1, s->prompt_kind = 1; // strict, original
@@ -80,7 +80,7 @@ int run_verbalize(int argc, char **argv) {
     Verbalize study = {.arena = arena_new("verbalize"), .out = "out/verbalize", .part_size = 8, .batch_size = 500, .max_new = 32, .calibration = 256, .label_tokens = 1024,
                        .seq_len = 30, .min_seq_len = 5, .top_k = 1, .top_p = 0.9, .temperature = 1, .repetition_penalty = 1, .shards = 1, .choices = -1, .lexicon = "data/verbalize/lexicon.tsv"};
     Verbalize *s = &study;
-    const char *shard = NULL;
+    const char *shard = NULL, *config = NULL;
     int threads = 0, device = 0, dtype = 0;
     Option options[] = {
         {"model", OPT_TEXT, &s->model_dir, "CoCa or LLaVA-type directory, or a CLIP one (nearest captions); default: the small CoCa", NULL},
@@ -101,6 +101,7 @@ int run_verbalize(int argc, char **argv) {
         {"top-p", OPT_REAL, &s->top_p, "CoCa, of drawing", NULL},
         {"temperature", OPT_REAL, &s->temperature, "CoCa, after the filter as in the original", NULL},
         {"repetition-penalty", OPT_REAL, &s->repetition_penalty, "CoCa; 1: off", NULL},
+        {"config", OPT_TEXT, &config, "CoCa: the original's interpret.yaml; options here win", NULL},
         {"tokenizer", OPT_TEXT, &s->tokenizer, "CoCa: directory with CLIP's tokenizer, where the model's own has none", NULL},
         {"rescale", OPT_CHOICE, &s->rescale, "states brought to the scale of the native layer", "none|norm|moments"},
         {"calibration", OPT_INT, &s->calibration, "pictures, from the front, whose mean state is the control and whose scale --rescale takes", NULL},
@@ -134,6 +135,10 @@ int run_verbalize(int argc, char **argv) {
         {"dtype", OPT_CHOICE, &dtype, "of the computation", "f32"},
         {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
     };
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) { // before the options, which win
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) verbalize_config(s, argv[i + 1]);
+        else if (strncmp(argv[i], "--config=", 9) == 0) verbalize_config(s, argv[i] + 9);
+    }
     s->options = options;
     s->option_count = sizeof options / sizeof *options;
     TextList rest;

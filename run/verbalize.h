@@ -29,7 +29,9 @@ typedef struct {
     const char *command, *model_dir, *out, *layers_text, *prompt, *llm, *labels_dir, *map, *lexicon, *bank, *judge, *references, *tokenizer;
     TextList images, captions_given;
     int count, part_size, batch_size, rows, max_new, min_new, shard, shards, calibration, label_tokens;
-    int seq_len, min_seq_len, top_k, decode; // CoCa
+    int seq_len, min_seq_len, max_seq_len, top_k, decode; // CoCa; max_seq_len 0: the model's
+    int config_ids[3];                                    // pad, end, start as --config has them; 0: the model's own
+    bool fixed_length;
     double top_p, temperature, repetition_penalty;
     int labeller, parse, prompt_kind, rescale, tap; // places in the options' choices
     int likelihood, choices; // place in on|off; pictures with forced choices, -1: by the model
@@ -53,6 +55,8 @@ typedef struct {
 // ---- verbalize.c
 char *verbalize_path(Verbalize *s, const char *name); // in --out
 const char *verbalize_labeller_name(Verbalize *s);    // "world", "lexicon", the llm's directory; "" without categories
+
+void verbalize_config(Verbalize *s, const char *path); // verbalize_config.c
 
 // ---- verbalize_pictures.c
 Gathering *verbalize_pictures(Verbalize *s);

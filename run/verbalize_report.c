@@ -271,8 +271,8 @@ static void truth_section(Report *r) {
         page_cell_interval(r->page, t->f[k].value, t->f[k].low, t->f[k].high, 2);
         page_cell_number(r->page, t->mean_f[k], 2);
         page_cell_number(r->page, isnan(t->f[k].value) ? NAN : t->shuffled_f[k], 2);
-        page_cell_interval(r->page, p.value, p.low, p.high, 2);
-        page_cell_interval(r->page, t->recall[k].value, t->recall[k].low, t->recall[k].high, 2);
+        page_cell_number(r->page, p.value, 2);
+        page_cell_number(r->page, t->recall[k].value, 2);
         measure(r, arena_print(r->a, "emergence %s", fact_names[k]), e, NAN, "layer");
     }
     page_table_end(r->page);
@@ -391,6 +391,7 @@ static void choice_panels(Report *r) {
     Verbal *v = r->v;
     size_t L = (size_t)v->L;
     Plot *panels[CHOICES + 1];
+    const char *at_chance = "";
     int n = 0;
     double *y = take(r->a, double, L), *low = take(r->a, double, L), *high = take(r->a, double, L);
     for (int c = 0; c < CHOICES; c++) {
@@ -406,14 +407,15 @@ static void choice_panels(Report *r) {
         plot_band(p, s, r->x, low, high, L);
         plot_line(p, s, r->x, y, L);
         plot_rule(p, 'y', 0.5, "chance");
-        if (!(high[r->native] > 0.5) || low[r->native] <= 0.5)
-            page_note(r->page, arena_print(r->a, "%s: the model's own layer chooses rightly in %s (%s – %s): not above chance.", choice_names[c], percent(r->a, y[r->native]), percent(r->a, low[r->native]), percent(r->a, high[r->native])));
+        if (!(low[r->native] > 0.5))
+            at_chance = arena_print(r->a, "%s%s%s, %s (%s – %s)", at_chance, *at_chance ? "; " : "", choice_names[c], percent(r->a, y[r->native]), percent(r->a, low[r->native]), percent(r->a, high[r->native]));
     }
     if (!n) return;
     const char *svgs[2] = {plot_panels(r->a, "The true caption against one with a single change", "Small panels, one a kind of change", panels, n < 4 ? n : 4, 2, PLOT_INLINE), NULL};
     if (n > 4) svgs[1] = plot_panels(r->a, "and further", "Small panels, one a kind of change", panels + 4, n - 4, 2, PLOT_INLINE);
     page_figures(r->page, svgs, n > 4 ? 2 : 1, "How often the true caption is the likelier one when one thing is changed: a colour, a shape, …; binding: the colours of two objects exchanged; position: left for right, above for below. Bands: 95 % over pictures. "
                                                "This asks what a layer can tell when it is asked, not what it says: it also reaches what captions never mention.");
+    if (*at_chance) page_note(r->page, arena_print(r->a, "Not above chance, even at the model's own layer: %s.", at_chance));
 }
 
 static void likelihood_section(Report *r) {

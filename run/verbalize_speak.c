@@ -71,6 +71,11 @@ static void open_coca(Speaker *k, Verbalize *s) {
     else if (s->seq_len > c->seq_len) note("--seq-len %d: the model holds %d", s->seq_len, c->seq_len);
     c->min_seq_len = s->min_seq_len < c->seq_len ? s->min_seq_len : c->seq_len - 1;
     c->top_k = s->decode == 0 ? 1 : s->top_k, c->top_p = s->top_p, c->temperature = s->temperature, c->repetition_penalty = s->repetition_penalty, c->seed = (uint64_t)s->seed;
+    c->fixed_length = s->fixed_length;
+    if (s->max_seq_len) c->max_seq_len = s->max_seq_len;
+    const int32_t own[3] = {c->pad, c->eos, c->sot};
+    static const char *const names[3] = {"pad_token_id", "eos_token_id", "sot_token_id"};
+    for (int i = 0; i < 3; i++) need(!s->config_ids[i] || s->config_ids[i] == own[i], "--config: %s %d, the model's is %d", names[i], s->config_ids[i], own[i]);
     if (s->prompt && *s->prompt) { // words that each caption begins with
         Ids ids = tokenizer_encode(o->prompter.tokenizer, s->arena, s->prompt, strlen(s->prompt), false);
         c->prompt = ids.ids, c->prompt_count = (int)ids.count;
