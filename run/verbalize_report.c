@@ -281,6 +281,8 @@ static void truth_section(Report *r) {
 
 // ---- categories
 
+static void published_table(Report *r);
+
 static void category_section(Report *r) {
     if (!r->c) return;
     Verbal *v = r->v;
@@ -307,6 +309,30 @@ static void category_section(Report *r) {
         }
     }
     page_table_end(r->page);
+    published_table(r);
+}
+
+#define PUBLISHED "data/verbalize/published_shares.tsv"
+
+// The study's own shares beside ours, where the layers are as many as its tower has.
+static void published_table(Report *r) {
+    if (!r->c || r->truth || r->v->L - r->from != 24 || r->v->layer[r->v->L - 1] != 24 || !file_exists(PUBLISHED)) return;
+    Csv *c = csv_open(r->a, PUBLISHED, '\t');
+    size_t n = csv_columns(c);
+    PageColumn *columns = take_zero(r->a, PageColumn, n);
+    int *class = take(r->a, int, n);
+    for (size_t k = 0; k < n; k++) {
+        columns[k] = (PageColumn){arena_text(r->a, csv_name(c, k), strlen(csv_name(c, k))), true, k ? "here, then published" : NULL};
+        class[k] = classes_named(r->c->classes, columns[k].name);
+    }
+    page_table_begin(r->page, "Here and, after the stroke, as published for CoCa ViT-L/14 on 5,000 pictures of COCO, labelled by Llama-3.1-70B; percent. For orientation: other pictures of the same kind move single shares by up to 2 points.", columns, (int)n);
+    for (int l = r->from; csv_next(c) && l < r->v->L; l++)
+        for (size_t k = 0; k < n; k++) {
+            if (k == 0) page_cell_number(r->page, r->v->layer[l], 0);
+            else page_cell(r->page, arena_print(r->a, "%.1f / %s", class[k] < 0 ? 0 : r->c->table[l * r->c->K + class[k]], csv_get(c, k)));
+        }
+    page_table_end(r->page);
+    csv_close(c);
 }
 
 // ---- diversity, scores
