@@ -2,140 +2,129 @@
 //
 // C is cut into tiles of MR x NR that stay in registers while k runs through a block; between blocks the partial sums
 // wait in C itself. So every element is one chain of fused multiply-adds over ascending k, whatever the blocking.
-//   many rows   B is packed once per block for all threads, each thread takes row tiles and packs its A
-//   few rows    A is packed once, each thread takes column panels, packs its own part of B and uses it at once:
-//               a weight is read from memory a single time (decoding)
-// Version 0 is the plain loop in test/test_kernels.c. test/bench/ has the measurements.
+//   blocks      a task owns a rectangle of C and packs what it needs: B for its columns (in its core's L2), A a tile at
+//               a time (in L1). Tasks share nothing, so a product has one rendezvous of threads, at its end.
+//   few rows    up to THIN_ROWS, B a weight: B is read once, in order, and turned in registers (decoding)
+// Version 0 is the plain loop in test/test_kernels.c; `retina bench` times the product, test/bench/NOTES.md has what was tried.
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io/memory.h"
 #include "io/thread.h"
 #include "kernels.h"
 
-#define FEW_ROWS 56            // up to here a weight is packed by whoever uses it
-#define B_BLOCK (128 * 1024)   // floats of packed B: half of a 1 MiB L2
-#define K_BLOCK_MIN 128
-#define TILES_AT_ONCE 4        // row tiles that a thread takes at a time
-#define ROWS_MAX 16            // the largest MR
+#define K_BLOCK 320   // A's tile (14 rows: 18 KiB) stays in L1 while B streams by
+#define ROWS_MAX 16   // the largest MR
+#define NR_MAX 32     // the largest NR
+#define SMALL 100000  // multiply-adds that are not worth waking a thread
+
+static long smaller(long a, long b) { return a < b ? a : b; }
+static long pieces(long n, long size) { return (n + size - 1) / size; }
 
 typedef struct {
     const Gemm *g;
     const KernelTable *k;
-    float *packed; // many rows: B's block; few rows: all of A, tile after tile
-    float *scratch; // per thread
-    size_t scratch_size;
-    long k0, kn, n0, nn;
+    long mc, nc, kc, down; // a task's rows and columns; k at a time; tasks one above the other
+    const float *packed;   // few rows: A
 } Job;
 
-// Scratch grows with the largest product so far and belongs to the process; products are started by one thread.
-static float *room(size_t slot, size_t floats) {
-    static float *kept[2];
-    static size_t size[2];
-    if (floats > size[slot]) {
-        free(kept[slot]);
-        kept[slot] = NULL;
+float *thread_room(size_t floats) {
+    static _Thread_local float *kept = NULL;
+    static _Thread_local size_t size = 0;
+    if (floats > size) {
+        free(kept);
         void *p = NULL;
-        need(posix_memalign(&p, 64, size_mul(floats, sizeof(float), "a matrix product")) == 0, "a matrix product: no memory for %zu MiB of packed values",
-             floats >> 18);
-        kept[slot] = p;
-        size[slot] = floats;
+        kept = NULL, size = 0;
+        need(posix_memalign(&p, 64, size_mul(floats, sizeof(float), "a product's scratch")) == 0, "a matrix product: no memory for %zu MiB of scratch", floats >> 18);
+        kept = p, size = floats;
     }
-    return kept[slot];
-}
-
-// Rows [m0, m0 + mr) of op(A), columns [k0, k0 + kn): out[k][r].
-static void pack_a(float *out, const Gemm *g, long m0, int mr, long k0, long kn) {
-    if (g->kind == GEMM_TN) {
-        for (long k = 0; k < kn; k++)
-            for (int r = 0; r < mr; r++) out[k * mr + r] = g->A[(k0 + k) * g->lda + m0 + r];
-        return;
-    }
-    for (int r = 0; r < mr; r++) {
-        const float *row = g->A + (m0 + r) * g->lda + k0;
-        for (long k = 0; k < kn; k++) out[k * mr + r] = row[k];
-    }
+    return kept;
 }
 
 // One tile of C, through a full-width buffer where C is narrower than the tile.
-static void tile(const Job *j, int mr, const float *Ap, const float *Bp, long m0, long n0) {
+static void tile(const Job *j, int mr, long kn, const float *Ap, const float *Bp, long m0, long n0, bool from_c, bool last) {
     const Gemm *g = j->g;
     float *C = g->C + m0 * g->ldc + n0;
-    bool from_c = j->k0 > 0 || g->accumulate, last = j->k0 + j->kn == g->K;
-    long columns = g->N - n0 < j->k->NR ? g->N - n0 : j->k->NR;
-    if (columns == j->k->NR) {
-        j->k->tile(mr, j->kn, Ap, Bp, C, g->ldc, from_c);
+    int nr = j->k->NR;
+    long columns = smaller(g->N - n0, nr);
+    if (columns == nr) {
+        j->k->tile(mr, kn, Ap, mr, Bp, nr, C, g->ldc, from_c);
     } else {
-        float whole[ROWS_MAX * 32];
+        float whole[ROWS_MAX * NR_MAX];
         if (from_c)
             for (int r = 0; r < mr; r++)
-                for (int i = 0; i < j->k->NR; i++) whole[r * j->k->NR + i] = i < columns ? C[r * g->ldc + i] : 0;
-        j->k->tile(mr, j->kn, Ap, Bp, whole, j->k->NR, from_c);
-        for (int r = 0; r < mr; r++) memcpy(C + r * g->ldc, whole + r * j->k->NR, (size_t)columns * sizeof(float));
+                for (int i = 0; i < nr; i++) whole[r * nr + i] = i < columns ? C[r * g->ldc + i] : 0;
+        j->k->tile(mr, kn, Ap, mr, Bp, nr, whole, nr, from_c);
+        for (int r = 0; r < mr; r++) memcpy(C + r * g->ldc, whole + r * nr, (size_t)columns * sizeof(float));
     }
     if (last && g->bias)
         for (int r = 0; r < mr; r++)
             for (long i = 0; i < columns; i++) C[r * g->ldc + i] += g->bias[n0 + i];
 }
 
-static void pack_b_job(void *arg, size_t begin, size_t end) {
+static void blocks_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
-    for (size_t p = begin; p < end; p++)
-        j->k->pack_b(j->packed + p * (size_t)(j->kn * j->k->NR), j->g, j->k0, j->kn, j->n0 + (long)p * j->k->NR);
-}
-
-static void row_tiles_job(void *arg, size_t begin, size_t end) {
-    const Job *j = arg;
-    float *Ap = j->scratch + (size_t)thread_index() * j->scratch_size;
+    const Gemm *g = j->g;
+    const KernelTable *k = j->k;
+    float *Bp = thread_room((size_t)(j->kc * (j->nc + ROWS_MAX) + 16)), *Ap = Bp + j->kc * j->nc;
     for (size_t t = begin; t < end; t++) {
-        long m0 = (long)t * j->k->MR;
-        int mr = (int)(j->g->M - m0 < j->k->MR ? j->g->M - m0 : j->k->MR);
-        pack_a(Ap, j->g, m0, mr, j->k0, j->kn);
-        for (long n = 0; n < j->nn; n += j->k->NR) tile(j, mr, Ap, j->packed + n * j->kn, m0, j->n0 + n);
+        long m0 = (long)t % j->down * j->mc, m1 = smaller(m0 + j->mc, g->M), n0 = (long)t / j->down * j->nc, n1 = smaller(n0 + j->nc, g->N);
+        for (long k0 = 0; k0 < g->K; k0 += j->kc) {
+            long kn = smaller(j->kc, g->K - k0);
+            for (long n = n0; n < n1; n += k->NR) k->pack_b(Bp + (n - n0) * kn, g, k0, kn, n);
+            for (long m = m0; m < m1; m += k->MR) {
+                int mr = (int)smaller(k->MR, m1 - m);
+                k->pack_a(Ap, g, m, mr, k0, kn);
+                for (long n = n0; n < n1; n += k->NR) tile(j, mr, kn, Ap, Bp + (n - n0) * kn, m, n, k0 > 0 || g->accumulate, k0 + kn == g->K);
+            }
+        }
     }
 }
 
-static long smaller(long a, long b) { return a < b ? a : b; }
-
-static void many_rows(const Gemm *g, const KernelTable *k) {
-    long panels = (g->N + k->NR - 1) / k->NR, width = panels * k->NR;
-    long nc = smaller(width, B_BLOCK / K_BLOCK_MIN / k->NR * k->NR);
-    long kc = smaller(g->K, B_BLOCK / nc);
-    if (kc > 512) kc = smaller(kc, 1024); // A's tile (MR x kc) stays in L1
-    Job j = {.g = g, .k = k, .scratch_size = (size_t)(kc * ROWS_MAX)};
-    j.packed = room(0, (size_t)(kc * nc));
-    j.scratch = room(1, j.scratch_size * (size_t)threads_count());
-    long tiles = (g->M + k->MR - 1) / k->MR;
-    for (long n0 = 0; n0 < width; n0 += nc)
-        for (long k0 = 0; k0 < g->K; k0 += kc) {
-            j.n0 = n0, j.nn = smaller(nc, width - n0), j.k0 = k0, j.kn = smaller(kc, g->K - k0);
-            parallel_for((size_t)(j.nn / k->NR), j.kn >= 512 ? 1 : 4, pack_b_job, &j);
-            parallel_for((size_t)tiles, tiles < 16 * TILES_AT_ONCE ? 1 : TILES_AT_ONCE, row_tiles_job, &j); // gradients of weights: few tiles, long sums
+// Rows and columns of a task: the cheapest by the count of multiply-adds that packing costs, of what is left for the
+// busiest thread, and of a third of a task by which threads never end together.
+static void plan(Job *j, int threads) {
+    const Gemm *g = j->g;
+    static const long widths[] = {64, 96, 128, 192, 256, 384, 512};
+    static const long splits[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
+    long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (l2 < 256 * 1024) l2 = 512 * 1024;
+    long widest = l2 / 2 / (long)sizeof(float) / j->kc;
+    double best = 0;
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+        for (size_t s = 0; s < sizeof splits / sizeof *splits; s++) {
+            long nc = pieces(smaller(widths[w], g->N), j->k->NR) * j->k->NR, mc = pieces(pieces(g->M, splits[s]), j->k->MR) * j->k->MR;
+            long across = pieces(g->N, nc), down = pieces(g->M, mc);
+            if (w > 0 && nc > widest) break;
+            double cost = ((double)pieces(across * down, threads) + 0.33) * ((double)mc * (double)nc + 10.0 * (double)mc + 14.0 * (double)nc);
+            if (best > 0 && cost >= best) continue;
+            best = cost, j->mc = mc, j->nc = nc, j->down = down;
         }
+}
+
+static void blocks(const Gemm *g, const KernelTable *k) {
+    Job j = {.g = g, .k = k, .kc = pieces(pieces(g->K, pieces(g->K, K_BLOCK)), 16) * 16};
+    bool small = (double)g->M * (double)g->N * (double)g->K < SMALL;
+    plan(&j, small ? 1 : threads_count());
+    size_t tasks = (size_t)(j.down * pieces(g->N, j.nc));
+    parallel_for(tasks, small ? tasks : 1, blocks_job, &j);
 }
 
 static void columns_job(void *arg, size_t begin, size_t end) {
-    Job j = *(const Job *)arg;
-    float *Bp = j.scratch + (size_t)thread_index() * j.scratch_size;
-    long kc = j.kn;
-    for (size_t p = begin; p < end; p++)
-        for (j.k0 = 0; j.k0 < j.g->K; j.k0 += kc) {
-            j.kn = smaller(kc, j.g->K - j.k0);
-            j.k->pack_b(Bp, j.g, j.k0, j.kn, (long)p * j.k->NR);
-            for (long m0 = 0; m0 < j.g->M; m0 += j.k->MR) {
-                int mr = (int)smaller(j.k->MR, j.g->M - m0);
-                tile(&j, mr, j.packed + m0 * j.g->K + j.k0 * mr, Bp, m0, (long)p * j.k->NR);
-            }
-        }
+    const Job *j = arg;
+    const Gemm *g = j->g;
+    size_t item = dtype_size(g->B_type);
+    j->k->thin((int)g->M, g->C + begin, g->ldc, j->packed, (const char *)g->B + begin * (size_t)g->ldb * item, g->B_type, g->ldb, (long)(end - begin), g->K, g->accumulate);
+    for (long m = 0; g->bias && m < g->M; m++)
+        for (size_t n = begin; n < end; n++) g->C[(size_t)(m * g->ldc) + n] += g->bias[n];
 }
 
 static void few_rows(const Gemm *g, const KernelTable *k) {
-    Job j = {.g = g, .k = k, .kn = smaller(g->K, 256)};
-    j.scratch_size = (size_t)(j.kn * k->NR);
-    j.packed = room(0, (size_t)(g->M * g->K));
-    j.scratch = room(1, j.scratch_size * (size_t)threads_count());
-    for (long m0 = 0; m0 < g->M; m0 += k->MR) pack_a(j.packed + m0 * g->K, g, m0, (int)smaller(k->MR, g->M - m0), 0, g->K);
-    parallel_for((size_t)((g->N + k->NR - 1) / k->NR), g->K >= 2048 ? 1 : 4, columns_job, &j);
+    float *packed = thread_room((size_t)(g->M * g->K + 16));
+    k->pack_a(packed, g, 0, (int)g->M, 0, g->K);
+    long columns = pieces(pieces(SMALL, g->M * g->K), 64) * 64;
+    parallel_for((size_t)g->N, (size_t)columns, columns_job, &(Job){.g = g, .k = k, .packed = packed});
 }
 
 void gemm(const Gemm *g) {
@@ -147,6 +136,6 @@ void gemm(const Gemm *g) {
         return;
     }
     const KernelTable *k = kernels();
-    if (g->M <= FEW_ROWS) few_rows(g, k);
-    else many_rows(g, k);
+    if (g->kind == GEMM_NT && g->M <= smaller(THIN_ROWS, k->MR)) few_rows(g, k);
+    else blocks(g, k);
 }

@@ -57,6 +57,7 @@ typedef struct {
 // ---- products, threaded
 void gemm(const Gemm *g);
 void attention_rows(const Attention *a);
+float *thread_room(size_t floats); // scratch of the calling thread, until its next call; aligned to 64 bytes
 // Weights [first, first + n) of all (B, H, Tq, Tk): dropped, or divided by 1 - dropout.
 void attention_drop(const Attention *a, float *weights, size_t first, size_t n);
 
@@ -84,11 +85,24 @@ void convert_f64_f32(float *out, const void *in, size_t n);
 void widen(float *out, const void *in, Dtype type, size_t n); // F32, BF16, F16, F64 to f32
 
 // ---- what each level offers to the functions above (kernels_body.h is compiled once per level)
+
+#define SUMS 16     // running sums of a reduction, on every level
+#define THIN_ROWS 8 // so many rows of A, or fewer, and a weight is used as it is read
+
+// The queries of a block of scores, NR of them: each sees keys [from, to); all of them see [all_from, all_to).
+typedef struct {
+    const int32_t *from, *to; // (NR)
+    long all_from, all_to;
+} Queries;
+
 typedef struct {
     int MR, NR; // rows and columns of the register tile
-    // C (mr, NR) = Ap (K, mr packed) · Bp (K, NR packed), on top of the old C when `from_c`
-    void (*tile)(int mr, long K, const float *Ap, const float *Bp, float *C, long ldc, bool from_c);
-    void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0); // one panel of NR columns from n0, filled up with zeros
+    // C (mr, NR) = A · B, on top of the old C when `from_c`: A (k, r) at A[k ka + r], B (k, n) at B[k kb + n]
+    void (*tile)(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c);
+    void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn); // out[k mr + r], and 16 floats of no meaning behind
+    void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);         // out[k NR + n]: one panel from column n0, filled up with zeros
+    // C (M, N) = X · Bᵀ, M <= THIN_ROWS, X packed as (K, M): B is read once, in order
+    void (*thin)(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c);
     void (*layernorm)(float *out, const float *x, const float *w, const float *b, long C, float eps);
     void (*rmsnorm)(float *out, const float *x, const float *w, long C, float eps, bool plus_one);
     void (*l2norm)(float *out, const float *x, long C, float floor);
@@ -99,6 +113,11 @@ typedef struct {
     float (*sum)(const float *x, long C);
     float (*dot)(const float *a, const float *b, long C);
     void (*widen)(float *out, const void *in, Dtype type, long n);
+    // attention: S (keys, NR), see kernels_attention.h
+    void (*scores)(float *S, long rows, long key, const Queries *q, float scale, float cap, const float *bias, const uint8_t *mask, float *top);
+    void (*soften)(float *S, long rows, long key, float *top);
+    void (*turn)(float *out, long ldo, const float *x, long ld, long rows, long columns); // out[c ldo + r] = x[r ld + c]
+    void (*mix)(float *out, long ldo, const float *P, long ldp, const float *x, long ld, long M, long keys, long D); // out = P (M, keys) · x (keys, D)
 } KernelTable;
 
 const KernelTable *kernels(void); // of cpu_level()

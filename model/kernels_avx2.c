@@ -1,31 +1,25 @@
-// kernels_avx2.c: the kernels with AVX2, FMA and F16C: a vector is two registers.
+// kernels_avx2.c: the kernels with AVX2, FMA and F16C: vectors of eight.
 #if defined(__x86_64__)
-#pragma GCC diagnostic ignored "-Wpsabi"
 #include <immintrin.h>
 #define TABLE kernels_avx2
+#define LANES 8
 #define TILE_ROWS 6
-#define TILE_VECTORS 1
-#define FUSED
+#define TILE_VECTORS 2
+#include "kernels_vector.h"
+
+typedef I Mask;
+INLINE V fused(V a, V b, V c) { return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+INLINE Mask more(V a, V b) { return (I)_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_GT_OQ); }
+INLINE Mask number(V x) { return (I)_mm256_cmp_ps((__m256)x, (__m256)x, _CMP_ORD_Q); }
+INLINE V pick(Mask m, V yes, V no) { return (V)_mm256_blendv_ps((__m256)no, (__m256)yes, (__m256)m); }
+INLINE V larger(V a, V b) { return (V)_mm256_max_ps((__m256)a, (__m256)b); }
+INLINE V smaller(V a, V b) { return (V)_mm256_min_ps((__m256)a, (__m256)b); }
+INLINE V load_part(const float *p, long n, float fill) {
+    I lane = {0, 1, 2, 3, 4, 5, 6, 7}, inside = alli((int32_t)n) > lane;
+    return pick(inside, (V)_mm256_maskload_ps(p, (__m256i)inside), all(fill));
+}
 #define LOAD_F16
-typedef float V16 __attribute__((vector_size(64), aligned(4)));
-static inline __attribute__((always_inline)) V16 fused(V16 a, V16 b, V16 c) {
-    union {
-        V16 v;
-        __m256 h[2];
-    } x = {a}, y = {b}, z = {c};
-    z.h[0] = _mm256_fmadd_ps(x.h[0], y.h[0], z.h[0]);
-    z.h[1] = _mm256_fmadd_ps(x.h[1], y.h[1], z.h[1]);
-    return z.v;
-}
-static inline __attribute__((always_inline)) V16 load_f16(const unsigned short *p) {
-    union {
-        V16 v;
-        __m256 h[2];
-    } z;
-    z.h[0] = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
-    z.h[1] = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 8)));
-    return z.v;
-}
+INLINE V load_f16(const uint16_t *p) { return (V)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
 #include "kernels_body.h"
 #else
 typedef int not_this_processor;

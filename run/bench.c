@@ -27,7 +27,7 @@ static double peer_time(Peer *p, const long *shape) { return peer_ask(p, "%ld %l
 static void peak_job(void *arg, size_t begin, size_t end) {
     const KernelTable *k = kernels();
     float C[16 * 32], *packed = arg;
-    for (size_t i = begin; i < end; i++) k->tile(k->MR, 128, packed, packed + 16 * 128, C, k->NR, false);
+    for (size_t i = begin; i < end; i++) k->tile(k->MR, 128, packed, k->MR, packed + 16 * 128, k->NR, C, k->NR, false);
 }
 
 static double peak(Arena *a) { // GFLOP/s

@@ -37,34 +37,13 @@ typedef struct {
     float *dq, *dk, *dv; // NULL: not wanted
     bool fresh_q;
     float *room;
-    size_t room_size, packed_at, square_at, dropped_at;
+    size_t room_size, square_at, dropped_at;
     long B, H, G, D, Tq, Tk;
 } Work;
 
-// A small product of one thread, C (M, N): the tiles of model/kernels.h, K in one piece.
-static void product(float *packed, GemmKind kind, long M, long N, long K, const float *A, long lda, const float *B, long ldb, float *C,
-                    long ldc, bool accumulate) {
-    const KernelTable *t = kernels();
-    Gemm whole = {.kind = kind == GEMM_TN ? GEMM_NN : kind, .M = M, .N = N, .K = K, .B = B, .B_type = DTYPE_F32, .ldb = ldb};
-    float *Ap = packed, *Bp = packed + (size_t)t->MR * (size_t)K;
-    for (long n = 0; n < N; n += t->NR) {
-        t->pack_b(Bp, &whole, 0, K, n);
-        long columns = N - n < t->NR ? N - n : t->NR;
-        for (long m = 0; m < M; m += t->MR) {
-            int mr = (int)(M - m < t->MR ? M - m : t->MR);
-            if (kind == GEMM_TN)
-                for (long k = 0; k < K; k++)
-                    for (int r = 0; r < mr; r++) Ap[k * mr + r] = A[k * lda + m + r];
-            else
-                for (int r = 0; r < mr; r++)
-                    for (long k = 0; k < K; k++) Ap[k * mr + r] = A[(m + r) * lda + k];
-            float tile[16 * 32];
-            for (int r = 0; accumulate && r < mr; r++)
-                for (int i = 0; i < t->NR; i++) tile[r * t->NR + i] = i < columns ? C[(m + r) * ldc + n + i] : 0;
-            t->tile(mr, K, Ap, Bp, tile, t->NR, accumulate);
-            for (int r = 0; r < mr; r++) memcpy(C + (m + r) * ldc + n, tile + r * t->NR, (size_t)columns * sizeof(float));
-        }
-    }
+// A product inside a job runs on the job's own thread.
+static void product(GemmKind kind, long M, long N, long K, const float *A, long lda, const float *B, long ldb, float *C, long ldc, bool accumulate) {
+    gemm(&(Gemm){.kind = kind, .M = M, .N = N, .K = K, .A = A, .lda = lda, .B = B, .B_type = DTYPE_F32, .ldb = ldb, .C = C, .ldc = ldc, .accumulate = accumulate});
 }
 
 // dS from dP, in place, one row: P and dP over the keys.
@@ -79,7 +58,7 @@ static void scores_row(const Work *w, float *dp, const float *p, const float *ca
 
 static void head(const Work *w, float *room, long b, long h) {
     long D = w->D, Tq = w->Tq, Tk = w->Tk, lq = w->H * D, lk = w->G * D, at_q = b * Tq * lq + h * D, at_k = b * Tk * lk + h / (w->H / w->G) * D;
-    float *packed = room + w->packed_at, *dS = room;
+    float *dS = room;
     const float *P = w->P + (b * w->H + h) * Tq * Tk, *dO = w->g + at_q;
     size_t first = (size_t)((b * w->H + h) * Tq * Tk), square = (size_t)(Tq * Tk);
     const float *used = P;
@@ -87,20 +66,20 @@ static void head(const Work *w, float *room, long b, long h) {
         used = memcpy(room + w->dropped_at, P, square * sizeof *P);
         attention_drop(w->again, room + w->dropped_at, first, square);
     }
-    if (w->dv) product(packed, GEMM_TN, Tk, D, Tq, used, Tk, dO, lq, w->dv + at_k, lk, true);
+    if (w->dv) product(GEMM_TN, Tk, D, Tq, used, Tk, dO, lq, w->dv + at_k, lk, true);
     if (!w->dq && !w->dk) return;
-    product(packed, GEMM_NT, Tq, Tk, D, dO, lq, w->v + at_k, lk, dS, Tk, false);
+    product(GEMM_NT, Tq, Tk, D, dO, lq, w->v + at_k, lk, dS, Tk, false);
     if (w->shape->dropout > 0) attention_drop(w->again, dS, first, square);
     float *capped = NULL;
     if (w->shape->softcap > 0) {
         capped = room + w->square_at;
-        product(packed, GEMM_NT, Tq, Tk, D, w->q + at_q, lq, w->k + at_k, lk, capped, Tk, false);
+        product(GEMM_NT, Tq, Tk, D, w->q + at_q, lq, w->k + at_k, lk, capped, Tk, false);
         for (long i = 0; i < Tq * Tk; i++) capped[i] *= w->shape->scale;
         kernels()->softcap(capped, capped, Tq * Tk, w->shape->softcap);
     }
     for (long i = 0; i < Tq; i++) scores_row(w, dS + i * Tk, P + i * Tk, capped ? capped + i * Tk : NULL);
-    if (w->dq) product(packed, GEMM_NN, Tq, D, Tk, dS, Tk, w->k + at_k, lk, w->dq + at_q, lq, !w->fresh_q);
-    if (w->dk) product(packed, GEMM_TN, Tk, D, Tq, dS, Tk, w->q + at_q, lq, w->dk + at_k, lk, true);
+    if (w->dq) product(GEMM_NN, Tq, D, Tk, dS, Tk, w->k + at_k, lk, w->dq + at_q, lq, !w->fresh_q);
+    if (w->dk) product(GEMM_TN, Tk, D, Tq, dS, Tk, w->q + at_q, lq, w->dk + at_k, lk, true);
 }
 
 static void groups_job(void *arg, size_t begin, size_t end) {
@@ -127,12 +106,9 @@ void backward_attention(Backward *w, const OpRecord *op, const float *g) {
     attention_rows(&again); // without dropout: P as it is
     again.dropout = s->dropout, again.seed = s->seed, again.stream = s->stream;
     work.P = P, work.again = &again;
-    long longest = Tq > Tk ? Tq : Tk;
-    if (D > longest) longest = D;
     work.square_at = (size_t)(Tq * Tk + 15) / 16 * 16;
     work.dropped_at = work.square_at * (s->softcap > 0 ? 2 : 1);
-    work.packed_at = work.dropped_at + (s->dropout > 0 ? work.square_at : 0);
-    work.room_size = work.packed_at + (size_t)(longest * (16 + 32));
+    work.room_size = work.dropped_at + (s->dropout > 0 ? work.square_at : 0);
     work.room = scratch_floats(w, work.room_size * (size_t)threads_count());
     parallel_for((size_t)(B * work.G), 1, groups_job, &work);
 }

@@ -1,4 +1,4 @@
-"""polynomials.py: the minimax polynomials of model/kernels_body.h (exp, tanh, erf), fitted by iteratively reweighted least squares
+"""polynomials.py: the minimax polynomials of model/kernels_math.h (exp, tanh, erf), fitted by iteratively reweighted least squares
 in double precision. Prints coefficients, lowest power first, and the largest relative error of each fit."""
 import numpy as np
 from numpy.polynomial import polynomial

@@ -1,0 +1,88 @@
+// kernels_attention.h: the inner loops of attention. Scores lie as S (keys, NR): a row is a key, a lane is a query, so
+// that maximum and sums run down the rows without crossing lanes.
+
+// Row j of S: score * scale, capped, plus bias, hidden where the query does not see that key; keeps the largest. key is
+// that of the first row.
+static void scores_table(float *S, long rows, long key, const Queries *q, float scale, float cap, const float *bias, const uint8_t *mask,
+                         float *top) {
+    for (long j = 0; j < rows; j++)
+        for (int v = 0; v < TILE_VECTORS; v++) {
+            float *s = S + j * TILE_VECTORS * LANES + v * LANES;
+            V x = load(s) * all(scale);
+            if (cap > 0) x = all(cap) * vtanh(x / all(cap));
+            if (bias) x = x + load(bias + j * TILE_VECTORS * LANES + v * LANES);
+            if (key + j < q->all_from || key + j >= q->all_to) {
+                I at = alli((int32_t)(key + j)), from = *(const I *)(q->from + v * LANES), to = *(const I *)(q->to + v * LANES);
+                I seen = (at >= from) & (at < to);
+                x = (V)((seen & (I)x) | (~seen & (I)all(-INFINITY)));
+            }
+            if (mask && !mask[j]) x = all(-INFINITY);
+            store(s, x);
+            store(top + v * LANES, larger(x, load(top + v * LANES)));
+        }
+}
+
+// S becomes softmax(S) down the rows; key is that of the first row. A query that sees nothing gets zeros.
+static void soften_table(float *S, long rows, long key, float *top) {
+    for (int v = 0; v < TILE_VECTORS; v++) {
+        V t = load(top + v * LANES), sums[SUMS];
+        Mask some = more(t, all(-INFINITY));
+        t = pick(some, t, all(0));
+        float *s = S + v * LANES;
+        for (int i = 0; i < SUMS; i++) sums[i] = all(0);
+        for (long j = 0; j < rows; j++) {
+            V e = vexp(load(s + j * TILE_VECTORS * LANES) - t);
+            store(s + j * TILE_VECTORS * LANES, e);
+            sums[(key + j) % SUMS] += e;
+        }
+        for (int half = SUMS / 2; half; half /= 2)
+            for (int i = 0; i < half; i++) sums[i] += sums[i + half];
+        V sum = pick(more(sums[0], all(0)), sums[0], pick(number(sums[0]), all(1), sums[0]));
+        for (long j = 0; j < rows; j++) store(s + j * TILE_VECTORS * LANES, load(s + j * TILE_VECTORS * LANES) / sum);
+    }
+}
+
+// out[c rows + r] = x[r ld + c] for any number of rows and columns.
+static void turn_table(float *out, long ldo, const float *x, long ld, long rows, long columns) {
+    for (long r = 0; r < rows; r += LANES)
+        for (long c = 0; c < columns; c += LANES) {
+            if (r + LANES <= rows && c + LANES <= columns) {
+                V t[LANES];
+                for (int i = 0; i < LANES; i++) t[i] = load(x + (r + i) * ld + c);
+                turn(t);
+                for (int i = 0; i < LANES; i++) store(out + (c + i) * ldo + r, t[i]);
+            } else {
+                for (long i = r; i < rows && i < r + LANES; i++)
+                    for (long j = c; j < columns && j < c + LANES; j++) out[j * ldo + i] = x[i * ld + j];
+            }
+        }
+}
+
+#define MIX_VECTORS 8
+#define MIX_KEYS 32 // rows of V that stay in L1 while all queries use them
+
+// out (D) += p (keys) · V (keys, D), on top of the old value; ascending keys.
+INLINE void mix_part(float *out, const float *p, const float *x, long ld, long keys, int vectors) {
+    V acc[MIX_VECTORS];
+    for (int v = 0; v < vectors; v++) acc[v] = load(out + v * LANES);
+    for (long j = 0; j < keys; j++)
+        for (int v = 0; v < vectors; v++) acc[v] = fused(all(p[j]), load(x + j * ld + v * LANES), acc[v]);
+    for (int v = 0; v < vectors; v++) store(out + v * LANES, acc[v]);
+}
+
+// out (M, D) = P (M, keys) · V (keys, D): few rows, V as it lies.
+static void mix_table(float *out, long ldo, const float *P, long ldp, const float *x, long ld, long M, long keys, long D) {
+    for (long m = 0; m < M; m++) memset(out + m * ldo, 0, (size_t)D * sizeof *out);
+    for (long j = 0; j < keys; j += MIX_KEYS) {
+        long n = keys - j < MIX_KEYS ? keys - j : MIX_KEYS;
+        for (long m = 0; m < M; m++) {
+            const float *p = P + m * ldp + j, *row = x + j * ld;
+            long d = 0;
+            for (; d + MIX_VECTORS * LANES <= D; d += MIX_VECTORS * LANES) mix_part(out + m * ldo + d, p, row + d, ld, n, MIX_VECTORS);
+            for (; d + 2 * LANES <= D; d += 2 * LANES) mix_part(out + m * ldo + d, p, row + d, ld, n, 2);
+            for (; d + LANES <= D; d += LANES) mix_part(out + m * ldo + d, p, row + d, ld, n, 1);
+            for (; d < D; d++)
+                for (long i = 0; i < n; i++) out[m * ldo + d] = fmaf(p[i], row[i * ld + d], out[m * ldo + d]);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+// kernels_tile.h: the inner loops of products. Every element of C is one chain of fused multiply-adds over ascending k.
+
+// ---- the register tile
+
+// A (k, r) at A[k ka + r], r < mr; B (k, n) at B[k kb + n], n < NR.
+INLINE void tile_rows(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
+    V acc[TILE_ROWS][TILE_VECTORS];
+    for (int r = 0; r < mr; r++) {
+        for (int v = 0; v < TILE_VECTORS; v++) acc[r][v] = from_c ? load(C + r * ldc + v * LANES) : all(0);
+        __builtin_prefetch(C + r * ldc + TILE_VECTORS * LANES, 1); // of the tile that comes next
+        __builtin_prefetch(C + r * ldc + TILE_VECTORS * LANES * 2 - 1, 1);
+    }
+    for (long k = 0; k < K; k++) {
+        V b[TILE_VECTORS];
+        for (int v = 0; v < TILE_VECTORS; v++) b[v] = load(B + v * LANES);
+#pragma GCC unroll 16
+        for (int r = 0; r < mr; r++) {
+            V a = all(A[r]);
+            for (int v = 0; v < TILE_VECTORS; v++) acc[r][v] = fused(a, b[v], acc[r][v]);
+        }
+        A += ka;
+        B += kb;
+    }
+    for (int r = 0; r < mr; r++)
+        for (int v = 0; v < TILE_VECTORS; v++) store(C + r * ldc + v * LANES, acc[r][v]);
+}
+
+#define TILE_CASE(n)                                                                               \
+    case n: tile_rows(n, K, A, ka, B, kb, C, ldc, from_c); break;
+
+static void tile_table(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
+    switch (mr) {
+        TILE_CASE(1)
+        TILE_CASE(2)
+        TILE_CASE(3)
+        TILE_CASE(4)
+#if TILE_ROWS > 4
+        TILE_CASE(5)
+        TILE_CASE(6)
+#endif
+#if TILE_ROWS > 6
+        TILE_CASE(7)
+        TILE_CASE(8)
+#endif
+#if TILE_ROWS > 8
+        TILE_CASE(9)
+        TILE_CASE(10)
+        TILE_CASE(11)
+        TILE_CASE(12)
+        TILE_CASE(13)
+        TILE_CASE(14)
+#endif
+    }
+}
+
+// ---- squares turned in registers
+
+#if LANES == 16
+#define LOW1 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
+#define HIGH1 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
+#define LOW2 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define HIGH2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
+#define EVEN4 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27
+#define ODD4 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31
+#elif LANES == 8
+#define LOW1 0, 8, 1, 9, 4, 12, 5, 13
+#define HIGH1 2, 10, 3, 11, 6, 14, 7, 15
+#define LOW2 0, 1, 8, 9, 4, 5, 12, 13
+#define HIGH2 2, 3, 10, 11, 6, 7, 14, 15
+#define EVEN4 0, 1, 2, 3, 8, 9, 10, 11
+#define ODD4 4, 5, 6, 7, 12, 13, 14, 15
+#else
+#define LOW1 0, 4, 1, 5
+#define HIGH1 2, 6, 3, 7
+#define LOW2 0, 1, 4, 5
+#define HIGH2 2, 3, 6, 7
+#endif
+
+// t[r][c] becomes t[c][r]: squares of four inside the registers first, then the squares change places.
+INLINE void turn(V t[LANES]) {
+    V u[LANES];
+    for (int i = 0; i < LANES; i += 4) { // u[i + j]: column j of every square of rows i … i + 3
+        V a = SHUFFLE(t[i], t[i + 1], LOW1), b = SHUFFLE(t[i], t[i + 1], HIGH1);
+        V c = SHUFFLE(t[i + 2], t[i + 3], LOW1), d = SHUFFLE(t[i + 2], t[i + 3], HIGH1);
+        u[i] = SHUFFLE(a, c, LOW2), u[i + 1] = SHUFFLE(a, c, HIGH2);
+        u[i + 2] = SHUFFLE(b, d, LOW2), u[i + 3] = SHUFFLE(b, d, HIGH2);
+    }
+    for (int j = 0; j < 4; j++) {
+#if LANES == 16
+        V a = SHUFFLE(u[j], u[4 + j], EVEN4), b = SHUFFLE(u[j], u[4 + j], ODD4);
+        V c = SHUFFLE(u[8 + j], u[12 + j], EVEN4), d = SHUFFLE(u[8 + j], u[12 + j], ODD4);
+        t[j] = SHUFFLE(a, c, EVEN4), t[8 + j] = SHUFFLE(a, c, ODD4);
+        t[4 + j] = SHUFFLE(b, d, EVEN4), t[12 + j] = SHUFFLE(b, d, ODD4);
+#elif LANES == 8
+        t[j] = SHUFFLE(u[j], u[4 + j], 0, 1, 2, 3, 8, 9, 10, 11);
+        t[4 + j] = SHUFFLE(u[j], u[4 + j], 4, 5, 6, 7, 12, 13, 14, 15);
+#else
+        t[j] = u[j];
+#endif
+    }
+}
+
+// ---- packing
+
+#define GROUPS ((TILE_ROWS + LANES - 1) / LANES) // vectors that hold a column of A's tile
+
+// out[c rows + r] = x[r ld + c]; up to GROUPS * LANES rows. Writes a vector's width at a time: up to LANES floats
+// behind the last are overwritten too.
+INLINE void turn_rows(float *out, const float *x, long ld, int rows, long columns) {
+    long c = 0;
+    for (; c + LANES <= columns; c += LANES) {
+        V t[GROUPS][LANES];
+        for (int g = 0; g < GROUPS; g++) {
+            for (int r = 0; r < LANES; r++) t[g][r] = g * LANES + r < rows ? load(x + (g * LANES + r) * ld + c) : all(0);
+            turn(t[g]);
+        }
+        for (int j = 0; j < LANES; j++)
+            for (int g = 0; g < GROUPS; g++)
+                if (g == 0 || g * LANES < rows) store(out + (c + j) * rows + g * LANES, t[g][j]);
+    }
+    for (; c < columns; c++)
+        for (int r = 0; r < rows; r++) out[c * rows + r] = x[r * ld + c];
+}
+
+// Rows [m0, m0 + mr) of op(A), columns [k0, k0 + kn): out[k mr + r], and up to 16 floats of no meaning behind.
+static void pack_a_table(float *out, const Gemm *g, long m0, int mr, long k0, long kn) {
+    if (g->kind != GEMM_TN) {
+        turn_rows(out, g->A + m0 * g->lda + k0, g->lda, mr, kn);
+        return;
+    }
+    for (long k = 0; k < kn; k++) {
+        const float *a = g->A + (k0 + k) * g->lda + m0;
+        if (m0 + GROUPS * LANES <= g->M)
+            for (int v = 0; v < GROUPS; v++) store(out + k * mr + v * LANES, load(a + v * LANES));
+        else
+            for (int r = 0; r < mr; r++) out[k * mr + r] = a[r];
+    }
+}
+
+// B (N, K): columns of the product are rows of the weight.
+INLINE void pack_turned(float *out, const Gemm *g, Dtype type, long k0, long kn, long n0) {
+    size_t item = type == DTYPE_F32 ? 4 : 2, row = (size_t)g->ldb * item;
+    for (int v = 0; v < TILE_VECTORS; v++) {
+        long first = n0 + v * LANES, rows = g->N - first < LANES ? g->N - first : LANES;
+        const char *base = (const char *)g->B + (size_t)first * row + (size_t)k0 * item;
+        float *o = out + v * LANES;
+        long k = 0;
+        if (rows == LANES)
+            for (; k + LANES <= kn; k += LANES) {
+                V t[LANES];
+                for (int r = 0; r < LANES; r++) t[r] = widen_vector(base + (size_t)r * row, type, k);
+                turn(t);
+                for (int j = 0; j < LANES; j++) store(o + (k + j) * TILE_VECTORS * LANES, t[j]);
+            }
+        for (; k < kn; k++)
+            for (int r = 0; r < LANES; r++) o[k * TILE_VECTORS * LANES + r] = r < rows ? widen_one(base + (size_t)r * row, type, k) : 0;
+    }
+}
+
+// One panel of NR columns from n0, filled up with zeros: out[k NR + n].
+static void pack_b_table(float *out, const Gemm *g, long k0, long kn, long n0) {
+    if (g->kind == GEMM_NT) {
+        switch (g->B_type) {
+        case DTYPE_BF16: pack_turned(out, g, DTYPE_BF16, k0, kn, n0); break;
+        case DTYPE_F16: pack_turned(out, g, DTYPE_F16, k0, kn, n0); break;
+        default: pack_turned(out, g, DTYPE_F32, k0, kn, n0);
+        }
+        return;
+    }
+    long columns = g->N - n0 < TILE_VECTORS * LANES ? g->N - n0 : TILE_VECTORS * LANES;
+    size_t item = g->B_type == DTYPE_F32 ? 4 : 2;
+    for (long k = 0; k < kn; k++) {
+        const void *row = (const char *)g->B + ((size_t)(k0 + k) * (size_t)g->ldb + (size_t)n0) * item;
+        float *o = out + k * TILE_VECTORS * LANES;
+        if (columns == TILE_VECTORS * LANES)
+            for (int v = 0; v < TILE_VECTORS; v++) store(o + v * LANES, widen_vector(row, g->B_type, v * LANES));
+        else
+            for (long i = 0; i < TILE_VECTORS * LANES; i++) o[i] = i < columns ? widen_one(row, g->B_type, i) : 0;
+    }
+}
+
+// ---- few rows: a weight is read once and never packed
+
+// C (M, rows <= LANES) = X (K, M) · B (rows, K)ᵀ: a square of B at a time is turned in registers and used at once.
+INLINE void thin_rows(int M, float *C, long ldc, const float *X, const char *B, Dtype type, size_t row, int rows, long K, bool from_c) {
+    V acc[THIN_ROWS];
+    for (int m = 0; m < M; m++) acc[m] = !from_c ? all(0) : rows == LANES ? load(C + m * ldc) : load_part(C + m * ldc, rows, 0);
+    long k = 0;
+    if (type == DTYPE_BF16) // two at a time: a pair of bf16 is one lane until it has been turned
+        for (; k + 2 * LANES <= K; k += 2 * LANES) {
+            V t[LANES];
+            for (int r = 0; r < LANES; r++) {
+                t[r] = r < rows ? load((const float *)(B + (size_t)r * row) + k / 2) : all(0);
+                if (LANES == 16 && r < rows) __builtin_prefetch(B + (size_t)r * row + k * 2 + 1024, 0, 2);
+            }
+            turn(t);
+            for (int j = 0; j < LANES; j++, X += 2 * M)
+                for (int m = 0; m < M; m++) {
+                    acc[m] = fused(all(X[m]), (V)((I)t[j] << 16), acc[m]);
+                    acc[m] = fused(all(X[M + m]), (V)((I)t[j] & alli((int32_t)0xffff0000)), acc[m]);
+                }
+        }
+    else
+        for (; k + LANES <= K; k += LANES) {
+            V t[LANES];
+            for (int r = 0; r < LANES; r++) t[r] = r < rows ? widen_vector(B + (size_t)r * row, type, k) : all(0);
+            turn(t);
+            for (int j = 0; j < LANES; j++, X += M)
+                for (int m = 0; m < M; m++) acc[m] = fused(all(X[m]), t[j], acc[m]);
+        }
+    for (; k < K; k++, X += M) {
+        V t = all(0);
+        for (int r = 0; r < rows; r++) t[r] = widen_one(B + (size_t)r * row, type, k);
+        for (int m = 0; m < M; m++) acc[m] = fused(all(X[m]), t, acc[m]);
+    }
+    for (int m = 0; m < M; m++) {
+        if (rows == LANES) store(C + m * ldc, acc[m]);
+        else store_part(C + m * ldc, acc[m], rows);
+    }
+}
+
+#define THIN_CASE(m, type)                                                                         \
+    case m:                                                                                        \
+        for (; n + LANES <= N; n += LANES) thin_rows(m, C + n, ldc, X, B + (size_t)n * row, type, row, LANES, K, from_c); \
+        break;
+#define THIN_TYPE(name, type)                                                                      \
+    static void name(int M, float *C, long ldc, const float *X, const char *B, size_t row, long N, long K, bool from_c) { \
+        long n = 0;                                                                                \
+        switch (M) {                                                                               \
+            THIN_CASE(1, type)                                                                     \
+            THIN_CASE(2, type)                                                                     \
+            THIN_CASE(3, type)                                                                     \
+            THIN_CASE(4, type)                                                                     \
+            THIN_CASE(5, type)                                                                     \
+            THIN_CASE(6, type)                                                                     \
+            THIN_CASE(7, type)                                                                     \
+            THIN_CASE(8, type)                                                                     \
+        }                                                                                          \
+        if (n < N) thin_rows(M, C + n, ldc, X, B + (size_t)n * row, type, row, (int)(N - n), K, from_c);   \
+    }
+THIN_TYPE(thin_f32, DTYPE_F32)
+THIN_TYPE(thin_bf16, DTYPE_BF16)
+THIN_TYPE(thin_f16, DTYPE_F16)
+
+// C (M, N) = X · Bᵀ for M <= THIN_ROWS, on top of the old C when `from_c`; X packed as (K, M), B (N, K) with rows of ldb
+// elements.
+static void thin_table(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c) {
+    switch (type) {
+    case DTYPE_BF16: thin_bf16(M, C, ldc, X, B, (size_t)ldb * 2, N, K, from_c); break;
+    case DTYPE_F16: thin_f16(M, C, ldc, X, B, (size_t)ldb * 2, N, K, from_c); break;
+    default: thin_f32(M, C, ldc, X, B, (size_t)ldb * 4, N, K, from_c);
+    }
+}
