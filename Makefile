@@ -23,6 +23,8 @@ ifneq (,$(findstring x86_64,$(MACHINE)))
 # One source per instruction set, chosen at run time (model/cpu.h); the rest is plain x86-64.
 AVX2 := -mavx2 -mfma -mf16c
 AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+AVX512BF16 := $(AVX512) -mavx512bf16
+AMX := $(AVX512BF16) -mamx-tile -mamx-bf16
 endif
 
 NVCC := $(shell command -v nvcc 2>/dev/null)
@@ -54,6 +56,14 @@ $(BUILD)/%_avx2.o: %_avx2.c
 $(BUILD)/%_avx512.o: %_avx512.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(AVX512) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%_avx512bf16.o: %_avx512bf16.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(AVX512BF16) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%_amx.o: %_amx.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(AMX) -MMD -MP -c -o $@ $<
 
 $(BUILD)/run/retina.o: FLAGS += -DRETINA_COMMIT='"$(COMMIT)"'
 

@@ -1,4 +1,5 @@
-// cpu.c: see cpu.h. The compiler's builtin reads CPUID and the operating system's state (XGETBV).
+// cpu.c: see cpu.h. The compiler's builtin reads CPUID and the operating system's state (XGETBV); AMX is read here.
+#define _GNU_SOURCE // syscall
 #include "cpu.h"
 
 #include <stdio.h>
@@ -6,6 +7,28 @@
 #include <string.h>
 
 #include "io/error.h"
+
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ARCH_REQ_XCOMP_PERM 0x1023
+#define XFEATURE_XTILEDATA 18
+
+// The processor has tiles and bf16 products in them, the system saves both parts of their state, and lets us use them.
+static bool amx_offered(void) {
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 22 & 1) || !(d >> 24 & 1)) return false; // AMX-BF16, AMX-TILE
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) return false;                            // OSXSAVE
+    unsigned low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    if ((low >> 17 & 3) != 3) return false; // XCR0: tile configuration and tile data
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+#else
+static bool amx_offered(void) { return false; }
+#endif
 
 static CpuLevel best_level(void) {
 #if defined(__x86_64__)
@@ -20,34 +43,57 @@ static CpuLevel best_level(void) {
 #endif
 }
 
-const char *cpu_level_name(CpuLevel level) {
-    static const char *names[] = {"scalar", "avx2", "avx512"};
-    return names[level];
+static CpuBf16 best_bf16(void) {
+#if defined(__x86_64__)
+    if (best_level() == CPU_AVX512 && __builtin_cpu_supports("avx512bf16")) return amx_offered() ? BF16_AMX : BF16_DOT;
+#endif
+    return BF16_WIDE;
+}
+
+static const char *const names[] = {"scalar", "avx2", "avx512", "avx512_bf16", "amx"}; // levels, then avx512 with a way for bf16
+
+const char *cpu_level_name(CpuLevel level) { return names[level]; }
+
+static struct {
+    bool known, forced; // set once, before threads start their first job
+    CpuLevel level;
+    CpuBf16 bf16;
+} cpu;
+
+static void choose(void) {
+    if (cpu.known) return;
+    CpuLevel level = best_level();
+    CpuBf16 bf16 = best_bf16();
+    const char *wish = getenv("RETINA_ISA");
+    if (wish && *wish) {
+        int i = 0, best = (int)level + (int)bf16; // bf16 is more than BF16_WIDE at the highest level only
+        while (i < 5 && strcmp(wish, names[i]) != 0) i++;
+        need(i < 5, "RETINA_ISA=%s: scalar, avx2, avx512, avx512_bf16 and amx are known", wish);
+        need(i <= best, "RETINA_ISA=%s: this machine offers %s at most", wish, names[best]);
+        level = i > CPU_AVX512 ? CPU_AVX512 : (CpuLevel)i;
+        bf16 = i > CPU_AVX512 ? (CpuBf16)(i - CPU_AVX512) : BF16_WIDE;
+        cpu.forced = true;
+    }
+    cpu.level = level, cpu.bf16 = bf16, cpu.known = true;
 }
 
 CpuLevel cpu_level(void) {
-    static int known = -1; // set once, before threads start their first job
-    if (known >= 0) return (CpuLevel)known;
-    CpuLevel best = best_level();
-    const char *wish = getenv("RETINA_ISA");
-    if (wish && *wish) {
-        int level = 0;
-        while (level <= CPU_AVX512 && strcmp(wish, cpu_level_name((CpuLevel)level)) != 0) level++;
-        need(level <= CPU_AVX512, "RETINA_ISA=%s: scalar, avx2 and avx512 are known", wish);
-        need(level <= (int)best, "RETINA_ISA=%s: this machine offers %s at most", wish, cpu_level_name(best));
-        best = (CpuLevel)level;
-    }
-    known = (int)best;
-    return best;
+    choose();
+    return cpu.level;
+}
+
+CpuBf16 cpu_bf16(void) {
+    choose();
+    return cpu.bf16;
+}
+
+bool cpu_forced(void) {
+    choose();
+    return cpu.forced;
 }
 
 const char *cpu_describe(void) {
-    static char text[128];
-    int n = snprintf(text, sizeof text, "%s", cpu_level_name(cpu_level()));
-#if defined(__x86_64__)
-    if (best_level() == CPU_AVX512 && __builtin_cpu_supports("avx512bf16")) snprintf(text + n, sizeof text - (size_t)n, " +avx512_bf16");
-#else
-    (void)n;
-#endif
+    static char text[64];
+    snprintf(text, sizeof text, "%s%s%s", cpu_level_name(cpu_level()), cpu_bf16() >= BF16_DOT ? " +avx512_bf16" : "", cpu_bf16() == BF16_AMX ? " +amx" : "");
     return text;
 }

@@ -1,21 +1,24 @@
-// gemm.c: products in float32, blocked, packed and threaded.
+// gemm.c: products in float32, or of bf16 with float32 sums, blocked, packed and threaded.
 //
 // C is cut into tiles of MR x NR that stay in registers while k runs through a block; between blocks the partial sums
 // wait in C itself. So every element is one chain of fused multiply-adds over ascending k, whatever the blocking.
 //   blocks      a task owns a rectangle of C and packs what it needs: B for its columns (in its core's L2), A a tile at
 //               a time (in L1). Tasks share nothing, so a product has one rendezvous of threads, at its end.
 //   few rows    up to THIN_ROWS, B a weight: B is read once, in order, and turned in registers (decoding)
-// Version 0 is the plain loop in test/test_kernels.c; `retina bench` times the product, test/bench/NOTES.md has what was tried.
+// Products of bf16 take the fastest way that there is: AMX tiles, dot products of pairs, or the f32 path on rounded values.
+// An activation is applied to a tile of C that is still in L1. Version 0 is the plain loop in test/test_kernels.c; `retina bench` times the product, test/bench/NOTES.md has what was tried.
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cpu.h"
 #include "io/memory.h"
+#include "io/progress.h"
 #include "io/thread.h"
 #include "kernels.h"
 
 #define K_BLOCK 320   // A's tile (14 rows: 18 KiB) stays in L1 while B streams by
-#define ROWS_MAX 16   // the largest MR
+#define ROWS_MAX 32   // the largest MR
 #define NR_MAX 32     // the largest NR
 #define SMALL 100000  // multiply-adds that are not worth waking a thread
 
@@ -24,7 +27,8 @@ static long pieces(long n, long size) { return (n + size - 1) / size; }
 
 typedef struct {
     const Gemm *g;
-    const KernelTable *k;
+    const TileKernel *k;
+    bool round;            // to bf16, after packing
     long mc, nc, kc, down; // a task's rows and columns; k at a time; tasks one above the other
     const float *packed;   // few rows: A
 } Job;
@@ -40,6 +44,24 @@ float *thread_room(size_t floats) {
         kept = p, size = floats;
     }
     return kept;
+}
+
+// The nearest bf16, ties to even, as a float.
+static void round_each(float *x, long n) {
+    for (long i = 0; i < n; i++) {
+        uint32_t u;
+        memcpy(&u, &x[i], 4);
+        uint32_t r = (u + 0x7fff + (u >> 16 & 1)) & 0xffff0000;
+        r = (u & 0x7fffffff) > 0x7f800000 ? u | 0x400000 : r; // NaN stays NaN
+        memcpy(&x[i], &r, 4);
+    }
+}
+
+// What follows the sums of rows of C from column n0 on.
+static void finish(const Gemm *g, float *C, long rows, long columns, long n0) {
+    for (long r = 0; g->bias && r < rows; r++)
+        for (long i = 0; i < columns; i++) C[r * g->ldc + i] += g->bias[n0 + i];
+    for (long r = 0; g->act != ACT_NONE && r < rows; r++) kernels()->activate(C + r * g->ldc, C + r * g->ldc, columns, g->act);
 }
 
 // One tile of C, through a full-width buffer where C is narrower than the tile.
@@ -58,28 +80,30 @@ static void tile(const Job *j, int mr, long kn, const float *Ap, const float *Bp
         j->k->tile(mr, kn, Ap, mr, Bp, nr, whole, nr, from_c);
         for (int r = 0; r < mr; r++) memcpy(C + r * g->ldc, whole + r * nr, (size_t)columns * sizeof(float));
     }
-    if (last && g->bias)
-        for (int r = 0; r < mr; r++)
-            for (long i = 0; i < columns; i++) C[r * g->ldc + i] += g->bias[n0 + i];
+    if (last) finish(g, C, mr, columns, n0);
 }
 
 static void blocks_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const Gemm *g = j->g;
-    const KernelTable *k = j->k;
+    const TileKernel *k = j->k;
     float *Bp = thread_room((size_t)(j->kc * (j->nc + ROWS_MAX) + 16)), *Ap = Bp + j->kc * j->nc;
+    if (k->begin) k->begin();
     for (size_t t = begin; t < end; t++) {
         long m0 = (long)t % j->down * j->mc, m1 = smaller(m0 + j->mc, g->M), n0 = (long)t / j->down * j->nc, n1 = smaller(n0 + j->nc, g->N);
         for (long k0 = 0; k0 < g->K; k0 += j->kc) {
-            long kn = smaller(j->kc, g->K - k0);
-            for (long n = n0; n < n1; n += k->NR) k->pack_b(Bp + (n - n0) * kn, g, k0, kn, n);
+            long kn = smaller(j->kc, g->K - k0), words = k->in_word == 1 ? kn : pieces(kn, k->k_step) * k->k_step / k->in_word;
+            for (long n = n0; n < n1; n += k->NR) k->pack_b(Bp + (n - n0) * words, g, k0, kn, n);
+            if (j->round && g->B_type != DTYPE_BF16) round_each(Bp, pieces(n1 - n0, k->NR) * k->NR * words);
             for (long m = m0; m < m1; m += k->MR) {
                 int mr = (int)smaller(k->MR, m1 - m);
                 k->pack_a(Ap, g, m, mr, k0, kn);
-                for (long n = n0; n < n1; n += k->NR) tile(j, mr, kn, Ap, Bp + (n - n0) * kn, m, n, k0 > 0 || g->accumulate, k0 + kn == g->K);
+                if (j->round) round_each(Ap, mr * words);
+                for (long n = n0; n < n1; n += k->NR) tile(j, mr, words, Ap, Bp + (n - n0) * words, m, n, k0 > 0 || g->accumulate, k0 + kn == g->K);
             }
         }
     }
+    if (k->end) k->end();
 }
 
 // Rows and columns of a task: the cheapest by the count of multiply-adds that packing costs, of what is left for the
@@ -103,8 +127,8 @@ static void plan(Job *j, int threads) {
         }
 }
 
-static void blocks(const Gemm *g, const KernelTable *k) {
-    Job j = {.g = g, .k = k, .kc = pieces(pieces(g->K, pieces(g->K, K_BLOCK)), 16) * 16};
+static void blocks(const Gemm *g, const TileKernel *k, bool round) {
+    Job j = {.g = g, .k = k, .round = round, .kc = pieces(pieces(g->K, pieces(g->K, k->k_block)), k->k_step) * k->k_step};
     bool small = (double)g->M * (double)g->N * (double)g->K < SMALL;
     plan(&j, small ? 1 : threads_count());
     size_t tasks = (size_t)(j.down * pieces(g->N, j.nc));
@@ -115,16 +139,63 @@ static void columns_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const Gemm *g = j->g;
     size_t item = dtype_size(g->B_type);
-    j->k->thin((int)g->M, g->C + begin, g->ldc, j->packed, (const char *)g->B + begin * (size_t)g->ldb * item, g->B_type, g->ldb, (long)(end - begin), g->K, g->accumulate);
-    for (long m = 0; g->bias && m < g->M; m++)
-        for (size_t n = begin; n < end; n++) g->C[(size_t)(m * g->ldc) + n] += g->bias[n];
+    kernels()->thin((int)g->M, g->C + begin, g->ldc, j->packed, (const char *)g->B + begin * (size_t)g->ldb * item, g->B_type, g->ldb, (long)(end - begin), g->K, g->accumulate);
+    finish(g, g->C + begin, g->M, (long)(end - begin), (long)begin);
 }
 
 static void few_rows(const Gemm *g, const KernelTable *k) {
     float *packed = thread_room((size_t)(g->M * g->K + 16));
     k->pack_a(packed, g, 0, (int)g->M, 0, g->K);
+    if (g->bf16) round_each(packed, g->M * g->K);
     long columns = pieces(pieces(SMALL, g->M * g->K), 64) * 64;
-    parallel_for((size_t)g->N, (size_t)columns, columns_job, &(Job){.g = g, .k = k, .packed = packed});
+    parallel_for((size_t)g->N, (size_t)columns, columns_job, &(Job){.g = g, .packed = packed});
+}
+
+static TileKernel tiles_f32(void) {
+    const KernelTable *k = kernels();
+    return (TileKernel){.MR = k->MR, .NR = k->NR, .in_word = 1, .k_step = 16, .k_block = K_BLOCK, .pack_a = k->pack_a, .pack_b = k->pack_b, .tile = k->tile};
+}
+
+// ---- the way of products of bf16
+
+#if defined(__x86_64__)
+// Seconds of a tile on data in L1, the best of some: 2 x 32 x 14 x 512 operations each.
+static double tile_seconds(const TileKernel *k) {
+    static float A[512 * 16 + 16], B[512 * 32]; // zeros would be faster on some processors; these are ones
+    float C[ROWS_MAX * NR_MAX], one;
+    memcpy(&one, &(uint32_t){k->in_word == 1 ? 0x3f800000 : 0x3f803f80}, 4);
+    for (size_t i = 0; i < sizeof A / sizeof *A; i++) A[i] = one;
+    for (size_t i = 0; i < sizeof B / sizeof *B; i++) B[i] = one;
+    double best = 1;
+    for (int i = 0; i < 40; i++) {
+        double start = seconds_now();
+        for (int r = 0; r < 2; r++) k->tile(k->MR, 512 / k->in_word, A, k->MR, B, k->NR, C, k->NR, false);
+        double t = seconds_now() - start;
+        if (t < best) best = t;
+    }
+    return best;
+}
+
+static const TileKernel *tiles_bf16(void) { // NULL: widened
+    static const TileKernel *chosen = NULL;
+    static bool known = false; // products are started by one thread; inside a job the first call has been made before
+    if (known) return chosen;
+    if (cpu_bf16() == BF16_AMX) {
+        chosen = &tiles_amx;
+    } else if (cpu_bf16() == BF16_DOT) {
+        TileKernel wide = tiles_f32();
+        if (cpu_forced() || tile_seconds(&tiles_avx512bf16) < 0.8 * tile_seconds(&wide)) chosen = &tiles_avx512bf16;
+    }
+    known = true;
+    return chosen;
+}
+#else
+static const TileKernel *tiles_bf16(void) { return NULL; }
+#endif
+
+const char *gemm_bf16_path(void) {
+    const TileKernel *k = tiles_bf16();
+    return !k ? "widened" : k->begin ? "amx" : "avx512_bf16";
 }
 
 void gemm(const Gemm *g) {
@@ -132,10 +203,14 @@ void gemm(const Gemm *g) {
     need(g->B_type == DTYPE_F32 || g->B_type == DTYPE_BF16 || g->B_type == DTYPE_F16, "a matrix product with a %s matrix", dtype_name(g->B_type));
     if (g->K == 0) {
         for (long m = 0; m < g->M; m++)
-            for (long n = 0; n < g->N; n++) g->C[m * g->ldc + n] = (g->accumulate ? g->C[m * g->ldc + n] : 0) + (g->bias ? g->bias[n] : 0);
+            for (long n = 0; n < g->N; n++) g->C[m * g->ldc + n] = g->accumulate ? g->C[m * g->ldc + n] : 0;
+        finish(g, g->C, g->M, g->N, 0);
         return;
     }
     const KernelTable *k = kernels();
-    if (g->kind == GEMM_NT && g->M <= smaller(THIN_ROWS, k->MR)) few_rows(g, k);
-    else blocks(g, k);
+    TileKernel f32 = tiles_f32();
+    bool thin = g->kind == GEMM_NT && g->M <= smaller(THIN_ROWS, k->MR);
+    if (thin && (!g->bf16 || g->B_type == DTYPE_BF16)) few_rows(g, k);
+    else if (g->bf16 && g->kind == GEMM_NT && tiles_bf16()) blocks(g, tiles_bf16(), false);
+    else blocks(g, &f32, g->bf16);
 }

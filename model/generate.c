@@ -219,7 +219,7 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
     if (shared) {
         Mark mark = arena_mark(scratch);
         cache->first = 0, cache->count = 1;
-        m->family->next(run_new(scratch), m, &(Inputs){.ids = ids_from(prompts[0].ids, 0, shared)}, cache);
+        model_next(run_new(scratch), m, &(Inputs){.ids = ids_from(prompts[0].ids, 0, shared)}, cache);
         for (int i = 1; i < count; i++) cache_copy(cache, i, 0);
         arena_release(scratch, mark);
     }
@@ -238,7 +238,7 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
         if (run->taps) taps_begin(run->taps);
         Inputs in = prompts[i];
         if (shared) in.ids = ids_from(in.ids, shared, t->length);
-        Tensor logits = m->family->next(run, m, &in, cache);
+        Tensor logits = model_next(run, m, &in, cache);
         choose(scratch, t, &out[i], f32(logits), V, o, i);
         arena_release(scratch, mark);
     }
@@ -254,7 +254,7 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
             i32(ids)[i] = texts[i].sequence[texts[i].length - 1];
             if (texts[i].done) cache->lengths[i] = 0; // its row is computed along and ignored
         }
-        Tensor logits = m->family->next(run, m, &(Inputs){.ids = ids}, cache);
+        Tensor logits = model_next(run, m, &(Inputs){.ids = ids}, cache);
         for (int i = 0; i < count; i++)
             if (!texts[i].done) choose(scratch, &texts[i], &out[i], f32(logits) + (size_t)i * (size_t)V, V, o, i);
         arena_release(scratch, mark);

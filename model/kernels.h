@@ -1,6 +1,6 @@
 // kernels.h: the numbers behind ops.h on a CPU: pure functions over pointers, one table per instruction set.
 //
-// The contract: the same bits on every level, for every thread count, and for a row wherever it stands.
+// The contract for f32: the same bits on every level, for every thread count, and for a row wherever it stands.
 //   products   each output element is summed over k ascending with fused multiply-add, from 0 (or from its old
 //              value with `accumulate`); the bias is added last
 //   row sums   sixteen running sums (element i goes to sum i mod 16), then folded in halves: 8, 4, 2, 1
@@ -36,6 +36,8 @@ typedef struct {
     long ldc;
     const float *bias;
     bool accumulate; // the sum starts at C's old value
+    bool bf16;       // A and B are rounded to bf16 first; sums stay f32, in an order of the path's own
+    Act act;         // of the sum with its bias
 } Gemm;
 
 // One attention: q (B, Tq, H*D) and so on; see ops.h. weights (B, H, Tq, Tk) may be NULL, then nothing is written.
@@ -56,6 +58,7 @@ typedef struct {
 
 // ---- products, threaded
 void gemm(const Gemm *g);
+const char *gemm_bf16_path(void); // "widened", "avx512_bf16" or "amx": how products of bf16 are made in this process
 void attention_rows(const Attention *a);
 float *thread_room(size_t floats); // scratch of the calling thread, until its next call; aligned to 64 bytes
 // Weights [first, first + n) of all (B, H, Tq, Tk): dropped, or divided by 1 - dropout.
@@ -95,6 +98,16 @@ typedef struct {
     long all_from, all_to;
 } Queries;
 
+// How gemm.c makes one kind of product. Packed values are 32-bit words, whatever they hold.
+typedef struct {
+    int MR, NR, in_word;     // rows and columns of the tile; values of k in a word
+    int k_step, k_block;     // a block of k is filled up to k_step by the packing; so many values of k at a time
+    void (*begin)(void), (*end)(void); // around a thread's work, or NULL
+    void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn);
+    void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);
+    void (*tile)(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c);
+} TileKernel;
+
 typedef struct {
     int MR, NR; // rows and columns of the register tile
     // C (mr, NR) = A · B, on top of the old C when `from_c`: A (k, r) at A[k ka + r], B (k, n) at B[k kb + n]
@@ -124,6 +137,7 @@ const KernelTable *kernels(void); // of cpu_level()
 extern const KernelTable kernels_scalar;
 #if defined(__x86_64__)
 extern const KernelTable kernels_avx2, kernels_avx512;
+extern const TileKernel tiles_avx512bf16, tiles_amx; // products of bf16, GEMM_NT only
 #endif
 
 #endif

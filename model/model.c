@@ -129,8 +129,14 @@ size_t model_scratch(Arena *a, const Model *m, const Inputs *in) {
     return peak;
 }
 
+Tensor model_next(Run *run, const Model *m, const Inputs *in, Cache *cache) {
+    if (m->bf16) run->device = device_cpu_bf16();
+    return m->family->next(run, m, in, cache);
+}
+
 Outputs model_forward(Run *run, const Model *m, const Inputs *in) {
     jmp_buf finish;
+    if (m->bf16) run->device = device_cpu_bf16();
     if (!run->taps) return m->family->forward(run, m, in);
     taps_begin(run->taps);
     if (setjmp(finish) != 0) { // the last tap asked for has been served

@@ -61,6 +61,7 @@ struct Model {
     int vocabulary, context; // rows of the embedding, positions; 0: no text
     int padded, pad;         // texts are given padded to so many ids with this one (CoCa); padded 0: as they are
     int image_token;         // id of the image placeholder; -1: none
+    bool bf16;               // --dtype bf16: forwards compute in it (device.h); set after opening
     int image_tokens;        // how many of them one picture takes; 0: depends on the picture, or none
 };
 
@@ -76,6 +77,8 @@ size_t model_scratch(Arena *a, const Model *m, const Inputs *in);
 // One forward; ends early when run->taps wants that and everything asked for has been served (then the
 // outputs are absent). run->taps may be NULL.
 Outputs model_forward(Run *run, const Model *m, const Inputs *in);
+// The family's next (see there), as the model computes.
+Tensor model_next(Run *run, const Model *m, const Inputs *in, Cache *cache);
 
 const Family *const *model_families(size_t *count);
 

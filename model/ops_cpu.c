@@ -9,7 +9,7 @@
 
 #define GRAIN 32768 // elements that are worth a thread's waking
 
-static void cpu_linear(Tensor out, Tensor x, Tensor w, Tensor b) {
+static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, bool bf16) {
     float wide[8192], *bias = NULL;
     long O = w.shape[0];
     Arena *a = NULL;
@@ -22,9 +22,12 @@ static void cpu_linear(Tensor out, Tensor x, Tensor w, Tensor b) {
         }
     }
     gemm(&(Gemm){.kind = GEMM_NT, .M = tensor_rows(x), .N = O, .K = w.shape[1], .A = f32(x), .lda = w.shape[1], .B = w.data, .B_type = w.dtype,
-                 .ldb = w.shape[1], .C = f32(out), .ldc = O, .bias = bias});
+                 .ldb = w.shape[1], .C = f32(out), .ldc = O, .bias = bias, .bf16 = bf16});
     arena_free(a);
 }
+
+static void cpu_linear(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, false); }
+static void cpu_linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, true); }
 
 static void cpu_embedding(Tensor out, Tensor table, Tensor ids) {
     size_t C = (size_t)table.shape[1], n = tensor_count(ids), item = dtype_size(table.dtype);
@@ -282,14 +285,21 @@ static void cpu_mean_squared(Tensor out, Tensor a, Tensor b) {
     *f32(out) = (float)(sum / (double)n);
 }
 
+#define DEVICE_CPU(name_, linear_) {                                                                    \
+        .name = name_, .linear = linear_, .embedding = cpu_embedding, .layernorm = cpu_layernorm, .rmsnorm = cpu_rmsnorm, \
+        .l2norm = cpu_l2norm, .activation = cpu_activation, .add = cpu_add, .add_rows = cpu_add_rows, .mul = cpu_mul, \
+        .mul_row = cpu_mul_row, .scale = cpu_scale, .softcap = cpu_softcap, .clamp = cpu_clamp, .patchify = cpu_patchify, \
+        .copy_tokens = cpu_copy_tokens, .copy_columns = cpu_copy_columns, .broadcast_row = cpu_broadcast_row, .rows_at = cpu_rows_at, \
+        .rows_put = cpu_rows_put, .rows_store = cpu_rows_store, .mean_tokens = cpu_mean_tokens, .rotary = cpu_rotary, .rotary_tables = cpu_rotary_tables, \
+        .attention = cpu_attention, .cross_entropy = cpu_cross_entropy, .mean_squared = cpu_mean_squared, .transpose = cpu_transpose, \
+        .scale_by = cpu_scale_by, .exp_of = cpu_exp, .dropout = cpu_dropout}
+
 const Device *device_cpu(void) {
-    static const Device table = {
-        .name = "cpu", .linear = cpu_linear, .embedding = cpu_embedding, .layernorm = cpu_layernorm, .rmsnorm = cpu_rmsnorm,
-        .l2norm = cpu_l2norm, .activation = cpu_activation, .add = cpu_add, .add_rows = cpu_add_rows, .mul = cpu_mul,
-        .mul_row = cpu_mul_row, .scale = cpu_scale, .softcap = cpu_softcap, .clamp = cpu_clamp, .patchify = cpu_patchify,
-        .copy_tokens = cpu_copy_tokens, .copy_columns = cpu_copy_columns, .broadcast_row = cpu_broadcast_row, .rows_at = cpu_rows_at,
-        .rows_put = cpu_rows_put, .rows_store = cpu_rows_store, .mean_tokens = cpu_mean_tokens, .rotary = cpu_rotary, .rotary_tables = cpu_rotary_tables,
-        .attention = cpu_attention, .cross_entropy = cpu_cross_entropy, .mean_squared = cpu_mean_squared, .transpose = cpu_transpose,
-        .scale_by = cpu_scale_by, .exp_of = cpu_exp, .dropout = cpu_dropout};
+    static const Device table = DEVICE_CPU("cpu", cpu_linear);
+    return &table;
+}
+
+const Device *device_cpu_bf16(void) {
+    static const Device table = DEVICE_CPU("cpu, bf16", cpu_linear_bf16);
     return &table;
 }

@@ -14,7 +14,10 @@
 #define WORLD_PIXELS 64
 
 Model *study_model(Study *s) {
-    if (!s->model) s->model = model_open(s->arena, s->model_dir, false);
+    if (!s->model) {
+        s->model = model_open(s->arena, s->model_dir, false);
+        s->model->bf16 = s->bf16;
+    }
     return s->model;
 }
 
@@ -146,7 +149,7 @@ int run_connectors(int argc, char **argv) {
         {"fresh", OPT_FLAG, &s->fresh, "start over instead of going on", NULL},
         {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
         {"device", OPT_CHOICE, &device, "where to compute", "auto|cpu|cuda"},
-        {"dtype", OPT_CHOICE, &dtype, "of the computation", "f32"},
+        {"dtype", OPT_CHOICE, &dtype, "of the model's computation; f32 is the reference", "f32|bf16"},
         {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
     };
     s->options = options;
@@ -159,6 +162,7 @@ int run_connectors(int argc, char **argv) {
     if (s->part_size < 1 || s->batch < 1 || s->topk < 1 || s->captions < 1 || s->max_new < 1 || s->epochs < 1 || s->hidden < 1 || s->layers < 3 || s->count < 0 || threads < 0)
         die_usage("connectors: a count that is too small; --help tells the defaults");
     if (threads) threads_set(threads);
+    s->bf16 = dtype == 1;
     if (!s->prompt) s->prompt = study_prompt(s->arena, s->model_dir);
     need(device != 2, "--device cuda: this build has no CUDA; use --device cpu");
     s->from_world = s->images == NULL;

@@ -58,8 +58,8 @@ static const char *digest_of(Study *s) {
         stamp_model(&h, s->model_dir);
         s->model_stamp = stamp_text(&h, s->arena);
     }
-    return arena_print(s->arena, "%s|%s|%lld|%d|%d|%d", s->model_stamp, s->from_world ? "world" : s->images, s->from_world ? (long long)s->seed : 0,
-                       study_model(s)->image_tokens, s->image_size, s->save);
+    return arena_print(s->arena, "%s|%s|%lld|%d|%d|%d%s", s->model_stamp, s->from_world ? "world" : s->images, s->from_world ? (long long)s->seed : 0,
+                       study_model(s)->image_tokens, s->image_size, s->save, s->bf16 ? "|bf16" : "");
 }
 
 static char *part_path(Study *s, size_t part) { return arena_print(s->arena, "%s/vectors/part-%05zu.safetensors", s->out, part); }

@@ -216,6 +216,7 @@ static void settings_read(Extract *e, const Given *g) {
     json_put_text(o, "taps", g->taps);
     json_put_text(o, "pool", (const char *[]){"none", "mean", "first", "last", "max"}[e->pool]);
     json_put_text(o, "save-dtype", dtype_name(e->save));
+    if (e->model->bf16) json_put_text(o, "dtype", "bf16");
     if (g->prompt) json_put_text(o, "prompt", g->prompt);
     if (g->prompts) json_put_text(o, "prompts", g->prompts);
     if (g->ids) json_put_text(o, "ids", g->ids);
@@ -288,7 +289,7 @@ int run_extract(int argc, char **argv) {
         {"batch", OPT_INT, &e->batch, "inputs in a forward", NULL},
         {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
         {"device", OPT_CHOICE, &device, "where to compute", "auto|cpu|cuda"},
-        {"dtype", OPT_CHOICE, &dtype, "of the computation", "f32"},
+        {"dtype", OPT_CHOICE, &dtype, "of the computation; f32 is the reference", "f32|bf16"},
         {"quiet", OPT_FLAG, &quiet, "no progress", NULL},
     };
     TextList rest;
@@ -309,6 +310,7 @@ int run_extract(int argc, char **argv) {
     if (!g->pixels && !g->images.count && !g->prompt && !g->prompts && !g->ids) die_usage("extract: no input; give --image, --pixels, --prompt, --prompts or --ids");
     split_patterns(e, g->taps);
     e->model = model_open(e->arena, dir, false);
+    e->model->bf16 = dtype == 1;
     inputs_open(e, g);
     settings_read(e, g);
     digest_make(e);

@@ -145,7 +145,7 @@ int run_generate(int argc, char **argv) {
                         {"json", OPT_FLAG, &json, "text, ids, logprobs and why it stopped", NULL},
                         {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
                         {"device", OPT_CHOICE, &device, "where to compute", "auto|cpu|cuda"},
-                        {"dtype", OPT_CHOICE, &dtype, "of the computation", "f32"},
+                        {"dtype", OPT_CHOICE, &dtype, "of the computation; f32 is the reference", "f32|bf16"},
                         {"quiet", OPT_FLAG, &quiet, "no notes", NULL}};
     options_parse("retina generate --model DIR [--image PATH] [--prompt TEXT] [options]", "Text from a model.", options, sizeof options / sizeof *options, argc,
                   argv, NULL);
@@ -160,6 +160,7 @@ int run_generate(int argc, char **argv) {
     need(device != 2, "--device cuda: this build has no CUDA; use --device cpu");
     Arena *a = arena_new("generate");
     Model *m = model_open(a, dir, false);
+    m->bf16 = dtype == 1;
     need(m->family->generates, "%s: a %s model does not generate text", dir, m->family->name);
     bool coca = strcmp(m->family->name, "coca") == 0;
     if (!coca && !prompt && !ids) die_usage("generate: --prompt (or --ids) is wanted");

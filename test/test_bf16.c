@@ -1,0 +1,132 @@
+// test_bf16.c: products of bf16 on every path that this machine has, against double precision on the rounded inputs;
+// AMX's source runs over a program that stands for the tile instructions.
+//
+// Bounds: sums are f32 over K terms in any order, so 2^-24 * sqrt(K) * 4 by norm, as for f32; the inputs' rounding is exact
+// here. Caught when broken on purpose: the halves of a word exchanged, a tile's rows taken from the tile above, the last
+// words of k left out, A not rounded on the widened path, a bias after the activation.
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "io/memory.h"
+#include "io/random.h"
+#include "io/thread.h"
+#include "model/cpu.h"
+#include "model/kernels.h"
+
+#if defined(__x86_64__)
+extern const TileKernel tiles_amx_model;
+#endif
+
+static float *random_floats(Arena *a, size_t n, const char *what) {
+    float *x = take(a, float, n);
+    for (size_t i = 0; i < n; i++) x[i] = (float)rng_normal(rng_of(12, what), i);
+    return x;
+}
+
+static double rounded(float x) {
+    uint16_t h;
+    float y;
+    convert_f32_bf16(&h, &x, 1);
+    convert_bf16_f32(&y, &h, 1);
+    return (double)y;
+}
+
+static float after(double x, Act act) { // ACT_NONE or ACT_QUICK_GELU
+    return (float)(act == ACT_NONE ? x : x / (1 + exp(-1.702 * x)));
+}
+
+static float *wanted(Arena *a, const Gemm *g, const float *B) { // B as floats
+    float *want = take(a, float, (size_t)(g->M * g->N));
+    for (long m = 0; m < g->M; m++)
+        for (long n = 0; n < g->N; n++) {
+            double s = g->accumulate ? (double)g->C[m * g->ldc + n] : 0;
+            for (long k = 0; k < g->K; k++) s += rounded(g->A[m * g->lda + k]) * rounded(B[n * g->ldb + k]);
+            want[m * g->N + n] = after(s + (g->bias ? (double)g->bias[n] : 0), g->act);
+        }
+    return want;
+}
+
+static double allow(long K) { return 0x1p-24 * sqrt((double)K) * 4 + 0x1p-24 * 4; }
+
+static void test_products(Arena *a) {
+    static const long shapes[][3] = {{1, 64, 96}, {8, 33, 40}, {9, 70, 33}, {15, 31, 64}, {16, 32, 32}, {17, 33, 100}, {31, 65, 588}, {33, 40, 1300}, {70, 96, 65}, {577, 36, 31}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int type = 0; type < 3; type++) {
+            Mark mark = arena_mark(a);
+            long M = shapes[s][0], N = shapes[s][1], K = shapes[s][2];
+            float *B = random_floats(a, (size_t)(N * K), "B");
+            uint16_t *half = take(a, uint16_t, (size_t)(N * K));
+            Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .lda = K, .ldb = K, .ldc = N, .A = random_floats(a, (size_t)(M * K), "A"), .B = B,
+                      .B_type = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[type], .C = random_floats(a, (size_t)(M * N), "C"), .bf16 = true,
+                      .bias = type != 1 ? random_floats(a, (size_t)N, "bias") : NULL, .accumulate = type == 1, .act = type == 0 ? ACT_QUICK_GELU : ACT_NONE};
+            if (type == 1) convert_f32_bf16(half, B, (size_t)(N * K)), convert_bf16_f32(B, half, (size_t)(N * K)), g.B = half;
+            if (type == 2) convert_f32_f16(half, B, (size_t)(N * K)), convert_f16_f32(B, half, (size_t)(N * K)), g.B = half;
+            float *want = wanted(a, &g, B), *other = take(a, float, (size_t)(M * N));
+            memcpy(other, g.C, (size_t)(M * N) * sizeof *other);
+            gemm(&g);
+            char name[96];
+            snprintf(name, sizeof name, "%s, %s weight, %ld x %ld x %ld", gemm_bf16_path(), dtype_name(g.B_type), M, N, K);
+            check_near(name, g.C, want, (size_t)(M * N), allow(K));
+            float *first = g.C;
+            g.C = other;
+            threads_set(5);
+            gemm(&g);
+            threads_set(1);
+            check_same("the same bits on five threads", g.C, first, (size_t)(M * N) * sizeof *other);
+            arena_release(a, mark);
+        }
+}
+
+#if defined(__x86_64__)
+// One panel of 32 columns through a path's own functions.
+static void test_tiles(Arena *a, const char *name, const TileKernel *t) {
+    static const long depths[] = {1, 31, 32, 33, 64, 100, 512};
+    for (int mr = 1; mr <= t->MR; mr++)
+        for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) {
+            Mark mark = arena_mark(a);
+            long K = depths[d], N = mr % 3 == 0 ? 32 : 29, words = (K + 31) / 32 * 16;
+            float *B = random_floats(a, (size_t)(N * K), "B"), *Ap = take(a, float, (size_t)(words * 32 + 64)), *Bp = take(a, float, (size_t)(words * 32));
+            Gemm g = {.kind = GEMM_NT, .M = mr, .N = N, .K = K, .lda = K, .ldb = K, .ldc = N, .A = random_floats(a, (size_t)(mr * K), "A"), .B = B, .B_type = DTYPE_F32,
+                      .C = random_floats(a, (size_t)(mr * N), "C"), .accumulate = d % 2};
+            float *want = wanted(a, &g, B), C[32 * 40], got[32 * 32];
+            for (int i = 0; i < 32 * 40; i++) C[i] = NAN; // what lies beside the tile stays
+            for (int m = 0; m < mr; m++)
+                for (int n = 0; n < 32; n++) C[m * 40 + n] = g.accumulate ? (n < N ? g.C[m * N + n] : 0) : NAN;
+            if (t->begin) t->begin();
+            t->pack_a(Ap, &g, 0, mr, 0, K);
+            t->pack_b(Bp, &g, 0, K, 0);
+            t->tile(mr, words, Ap, mr, Bp, t->NR, C, 40, g.accumulate);
+            if (t->end) t->end();
+            bool kept = true;
+            for (int i = 0; i < 32 * 40; i++)
+                if (i % 40 >= 32 || i / 40 >= mr) kept = kept && isnan(C[i]);
+            for (int m = 0; m < mr; m++) memcpy(got + m * N, C + m * 40, (size_t)N * sizeof *got);
+            char what[96];
+            snprintf(what, sizeof what, "%s, a tile of %d rows, K %ld%s", name, mr, K, kept ? "" : ", writes outside");
+            if (!kept) check(false, "%s", what);
+            check_near(what, got, want, (size_t)(mr * N), allow(K));
+            arena_release(a, mark);
+        }
+}
+#endif
+
+int main(void) {
+    Arena *a = arena_new("test");
+    threads_set(1);
+    test_products(a);
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw")) {
+        test_tiles(a, "avx512_bf16", &tiles_avx512bf16);
+        test_tiles(a, "amx model", &tiles_amx_model);
+        if (cpu_bf16() == BF16_AMX) test_tiles(a, "amx", &tiles_amx);
+        else printf("SKIP amx: this machine has no tiles; their program was run\n");
+    } else {
+        printf("SKIP avx512_bf16 and amx: this machine lacks them\n");
+    }
+#endif
+    arena_free(a);
+    return check_end();
+}
