@@ -1,19 +1,27 @@
 // test_bf16.c: products of bf16 on every path that this machine has, against double precision on the rounded inputs;
 // AMX's source runs over a program that stands for the tile instructions.
 //
+// Whole models with bf16: every tap of the golden models against the reference's f32, no further away than 1.5 times the
+// reference's own bf16 is from its float64 (test/golden/bf16.json, by test/reference/bf16.py).
+//
 // Bounds: sums are f32 over K terms in any order, so 2^-24 * sqrt(K) * 4 by norm, as for f32; the inputs' rounding is exact
 // here. Caught when broken on purpose: the halves of a word exchanged, a tile's rows taken from the tile above, the last
-// words of k left out, A not rounded on the widened path, a bias after the activation.
+// words of k left out,
+// A not rounded where there are few rows.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "check.h"
+#include "golden.h"
+#include "io/file.h"
+#include "io/json.h"
 #include "io/memory.h"
 #include "io/random.h"
 #include "io/thread.h"
 #include "model/cpu.h"
 #include "model/kernels.h"
+#include "model/model.h"
 
 #if defined(__x86_64__)
 extern const TileKernel tiles_amx_model;
@@ -112,6 +120,52 @@ static void test_tiles(Arena *a, const char *name, const TileKernel *t) {
 }
 #endif
 
+typedef struct {
+    const Golden *g;
+    const Json *own; // the reference's errors by tap
+    double worst;    // ratio of errors
+    const char *at;
+    int count;
+} Fidelity;
+
+static void fidelity_sink(void *arg, const char *name, Tensor x) {
+    Fidelity *f = arg;
+    const GoldenTensor *want = golden_tap(f->g, name);
+    double own = json_real_or(f->own, name, 0);
+    if (!want || own == 0) return;
+    double ratio = golden_distance(f->g, want, x) / own;
+    f->count++;
+    if (!(ratio <= f->worst)) f->worst = ratio, f->at = name;
+}
+
+static void test_models(Arena *a) {
+    const Json *table = json_read(a, "test/golden/bf16.json");
+    for (size_t i = 0; i < table->count; i++) {
+        const char *name = table->keys[i], *directory = arena_print(a, "test/golden/%s", name);
+        Arena *scratch = arena_new("test scratch");
+        Golden *g = golden_open(a, arena_print(a, "%s/golden.safetensors", directory));
+        Model *m = model_open(a, directory, false);
+        m->bf16 = true;
+        Inputs in = {.pixels = golden_input(g, "pixel_values"), .ids = golden_input(g, "input_ids"), .types = golden_input(g, "token_type_ids")};
+        Tensor mask = golden_input(g, "attention_mask");
+        if (tensor_given(mask)) {
+            in.mask = tensor_take(a, DTYPE_U8, mask.ndim, mask.shape);
+            for (size_t k = 0; k < tensor_count(mask); k++) ((uint8_t *)in.mask.data)[k] = i32(mask)[k] != 0;
+        }
+        Fidelity f = {.g = g, .own = &table->items[i], .at = ""};
+        Taps *taps = taps_asking(a, model_taps(a, m, &in), NULL, 0);
+        const TapInfo *list;
+        size_t n = taps_listed(taps, &list);
+        for (size_t k = 0; k < n; k++)
+            if (!strchr(list[k].name, '#')) taps_read(taps, list[k].name, fidelity_sink, &f);
+        Run *run = run_new(scratch);
+        run->taps = taps;
+        model_forward(run, m, &in);
+        check(f.count > 0 && f.worst <= 1.5, "%s in bf16: %d taps, error over the reference's own at most %.2f (%s)", name, f.count, f.worst, f.at);
+        arena_free(scratch);
+    }
+}
+
 int main(void) {
     Arena *a = arena_new("test");
     threads_set(1);
@@ -127,6 +181,7 @@ int main(void) {
         printf("SKIP avx512_bf16 and amx: this machine lacks them\n");
     }
 #endif
+    test_models(a);
     arena_free(a);
     return check_end();
 }
