@@ -84,21 +84,21 @@ for i in 0 1; do $R verbalize caption $M --limit 5 --out "$D/c" --part-size 2 --
 $R verbalize merge $M --limit 5 --out "$D/c" --part-size 2
 for f in caps_batch0.json entropy_batch0.json captions.csv; do same "two shards: $f" "$D/a/$f" "$D/c/$f"; done
 says "a shard is missing" 1 "are missing" $R verbalize tabulate $M --limit 6 --out "$D/c" --part-size 2
-$R verbalize caption $M --limit 5 --out "$D/e" --part-size 1 >/dev/null 2>&1 &
+$R verbalize caption $M --limit 3 --choices 1 --out "$D/e" --part-size 1 >/dev/null 2>&1 &
 pid=$!
 n=0
 while [ ! -e "$D/e/captions/part-00001.json" ] && [ $n -lt 200 ]; do n=$((n + 1)); sleep 0.02; done
 kill -9 $pid 2>/dev/null
 wait $pid 2>/dev/null
-$R verbalize $M --limit 5 --out "$D/e" --part-size 1 >/dev/null
-$R verbalize $M --limit 5 --out "$D/f" --part-size 1 >/dev/null
+$R verbalize $M --limit 3 --choices 1 --out "$D/e" --part-size 1 >/dev/null
+$R verbalize $M --limit 3 --choices 1 --out "$D/f" --part-size 1 >/dev/null
 for f in caps_batch0.json entropy_batch0.json classification_data.csv truth.csv table.tsv scores.csv; do same "killed and continued: $f" "$D/e/$f" "$D/f/$f"; done
 sed 's/[^ ]*out [^ ]*//' "$D/e/report.html" | grep -v '<dd>retina' >"$D/e.html"
 sed 's/[^ ]*out [^ ]*//' "$D/f/report.html" | grep -v '<dd>retina' >"$D/f.html"
 same "killed and continued: report.html" "$D/e.html" "$D/f.html"
 printf '{' >"$D/f/captions/part-00001.json"
-$R verbalize caption $M --limit 5 --out "$D/f" --part-size 1 && same "a damaged part is made again" "$D/e/caps_batch0.json" "$D/f/caps_batch0.json"
-$R verbalize caption $M --limit 5 --out "$D/f" --part-size 1 --rescale moments && cmp -s "$D/e/caps_batch0.json" "$D/f/caps_batch0.json" && fail "--rescale changes nothing" || ok "--rescale makes the parts again"
+$R verbalize caption $M --limit 3 --choices 1 --out "$D/f" --part-size 1 && same "a damaged part is made again" "$D/e/caps_batch0.json" "$D/f/caps_batch0.json"
+$R verbalize caption $M --limit 3 --choices 1 --out "$D/f" --part-size 1 --rescale moments && cmp -s "$D/e/caps_batch0.json" "$D/f/caps_batch0.json" && fail "--rescale changes nothing" || ok "--rescale makes the parts again"
 cmp -s "$D/e/captions.csv" "$D/f/captions.csv"
 awk -F, '$2 == 5' "$D/e/captions.csv" >"$D/n1" && awk -F, '$2 == 5' "$D/f/captions.csv" >"$D/n2" && same "the native layer is not rescaled" "$D/n1" "$D/n2"
 

@@ -86,6 +86,9 @@ def llava(directory, pictures, max_new=32):
     return out, None
 
 
+torch.set_num_threads(2)
+
+
 def main():
     directory, pictures = sys.argv[1], sys.argv[2:]
     reference, score = coca(directory, pictures) if os.path.exists(directory + "/open_clip_config.json") else llava(directory, pictures)
