@@ -80,6 +80,24 @@ $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(BUILD)/libtest.a $(BUILD)/libreti
 
 $(BUILD)/test/test_extract: | $(BUILD)/retina # runs it
 
+# ---- CUDA kernels without a GPU: the same .cu files as C, every access to memory checked (test/cuda_emu/emulate.h)
+KERNELS := $(sort $(wildcard cuda/*.cu))
+EMU_FLAGS := -std=gnu11 -O1 -g -ffp-contract=off -fno-math-errno -I. -Itest -Itest/cuda_emu -DRETINA_EMULATE -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE \
+             -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers -Wno-unused-function -Wno-unused-value -Wno-psabi
+EMU_CHECKED := -fsanitize=thread,bounds --param tsan-instrument-func-entry-exit=0
+EMU_OBJECTS := $(patsubst %,$(BUILD)/emu/%.o,$(KERNELS) $(sort $(wildcard test/cuda_emu/*.c test/cuda_emu/*.cu)))
+$(BUILD)/emu/%.cu.o: %.cu
+	@mkdir -p $(@D)
+	$(Q)$(CC) -x c $(EMU_FLAGS) $(EMU_CHECKED) -MMD -MP -c -o $@ $<
+
+$(BUILD)/emu/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(EMU_FLAGS) -O2 -MMD -MP -c -o $@ $<
+
+$(BUILD)/test/test_cuda_%.o: FLAGS += -std=gnu11 -Itest -Itest/cuda_emu -DRETINA_EMULATE -Wno-unused-function
+$(filter $(BUILD)/test/test_cuda_%,$(TEST_PROGRAMS)): $(BUILD)/test/%: $(BUILD)/test/%.o $(EMU_OBJECTS) $(BUILD)/libtest.a $(BUILD)/libretina.a
+	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
+
 # Programs, then scripts: each prints lines of ok and FAIL.
 test: retina $(TEST_PROGRAMS)
 	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/commands.sh test/fail.sh test/includes.sh test/verbalize.sh)

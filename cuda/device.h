@@ -1,0 +1,150 @@
+// device.h: what a kernel is written against. Under nvcc it is CUDA; with -DRETINA_EMULATE and gcc it is
+// test/cuda_emu/emulate.h, where a block is a loop, a thread is a fiber and every access to memory is checked.
+//
+// Kernels are C with CUDA's keywords: no templates, no classes, no overloads; a macro makes the sizes. One file
+// compiles as CUDA (nvcc reads it as C++: cast from void *, no compound literals) and as C. What differs:
+//   LAUNCH(kernel, grid, block, shared_bytes, stream, arguments…)   for kernel<<<…>>>(…); grid and block are DIM3(x, y, z)
+//   DYNAMIC_SHARED(type, name);                                     for extern __shared__; aligned to 1024 bytes
+//   FRAGMENT(type, name, n);                                        a thread's own array that stays in registers
+// Shuffles have no width argument (always 32). bf16 and f16 are uint16_t, converted by our own functions.
+// A kernel is `static __global__ void name(…)`; what it calls is `static __device__`. The host function that launches
+// it stands in the same file and is declared, with C linkage, in cuda/kernels.h.
+#ifndef RETINA_CUDA_DEVICE_H
+#define RETINA_CUDA_DEVICE_H
+
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+#define _Noreturn __attribute__((noreturn))
+extern "C" {
+#endif
+#include "io/error.h"
+#include "model/kernels.h"
+#ifdef __cplusplus
+}
+#define HOST extern "C" // a function that other files call
+#else
+#define HOST
+#endif
+
+#ifdef RETINA_EMULATE
+#include "emulate.h"
+#else
+#include <cuda_runtime.h>
+
+#define DIM3(x, y, z) dim3((unsigned)(x), (unsigned)(y), (unsigned)(z))
+#define DYNAMIC_SHARED(type, name)                                                                 \
+    extern __shared__ __align__(1024) unsigned char dynamic_shared_memory[];                       \
+    type *name = (type *)dynamic_shared_memory
+#define FRAGMENT(type, name, n) type name[n]
+#define UNROLL _Pragma("unroll")
+
+static inline void cuda_check(cudaError_t e, const char *what, const char *file, int line) {
+    if (e != cudaSuccess) die("cuda: %s (%s:%d): %s", what, file, line, cudaGetErrorString(e));
+}
+#define CUDA_CHECK(call) cuda_check(call, #call, __FILE__, __LINE__)
+
+// More than 48 KiB of shared memory has to be asked for. An error of an earlier kernel shows up here too.
+#define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                     \
+    do {                                                                                           \
+        size_t launch_bytes_ = (shared_bytes);                                                     \
+        if (launch_bytes_ > 48 * 1024)                                                             \
+            cuda_check(cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)launch_bytes_), \
+                       #kernel ": shared memory", __FILE__, __LINE__);                             \
+        kernel<<<grid, block, launch_bytes_, stream>>>(__VA_ARGS__);                               \
+        cuda_check(cudaGetLastError(), #kernel, __FILE__, __LINE__);                               \
+    } while (0)
+
+// The device's arena tells the emulator what it hands out and takes back, so that a step beyond a tensor is seen.
+static inline void device_taken(void *p, size_t bytes) { (void)p, (void)bytes; }
+static inline void device_released(void *p, size_t bytes) { (void)p, (void)bytes; }
+
+#include "device_ptx.h"
+#endif
+
+// ---- bits
+
+static __device__ inline float float_from(uint32_t u) {
+#ifdef __CUDA_ARCH__
+    return __uint_as_float(u);
+#else
+    float f;
+    memcpy(&f, &u, 4);
+    return f;
+#endif
+}
+
+static __device__ inline uint32_t bits_of(float f) {
+#ifdef __CUDA_ARCH__
+    return __float_as_uint(f);
+#else
+    uint32_t u;
+    memcpy(&u, &f, 4);
+    return u;
+#endif
+}
+
+static __device__ inline float float_of_bf16(uint16_t h) { return float_from((uint32_t)h << 16); }
+
+static __device__ inline uint16_t bf16_of(float f) { // to nearest, ties to even; NaN stays NaN
+    uint32_t u = bits_of(f);
+    if ((u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(u >> 16 | 0x40);
+    return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+static __device__ inline float float_of_f16(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7fff;
+    if (rest >= 0x7c00) return float_from(sign | 0x7f800000 | (rest & 0x3ff) << 13);
+    if (rest >= 0x400) return float_from(sign | ((rest << 13) + 0x38000000));
+    return float_from(sign | bits_of((float)rest * 0x1p-24f)); // denormal: exact in float
+}
+
+// Element i of a weight of this type.
+static __device__ inline float widened(const void *p, int dtype, size_t i) {
+    if (dtype == DTYPE_BF16) return float_of_bf16(((const uint16_t *)p)[i]);
+    if (dtype == DTYPE_F16) return float_of_f16(((const uint16_t *)p)[i]);
+    return ((const float *)p)[i];
+}
+
+// ---- f_exp, f_tanh, f_erf, f_sigmoid, f_act: the CPU's formulas, one number at a time, the same bits
+
+static __device__ inline float fused(float a, float b, float c) { return fmaf(a, b, c); }
+#define Num float
+#define Whole int
+#define FORMULA static __device__ inline
+#define FN(name) f_##name
+#define all(x) ((float)(x))
+#define alli(x) (x)
+#define to_whole(n) ((int)(n))
+#define from_bits(k) float_from((uint32_t)(k))
+#define with_sign(a, x) float_from(bits_of(a) | (bits_of(x) & 0x80000000u))
+#define magnitude(x) fabsf(x)
+#define more(a, b) ((a) > (b))
+#define number(x) ((x) == (x))
+#define pick(mask, yes, no) ((mask) ? (yes) : (no))
+static __device__ inline float larger(float a, float b) { return a > b ? a : b; }
+static __device__ inline float smaller(float a, float b) { return a < b ? a : b; }
+#include "model/formulas.h"
+#undef Num
+#undef Whole
+#undef FORMULA
+#undef FN
+#undef all
+#undef alli
+#undef to_whole
+#undef from_bits
+#undef with_sign
+#undef magnitude
+#undef more
+#undef number
+#undef pick
+
+static __device__ inline int thread_lane(void) { return (int)(threadIdx.x & 31); }
+
+#endif
