@@ -17,7 +17,7 @@
 Machine machine;
 EmuCounts counts;
 static int reports;
-static char first_report[1024], said[20 * 1024];
+static char first_report[1024], said[64 * 1024];
 static bool is_silent, is_backwards;
 static struct {
     int threads, arrived;
@@ -48,8 +48,8 @@ void report(const void *code, const char *format, ...) {
     vsnprintf(line, sizeof line, format, v);
     va_end(v);
     reports++;
-    if (reports > 20) return; // one mistake is made by every thread
-    if (!is_silent) place(code, where, sizeof where);
+    bool shown = !is_silent && reports <= 20; // one mistake is made by every thread
+    if (shown) place(code, where, sizeof where);
     const char *tail = strlen(where) > 60 ? where + strlen(where) - 60 : where;
     dim3 b = machine.block, t = machine.self ? machine.self->index : DIM3(0, 0, 0);
     char text[1024];
@@ -57,7 +57,7 @@ void report(const void *code, const char *format, ...) {
              tail[0] ? " (" : "", tail, tail[0] ? ")" : "");
     strncat(said, text, sizeof said - strlen(said) - 1);
     if (reports == 1) snprintf(first_report, sizeof first_report, "%s", text);
-    if (!is_silent) fprintf(stderr, "cuda_emu: %s\n", text);
+    if (shown) fprintf(stderr, "cuda_emu: %s\n", text);
 }
 
 int emu_reports(void) { return reports; }

@@ -28,7 +28,7 @@ typedef struct {
 
 int emu_reports(void);              // since the last emu_forget
 const char *emu_first_report(void); // "" if none
-bool emu_said(const char *part);    // in one of the first twenty
+bool emu_said(const char *part);    // in one of the first hundreds
 void emu_forget(void);              // reports and counts start again
 void emu_silent(bool silent);       // reports are counted but not printed: for tests of the checks
 void emu_backwards(bool backwards); // threads run from the last to the first: what depends on the order changes
