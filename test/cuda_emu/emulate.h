@@ -70,19 +70,19 @@ void *emu_dynamic_shared(void);
 
 typedef struct {
     float x, y;
-} __attribute__((aligned(8))) float2;
+} __attribute__((aligned(8), may_alias)) float2;
 typedef struct {
     float x, y, z, w;
-} __attribute__((aligned(16))) float4;
+} __attribute__((aligned(16), may_alias)) float4;
 typedef struct {
     unsigned x, y;
-} __attribute__((aligned(8))) uint2;
+} __attribute__((aligned(8), may_alias)) uint2;
 typedef struct {
     unsigned x, y, z, w;
-} __attribute__((aligned(16))) uint4;
+} __attribute__((aligned(16), may_alias)) uint4;
 typedef struct {
     double x, y;
-} __attribute__((aligned(16))) double2;
+} __attribute__((aligned(16), may_alias)) double2;
 static inline float2 make_float2(float x, float y) { return (float2){x, y}; }
 static inline float4 make_float4(float x, float y, float z, float w) { return (float4){x, y, z, w}; }
 static inline uint2 make_uint2(unsigned x, unsigned y) { return (uint2){x, y}; }

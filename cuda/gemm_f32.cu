@@ -1,0 +1,69 @@
+// gemm_f32.cu: C (M, N) = op(A) op(B) + bias, A in f32, B in f32, bf16 or f16: the exact path.
+//
+// Twin of: gemm() in model/gemm.c; the same bits: each output is one chain of fused multiply-adds over ascending k.
+// Floor: 2MNK flops at the f32 rate; few rows: B is read once, (bytes of B) / bandwidth.
+// Allow: nothing.    Repeats: bit for bit.
+// Needs: M, N >= 1; no alignment.
+//   version
+//   0  one thread an output                  kept: it is the plain loop, and what tests run against
+//   1  tiles in shared memory, two buffers   in use: 128 x 128 (8 x 8 a thread), 64 x 64, and 16 x 16 for few rows
+//   -  split over k: another order of the sum, so other bits; not for this path
+// A chain cannot be cut, so M = 1 is bound by the latency of K fused multiply-adds (4 cycles each), not by memory.
+#include "device.h"
+#include "kernels.h"
+
+typedef Gemm GemmArguments;
+
+static __global__ void plain(GemmArguments g) {
+    long n = (long)blockIdx.x * blockDim.x + threadIdx.x, m = blockIdx.y;
+    if (n >= g.N) return;
+    float s = g.accumulate ? g.C[m * g.ldc + n] : 0;
+    for (long k = 0; k < g.K; k++) {
+        float a = g.kind == GEMM_TN ? g.A[k * g.lda + m] : g.A[m * g.lda + k];
+        s = fused(a, widened(g.B, g.B_type, (size_t)(g.kind == GEMM_NT ? n * g.ldb + k : k * g.ldb + n)), s);
+    }
+    g.C[m * g.ldc + n] = g.bias ? s + g.bias[n] : s;
+}
+
+#define TILE(name) name##_128
+#define BM 128
+#define BN 128
+#define BK 8
+#define TM 8
+#define TN 8
+#include "gemm_f32_tile.inc"
+
+#define TILE(name) name##_64
+#define BM 64
+#define BN 64
+#define BK 16
+#define TM 4
+#define TN 4
+#include "gemm_f32_tile.inc"
+
+#define TILE(name) name##_16
+#define BM 16
+#define BN 16
+#define BK 64
+#define TM 2
+#define TN 2
+#include "gemm_f32_tile.inc"
+
+HOST void cuda_gemm_version(const Gemm *g, int version, cudaStream_t stream) {
+    if (g->M == 0 || g->N == 0) return;
+    need(g->B_type == DTYPE_F32 || g->B_type == DTYPE_BF16 || g->B_type == DTYPE_F16, "cuda: a matrix product with a %s matrix", dtype_name(g->B_type));
+    need((g->M + 15) / 16 <= 65535 || version >= 64, "cuda: a matrix product with %ld rows: more than one launch can take", g->M);
+    switch (version) {
+    case 0: LAUNCH(plain, DIM3((g->N + 127) / 128, g->M, 1), DIM3(128, 1, 1), 0, stream, *g); break;
+    case 16: launch_16(g, stream); break;
+    case 64: launch_64(g, stream); break;
+    default: launch_128(g, stream);
+    }
+}
+
+// The largest tile that still gives every multiprocessor one of its own.
+HOST void cuda_gemm(const Gemm *g, cudaStream_t stream) {
+    const long processors = 132;
+    long large = ((g->M + 127) / 128) * ((g->N + 127) / 128), middle = ((g->M + 63) / 64) * ((g->N + 63) / 64);
+    cuda_gemm_version(g, g->M <= 16 || (middle < processors / 4 && g->M < 1024) ? 16 : large < processors ? 64 : 128, stream);
+}
