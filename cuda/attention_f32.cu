@@ -1,0 +1,121 @@
+// attention_f32.cu: softmax(q kᵀ) v per head, the exact path.
+//
+// Twin of: attention_rows() in model/attention.c; the same bits: scores are summed over d ascending, the softmax's sum in
+// sixteen running sums folded in halves, outputs over all keys ascending, the hidden ones with a weight of exactly zero.
+// Floor: 4 B H Tq Tk D flops at the f32 rate (half of it when causal, which this path does not use: skipping a key would
+// only be allowed if its value were known to be finite).
+// Allow: nothing.    Repeats: bit for bit.
+// Needs: one row of scores fits shared memory: Tk <= about 50000.
+//   version
+//   0  a block per query: scores, softmax, sum     kept as ROWS = 1 of the same kernel, for long contexts
+//   1  a block per 8 queries of one head, keys and values staged in shared memory 32 at a time     in use
+#include "device.h"
+#include "kernels.h"
+
+#define BLOCK 128
+#define KEYS 32     // staged at a time
+#define OUTPUTS 16  // sums that a thread keeps in registers
+
+typedef Attention AttentionArguments;
+
+static __device__ bool hidden(const AttentionArguments *a, long b, long i, long j, long length) {
+    long at = i + length - a->Tq;
+    if (a->causal && j > at) return true;
+    if (a->window > 0 && j <= at - a->window) return true;
+    return a->key_mask && !a->key_mask[b * a->Tk + j];
+}
+
+// exp(s - max) / sum over one row, by one warp. Lane l < 16 keeps running sum l; the fold is the CPU's.
+static __device__ void softmax_row(float *s, long n, int lane) {
+    float top = -INFINITY;
+    for (long j = lane; j < n; j += 32) top = s[j] > top ? s[j] : top;
+    for (int d = 16; d; d /= 2) {
+        float other = __shfl_xor_sync(0xffffffffu, top, d);
+        top = other > top ? other : top;
+    }
+    float sum = 0;
+    if (top == -INFINITY)
+        for (long j = lane; j < n; j += 32) s[j] = 0;
+    else {
+        for (long j = lane; j < n; j += 32) s[j] = f_exp(s[j] - top);
+        __syncwarp();
+        if (lane < 16)
+            for (long j = lane; j < n; j += 16) sum += s[j];
+        for (int half = 8; half; half /= 2) sum += __shfl_down_sync(0xffffffffu, sum, half);
+        sum = __shfl_sync(0xffffffffu, sum, 0);
+        __syncwarp();
+        for (long j = lane; j < n; j += 32) s[j] /= sum;
+    }
+}
+
+// Shared memory: scores (rows, Tk), queries (rows, D), keys or values (KEYS, D + 1).
+static __global__ __launch_bounds__(BLOCK) void attention_exact(AttentionArguments a, int rows) {
+    DYNAMIC_SHARED(float, scores);
+    int t = (int)threadIdx.x, D = (int)a.D;
+    long h = blockIdx.y, b = blockIdx.z, i0 = (long)blockIdx.x * rows, g = h / (a.H / a.G), ldq = a.H * a.D, ld = a.G * a.D;
+    long length = a.key_lengths ? a.key_lengths[b] : a.Tk;
+    float *queries = scores + rows * a.Tk, *tile = queries + rows * D;
+    if (a.Tq - i0 < rows) rows = (int)(a.Tq - i0);
+    const float *q = a.q + (b * a.Tq + i0) * ldq + h * D, *k = a.k + b * a.Tk * ld + g * D, *v = a.v + b * a.Tk * ld + g * D;
+    for (int e = t; e < rows * D; e += BLOCK) queries[e] = q[e / D * ldq + e % D];
+    for (long j0 = 0; j0 < length; j0 += KEYS) {
+        int n = length - j0 < KEYS ? (int)(length - j0) : KEYS;
+        __syncthreads();
+        for (int e = t; e < n * D; e += BLOCK) tile[e / D * (D + 1) + e % D] = k[(j0 + e / D) * ld + e % D];
+        __syncthreads();
+        for (int e = t; e < rows * KEYS; e += BLOCK) {
+            int r = e / KEYS, j = e % KEYS;
+            if (j >= n) continue;
+            float s = 0;
+            for (int d = 0; d < D; d++) s = fused(queries[r * D + d], tile[j * (D + 1) + d], s);
+            s *= a.scale;
+            if (a.softcap > 0) s = a.softcap * f_tanh(s / a.softcap);
+            if (a.mask) s += a.mask[(i0 + r) * a.Tk + j0 + j];
+            scores[r * a.Tk + j0 + j] = hidden(&a, b, i0 + r, j0 + j, length) ? -INFINITY : s;
+        }
+    }
+    __syncthreads();
+    for (int r = t / 32; r < rows; r += BLOCK / 32) softmax_row(scores + r * a.Tk, length, t % 32);
+    __syncthreads();
+    if (a.weights)
+        for (long e = t; e < rows * a.Tk; e += BLOCK)
+            a.weights[((b * a.H + h) * a.Tq + i0) * a.Tk + e] = e % a.Tk < length ? scores[e] : 0;
+    for (int first = 0; first < rows * D; first += BLOCK * OUTPUTS) { // once, unless the head is very wide
+        FRAGMENT(float, sum, OUTPUTS);
+        UNROLL
+        for (int i = 0; i < OUTPUTS; i++) sum[i] = 0;
+        for (long j0 = 0; j0 < length; j0 += KEYS) {
+            int n = length - j0 < KEYS ? (int)(length - j0) : KEYS;
+            __syncthreads();
+            for (int e = t; e < n * D; e += BLOCK) tile[e / D * (D + 1) + e % D] = v[(j0 + e / D) * ld + e % D];
+            __syncthreads();
+            UNROLL
+            for (int i = 0; i < OUTPUTS; i++) {
+                int e = first + i * BLOCK + t;
+                if (e < rows * D) {
+                    const float *w = scores + e / D * a.Tk + j0;
+                    for (int j = 0; j < n; j++) sum[i] = fused(w[j], tile[j * (D + 1) + e % D], sum[i]);
+                }
+            }
+        }
+        UNROLL
+        for (int i = 0; i < OUTPUTS; i++) {
+            int e = first + i * BLOCK + t;
+            if (e < rows * D) a.out[(b * a.Tq + i0 + e / D) * ldq + h * D + e % D] = sum[i];
+        }
+    }
+}
+
+HOST void cuda_attention(const Attention *a, cudaStream_t stream) {
+    if (a->B == 0 || a->Tq == 0) return;
+    const size_t most = 160 * 1024; // of an sm_80; larger cards have more
+    int rows = 8;
+    size_t bytes;
+    for (;; rows /= 2) {
+        bytes = ((size_t)rows * (size_t)(a->Tk + a->D) + (size_t)KEYS * (size_t)(a->D + 1)) * sizeof(float);
+        if (bytes <= most || rows == 1) break;
+    }
+    need(bytes <= most, "cuda: attention over %ld keys in f32: a row of scores does not fit; use --dtype bf16", a->Tk);
+    need(a->H <= 65535 && a->B <= 65535, "cuda: attention over %ld texts and %ld heads: more than one launch can take", a->B, a->H);
+    LAUNCH(attention_exact, DIM3((a->Tq + rows - 1) / rows, a->H, a->B), DIM3(BLOCK, 1, 1), bytes, stream, *a, rows);
+}
