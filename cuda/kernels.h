@@ -10,4 +10,18 @@ HOST void cuda_gemm(const Gemm *g, cudaStream_t stream);
 HOST void cuda_gemm_version(const Gemm *g, int version, cudaStream_t stream); // 0: plain, 16, 64, 128: that tile
 HOST void cuda_attention(const Attention *a, cudaStream_t stream);
 
+// ---- gemm_bf16.cu: tensor cores. C (M, N) = act(A Wᵀ + bias) + residual, A (M, K), W (N, K) in bf16
+typedef struct {
+    long M, N, K, lda, ldw, ldc; // in elements
+    const uint16_t *A, *W;
+    void *C;
+    bool C_bf16; // else f32
+    const float *bias; // (N) or NULL
+    Act act;
+    const void *residual; // (M, N) with C's stride, or NULL; may be C
+    bool residual_bf16;
+} GemmBf16;
+HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream);
+HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 64, 128: that tile
+
 #endif

@@ -1,4 +1,4 @@
-// test_cuda_gemm.c: products through the emulator against the CPU: f32 bit for bit.
+// test_cuda_gemm.c: products through the emulator against the CPU: f32 bit for bit, bf16 against f64.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,6 +33,51 @@ static void one(GemmKind kind, Dtype type, int version, long M, long N, long K, 
     free(a), free(b), free(bias), free(c), free(got), free(stored);
 }
 
+static float rounded(uint16_t h) {
+    float f;
+    convert_bf16_f32(&f, &h, 1);
+    return f;
+}
+
+// Against the f64 product of the rounded inputs.
+static void tensor(int version, long M, long N, long K, Act act, bool with_bias, bool residual, bool bf16_out) {
+    long lda = K + 8, ldw = K, ldc = N + 2;
+    size_t a_n = (size_t)(lda * M), w_n = (size_t)(ldw * N), c_n = (size_t)(ldc * M);
+    float *af = random_floats(a_n, 5), *wf = random_floats(w_n, 6), *bias = random_floats((size_t)N, 7), *old = random_floats(c_n, 8);
+    uint16_t *a = malloc(a_n * 2), *w = malloc(w_n * 2), *c16 = malloc(c_n * 2);
+    float *got = malloc(c_n * 4), *want = malloc((size_t)(M * N) * 4), *dense = malloc((size_t)(M * N) * 4);
+    convert_f32_bf16(a, af, a_n), convert_f32_bf16(w, wf, w_n), convert_f32_bf16(c16, old, c_n);
+    GemmBf16 g = {.M = M, .N = N, .K = K, .lda = lda, .ldw = ldw, .ldc = ldc, .A = to_device(a, a_n * 2), .W = to_device(w, w_n * 2), .C_bf16 = bf16_out,
+                  .bias = with_bias ? to_device(bias, (size_t)N * 4) : NULL, .act = act, .residual_bf16 = bf16_out};
+    g.C = bf16_out ? to_device(c16, c_n * 2) : to_device(old, c_n * 4);
+    if (residual) g.residual = g.C;
+    emu_forget();
+    if (version < 0) cuda_gemm_bf16(&g, NULL);
+    else cuda_gemm_bf16_version(&g, version, NULL);
+    if (bf16_out) {
+        uint16_t *back = malloc(c_n * 2);
+        from_device(back, g.C, c_n * 2);
+        convert_bf16_f32(got, back, c_n);
+        free(back);
+    } else from_device(got, g.C, c_n * 4);
+    for (long m = 0; m < M; m++)
+        for (long n = 0; n < N; n++) {
+            double s = 0;
+            for (long k = 0; k < K; k++) s += (double)rounded(a[m * lda + k]) * (double)rounded(w[n * ldw + k]);
+            float f = (float)(with_bias ? s + (double)bias[n] : s);
+            activate(&f, &f, 1, act);
+            if (residual) f += bf16_out ? rounded(c16[m * ldc + n]) : old[m * ldc + n];
+            want[m * N + n] = f, dense[m * N + n] = got[m * ldc + n];
+        }
+    char name[120];
+    snprintf(name, sizeof name, "bf16 product, version %d, %ld x %ld x %ld, act %d%s%s%s", version, M, N, K, (int)act, with_bias ? ", bias" : "", residual ? ", residual" : "",
+             bf16_out ? ", bf16 out" : "");
+    check_near(name, dense, want, (size_t)(M * N), bf16_out ? 4e-3 : 2e-6); // a bf16 result is rounded to 2^-9
+    check(emu_reports() == 0, "%s: nothing to say %s", name, emu_first_report());
+    device_empty();
+    free(af), free(wf), free(bias), free(old), free(a), free(w), free(c16), free(got), free(want), free(dense);
+}
+
 int main(void) {
     static const long shapes[][3] = {{1, 1, 1}, {1, 33, 31}, {2, 17, 64}, {16, 16, 128}, {31, 1, 33}, {33, 31, 7}, {17, 67, 129}, {64, 64, 16}, {65, 127, 37}, {130, 129, 9}};
     static const int versions[] = {0, 16, 64, 128, -1};
@@ -43,5 +88,15 @@ int main(void) {
         }
     emu_backwards(true);
     one(GEMM_NT, DTYPE_F32, 64, 65, 66, 33, true, false);
+    emu_backwards(false);
+    tensor(64, 1, 1, 8, ACT_NONE, false, false, false);
+    tensor(64, 33, 31, 136, ACT_GELU, true, false, false);
+    tensor(64, 64, 67, 64, ACT_NONE, true, true, true);
+    tensor(128, 131, 1, 40, ACT_SILU, true, true, false);
+    tensor(128, 31, 129, 264, ACT_QUICK_GELU, false, false, true);
+    tensor(-1, 17, 37, 592, ACT_NONE, true, false, false);
+    emu_backwards(true);
+    tensor(128, 129, 127, 96, ACT_NONE, true, false, false);
+    check_dies("a row of 12 values", "multiples of 8") { cuda_gemm_bf16(&(GemmBf16){.M = 1, .N = 1, .K = 12, .lda = 12, .ldw = 12}, NULL); }
     return check_end();
 }
