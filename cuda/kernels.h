@@ -24,4 +24,17 @@ typedef struct {
 HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream);
 HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 64, 128: that tile
 
+// ---- attention_bf16.cu: tensor cores; letters and masks as in model/kernels.h's Attention
+typedef struct {
+    uint16_t *out;
+    const uint16_t *q, *k, *v;
+    long B, Tq, Tk, H, G, D;
+    float scale, softcap;
+    bool causal;
+    long window;
+    const int32_t *key_lengths;
+    const uint8_t *key_mask;
+} AttentionBf16;
+HOST void cuda_attention_bf16(const AttentionBf16 *a, cudaStream_t stream);
+
 #endif

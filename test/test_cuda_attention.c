@@ -1,5 +1,5 @@
-// test_cuda_attention.c: attention through the emulator against the CPU: f32 bit for bit.
-#include <math.h>
+// test_cuda_attention.c: attention through the emulator against the CPU: f32 bit for bit, bf16 within its rounding.
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "check.h"
@@ -40,6 +40,41 @@ static void one(long B, long Tq, long Tk, long H, long G, long D, int with) {
     free(q), free(k), free(v), free(mask), free(out), free(got), free(weights), free(got_weights), free(key_mask);
 }
 
+// bf16 against the f32 path on the same rounded values (whose own error is 1e-6).
+static void tensor(long B, long Tq, long Tk, long H, long G, long D, int with) {
+    size_t q_n = (size_t)(B * Tq * H * D), k_n = (size_t)(B * Tk * G * D);
+    float *f[3] = {random_floats(q_n, 1), random_floats(k_n, 2), random_floats(k_n, 3)}, *out = malloc(q_n * 4), *got = malloc(q_n * 4);
+    uint16_t *h[3];
+    size_t n[3] = {q_n, k_n, k_n};
+    for (int i = 0; i < 3; i++) {
+        h[i] = malloc(n[i] * 2);
+        convert_f32_bf16(h[i], f[i], n[i]), convert_bf16_f32(f[i], h[i], n[i]);
+    }
+    int32_t lengths[8];
+    uint8_t *key_mask = malloc((size_t)(B * Tk));
+    for (long b = 0; b < B; b++) lengths[b] = (int32_t)(Tk - b * Tk / 3);
+    for (long i = 0; i < B * Tk; i++) key_mask[i] = rng_uniform((Rng){.seed = 9}, (uint64_t)i) < 0.7 && i / Tk != 1;
+    Attention a = {.out = out, .q = f[0], .k = f[1], .v = f[2], .B = B, .Tq = Tq, .Tk = Tk, .H = H, .G = G, .D = D, .scale = 0.3f, .softcap = with & CAP ? 2 : 0,
+                   .causal = with & CAUSAL, .window = with & WINDOW ? 5 : 0, .key_lengths = with & LENGTHS ? lengths : NULL, .key_mask = with & KEY_MASK ? key_mask : NULL};
+    AttentionBf16 d = {.q = to_device(h[0], q_n * 2), .k = to_device(h[1], k_n * 2), .v = to_device(h[2], k_n * 2), .out = device_room(q_n * 2), .B = B, .Tq = Tq, .Tk = Tk,
+                       .H = H, .G = G, .D = D, .scale = 0.3f, .softcap = a.softcap, .causal = a.causal, .window = a.window};
+    if (a.key_lengths) d.key_lengths = to_device(lengths, (size_t)B * 4);
+    if (a.key_mask) d.key_mask = to_device(key_mask, (size_t)(B * Tk));
+    attention_rows(&a);
+    emu_forget();
+    cuda_attention_bf16(&d, NULL);
+    uint16_t *back = malloc(q_n * 2);
+    from_device(back, d.out, q_n * 2);
+    convert_bf16_f32(got, back, q_n);
+    char name[100];
+    snprintf(name, sizeof name, "bf16 attention %ld x %ld/%ld, heads %ld/%ld of %ld, with %d", B, Tq, Tk, H, G, D, with);
+    check_near(name, got, out, q_n, 1e-2);
+    check(emu_reports() == 0, "%s: nothing to say %s", name, emu_first_report());
+    device_empty();
+    for (int i = 0; i < 3; i++) free(f[i]), free(h[i]);
+    free(out), free(got), free(back), free(key_mask);
+}
+
 int main(void) {
     one(1, 1, 1, 1, 1, 8, 0);
     one(2, 9, 9, 2, 2, 16, 0);
@@ -52,5 +87,14 @@ int main(void) {
     one(1, 2, 5, 1, 1, 288, CAUSAL); // more outputs than a thread keeps
     one(1, 1, 5100, 1, 1, 8, 0);     // fewer queries a block
     one(1, 5, 7000, 1, 1, 4, 0);
+    tensor(1, 1, 1, 1, 1, 64, 0);
+    tensor(1, 67, 130, 2, 1, 64, 0);
+    tensor(1, 65, 65, 1, 1, 80, CAUSAL);
+    tensor(1, 131, 131, 1, 1, 96, CAUSAL | WINDOW);
+    tensor(3, 1, 70, 2, 1, 128, CAUSAL | LENGTHS | CAP);
+    tensor(2, 33, 97, 2, 2, 64, KEY_MASK);
+    emu_backwards(true);
+    tensor(1, 31, 129, 1, 1, 128, CAUSAL);
+    check_dies("a head of 72", "64, 80, 96 and 128") { cuda_attention_bf16(&(AttentionBf16){.B = 1, .Tq = 1, .Tk = 1, .H = 1, .G = 1, .D = 72}, NULL); }
     return check_end();
 }
