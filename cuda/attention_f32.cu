@@ -1,9 +1,8 @@
 // attention_f32.cu: softmax(q kᵀ) v per head, the exact path.
 //
 // Twin of: attention_rows() in model/attention.c; the same bits: scores are summed over d ascending, the softmax's sum in
-// sixteen running sums folded in halves, outputs over all keys ascending, the hidden ones with a weight of exactly zero.
-// Floor: 4 B H Tq Tk D flops at the f32 rate (half of it when causal, which this path does not use: skipping a key would
-// only be allowed if its value were known to be finite).
+// sixteen running sums (key number mod 16) folded in halves, outputs over keys ascending, hidden ones with a weight of zero.
+// Floor: 4 B H Tq Tk D flops at the f32 rate, half of it when causal: keys that no query of a block sees are not read.
 // Allow: nothing.    Repeats: bit for bit.
 // Needs: one row of scores fits shared memory: Tk <= about 50000.
 //   version
@@ -25,27 +24,35 @@ static __device__ bool hidden(const AttentionArguments *a, long b, long i, long 
     return a->key_mask && !a->key_mask[b * a->Tk + j];
 }
 
-// exp(s - max) / sum over one row, by one warp. Lane l < 16 keeps running sum l; the fold is the CPU's.
-static __device__ void softmax_row(float *s, long n, int lane) {
+// The keys that one of the queries [i0, i0 + rows) sees lie in [*from, *to): others are not even read.
+static __device__ void seen_keys(const AttentionArguments *a, long i0, int rows, long length, long *from, long *to) {
+    long at = i0 + length - a->Tq;
+    *from = 0, *to = length;
+    if (a->causal && at + rows < length) *to = at + rows > 0 ? at + rows : 0;
+    if (a->window > 0 && at - a->window + 1 > 0) *from = at - a->window + 1;
+    if (*from > *to) *from = *to;
+}
+
+// exp(s - max) / sum over keys [from, to) of one row, by one warp. Lane l < 16 keeps the running sum of the keys whose
+// number is l mod 16; the fold is the CPU's. A query that sees nothing gets zeros; a NaN stays.
+static __device__ void softmax_row(float *s, long from, long to, int lane) {
     float top = -INFINITY;
-    for (long j = lane; j < n; j += 32) top = s[j] > top ? s[j] : top;
+    for (long j = from + lane; j < to; j += 32) top = larger(s[j], top);
     for (int d = 16; d; d /= 2) {
         float other = __shfl_xor_sync(0xffffffffu, top, d);
-        top = other > top ? other : top;
+        top = larger(other, top);
     }
     float sum = 0;
-    if (top == -INFINITY)
-        for (long j = lane; j < n; j += 32) s[j] = 0;
-    else {
-        for (long j = lane; j < n; j += 32) s[j] = f_exp(s[j] - top);
-        __syncwarp();
-        if (lane < 16)
-            for (long j = lane; j < n; j += 16) sum += s[j];
-        for (int half = 8; half; half /= 2) sum += __shfl_down_sync(0xffffffffu, sum, half);
-        sum = __shfl_sync(0xffffffffu, sum, 0);
-        __syncwarp();
-        for (long j = lane; j < n; j += 32) s[j] /= sum;
-    }
+    if (!(top > -INFINITY)) top = 0;
+    for (long j = from + lane; j < to; j += 32) s[j] = f_exp(s[j] - top);
+    __syncwarp();
+    if (lane < 16)
+        for (long j = from + ((lane - from) & 15); j < to; j += 16) sum += s[j];
+    for (int half = 8; half; half /= 2) sum += __shfl_down_sync(0xffffffffu, sum, half);
+    sum = __shfl_sync(0xffffffffu, sum, 0);
+    if (sum <= 0) sum = 1;
+    __syncwarp();
+    for (long j = from + lane; j < to; j += 32) s[j] /= sum;
 }
 
 // Shared memory: scores (rows, Tk), queries (rows, D), keys or values (KEYS, D + 1).
@@ -53,13 +60,14 @@ static __global__ __launch_bounds__(BLOCK) void attention_exact(AttentionArgumen
     DYNAMIC_SHARED(float, scores);
     int t = (int)threadIdx.x, D = (int)a.D;
     long h = blockIdx.y, b = blockIdx.z, i0 = (long)blockIdx.x * rows, g = h / (a.H / a.G), ldq = a.H * a.D, ld = a.G * a.D;
-    long length = a.key_lengths ? a.key_lengths[b] : a.Tk;
+    long length = a.key_lengths ? a.key_lengths[b] : a.Tk, from, to;
     float *queries = scores + rows * a.Tk, *tile = queries + rows * D;
     if (a.Tq - i0 < rows) rows = (int)(a.Tq - i0);
+    seen_keys(&a, i0, rows, length, &from, &to);
     const float *q = a.q + (b * a.Tq + i0) * ldq + h * D, *k = a.k + b * a.Tk * ld + g * D, *v = a.v + b * a.Tk * ld + g * D;
     for (int e = t; e < rows * D; e += BLOCK) queries[e] = q[e / D * ldq + e % D];
-    for (long j0 = 0; j0 < length; j0 += KEYS) {
-        int n = length - j0 < KEYS ? (int)(length - j0) : KEYS;
+    for (long j0 = from; j0 < to; j0 += KEYS) {
+        int n = to - j0 < KEYS ? (int)(to - j0) : KEYS;
         __syncthreads();
         for (int e = t; e < n * D; e += BLOCK) tile[e / D * (D + 1) + e % D] = k[(j0 + e / D) * ld + e % D];
         __syncthreads();
@@ -75,17 +83,17 @@ static __global__ __launch_bounds__(BLOCK) void attention_exact(AttentionArgumen
         }
     }
     __syncthreads();
-    for (int r = t / 32; r < rows; r += BLOCK / 32) softmax_row(scores + r * a.Tk, length, t % 32);
+    for (int r = t / 32; r < rows; r += BLOCK / 32) softmax_row(scores + r * a.Tk, from, to, t % 32);
     __syncthreads();
     if (a.weights)
         for (long e = t; e < rows * a.Tk; e += BLOCK)
-            a.weights[((b * a.H + h) * a.Tq + i0) * a.Tk + e] = e % a.Tk < length ? scores[e] : 0;
+            a.weights[((b * a.H + h) * a.Tq + i0) * a.Tk + e] = e % a.Tk >= from && e % a.Tk < to ? scores[e] : 0;
     for (int first = 0; first < rows * D; first += BLOCK * OUTPUTS) { // once, unless the head is very wide
         FRAGMENT(float, sum, OUTPUTS);
         UNROLL
         for (int i = 0; i < OUTPUTS; i++) sum[i] = 0;
-        for (long j0 = 0; j0 < length; j0 += KEYS) {
-            int n = length - j0 < KEYS ? (int)(length - j0) : KEYS;
+        for (long j0 = from; j0 < to; j0 += KEYS) {
+            int n = to - j0 < KEYS ? (int)(to - j0) : KEYS;
             __syncthreads();
             for (int e = t; e < n * D; e += BLOCK) tile[e / D * (D + 1) + e % D] = v[(j0 + e / D) * ld + e % D];
             __syncthreads();
@@ -108,6 +116,7 @@ static __global__ __launch_bounds__(BLOCK) void attention_exact(AttentionArgumen
 
 HOST void cuda_attention(const Attention *a, cudaStream_t stream) {
     if (a->B == 0 || a->Tq == 0) return;
+    need(a->dropout == 0, "cuda: attention with dropout %g: train with --device cpu", (double)a->dropout);
     const size_t most = 160 * 1024; // of an sm_80; larger cards have more
     int rows = 8;
     size_t bytes;

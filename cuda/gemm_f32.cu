@@ -14,15 +14,27 @@
 
 typedef Gemm GemmArguments;
 
+// An element of A or B; of a bf16 product, rounded. Such a product is faster in gemm_bf16.cu, where its shape allows it.
+static __device__ __forceinline__ float left(const GemmArguments *g, long at) { return g->bf16 ? float_of_bf16(bf16_of(g->A[at])) : g->A[at]; }
+
+static __device__ __forceinline__ float right(const GemmArguments *g, long at) {
+    float x = widened(g->B, g->B_type, (size_t)at);
+    return g->bf16 ? float_of_bf16(bf16_of(x)) : x;
+}
+
+static __device__ __forceinline__ void finish(const GemmArguments *g, long m, long n, float s) {
+    g->C[m * g->ldc + n] = f_act(g->bias ? s + g->bias[n] : s, g->act);
+}
+
 static __global__ void plain(GemmArguments g) {
     long n = (long)blockIdx.x * blockDim.x + threadIdx.x, m = blockIdx.y;
     if (n >= g.N) return;
     float s = g.accumulate ? g.C[m * g.ldc + n] : 0;
     for (long k = 0; k < g.K; k++) {
-        float a = g.kind == GEMM_TN ? g.A[k * g.lda + m] : g.A[m * g.lda + k];
-        s = fused(a, widened(g.B, g.B_type, (size_t)(g.kind == GEMM_NT ? n * g.ldb + k : k * g.ldb + n)), s);
+        float a = left(&g, g.kind == GEMM_TN ? k * g.lda + m : m * g.lda + k);
+        s = fused(a, right(&g, g.kind == GEMM_NT ? n * g.ldb + k : k * g.ldb + n), s);
     }
-    g.C[m * g.ldc + n] = g.bias ? s + g.bias[n] : s;
+    finish(&g, m, n, s);
 }
 
 #define TILE(name) name##_128

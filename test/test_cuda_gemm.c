@@ -17,7 +17,7 @@ static void one(GemmKind kind, Dtype type, int version, long M, long N, long K, 
     else if (type == DTYPE_F16) convert_f32_f16(stored, b, b_n);
     else memcpy(stored, b, b_n * 4);
     Gemm g = {.kind = kind, .M = M, .N = N, .K = K, .A = a, .lda = lda, .B = stored, .B_type = type, .ldb = ldb, .C = c, .ldc = ldc, .bias = with_bias ? bias : NULL,
-              .accumulate = accumulate};
+              .accumulate = accumulate, .act = (Act)((M + N) % 8)};
     Gemm d = g;
     d.A = to_device(a, a_n * 4), d.B = to_device(stored, b_n * dtype_size(type)), d.C = to_device(c, c_n * 4);
     d.bias = with_bias ? to_device(bias, (size_t)N * 4) : NULL;
