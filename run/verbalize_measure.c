@@ -228,7 +228,7 @@ Truth *measure_truth(Verbalize *s, const Verbal *v, Arena *a) {
             for (size_t i = 0; i < N; i++) o->said[k] += q[N + i];
             if (N > 1) o->f[k] = bootstrap(resampling(s, N, "truth bootstrap"), f_value, &one, a);
             else o->f[k] = (Interval){f_value(&one, &(uint32_t){0}, N, NULL), NAN, NAN};
-            if (k == FACT_RELATION && o->said[k] < 1) o->f[k] = (Interval){NAN, NAN, NAN};
+            if (k == FACT_RELATION && o->said[k] < SAID_LEAST) o->f[k] = (Interval){NAN, NAN, NAN};
             o->mean_precision[k] = o->mean_recall[k] = o->mean_f[k] = NAN;
         }
         if (!v->mean) continue;
@@ -242,7 +242,9 @@ Truth *measure_truth(Verbalize *s, const Verbal *v, Arena *a) {
         *one = (Rise){.fact = (Fact)k, .L = until, .N = N, .own = take(a, Quad, (size_t)until), .shuffled = take(a, Quad, (size_t)until), .layer = v->layer};
         for (int l = 0; l < until; l++) one->own[l] = own[l][k], one->shuffled[l] = shuffled[l][k];
         t->emergence[k] = t->after_colour[k] = (Interval){NAN, NAN, NAN};
-        if (N < 2) continue;
+        if (k == FACT_RELATION && t->layers[until - 1].said[k] < SAID_LEAST) t->emergence[k].value = v->layer[until - 1] + 1; // never
+        else if (N < 2) t->emergence[k].value = NAN;
+        if (N < 2 || !isnan(t->emergence[k].value)) continue;
         t->emergence[k] = bootstrap(resampling(s, N, "emergence bootstrap"), emerges, one, a);
         if (k != FACT_COLOUR) t->after_colour[k] = bootstrap(resampling(s, N, "emergence bootstrap"), emerges_after, rise, a);
     }

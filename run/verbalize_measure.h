@@ -21,8 +21,10 @@ LayerWords *measure_words(Verbalize *s, const Verbal *v, Arena *a); // (L)
 
 // f is what curves show: the harmonic mean of precision and recall over all pictures; 0 where nothing of the kind is said. For counts
 // it is recall (no full caption needs a number word), for positions precision (no list says which relations a caption owes).
+#define SAID_LEAST 10 // fewer words of a kind say nothing about their precision
+
 typedef struct {
-    Interval precision[FACTS], recall[FACTS], f[FACTS];
+    Interval precision[FACTS], recall[FACTS], f[FACTS]; // f of positions: NaN where fewer than SAID_LEAST are said
     double mean_precision[FACTS], mean_recall[FACTS], mean_f[FACTS];             // the mean control's caption against every scene
     double shuffled_precision[FACTS], shuffled_recall[FACTS], shuffled_f[FACTS]; // captions dealt to other pictures
     double said[FACTS]; // over all pictures: what precision rests on

@@ -6,7 +6,7 @@
 
 #include "analysis/page.h"
 #include "io/csv.h"
-#include "io/json.h"
+#include "io/number.h"
 #include "model/resize.h"
 #include "verbalize_measure.h"
 
@@ -33,8 +33,8 @@ typedef struct {
 
 static void measure(Report *r, const char *name, Interval i, double beside, const char *what) {
     char t[4][32];
-    writer_print(r->table, "%s\t%s\t%s\t%s\t%s\t%s\n", name, isnan(i.value) ? "" : real_text(i.value, t[0]), isnan(i.low) ? "" : real_text(i.low, t[1]),
-                 isnan(i.high) ? "" : real_text(i.high, t[2]), isnan(beside) ? "" : real_text(beside, t[3]), what);
+    writer_print(r->table, "%s\t%s\t%s\t%s\t%s\t%s\n", name, isnan(i.value) ? "" : real_repr(i.value, t[0]), isnan(i.low) ? "" : real_repr(i.low, t[1]),
+                 isnan(i.high) ? "" : real_repr(i.high, t[2]), isnan(beside) ? "" : real_repr(beside, t[3]), what);
 }
 
 static Interval alone(double x) { return (Interval){x, NAN, NAN}; }
@@ -207,16 +207,13 @@ static void entropy_section(Report *r) {
 
 // ---- truth
 
-#define SAID_LEAST 10 // fewer words of a kind say nothing about precision
-
 static void truth_panel(Report *r, int k, Plot **panel) {
     Verbal *v = r->v;
     size_t L = (size_t)v->L;
     double *y = take(r->a, double, L), *low = take(r->a, double, L), *high = take(r->a, double, L), *mean = take(r->a, double, L), *shuffled = take(r->a, double, L);
     for (size_t l = 0; l < L; l++) {
         const LayerTruth *t = &r->truth->layers[l];
-        bool few = k == FACT_RELATION && t->said[k] < SAID_LEAST; // two words, one of them true, are no curve
-        y[l] = few ? NAN : t->f[k].value, low[l] = few ? NAN : t->f[k].low, high[l] = few ? NAN : t->f[k].high;
+        y[l] = t->f[k].value, low[l] = t->f[k].low, high[l] = t->f[k].high;
         mean[l] = t->mean_f[k], shuffled[l] = isnan(y[l]) ? NAN : t->shuffled_f[k];
         measure(r, arena_print(r->a, "%s f layer %d", fact_names[k], v->layer[l]), t->f[k], t->mean_f[k], "mean control");
         measure(r, arena_print(r->a, "%s precision layer %d", fact_names[k], v->layer[l]), t->precision[k], t->shuffled_precision[k], "captions of other pictures");
