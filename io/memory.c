@@ -30,6 +30,7 @@
 #define SPOIL(p, n) ((void)(p), (void)(n))
 #endif
 
+#define FAR_ALIGN 256 // what a GPU's allocator gives
 #define CHUNK_MIN ((size_t)256 * 1024) // small arenas stay small; chunks double up to CHUNK_MAX
 #define CHUNK_MAX ((size_t)64 * 1024 * 1024)
 
@@ -44,6 +45,8 @@ struct Arena {
     const char *what;
     Chunk *first, *current;
     size_t in_use, peak;
+    const MemorySource *source; // of the far chunks; NULL: there are none
+    Chunk *far_first, *far_current;
 };
 
 void *memory_take(size_t bytes, const char *what) {
@@ -90,39 +93,67 @@ void arena_free(Arena *a) {
         SHOW(c->bytes, c->size);
         free(c->block);
     }
+    for (Chunk *c = a->far_first, *next; c; c = next) {
+        next = c->next;
+        a->source->hidden(c->bytes, c->used);
+        a->source->give(c->block);
+        free(c);
+    }
     free(a);
 }
 
+// A far chunk's head lies here, its bytes there.
+static Chunk *chunk_far(const MemorySource *source, size_t size, const char *what) {
+    Chunk *c = memory_take(sizeof *c, what);
+    void *block = source->obtain(size, what);
+    *c = (Chunk){.size = size, .block = block, .bytes = block};
+    return c;
+}
+
 // The next chunk of the list if it is empty and large enough, else a new one put before it.
-static void chunk_advance(Arena *a, size_t bytes) {
-    Chunk *after = a->current ? a->current->next : a->first;
+static void chunk_advance(Chunk **first, Chunk **current, const MemorySource *source, size_t bytes, const char *what) {
+    Chunk *at = *current, *after = at ? at->next : *first;
     if (!after || after->size < bytes) {
-        size_t size = a->current ? a->current->size * 2 : CHUNK_MIN;
+        size_t size = at ? at->size * 2 : CHUNK_MIN;
         if (size > CHUNK_MAX) size = CHUNK_MAX;
         if (size < bytes) size = bytes;
-        Chunk *c = chunk_new(size, a->what);
-        c->previous = a->current;
+        Chunk *c = source ? chunk_far(source, size, what) : chunk_new(size, what);
+        c->previous = at;
         c->next = after;
         if (after) after->previous = c;
-        if (a->current) a->current->next = c;
-        else a->first = c;
+        if (at) at->next = c;
+        else *first = c;
         after = c;
     }
     after->used = 0;
-    a->current = after;
+    *current = after;
 }
 
 void *arena_take(Arena *a, size_t count, size_t size) {
     size_t wanted = size_mul(count, size, a->what);
     size_t bytes = size_add(wanted, ALIGN - 1 + GUARD, a->what) / ALIGN * ALIGN;
     if (bytes == 0) bytes = ALIGN;
-    if (!a->current || a->current->size - a->current->used < bytes) chunk_advance(a, bytes);
+    if (!a->current || a->current->size - a->current->used < bytes) chunk_advance(&a->first, &a->current, NULL, bytes, a->what);
     void *p = a->current->bytes + a->current->used;
     SHOW(p, wanted);
     SPOIL(p, wanted);
     a->current->used += bytes;
     a->in_use += bytes;
     if (a->in_use > a->peak) a->peak = a->in_use;
+    return p;
+}
+
+void *arena_take_from(Arena *a, const MemorySource *source, size_t wanted) {
+    need(!a->source || a->source == source, "%s: memory of two sources", a->what);
+    a->source = source;
+    size_t bytes = size_add(wanted, FAR_ALIGN - 1, a->what) / FAR_ALIGN * FAR_ALIGN;
+    if (bytes == 0) bytes = FAR_ALIGN;
+    Chunk *c = a->far_current;
+    if (!c || c->size - c->used < bytes) chunk_advance(&a->far_first, &a->far_current, source, bytes, a->what);
+    c = a->far_current;
+    void *p = c->bytes + c->used;
+    source->shown(p, wanted);
+    c->used += bytes;
     return p;
 }
 
@@ -133,7 +164,20 @@ void *arena_zero(Arena *a, size_t count, size_t size) {
 }
 
 Mark arena_mark(Arena *a) {
-    return (Mark){.chunk = a->current, .used = a->current ? a->current->used : 0};
+    const Chunk *far = a->far_current;
+    return (Mark){.chunk = a->current, .used = a->current ? a->current->used : 0, .far_chunk = a->far_current, .far_used = far ? far->used : 0};
+}
+
+static void release_far(Arena *a, Mark mark) {
+    while (a->far_current != mark.far_chunk) {
+        a->source->hidden(a->far_current->bytes, a->far_current->used);
+        a->far_current->used = 0;
+        a->far_current = a->far_current->previous;
+    }
+    Chunk *c = a->far_current;
+    if (!c || c->used == mark.far_used) return;
+    a->source->hidden(c->bytes + mark.far_used, c->used - mark.far_used);
+    c->used = mark.far_used;
 }
 
 void arena_release(Arena *a, Mark mark) {
@@ -148,6 +192,7 @@ void arena_release(Arena *a, Mark mark) {
         HIDE(a->current->bytes + mark.used, a->current->used - mark.used);
         a->current->used = mark.used;
     }
+    release_far(a, mark);
 }
 
 size_t arena_peak(const Arena *a) { return a->peak; }

@@ -10,10 +10,20 @@
 #include "error.h"
 
 typedef struct Arena Arena;
-typedef struct {
+typedef struct Mark {
     void *chunk;
     size_t used;
+    void *far_chunk; // of memory of another source
+    size_t far_used;
 } Mark;
+
+// Where memory of another kind comes from (a GPU's). An arena can hand out both: they live and die with the same marks.
+typedef struct {
+    void *(*obtain)(size_t bytes, const char *what); // dies when there is none left
+    void (*give)(void *bytes);                     // back to the source
+    void (*shown)(void *bytes, size_t count);      // handed out, and taken back by a release: for whoever watches over
+    void (*hidden)(void *bytes, size_t count);     // steps beyond a piece
+} MemorySource;
 
 Arena *arena_new(const char *what); // `what` names it in messages; kept by pointer
 void arena_free(Arena *a);
@@ -24,6 +34,9 @@ void *arena_take(Arena *a, size_t count, size_t size);
 void *arena_zero(Arena *a, size_t count, size_t size);
 #define take(arena, type, count) ((type *)arena_take((arena), (count), sizeof(type)))
 #define take_zero(arena, type, count) ((type *)arena_zero((arena), (count), sizeof(type)))
+
+// The same from the source; one source per arena. The bytes may be none that this processor can touch.
+void *arena_take_from(Arena *a, const MemorySource *source, size_t bytes);
 
 Mark arena_mark(Arena *a);
 void arena_release(Arena *a, Mark mark); // chunks stay, for the next round

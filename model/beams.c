@@ -116,10 +116,10 @@ Generated beam_search(Arena *a, Arena *kept, Arena *scratch, const Model *m, con
     Cache *cache = m->family->cache(kept, m, K, P + o->max_new);
     cache->first = 0, cache->count = 1;
     Mark mark = arena_mark(scratch);
-    Run *run = run_new(scratch);
+    Run *run = run_on(scratch, m->device);
     run->taps = taps;
     if (taps) taps_begin(taps);
-    Tensor logits = model_next(run, m, prompt, cache);
+    Tensor logits = run_read(run, model_next(run, m, prompt, cache));
     for (int k = 1; k < K; k++) cache_copy(cache, k, 0);
     cache->count = K;
     float *first = take(scratch, float, (size_t)K * (size_t)s.V);
@@ -158,7 +158,9 @@ Generated beam_search(Arena *a, Arena *kept, Arena *scratch, const Model *m, con
         cache_gather(cache, scratch, from);
         Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(K, 1));
         for (int k = 0; k < K; k++) i32(ids)[k] = running[k].ids[running[k].count - 1];
-        scores = f32(model_next(run_new(scratch), m, &(Inputs){.ids = ids}, cache));
+        run = run_on(scratch, m->device);
+        run_repeats(run);
+        scores = f32(run_read(run, model_next(run, m, &(Inputs){.ids = ids}, cache)));
     }
     int top = 0;
     for (int k = 1; k < K; k++)

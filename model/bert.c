@@ -59,7 +59,7 @@ Bert *bert_load(Arena *a, const Json *c, Weights *w) {
 static Tensor position_rows(Run *run, const Bert *m, Tensor ids) {
     long B = ids.shape[0], T = ids.shape[1], rows = m->padding < 0 ? 1 : B;
     need(T + m->padding + 1 <= m->positions_count, "text: %ld tokens; this encoder holds %d", T, m->positions_count - m->padding - 1);
-    Tensor at = run_tensor(run, DTYPE_I32, DIMS(rows, T));
+    Tensor at = run_input(run, DTYPE_I32, DIMS(rows, T));
     for (long b = 0; !run->dry && b < rows; b++) {
         int32_t count = 0;
         for (long t = 0; t < T; t++) {
@@ -74,7 +74,7 @@ static Tensor embed(Run *run, const Bert *m, Tensor ids, Tensor types) {
     long B = ids.shape[0], T = ids.shape[1];
     Tensor x = tap(run, embedding(run, m->words, ids), "embeddings.word_embeddings");
     if (!tensor_given(types)) {
-        types = run_tensor(run, DTYPE_I32, DIMS(B, T));
+        types = run_input(run, DTYPE_I32, DIMS(B, T));
         if (!run->dry) memset(types.data, 0, tensor_bytes(types));
     }
     Tensor kinds = tap(run, embedding(run, m->types, types), "embeddings.token_type_embeddings");
@@ -117,7 +117,7 @@ Tensor bert_forward(Run *run, const Bert *m, Tensor ids, Tensor types, Tensor ma
         RunMark mark = run_mark(run);
         x = layer_forward(run, m, &m->layers[l], x, mask, l);
         if (!run->recorder) {
-            if (!run->dry) memcpy(home.data, x.data, tensor_bytes(x));
+            run_copy(run, home, x);
             x = home;
         }
         run_release(run, mark);

@@ -3,15 +3,17 @@
 
 #include <string.h>
 
-Cache *cache_new(Arena *a, int B, int capacity, int L, int width) {
+#include "device.h"
+
+Cache *cache_new(Arena *a, const Device *device, int B, int capacity, int L, int width) {
     Cache *c = take_zero(a, Cache, 1);
-    *c = (Cache){.B = B, .capacity = capacity, .L = L, .count = B};
+    *c = (Cache){.device = device, .B = B, .capacity = capacity, .L = L, .count = B};
     c->lengths = take_zero(a, int32_t, (size_t)B);
     c->k = take(a, Tensor, (size_t)L);
     c->v = take(a, Tensor, (size_t)L);
     for (int l = 0; l < L; l++) {
-        c->k[l] = tensor_take(a, DTYPE_F32, DIMS(B, capacity, width));
-        c->v[l] = tensor_take(a, DTYPE_F32, DIMS(B, capacity, width));
+        c->k[l] = tensor_take_on(a, device, DTYPE_F32, DIMS(B, capacity, width));
+        c->v[l] = tensor_take_on(a, device, DTYPE_F32, DIMS(B, capacity, width));
     }
     return c;
 }
@@ -25,13 +27,13 @@ void cache_copy(Cache *c, int to, int from) {
     c->lengths[to] = c->lengths[from];
     for (int l = 0; l < c->L; l++) {
         size_t bytes = (size_t)c->lengths[from] * (size_t)c->k[l].shape[2] * sizeof(float);
-        memcpy(text_at(c, c->k[l], to), text_at(c, c->k[l], from), bytes);
-        memcpy(text_at(c, c->v[l], to), text_at(c, c->v[l], from), bytes);
+        c->device->copy(text_at(c, c->k[l], to), text_at(c, c->k[l], from), bytes);
+        c->device->copy(text_at(c, c->v[l], to), text_at(c, c->v[l], from), bytes);
     }
     for (int l = 0; l < c->seen_layers; l++) {
         size_t n = (size_t)c->seen_k[l].shape[1] * (size_t)c->seen_k[l].shape[2];
-        memcpy(f32(c->seen_k[l]) + (size_t)to * n, f32(c->seen_k[l]) + (size_t)from * n, n * sizeof(float));
-        memcpy(f32(c->seen_v[l]) + (size_t)to * n, f32(c->seen_v[l]) + (size_t)from * n, n * sizeof(float));
+        c->device->copy(f32(c->seen_k[l]) + (size_t)to * n, f32(c->seen_k[l]) + (size_t)from * n, n * sizeof(float));
+        c->device->copy(f32(c->seen_v[l]) + (size_t)to * n, f32(c->seen_v[l]) + (size_t)from * n, n * sizeof(float));
     }
 }
 
@@ -41,8 +43,8 @@ void cache_looks(Cache *c, Arena *a, int layers, int seen) {
     c->seen_v = take(a, Tensor, (size_t)layers);
     long width = c->k[0].shape[2];
     for (int l = 0; l < layers; l++) {
-        c->seen_k[l] = tensor_take(a, DTYPE_F32, DIMS(c->B, seen, width));
-        c->seen_v[l] = tensor_take(a, DTYPE_F32, DIMS(c->B, seen, width));
+        c->seen_k[l] = tensor_take_on(a, c->device, DTYPE_F32, DIMS(c->B, seen, width));
+        c->seen_v[l] = tensor_take_on(a, c->device, DTYPE_F32, DIMS(c->B, seen, width));
     }
 }
 
@@ -63,12 +65,12 @@ void cache_gather(Cache *c, Arena *scratch, const int *from) {
                 size_t n = (size_t)c->lengths[b] * (size_t)t.shape[2];
                 old[b] = text_at(c, t, b);
                 if (from[b] == b) continue;
-                float *aside = take(scratch, float, n);
-                memcpy(aside, old[b], n * sizeof(float));
+                float *aside = f32(tensor_take_on(scratch, c->device, DTYPE_F32, DIMS((long)n)));
+                c->device->copy(aside, old[b], n * sizeof(float));
                 old[b] = aside;
             }
             for (int b = 0; b < c->B; b++)
-                if (from[b] != b) memcpy(text_at(c, t, b), old[from[b]], (size_t)c->lengths[from[b]] * (size_t)t.shape[2] * sizeof(float));
+                if (from[b] != b) c->device->copy(text_at(c, t, b), old[from[b]], (size_t)c->lengths[from[b]] * (size_t)t.shape[2] * sizeof(float));
             arena_release(scratch, inner);
         }
     memcpy(c->lengths, lengths, (size_t)c->B * sizeof *lengths);

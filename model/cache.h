@@ -6,6 +6,7 @@
 #include "run.h"
 
 typedef struct Cache {
+    const Device *device; // where keys and values lie
     int B, capacity, L; // texts, tokens that each may have, layers
     int32_t *lengths;   // (B): tokens that are in
     Tensor *k, *v;      // per layer (B, capacity, G*D)
@@ -15,7 +16,7 @@ typedef struct Cache {
     Tensor *seen_k, *seen_v;
 } Cache;
 
-Cache *cache_new(Arena *a, int B, int capacity, int L, int width); // width = G*D
+Cache *cache_new(Arena *a, const Device *device, int B, int capacity, int L, int width); // width = G*D
 Tensor cache_rows(const Cache *c, Tensor all);                     // the rows of the current texts, as a view
 void cache_copy(Cache *c, int to, int from);                       // text `from` with all its tokens, and what it looks at
 // Text i becomes the old text from[i], for beams: texts that look at the same picture, so what they look at stays.

@@ -112,13 +112,13 @@ ClipVision *clip_vision_load(Arena *a, const Json *c, Weights *w, const char *pr
 static Tensor position_rows(Run *run, const ClipVision *m, long GH, long GW, bool interpolate) {
     long G = m->image / m->P, C = m->cfg.C, T = GH * GW + 1;
     if (GH == G && GW == G) {
-        Tensor ids = run_tensor(run, DTYPE_I32, DIMS(1, m->T));
+        Tensor ids = run_input(run, DTYPE_I32, DIMS(1, m->T));
         for (int i = 0; !run->dry && i < m->T; i++) i32(ids)[i] = i;
         return tap(run, embedding(run, m->positions, ids), "%sembeddings.position_embedding", m->prefix);
     }
     need(interpolate, "CLIP's vision tower takes pictures of %d x %d pixels, not %ld x %ld; --interpolate resamples its positions", m->image, m->image,
          GW * m->P, GH * m->P);
-    Tensor rows = run_tensor(run, DTYPE_F32, DIMS(1, T, C));
+    Tensor rows = run_input(run, DTYPE_F32, DIMS(1, T, C));
     if (run->dry) return rows;
     float *table = take(run->arena, float, (size_t)(m->T * C));
     widen(table, m->positions.data, m->positions.dtype, (size_t)(m->T * C));
@@ -189,7 +189,7 @@ Tensor clip_text_forward(Run *run, const ClipText *m, Tensor ids, Tensor mask) {
     long T = ids.shape[1];
     need(T <= m->positions_count, "text: %ld tokens; CLIP's text tower holds %d", T, m->positions_count);
     Tensor x = tap(run, embedding(run, m->tokens, ids), "%sembeddings.token_embedding", p);
-    Tensor at = run_tensor(run, DTYPE_I32, DIMS(1, T));
+    Tensor at = run_input(run, DTYPE_I32, DIMS(1, T));
     for (long i = 0; !run->dry && i < T; i++) i32(at)[i] = (int32_t)i;
     Tensor rows = tap(run, embedding(run, m->positions, at), "%sembeddings.position_embedding", p); // (1, T, C)
     x = add_rows(run, x, tensor_view(rows, DIMS(T, m->cfg.C)));
@@ -203,7 +203,7 @@ Tensor clip_text_forward(Run *run, const ClipText *m, Tensor ids, Tensor mask) {
 
 Tensor clip_text_pooled(Run *run, const ClipText *m, Tensor last, Tensor ids) {
     long B = ids.shape[0], T = ids.shape[1];
-    Tensor at = run_tensor(run, DTYPE_I32, DIMS(B));
+    Tensor at = run_input(run, DTYPE_I32, DIMS(B));
     for (long b = 0; !run->dry && b < B; b++) {
         const int32_t *row = i32(ids) + b * T;
         long found = 0; // the reference's argmax: 0 when no end token is there

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "device.h"
+
 // ---- weights
 
 static CocaBlock block_load(Weights *w, const CocaStack *s, const char *prefix, int l, bool cross) {
@@ -91,7 +93,7 @@ static void text_load(Arena *a, Coca *m, Weights *w) {
 }
 
 // A bare matrix [in, out] as [out, in], in its own type. NO_TENSOR while it is being trained: then it is turned in each pass.
-static Tensor turned(Arena *a, Tensor w) {
+static Tensor turned(Arena *a, const Device *device, Tensor w) {
     if (w.node) return NO_TENSOR;
     long R = w.shape[0], C = w.shape[1];
     if (!w.data) return tensor_of(NULL, w.dtype, DIMS(C, R));
@@ -104,6 +106,7 @@ static Tensor turned(Arena *a, Tensor w) {
                     if (w.dtype == DTYPE_F32) f32(t)[c * R + r] = f32(w)[r * C + c];
                     else ((uint16_t *)t.data)[c * R + r] = ((const uint16_t *)w.data)[r * C + c];
                 }
+    device->keep(a, t.data, tensor_bytes(t));
     return t;
 }
 
@@ -122,9 +125,10 @@ static void *load(Model *model) {
     m->head = weights_take(w, DIMS(c->E, c->V), "text_decoder.text_projection");
     m->logit_scale = weights_take(w, 0, NULL, "logit_scale");
     if (c->logit_bias) weights_take(w, 0, NULL, "logit_bias");
-    m->visual_proj_t = turned(a, m->visual_proj);
-    if (c->projected && !c->projection_bias) m->text_proj_t = turned(a, m->text_proj);
-    m->head_t = turned(a, m->head);
+    m->device = model->device;
+    m->visual_proj_t = turned(a, m->device, m->visual_proj);
+    if (c->projected && !c->projection_bias) m->text_proj_t = turned(a, m->device, m->text_proj);
+    m->head_t = turned(a, m->device, m->head);
     model->vocabulary = c->V;
     model->context = c->context < c->decoder_context ? c->context : c->decoder_context;
     model->image_tokens = c->Q - 1;
@@ -154,7 +158,7 @@ static Tensor third(Run *run, Tensor x, Tensor w, Tensor b, long C, int which) {
 // The same rows (R, C) for each of B: (B, R, C).
 static Tensor repeated(Run *run, Tensor rows, long B) {
     long R = rows.shape[0];
-    Tensor ids = run_tensor(run, DTYPE_I32, DIMS(B, R));
+    Tensor ids = run_input(run, DTYPE_I32, DIMS(B, R));
     for (long i = 0; !run->dry && i < B * R; i++) i32(ids)[i] = (int32_t)(i % R);
     return embedding(run, rows, ids);
 }
@@ -284,7 +288,7 @@ Tensor coca_image_embed(Run *run, const Coca *m, Tensor pooled) {
 // verbalize.md 1.4: which columns padding leaves visible, for ids (B, L) and a class row behind them: (B, L + 1).
 static Tensor class_mask(Run *run, const Coca *m, Tensor ids) {
     long B = ids.shape[0], L = ids.shape[1];
-    Tensor mask = run_tensor(run, DTYPE_U8, DIMS(B, L + 1));
+    Tensor mask = run_input(run, DTYPE_U8, DIMS(B, L + 1));
     if (run->dry) return mask;
     for (long b = 0; b < B; b++) {
         uint8_t *row = (uint8_t *)mask.data + b * (L + 1);
@@ -301,7 +305,7 @@ static void length_check(const Coca *m, long L) {
 // Positions begin at each text's length in the cache; (B, T) or, without one, (1, T).
 static Tensor text_embed(Run *run, const Coca *m, Tensor ids, const Cache *cache) {
     long T = ids.shape[1], rows = cache ? ids.shape[0] : 1, E = m->cfg.E;
-    Tensor x = tap(run, embedding(run, m->tokens, ids), "text.token_embedding"), at = run_tensor(run, DTYPE_I32, DIMS(rows, T));
+    Tensor x = tap(run, embedding(run, m->tokens, ids), "text.token_embedding"), at = run_input(run, DTYPE_I32, DIMS(rows, T));
     for (long b = 0; !run->dry && b < rows; b++)
         for (long t = 0; t < T; t++) i32(at)[b * T + t] = (int32_t)(t + (cache ? cache->lengths[cache->first + b] : 0));
     Tensor p = embedding(run, m->text_positions, at);
@@ -317,7 +321,7 @@ Tensor coca_text(Run *run, const Coca *m, Tensor ids, Tensor *embed) {
     Tensor x = text_embed(run, m, ids, NULL);
     AttnShape shape = {.causal = true};
     if (c->class_row) { // behind the text, at the position of its length
-        Tensor at = run_tensor(run, DTYPE_I32, DIMS(1, 1));
+        Tensor at = run_input(run, DTYPE_I32, DIMS(1, 1));
         if (!run->dry) *i32(at) = (int32_t)L;
         Tensor last = add(run, repeated(run, tensor_view(m->text_cls, DIMS(1, E)), 1), embedding(run, m->text_positions, at)); // (1, 1, E)
         x = concat_tokens(run, x, repeated(run, tensor_view(last, DIMS(1, E)), B));
@@ -332,7 +336,7 @@ Tensor coca_text(Run *run, const Coca *m, Tensor ids, Tensor *embed) {
         pooled = tap(run, layernorm(run, pooled, m->text_final_w, m->text_final_b, c->text.eps), "text.ln_final");
     } else {
         tokens = tap(run, layernorm(run, x, m->text_final_w, m->text_final_b, c->text.eps), "text.ln_final");
-        Tensor at = run_tensor(run, DTYPE_I32, DIMS(B));
+        Tensor at = run_input(run, DTYPE_I32, DIMS(B));
         for (long b = 0; !run->dry && b < B; b++) {
             const int32_t *row = i32(ids) + b * L;
             long found = 0; // the first of the largest; of the end tokens, or 0
@@ -371,7 +375,7 @@ Tensor coca_decode(Run *run, const Coca *m, Tensor tokens, Tensor image) {
 }
 
 Cache *coca_cache(Arena *a, const Coca *m, int R, int capacity) {
-    Cache *cache = cache_new(a, R, capacity, m->cfg.text.L + m->cfg.cross.L, m->cfg.E);
+    Cache *cache = cache_new(a, m->device, R, capacity, m->cfg.text.L + m->cfg.cross.L, m->cfg.E);
     cache_looks(cache, a, m->cfg.cross.L, m->cfg.Q - 1);
     return cache;
 }
@@ -382,8 +386,8 @@ void coca_look(Run *run, const Coca *m, Tensor image, Cache *cache) {
         RunMark mark = run_mark(run);
         Tensor key, v, to_k = cache_seen(cache, cache->seen_k[l]), to_v = cache_seen(cache, cache->seen_v[l]);
         look(run, &m->cfg.cross, &m->cross[l], image, &key, &v, CROSS, l);
-        memcpy(to_k.data, key.data, tensor_bytes(key));
-        memcpy(to_v.data, v.data, tensor_bytes(v));
+        run_copy(run, to_k, key);
+        run_copy(run, to_v, v);
         run_release(run, mark);
     }
 }
@@ -426,7 +430,7 @@ static void state_sink(void *arg, const char *name, Tensor x) {
 
 Tensor coca_states(Run *run, const Model *model, Tensor pixels, const int *layers, int count, const char *part) {
     const Coca *m = model->own;
-    Tensor out = run_tensor(run, DTYPE_F32, DIMS((long)count * pixels.shape[0], m->T, m->cfg.vision.C));
+    Tensor out = run_input(run, DTYPE_F32, DIMS((long)count * pixels.shape[0], m->T, m->cfg.vision.C));
     Arena *a = arena_new("states of a tower");
     const char **names = take(a, const char *, (size_t)count);
     Inputs in = {.pixels = pixels};
@@ -439,7 +443,7 @@ Tensor coca_states(Run *run, const Model *model, Tensor pixels, const int *layer
         for (int j = 0; j < i; j++) again = again || strcmp(names[j], names[i]) == 0;
         if (!again) taps_read(taps, names[i], state_sink, &s);
     }
-    Run *inner = run_new(run->arena);
+    Run *inner = run_on(run->arena, run->device);
     inner->taps = taps;
     inner->stop = true;
     RunMark mark = run_mark(inner);

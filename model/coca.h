@@ -55,6 +55,7 @@ typedef struct {
     CocaBlock *self, *cross; // the decoder's, alternating
     Tensor final_w, final_b, head; // head (E, V) as [in, out]
     Tensor logit_scale;
+    const Device *device;
     Tensor visual_proj_t, text_proj_t, head_t; // the three bare matrices as [out, in], where they stand still
 } Coca;
 

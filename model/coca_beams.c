@@ -122,7 +122,7 @@ void coca_beam_search(Arena *a, const Coca *m, Tensor tokens, const CocaOptions 
         Mark mark = arena_mark(scratch);
         Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(R * G, 1));
         for (int i = 0; i < R * G; i++) i32(ids)[i] = searches[i / G].ids[i % G * room + length - 1];
-        Tensor logits = coca_continue(run_new(scratch), m, ids, cache);
+        Tensor logits = coca_step(scratch, m, ids, cache);
         all = true;
         for (int r = 0; r < R; r++) {
             Search *s = &searches[r];

@@ -154,6 +154,12 @@ static void step_rows(void *arg, size_t begin, size_t end) {
     }
 }
 
+Tensor coca_step(Arena *a, const Coca *m, Tensor ids, Cache *cache) {
+    Run *run = run_on(a, cache->device);
+    if (ids.shape[1] == 1) run_repeats(run);
+    return run_read(run, coca_continue(run, m, ids, cache));
+}
+
 void coca_look_all(const Coca *m, Tensor tokens, Cache *cache, int copies) {
     enum { AT_ONCE = 16 }; // rows whose keys and values are computed together
     long R = tokens.shape[0], each = tokens.shape[1] * tokens.shape[2];
@@ -162,7 +168,7 @@ void coca_look_all(const Coca *m, Tensor tokens, Cache *cache, int copies) {
         long n = copies > 1 ? 1 : R - r < AT_ONCE ? R - r : AT_ONCE;
         Mark mark = arena_mark(scratch);
         cache->first = (int)r * copies, cache->count = (int)n;
-        coca_look(run_new(scratch), m, tensor_of(f32(tokens) + r * each, DTYPE_F32, DIMS(n, tokens.shape[1], tokens.shape[2])), cache);
+        coca_look(run_on(scratch, cache->device), m, tensor_of(f32(tokens) + r * each, DTYPE_F32, DIMS(n, tokens.shape[1], tokens.shape[2])), cache);
         for (int k = 1; k < copies; k++) cache_copy(cache, (int)r * copies + k, (int)r * copies);
         arena_release(scratch, mark);
     }
@@ -211,7 +217,7 @@ static void decode_rows(const Coca *m, Cache *cache, Caption *captions, int R, c
             fed = length - s.window;
         }
         cache->first = 0, cache->count = active;
-        s.logits = coca_continue(run_new(scratch), m, window_ids(scratch, &s, active, fed, length), cache);
+        s.logits = coca_step(scratch, m, window_ids(scratch, &s, active, fed, length), cache);
         fed = length;
         parallel_for((size_t)active, 1, step_rows, &s);
         arena_release(scratch, mark);

@@ -53,6 +53,7 @@ char *coca_words(Arena *a, const Tokenizer *t, const CocaOptions *o, const Capti
 // ---- between coca_generate.c and coca_beams.c
 void coca_rules(float *scores, int V, const int32_t *x, int count, const CocaOptions *o); // least length, then repetition
 void coca_beam_search(Arena *a, const Coca *m, Tensor tokens, const CocaOptions *o, Caption *out);
+Tensor coca_step(Arena *a, const Coca *m, Tensor ids, Cache *cache); // logits of the next ids, to be read here
 void coca_look_all(const Coca *m, Tensor tokens, Cache *cache, int copies); // row r*copies + j sees tokens[r]
 
 #endif

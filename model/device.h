@@ -7,6 +7,14 @@
 
 struct Device {
     const char *name;
+    // Where results lie. NULL: in the program's own memory, and then `read` is never called.
+    const MemorySource *memory;
+    void (*read)(void *to, const void *device, size_t bytes); // waits until the numbers are there
+    void (*write)(void *device, const void *from, size_t bytes);
+    void (*copy)(void *to, const void *from, size_t bytes); // between results
+    void (*keep)(Arena *a, const void *bytes, size_t size); // of the program; will not change while the arena lives: weights
+    const struct Device *(*bf16)(void); // the same device, with products of linear layers in bf16; never NULL
+    void (*repeats)(void);                                  // run_repeats; NULL: nothing is to be gained
     void (*linear)(Tensor out, Tensor x, Tensor w, Tensor b);
     void (*embedding)(Tensor out, Tensor table, Tensor ids);
     void (*layernorm)(Tensor out, Tensor x, Tensor w, Tensor b, float eps);
@@ -44,5 +52,12 @@ struct Device {
 // layers everything stays f32, so the error is below that of a reference that rounds every result.
 const Device *device_cpu(void);
 const Device *device_cpu_bf16(void);
+
+// Where models are opened from now on (model.h): the choice of --device. At first the CPU.
+void device_use(const Device *device);
+const Device *device_used(void);
+
+// A tensor in the memory of a device that lives as long as the arena's mark.
+Tensor tensor_take_on(Arena *a, const Device *device, Dtype dtype, int ndim, const long *shape);
 
 #endif

@@ -142,7 +142,7 @@ static void *load3(Model *model) {
 // DINOv2's table for a grid of GH x GW patches, the class token's row first: as stored, or resampled.
 static Tensor position_rows(Run *run, const Dino *m, long GH, long GW) {
     long C = m->C, T = GH * GW + 1, N = (long)m->G * m->G;
-    Tensor rows = run_tensor(run, DTYPE_F32, DIMS(T, C));
+    Tensor rows = run_input(run, DTYPE_F32, DIMS(T, C));
     if (run->dry) return rows;
     float *table = take(run->arena, float, (size_t)((N + 1) * C));
     widen(table, m->positions.data, m->positions.dtype, (size_t)((N + 1) * C));
@@ -156,7 +156,7 @@ static Tensor position_rows(Run *run, const Dino *m, long GH, long GW) {
 static Tensor registers_put(Run *run, const Dino *m, Tensor x) {
     if (m->R == 0) return x;
     long B = x.shape[0], T = x.shape[1];
-    Tensor ids = run_tensor(run, DTYPE_I32, DIMS(B, m->R));
+    Tensor ids = run_input(run, DTYPE_I32, DIMS(B, m->R));
     for (long i = 0; !run->dry && i < B * m->R; i++) i32(ids)[i] = (int32_t)(i % m->R);
     Tensor rows = embedding(run, tensor_view(m->registers, DIMS(m->R, m->C)), ids);
     return concat_tokens(run, concat_tokens(run, rows_slice(run, x, 0, 1), rows), rows_slice(run, x, 1, T));
@@ -188,14 +188,14 @@ static Tensor cosines_tapped(Run *run, Tensor cosine) {
 
 static Tensor behind_fixed(Run *run, int fixed, float value, Tensor rows) {
     long N = rows.shape[0], half = rows.shape[1];
-    Tensor front = run_tensor(run, DTYPE_F32, DIMS(1, fixed, half));
+    Tensor front = run_input(run, DTYPE_F32, DIMS(1, fixed, half));
     for (long i = 0; !run->dry && i < fixed * half; i++) f32(front)[i] = value;
     return tensor_view(concat_tokens(run, front, tensor_view(rows, DIMS(1, N, half))), DIMS(fixed + N, half));
 }
 
 static Turns turns_of(Run *run, const Dino *m, long GH, long GW) {
     long quarter = m->C / m->H / 4, N = GH * GW;
-    Tensor cosine = run_tensor(run, DTYPE_F32, DIMS(N, 2 * quarter)), sine = run_tensor(run, DTYPE_F32, DIMS(N, 2 * quarter));
+    Tensor cosine = run_input(run, DTYPE_F32, DIMS(N, 2 * quarter)), sine = run_input(run, DTYPE_F32, DIMS(N, 2 * quarter));
     for (long i = 0; !run->dry && i < N; i++)
         for (long j = 0; j < 2 * quarter; j++) {
             bool row = j < quarter;

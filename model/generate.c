@@ -219,7 +219,7 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
     if (shared) {
         Mark mark = arena_mark(scratch);
         cache->first = 0, cache->count = 1;
-        model_next(run_new(scratch), m, &(Inputs){.ids = ids_from(prompts[0].ids, 0, shared)}, cache);
+        model_next(run_on(scratch, m->device), m, &(Inputs){.ids = ids_from(prompts[0].ids, 0, shared)}, cache);
         for (int i = 1; i < count; i++) cache_copy(cache, i, 0);
         arena_release(scratch, mark);
     }
@@ -233,13 +233,13 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
         out[i].entropies = take(a, double, (size_t)o->max_new);
         cache->first = i, cache->count = 1;
         Mark mark = arena_mark(scratch);
-        Run *run = run_new(scratch);
+        Run *run = run_on(scratch, m->device);
         run->taps = taps ? taps[i] : NULL;
         if (run->taps) taps_begin(run->taps);
         Inputs in = prompts[i];
         if (shared) in.ids = ids_from(in.ids, shared, t->length);
         Tensor logits = model_next(run, m, &in, cache);
-        choose(scratch, t, &out[i], f32(logits), V, o, i);
+        choose(scratch, t, &out[i], f32(run_read(run, logits)), V, o, i);
         arena_release(scratch, mark);
     }
     cache->first = 0, cache->count = count;
@@ -248,13 +248,14 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
         for (int i = 0; i < count; i++) all_done = all_done && texts[i].done;
         if (all_done) break;
         Mark mark = arena_mark(scratch);
-        Run *run = run_new(scratch);
+        Run *run = run_on(scratch, m->device);
         Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(count, 1));
         for (int i = 0; i < count; i++) {
             i32(ids)[i] = texts[i].sequence[texts[i].length - 1];
             if (texts[i].done) cache->lengths[i] = 0; // its row is computed along and ignored
         }
-        Tensor logits = model_next(run, m, &(Inputs){.ids = ids}, cache);
+        run_repeats(run);
+        Tensor logits = run_read(run, model_next(run, m, &(Inputs){.ids = ids}, cache));
         for (int i = 0; i < count; i++)
             if (!texts[i].done) choose(scratch, &texts[i], &out[i], f32(logits) + (size_t)i * (size_t)V, V, o, i);
         arena_release(scratch, mark);

@@ -285,7 +285,7 @@ Tensor llama_forward(Run *run, const Llama *m, Tensor x, Tensor mask, Cache *cac
     const LlamaConfig *c = &m->cfg;
     long B = x.shape[0], T = x.shape[1];
     Where at = {.mask = mask, .cache = cache};
-    Tensor positions = run_tensor(run, DTYPE_I32, DIMS(cache ? B : 1, T));
+    Tensor positions = run_input(run, DTYPE_I32, DIMS(cache ? B : 1, T));
     if (cache) {
         at.ends = take(run->arena, int32_t, (size_t)B);
         for (long b = 0; b < B; b++) at.ends[b] = cache->lengths[cache->first + b] + (int32_t)T;
@@ -333,7 +333,7 @@ static Tensor next(Run *run, const Model *model, const Inputs *in, Cache *cache)
 
 static Cache *cache_of(Arena *a, const Model *model, int B, int capacity) {
     const Llama *m = model->own;
-    return cache_new(a, B, capacity, m->cfg.L, m->cfg.G * m->cfg.D);
+    return cache_new(a, model->device, B, capacity, m->cfg.L, m->cfg.G * m->cfg.D);
 }
 
 static Inputs example(Arena *a, const Model *model, int height, int width, int tokens) {

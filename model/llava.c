@@ -93,7 +93,7 @@ Tensor llava_project(Run *run, const Llava *m, Tensor visual) {
 
 Tensor llava_merge(Run *run, const Llava *m, Tensor embeds, Tensor ids, Tensor visual) {
     long n = tensor_rows(visual), found = 0, total = (long)tensor_count(ids);
-    Tensor index = run_tensor(run, DTYPE_I32, DIMS(n));
+    Tensor index = run_input(run, DTYPE_I32, DIMS(n));
     if (!run->dry) {
         for (long i = 0; i < total; i++) {
             if (i32(ids)[i] != m->image_token) continue;
@@ -157,7 +157,7 @@ static Tensor next(Run *run, const Model *model, const Inputs *in, Cache *cache)
 
 static Cache *cache_of(Arena *a, const Model *model, int B, int capacity) {
     const Llava *m = model->own;
-    return cache_new(a, B, capacity, m->text->cfg.L, m->text->cfg.G * m->text->cfg.D);
+    return cache_new(a, model->device, B, capacity, m->text->cfg.L, m->text->cfg.G * m->text->cfg.D);
 }
 
 static Inputs example(Arena *a, const Model *model, int height, int width, int tokens) {

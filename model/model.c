@@ -66,6 +66,13 @@ static const Family *family_of(const Json *config, const char *dir) {
     die("%s/config.json: models of type \"%s\" cannot be run; `retina info` lists the families", dir, type);
 }
 
+// The device may hold copies of what will not change. It takes one when it first meets it.
+static void keep_weights(const Model *m) {
+    const Weight *list;
+    size_t n = weights_list(m->weights, &list);
+    for (size_t i = 0; i < n; i++) m->device->keep(m->arena, list[i].tensor.data, tensor_bytes(list[i].tensor));
+}
+
 Model *model_build(Arena *a, const char *dir, const Json *config, Weights *weights) {
     Model *m = take_zero(a, Model, 1);
     m->arena = a;
@@ -75,8 +82,10 @@ Model *model_build(Arena *a, const char *dir, const Json *config, Weights *weigh
     m->image_token = -1;
     const Family *f = m->family;
     m->weights = weights ? weights : weights_open(a, dir, f->renames, f->rename_count, f->ignored, f->ignored_count);
+    m->device = weights_in_memory(m->weights) ? device_cpu() : device_used();
     m->own = f->load(m);
     weights_finish(m->weights);
+    if (!weights_are_dry(m->weights)) keep_weights(m);
     return m;
 }
 
@@ -130,13 +139,13 @@ size_t model_scratch(Arena *a, const Model *m, const Inputs *in) {
 }
 
 Tensor model_next(Run *run, const Model *m, const Inputs *in, Cache *cache) {
-    if (m->bf16) run->device = device_cpu_bf16();
+    if (m->bf16) run->device = run->device->bf16();
     return m->family->next(run, m, in, cache);
 }
 
 Outputs model_forward(Run *run, const Model *m, const Inputs *in) {
     jmp_buf finish;
-    if (m->bf16) run->device = device_cpu_bf16();
+    if (m->bf16) run->device = run->device->bf16();
     if (!run->taps) return m->family->forward(run, m, in);
     taps_begin(run->taps);
     if (setjmp(finish) != 0) { // the last tap asked for has been served

@@ -57,6 +57,7 @@ struct Model {
     const Json *config;
     const Family *family;
     Weights *weights;
+    const Device *device; // where it runs: device_used() when it was opened, the CPU for weights in memory
     void *own; // the family's struct
     int vocabulary, context; // rows of the embedding, positions; 0: no text
     int padded, pad;         // texts are given padded to so many ids with this one (CoCa); padded 0: as they are

@@ -285,8 +285,19 @@ static void cpu_mean_squared(Tensor out, Tensor a, Tensor b) {
     *f32(out) = (float)(sum / (double)n);
 }
 
+static void cpu_copy(void *to, const void *from, size_t bytes) { memcpy(to, from, bytes); }
+
+static void cpu_keep(Arena *a, const void *bytes, size_t size) { (void)a, (void)bytes, (void)size; }
+
+static const Device *used;
+
+void device_use(const Device *device) { used = device; }
+
+const Device *device_used(void) { return used ? used : device_cpu(); }
+
 #define DEVICE_CPU(name_, linear_) {                                                                    \
-        .name = name_, .linear = linear_, .embedding = cpu_embedding, .layernorm = cpu_layernorm, .rmsnorm = cpu_rmsnorm, \
+        .name = name_, .read = cpu_copy, .write = cpu_copy, .copy = cpu_copy, .keep = cpu_keep, .bf16 = device_cpu_bf16, .linear = linear_, \
+        .embedding = cpu_embedding, .layernorm = cpu_layernorm, .rmsnorm = cpu_rmsnorm, \
         .l2norm = cpu_l2norm, .activation = cpu_activation, .add = cpu_add, .add_rows = cpu_add_rows, .mul = cpu_mul, \
         .mul_row = cpu_mul_row, .scale = cpu_scale, .softcap = cpu_softcap, .clamp = cpu_clamp, .patchify = cpu_patchify, \
         .copy_tokens = cpu_copy_tokens, .copy_columns = cpu_copy_columns, .broadcast_row = cpu_broadcast_row, .rows_at = cpu_rows_at, \

@@ -1,12 +1,18 @@
 // run.c: see run.h.
+#include "run.h"
+
+#include <string.h>
+
 #include "device.h"
 
-Run *run_new(Arena *arena) {
+Run *run_on(Arena *arena, const Device *device) {
     Run *r = take_zero(arena, Run, 1);
     r->arena = arena;
-    r->device = device_cpu();
+    r->device = device;
     return r;
 }
+
+Run *run_new(Arena *arena) { return run_on(arena, device_cpu()); }
 
 Run *run_dry(Arena *arena) {
     Run *r = run_new(arena);
@@ -14,12 +20,47 @@ Run *run_dry(Arena *arena) {
     return r;
 }
 
-Tensor run_tensor(Run *run, Dtype dtype, int ndim, const long *shape) {
-    if (!run->dry) return tensor_take(run->arena, dtype, ndim, shape);
-    Tensor t = tensor_of(NULL, dtype, ndim, shape);
+static Tensor planned(Run *run, Tensor t) {
     run->planned += (tensor_bytes(t) + 63) / 64 * 64; // the arena's own rounding
     if (run->planned > run->planned_peak) run->planned_peak = run->planned;
     return t;
+}
+
+Tensor run_tensor(Run *run, Dtype dtype, int ndim, const long *shape) {
+    if (run->dry) return planned(run, tensor_of(NULL, dtype, ndim, shape));
+    return tensor_take_on(run->arena, run->device, dtype, ndim, shape);
+}
+
+Tensor run_input(Run *run, Dtype dtype, int ndim, const long *shape) {
+    if (run->dry) return planned(run, tensor_of(NULL, dtype, ndim, shape));
+    return tensor_take(run->arena, dtype, ndim, shape);
+}
+
+Tensor tensor_take_on(Arena *a, const Device *device, Dtype dtype, int ndim, const long *shape) {
+    if (!device->memory) return tensor_take(a, dtype, ndim, shape);
+    Tensor t = tensor_of(NULL, dtype, ndim, shape);
+    t.data = arena_take_from(a, device->memory, tensor_bytes(t));
+    return t;
+}
+
+Tensor run_read(Run *run, Tensor x) {
+    if (run->dry || !run->device->memory || !tensor_given(x)) return x;
+    Tensor here = tensor_take(run->arena, x.dtype, x.ndim, x.shape);
+    run->device->read(here.data, x.data, tensor_bytes(x));
+    return here;
+}
+
+void run_write(Run *run, Tensor x, const float *numbers) {
+    if (!run->dry) run->device->write(x.data, numbers, tensor_bytes(x));
+}
+
+void run_copy(Run *run, Tensor to, Tensor from) {
+    need(tensor_bytes(to) == tensor_bytes(from), "a copy of %zu bytes to %zu", tensor_bytes(from), tensor_bytes(to));
+    if (!run->dry) run->device->copy(to.data, from.data, tensor_bytes(from));
+}
+
+void run_repeats(Run *run) {
+    if (!run->dry && run->device->repeats) run->device->repeats();
 }
 
 RunMark run_mark(Run *run) { return (RunMark){.mark = arena_mark(run->arena), .planned = run->planned}; }

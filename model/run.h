@@ -31,9 +31,22 @@ struct Run {
 
 Run *run_new(Arena *arena); // on the CPU; temporaries in this arena
 Run *run_dry(Arena *arena); // the arena holds only the Run and what lists need
+Run *run_on(Arena *arena, const Device *device); // a model's: run_on(arena, model->device)
 
-// A tensor in the run's arena; without memory in a dry run.
-Tensor run_tensor(Run *run, Dtype dtype, int ndim, const long *shape);
+// Two kinds of tensors, on a CPU the same. What operations give lies on the device and is for operations only; numbers that
+// C code writes (ids, positions, masks, tables) lie in the program's own memory, and every operation takes them as inputs.
+// i32 and u8 tensors are always of the second kind. Neither has memory in a dry run.
+Tensor run_tensor(Run *run, Dtype dtype, int ndim, const long *shape); // an operation's result
+Tensor run_input(Run *run, Dtype dtype, int ndim, const long *shape);  // to be written here, before it is used
+
+// x where C code can read it: x itself, or a copy in the run's arena.
+Tensor run_read(Run *run, Tensor x);
+// x = numbers (f32, as many); and bytes from one tensor to another of the same size: both for results of operations.
+void run_write(Run *run, Tensor x, const float *numbers);
+void run_copy(Run *run, Tensor to, Tensor from);
+// What follows until the next run_read is a step that comes again and again with the same shapes (a new token): a device may
+// keep its commands and repeat them.
+void run_repeats(Run *run);
 
 // A block's temporaries die with its mark. With a tape set, nothing dies: backward needs the values.
 typedef struct {

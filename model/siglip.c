@@ -60,11 +60,11 @@ SiglipVision *siglip_vision_load(Arena *a, const Json *c, Weights *w, const char
 static Tensor position_rows(Run *run, const SiglipVision *m, long GH, long GW) {
     int G = m->image / m->P, C = m->cfg.C;
     if (GH == G && GW == G) {
-        Tensor ids = run_tensor(run, DTYPE_I32, DIMS(1, m->T));
+        Tensor ids = run_input(run, DTYPE_I32, DIMS(1, m->T));
         for (int i = 0; !run->dry && i < m->T; i++) i32(ids)[i] = i;
         return tap(run, embedding(run, m->positions, ids), "%sembeddings.position_embedding", m->prefix);
     }
-    Tensor rows = run_tensor(run, DTYPE_F32, DIMS(1, GH * GW, C));
+    Tensor rows = run_input(run, DTYPE_F32, DIMS(1, GH * GW, C));
     if (run->dry) return rows;
     float *table = take(run->arena, float, (size_t)m->T * (size_t)C);
     widen(table, m->positions.data, m->positions.dtype, (size_t)m->T * (size_t)C);
@@ -97,7 +97,7 @@ Tensor siglip_vision_forward(Run *run, const SiglipVision *m, Tensor pixels, boo
 Tensor siglip_vision_pooled(Run *run, const SiglipVision *m, Tensor last) {
     const char *p = m->prefix;
     long B = last.shape[0], C = m->cfg.C;
-    Tensor zero = run_tensor(run, DTYPE_I32, DIMS(B, 1));
+    Tensor zero = run_input(run, DTYPE_I32, DIMS(B, 1));
     for (long b = 0; !run->dry && b < B; b++) i32(zero)[b] = 0;
     Tensor probe = embedding(run, tensor_view(m->probe, DIMS(1, C)), zero); // (B, 1, C)
     Tensor q = slice_last(run, linear(run, probe, m->in_w, m->in_b), 0, C);
@@ -138,7 +138,7 @@ Tensor siglip_text_forward(Run *run, const SiglipText *m, Tensor ids) {
     long T = ids.shape[1];
     need(T <= m->positions_count, "text: %ld tokens; SigLIP's text tower holds %d", T, m->positions_count);
     Tensor x = tap(run, embedding(run, m->tokens, ids), "%sembeddings.token_embedding", p);
-    Tensor at = run_tensor(run, DTYPE_I32, DIMS(1, T));
+    Tensor at = run_input(run, DTYPE_I32, DIMS(1, T));
     for (long i = 0; !run->dry && i < T; i++) i32(at)[i] = (int32_t)i;
     Tensor rows = tap(run, embedding(run, m->positions, at), "%sembeddings.position_embedding", p); // (1, T, C)
     x = tap(run, add_rows(run, x, tensor_view(rows, DIMS(T, m->cfg.C))), "%sembeddings", p);

@@ -55,14 +55,17 @@ static void list_add(Taps *t, const char *name, Tensor x) {
     names_add(&t->names, t->arena, t->list, sizeof *t->list);
 }
 
-static void copy_in(Tensor x, Tensor with, const char *name) {
-    size_t n = tensor_count(x);
-    switch (with.dtype) {
-    case DTYPE_F32: memcpy(x.data, with.data, n * sizeof(float)); break;
-    case DTYPE_BF16: convert_bf16_f32(f32(x), with.data, n); break;
-    case DTYPE_F16: convert_f16_f32(f32(x), with.data, n); break;
-    default: die("%s: a replacement of type %s; f32, bf16 and f16 are possible", name, dtype_name(with.dtype));
+static void copy_in(Run *run, Tensor x, Tensor with, const char *name) {
+    need(with.dtype == DTYPE_F32 || with.dtype == DTYPE_BF16 || with.dtype == DTYPE_F16,
+         "%s: a replacement of type %s; f32, bf16 and f16 are possible", name, dtype_name(with.dtype));
+    RunMark mark = run_mark(run);
+    if (with.dtype != DTYPE_F32) {
+        float *wide = take(run->arena, float, tensor_count(x));
+        widen(wide, with.data, with.dtype, tensor_count(x));
+        with.data = wide;
     }
+    run_write(run, x, f32(with));
+    run_release(run, mark);
 }
 
 Tensor tap_named(Run *run, Tensor x, const char *format, ...) {
@@ -86,9 +89,14 @@ Tensor tap_named(Run *run, Tensor x, const char *format, ...) {
         char have[128], want[128];
         need(tensor_same_shape(q->with, x), "%s: the replacement is %s, the tap is %s", name, tensor_shape_text(q->with, have),
              tensor_shape_text(x, want));
-        if (!run->dry) copy_in(x, q->with, name);
+        if (!run->dry) copy_in(run, x, q->with, name);
     }
-    for (Reader *r = q->readers; r; r = r->next) r->sink(r->arg, t->list[place].name, x);
+    if (q->readers) {
+        RunMark mark = run_mark(run); // of a copy that only the readers see
+        Tensor seen = run_read(run, x);
+        for (Reader *r = q->readers; r; r = r->next) r->sink(r->arg, t->list[place].name, seen);
+        run_release(run, mark);
+    }
     if (--t->due == 0 && run->finish) longjmp(*run->finish, 1);
     return x;
 }
@@ -127,10 +135,9 @@ bool tap_wanted_below(const Run *run, const char *format, ...) {
 }
 
 // (B, P, C) to (B, C, P) or back
-static void swap_axes(float *out, const float *x, long B, long P, long C) {
-    for (long b = 0; b < B; b++)
-        for (long c = 0; c < C; c++)
-            for (long p = 0; p < P; p++) out[(b * C + c) * P + p] = x[(b * P + p) * C + c];
+static void swap_axes(Run *run, Tensor out, Tensor x, long B, long P, long C) {
+    for (long b = 0; !run->dry && b < B; b++)
+        run->device->transpose(tensor_of(f32(out) + b * P * C, DTYPE_F32, DIMS(C, P)), tensor_of(f32(x) + b * P * C, DTYPE_F32, DIMS(P, C)));
 }
 
 Tensor tap_channels_first(Run *run, Tensor x, long GH, long GW, const char *format, ...) {
@@ -143,9 +150,9 @@ Tensor tap_channels_first(Run *run, Tensor x, long GH, long GW, const char *form
     if (!tap_wanted(run, "%s", name)) return x;
     long B = x.shape[0], P = x.shape[1], C = x.shape[2];
     Tensor turned = run_tensor(run, DTYPE_F32, DIMS(B, C, GH, GW));
-    if (!run->dry) swap_axes(f32(turned), f32(x), B, P, C);
+    swap_axes(run, turned, x, B, P, C);
     turned = tap_named(run, turned, "%s", name);
-    if (!run->dry) swap_axes(f32(x), f32(turned), B, C, P);
+    swap_axes(run, x, turned, B, C, P);
     return x;
 }
 

@@ -241,3 +241,5 @@ uint64_t weights_parameters(const Weights *w) {
 }
 
 bool weights_are_dry(const Weights *w) { return w->dry; }
+
+bool weights_in_memory(const Weights *w) { return w->given != NULL; }

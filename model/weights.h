@@ -42,5 +42,6 @@ void weights_finish(Weights *w);
 size_t weights_list(const Weights *w, const Weight **list); // everything taken, in order
 uint64_t weights_parameters(const Weights *w);              // elements of everything taken
 bool weights_are_dry(const Weights *w);
+bool weights_in_memory(const Weights *w);
 
 #endif

@@ -61,9 +61,9 @@ static double ours(const Model *m, Tensor states, const VerbalizeBench *b) {
     for (long r = 0; r < R; r += AT_ONCE) {
         long n = R - r < AT_ONCE ? R - r : AT_ONCE;
         Mark mark = arena_mark(scratch);
-        Run *run = run_new(scratch);
+        Run *run = run_on(scratch, m->device);
         Tensor some = coca_image_tokens(run, c, coca_pool(run, c, tensor_of(f32(states) + r * each, DTYPE_F32, DIMS(n, states.shape[1], states.shape[2]))));
-        memcpy(f32(tokens) + r * (long)(tensor_count(some) / (size_t)n), some.data, tensor_bytes(some));
+        memcpy(f32(tokens) + r * (long)(tensor_count(some) / (size_t)n), run_read(run, some).data, tensor_bytes(some));
         arena_release(scratch, mark);
     }
     CocaOptions o = coca_options(m);

@@ -124,7 +124,7 @@ static void forward(Study *s, Arena *scratch, Taps *taps, Tensor *pixels, size_t
     Tensor one = pixels[0];
     Inputs in = {.pixels = tensor_take(scratch, DTYPE_F32, DIMS((long)n, one.shape[0], one.shape[1], one.shape[2]))};
     for (size_t k = 0; k < n; k++) memcpy(f32(in.pixels) + k * tensor_count(one), pixels[k].data, tensor_bytes(one));
-    Run *run = run_new(scratch);
+    Run *run = run_on(scratch, study_model(s)->device);
     run->taps = taps;
     run->stop = true;
     model_forward(run, study_model(s), &in);

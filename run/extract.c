@@ -25,7 +25,7 @@ static size_t prompt_of(const Extract *e, size_t i) { return e->prompt_count == 
 // One forward over n inputs of one shape; keeps what was asked for.
 static void forward(Extract *e, Arena *scratch, const Inputs *in, const size_t *inputs, size_t n) {
     Mark mark = arena_mark(scratch);
-    Run *run = run_new(scratch);
+    Run *run = run_on(scratch, e->model->device);
     e->forwards++;
     e->now = inputs, e->now_count = (long)n;
     run->taps = columns_ask(e, scratch, in);

@@ -58,12 +58,12 @@ static Tensor tokens_of(Arena *a, const Model *m, const CaptionWish *w) {
     for (long b = 0; b < B; b += step) {
         long n = B - b < step ? B - b : step;
         Tensor some = tensor_of(f32(w->pixels) + b * each, DTYPE_F32, DIMS(n, w->pixels.shape[1], w->pixels.shape[2], w->pixels.shape[3]));
-        Run *run = run_new(scratch);
+        Run *run = run_on(scratch, m->device);
         Mark mark = arena_mark(scratch);
         run->taps = taps;
         if (taps) taps_begin(taps);
         Tensor tokens = coca_image_tokens(run, c, coca_pool(run, c, coca_tower(run, c, some, NULL, NULL)));
-        memcpy(f32(all) + b * Q * E, tokens.data, tensor_bytes(tokens));
+        memcpy(f32(all) + b * Q * E, run_read(run, tokens).data, tensor_bytes(tokens));
         arena_release(scratch, mark);
     }
     arena_free(scratch);

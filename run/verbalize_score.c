@@ -52,10 +52,11 @@ static float *image_vector(Judge *j, Arena *a, Arena *scratch, Verbalize *s, con
     Image image = gathered_read(scratch, &s->pictures.items[v->at[i]], &options);
     Tensor x = preprocess_picture(scratch, &j->preprocess, picture_from(&image));
     Inputs in = {.pixels = tensor_view(x, DIMS(1, x.shape[0], x.shape[1], x.shape[2]))};
-    Outputs out = model_forward(run_new(scratch), j->model, &in);
+    Run *run = run_on(scratch, j->model->device);
+    Outputs out = model_forward(run, j->model, &in);
     need(tensor_given(out.image_embeds), "%s: gives no vector of a picture; a CLIP or CoCa directory is wanted", j->model->dir);
     j->C = (int)tensor_last(out.image_embeds);
-    return unit_of(a, out.image_embeds);
+    return unit_of(a, run_read(run, out.image_embeds));
 }
 
 static Tensor clip_ids(const Judge *j, Arena *a, const char *caption) {
@@ -76,9 +77,10 @@ static Tensor coca_ids(const Judge *j, Arena *a, const char *caption) {
 
 static float *text_vector(Judge *j, Arena *a, Arena *scratch, const char *caption) {
     Inputs in = {.ids = strcmp(j->model->family->name, "coca") == 0 ? coca_ids(j, scratch, caption) : clip_ids(j, scratch, caption)};
-    Outputs out = model_forward(run_new(scratch), j->model, &in);
+    Run *run = run_on(scratch, j->model->device);
+    Outputs out = model_forward(run, j->model, &in);
     need(tensor_given(out.text_embeds), "%s: gives no vector of a text; a CLIP or CoCa directory is wanted", j->model->dir);
-    return unit_of(a, out.text_embeds);
+    return unit_of(a, run_read(run, out.text_embeds));
 }
 
 static bool judges(const Model *m) { return strcmp(m->family->name, "clip") == 0 || strcmp(m->family->name, "coca") == 0; }

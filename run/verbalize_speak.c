@@ -168,7 +168,7 @@ Tensor *speaker_states(Speaker *k, Arena *a, Tensor pixels) {
         sink.names[i] = state_tap(k, a, k->layers[i]);
         taps_read(taps, sink.names[i], keep, &sink);
     }
-    Run *run = run_new(scratch);
+    Run *run = run_on(scratch, k->model->device);
     run->taps = taps;
     run->stop = true;
     model_forward(run, k->model, &in);
@@ -230,8 +230,8 @@ static Spoken *say_coca(Speaker *k, Arena *a, const Tensor *states, int rows, co
     Tensor all = tensor_take(scratch, DTYPE_F32, DIMS(rows, k->T, k->C)), tokens;
     size_t each = (size_t)k->T * (size_t)k->C;
     for (int r = 0; r < rows; r++) memcpy(f32(all) + (size_t)r * each, states[r].data, each * sizeof(float));
-    Run *run = run_new(scratch);
-    tokens = coca_image_tokens(run, m, coca_pool(run, m, all));
+    Run *run = run_on(scratch, k->model->device);
+    tokens = run_read(run, coca_image_tokens(run, m, coca_pool(run, m, all)));
     if (zero) memset(tokens.data, 0, tensor_bytes(tokens));
     CocaOptions o = k->own->coca;
     o.keys = keys;
@@ -271,9 +271,10 @@ void speaker_bank(Speaker *k, Arena *a, const char *const *captions, size_t coun
         Mark mark = arena_mark(scratch);
         Ids ids = tokenizer_encode_cut(o->prompter.tokenizer, scratch, captions[i], strlen(captions[i]), (size_t)k->model->context);
         Inputs in = {.ids = tensor_of(ids.ids, DTYPE_I32, DIMS(1, (long)ids.count))};
-        Outputs out = model_forward(run_new(scratch), k->model, &in);
+        Run *run = run_on(scratch, k->model->device);
+        Outputs out = model_forward(run, k->model, &in);
         float *v = o->bank_vectors + i * (size_t)o->projection;
-        memcpy(v, out.text_embeds.data, (size_t)o->projection * sizeof *v);
+        memcpy(v, run_read(run, out.text_embeds).data, (size_t)o->projection * sizeof *v);
         unit(v, o->projection);
         arena_release(scratch, mark);
     }
@@ -294,12 +295,13 @@ static Spoken *say_clip(Speaker *k, Arena *a, const Tensor *states, const Tensor
     }
     Taps *taps = taps_asking(scratch, model_taps(scratch, k->model, &in), NULL, 0);
     taps_replace(taps, o->native[0], with);
-    Run *run = run_new(scratch);
+    Run *run = run_on(scratch, k->model->device);
     run->taps = taps;
     Outputs out = model_forward(run, k->model, &in);
+    Tensor vectors = run_read(run, out.image_embeds);
     Spoken *said = take_zero(a, Spoken, (size_t)rows);
     for (int r = 0; r < rows; r++) {
-        float *v = f32(out.image_embeds) + (size_t)r * (size_t)o->projection;
+        float *v = f32(vectors) + (size_t)r * (size_t)o->projection;
         unit(v, o->projection);
         size_t best = 0;
         double top = -INFINITY;
@@ -350,10 +352,10 @@ static double *read_llava(Speaker *k, Arena *a, const Tensor *states, const Tens
         Inputs in = {.pixels = pixels[r], .ids = ids};
         Taps *taps = taps_asking(scratch, model_taps(scratch, k->model, &in), NULL, 0);
         for (const char **t = o->native; *t; t++) taps_replace(taps, *t, tensor_view(states[r], DIMS(1, k->T, k->C)));
-        Run *run = run_new(scratch);
+        Run *run = run_on(scratch, k->model->device);
         run->taps = taps;
         Outputs got = model_forward(run, k->model, &in);
-        out[r] = n > P ? mean_logprob(scratch, f32(got.logits), k->model->vocabulary, i32(ids), P, n) : NAN;
+        out[r] = n > P ? mean_logprob(scratch, f32(run_read(run, got.logits)), k->model->vocabulary, i32(ids), P, n) : NAN;
         arena_free(scratch);
     }
     return out;
@@ -378,9 +380,10 @@ static double *read_coca(Speaker *k, Arena *a, const Tensor *states, const char 
         for (long t = 0; t < longest; t++) row[t] = t == 0 ? o->sot : t <= (long)words[r].count ? words[r].ids[t - 1] : o->pad;
         memcpy(f32(all) + (size_t)r * each, states[r].data, each * sizeof(float));
     }
-    Run *run = run_new(scratch);
+    Run *run = run_on(scratch, k->model->device);
     Tensor vector; // nobody wants it
     Tensor tokens = coca_text(run, m, ids, &vector), logits = coca_decode(run, m, tokens, coca_image_tokens(run, m, coca_pool(run, m, all)));
+    logits = run_read(run, logits);
     int32_t *said = take(scratch, int32_t, (size_t)longest + 1);
     for (int r = 0; r < rows; r++) {
         long n = (long)words[r].count + 2;
