@@ -124,7 +124,7 @@ void verbalize_caption_whole(Verbalize *s, const Verbal *v); // the files of all
 Verbal *verbal_open(Verbalize *s);
 const char *verbalize_digest(Verbalize *s);                           // of model, settings and pictures
 Tensor *verbalize_states(Verbalize *s, Arena *a, Tensor pixels);      // as captions see them, --rescale included: layer_count of (B, T, C)
-Tensor verbalize_mean_state(Verbalize *s, int l);                     // the control's, of the l-th wanted layer: (1, T, C)
+Tensor verbalize_mean_state(Verbalize *s, Arena *a, int l);           // the control's, of the l-th wanted layer: (1, T, C)
 size_t verbal_batch(const Verbal *v, const Verbalize *s, int b, size_t *first); // pictures of batch b
 
 // ---- verbalize_label.c

@@ -205,9 +205,10 @@ Tensor *verbalize_states(Verbalize *s, Arena *a, Tensor pixels) {
     return states;
 }
 
-Tensor verbalize_mean_state(Verbalize *s, int l) {
+Tensor verbalize_mean_state(Verbalize *s, Arena *a, int l) {
     Speaker *k = verbalize_speaker(s);
-    Tensor x = tensor_take(s->arena, DTYPE_F32, DIMS(1, k->T, k->C));
+    Tensor x = tensor_take(a, DTYPE_F32, DIMS(1, k->T, k->C));
+    if (!s->calibrated) s->calibrated = calibration_open(s, verbalize_digest(s));
     memcpy(x.data, s->calibrated->mean[l].data, tensor_bytes(x));
     rescale(s, s->calibrated, l, f32(x), k->T, k->C);
     return x;

@@ -63,7 +63,7 @@ static void picture(Verbalize *s, const Verbal *v, Arena *a, Tensor pixels, cons
         for (int l = 0; t->text[w] && l < L; l++) each[rows] = states[l], texts[rows] = t->text[w], shown[rows++] = pixels;
     }
     int control = rows;
-    for (int l = 0; l < L; l++) each[rows] = verbalize_mean_state(s, l), texts[rows] = t->text[TEXT_OWN], shown[rows++] = pixels;
+    for (int l = 0; l < L; l++) each[rows] = verbalize_mean_state(s, a, l), texts[rows] = t->text[TEXT_OWN], shown[rows++] = pixels;
     double *p = speaker_likelihood(k, a, each, shown, texts, rows);
     json_open(o, NULL, '{');
     json_put_text(o, "name", v->names[i]);

@@ -72,8 +72,20 @@ static void read_coco(Book *b, const char *path) {
         const char *id = id_text(b->arena, &annotations->items[i], "image_id");
         const Id *image = names_find(&names, id);
         need(image, "%s: annotation %zu is of image %s, which is not listed", path, i, id);
-        enter(b, image->name, json_text(&annotations->items[i], "caption"));
+        const char *caption = json_text(&annotations->items[i], "caption");
+        enter(b, image->name, caption);
+        enter(b, arena_print(b->arena, "#%s", id), caption); // for pictures that are named by their number alone
     }
+}
+
+// By its name, else by the number that it ends with: "000000391895" and "COCO_val2014_000000391895" are image 391895.
+static const Named *find(const Book *b, Arena *a, const char *name) {
+    const Named *n = names_find(&b->names, name);
+    if (n) return n;
+    size_t at = strlen(name);
+    while (at > 0 && name[at - 1] >= '0' && name[at - 1] <= '9') at--;
+    while (name[at] == '0' && name[at + 1]) at++;
+    return name[at] ? names_find(&b->names, arena_print(a, "#%s", name + at)) : NULL;
 }
 
 ReferenceScores *measure_references(Verbalize *s, const Verbal *v, Arena *a) {
@@ -85,7 +97,7 @@ ReferenceScores *measure_references(Verbalize *s, const Verbal *v, Arena *a) {
         else read_lines(b, s->references);
     }
     for (size_t i = 0; i < v->N; i++) {
-        const Named *n = s->references && v->names[i] ? names_find(&b->names, v->names[i]) : NULL;
+        const Named *n = s->references && v->names[i] ? find(b, a, v->names[i]) : NULL;
         if (n) r[i] = (References){n->texts, n->count};
         else if (!s->references && v->beside[i]) r[i] = (References){&v->beside[i], 1};
         out->with += r[i].count > 0, out->texts += r[i].count;

@@ -11,6 +11,7 @@
 #include "io/csv.h"
 #include "io/names.h"
 #include "io/progress.h"
+#include "io/thread.h"
 #include "model/batch.h"
 #include "model/coca_generate.h"
 #include "model/tokenizer.h"
@@ -93,6 +94,24 @@ static double cosine(const float *x, const float *y, int C) {
 
 static double score_of(double cos) { return cos > 0 ? 100 * cos : 0; }
 
+typedef struct {
+    const Verbal *v;
+    float *const *images, *const *vectors;
+    size_t *row, *rank; // (N, L): the caption's vector; the rank of its own picture
+    double *own;        // (N, L) cosine with its own picture
+    int C;
+} Ranks;
+
+static void rank_pictures(void *arg, size_t begin, size_t end) {
+    Ranks *r = arg;
+    for (size_t at = begin * (size_t)r->v->L; at < end * (size_t)r->v->L; at++) {
+        size_t i = at / (size_t)r->v->L;
+        const float *text = r->vectors[r->row[at]];
+        r->own[at] = cosine(r->images[i], text, r->C), r->rank[at] = 1;
+        for (size_t o = 0; o < r->v->N; o++) r->rank[at] += o != i && cosine(r->images[o], text, r->C) > r->own[at];
+    }
+}
+
 static void score(Verbalize *s, Verbal *v, const char *dir) {
     Arena *a = arena_new("scores"), *scratch = arena_new("a vector");
     Judge judge = {.model = strcmp(dir, s->model_dir) == 0 ? verbalize_speaker(s)->model : model_open(a, dir, false)}, *j = &judge;
@@ -110,25 +129,28 @@ static void score(Verbalize *s, Verbal *v, const char *dir) {
     progress_end(&bar);
     Text *texts = take(a, Text, v->N * (size_t)v->L + 1);
     float **vectors = take(a, float *, v->N * (size_t)v->L + 1);
+    Ranks ranks = {.v = v, .images = images, .vectors = vectors, .C = j->C};
+    ranks.row = take(a, size_t, v->N * (size_t)v->L), ranks.rank = take(a, size_t, v->N * (size_t)v->L), ranks.own = take(a, double, v->N * (size_t)v->L);
     Names names = {0};
     size_t count = 0;
+    for (size_t i = 0; i < v->N; i++)
+        for (int l = 0; l < v->L; l++) { // each distinct caption has one vector
+            texts[count] = (Text){.caption = v->captions[l][i], .row = count};
+            const Text *old = names_add(&names, a, texts, sizeof *texts);
+            ranks.row[i * (size_t)v->L + (size_t)l] = old ? old->row : count;
+            if (old) continue;
+            Mark mark = arena_mark(scratch);
+            vectors[count++] = text_vector(j, a, scratch, v->captions[l][i]);
+            arena_release(scratch, mark);
+        }
+    parallel_for(v->N, 1, rank_pictures, &ranks);
     static const char *const columns[] = {"name", "layer", "score", "rank", "of"};
     CsvWriter *w = csv_create(a, verbalize_path(s, "scores.csv"), ',', columns, 5);
     for (size_t i = 0; i < v->N; i++)
         for (int l = 0; l < v->L; l++) {
-            texts[count] = (Text){.caption = v->captions[l][i], .row = count};
-            const Text *old = names_add(&names, a, texts, sizeof *texts);
-            size_t row = old ? old->row : count++;
-            if (!old) {
-                Mark mark = arena_mark(scratch);
-                vectors[row] = text_vector(j, a, scratch, v->captions[l][i]);
-                arena_release(scratch, mark);
-            }
-            double own = cosine(images[i], vectors[row], j->C);
-            size_t rank = 1;
-            for (size_t o = 0; o < v->N; o++) rank += o != i && cosine(images[o], vectors[row], j->C) > own;
+            size_t at = i * (size_t)v->L + (size_t)l;
             csv_put(w, v->names[i]);
-            csv_put_int(w, v->layer[l]), csv_put_real(w, score_of(own)), csv_put_int(w, (int64_t)rank), csv_put_int(w, (int64_t)v->N);
+            csv_put_int(w, v->layer[l]), csv_put_real(w, score_of(ranks.own[at])), csv_put_int(w, (int64_t)ranks.rank[at]), csv_put_int(w, (int64_t)v->N);
             csv_end_row(w);
         }
     for (int l = 0; v->mean && l < v->L; l++) { // the control, averaged over all pictures
