@@ -193,6 +193,8 @@ static const TileKernel *tiles_bf16(void) { // NULL: widened
 static const TileKernel *tiles_bf16(void) { return NULL; }
 #endif
 
+const TileKernel *gemm_bf16_tiles(void) { return tiles_bf16(); }
+
 const char *gemm_bf16_path(void) {
     const TileKernel *k = tiles_bf16();
     return !k ? "widened" : k->begin ? "amx" : "avx512_bf16";

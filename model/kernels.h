@@ -58,7 +58,6 @@ typedef struct {
 
 // ---- products, threaded
 void gemm(const Gemm *g);
-const char *gemm_bf16_path(void); // "widened", "avx512_bf16" or "amx": how products of bf16 are made in this process
 void attention_rows(const Attention *a);
 float *thread_room(size_t floats); // scratch of the calling thread, until its next call; aligned to 64 bytes
 // Weights [first, first + n) of all (B, H, Tq, Tk): dropped, or divided by 1 - dropout.
@@ -134,6 +133,8 @@ typedef struct {
 } KernelTable;
 
 const KernelTable *kernels(void); // of cpu_level()
+const TileKernel *gemm_bf16_tiles(void); // NULL: widened to f32
+const char *gemm_bf16_path(void); // "widened", "avx512_bf16" or "amx": how products of bf16 are made in this process
 extern const KernelTable kernels_scalar;
 #if defined(__x86_64__)
 extern const KernelTable kernels_avx2, kernels_avx512;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bench_peer.h"
+#include "bench_speed.h"
 #include "bench_verbalize.h"
 #include "io/option.h"
 #include "io/progress.h"
@@ -92,22 +93,30 @@ int run_bench(int argc, char **argv) {
     const char *peers = NULL, *out = NULL;
     int rounds = 0, threads = 0;
     VerbalizeBench v = {.layers = 12, .pictures = 8, .length = 30, .peer_layers = 1};
+    int tokens = 600;
+    const char *model = NULL;
     TextList what;
     Option options[] = {{"peers", OPT_TEXT, &peers, "a Python environment with PyTorch", NULL},
                         {"rounds", OPT_INT, &rounds, "of each contender; 0: 11, or 3 of verbalize", NULL},
                         {"out", OPT_TEXT, &out, "F.md, as test/bench/NAME.md; without it the table is only printed", NULL},
                         {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
+                        {NULL, OPT_FLAG, NULL, "forward", NULL},
+                        {"model", OPT_TEXT, &model, "directory of the model (`retina random` makes one)", NULL},
+                        {"tokens", OPT_INT, &tokens, "of a prompt", NULL},
                         {NULL, OPT_FLAG, NULL, "verbalize", NULL},
                         {"layers", OPT_INT, &v.layers, "of each picture", NULL},
                         {"pictures", OPT_INT, &v.pictures, "how many", NULL},
                         {"length", OPT_INT, &v.length, "ids of a caption, start and end included", NULL},
                         {"peer-layers", OPT_INT, &v.peer_layers, "that the peer really does; the rest is multiplied", NULL},
                         {"config", OPT_TEXT, &v.config, "an open_clip_config.json; default: coca_ViT-L-14", NULL}};
-    options_parse("retina bench [products|verbalize] [--peers VENV] [--out test/bench/NAME.md]",
-                  "products: the float32 products against the machine and against PyTorch in one run. verbalize: captions of all layers against open_clip's own procedure.",
+    options_parse("retina bench [products|speed|forward|verbalize] [--peers VENV] [--out test/bench/NAME.md]",
+                  "products: the float32 products against the machine and against PyTorch in one run. speed: bf16, decoding, attention, analysis. forward: a whole model. verbalize: captions of all layers against open_clip's own procedure.",
                   options, sizeof options / sizeof *options, argc, argv, &what);
     bool captions = what.count > 0 && strcmp(what.items[0], "verbalize") == 0;
-    if (what.count > 1 || (what.count == 1 && !captions && strcmp(what.items[0], "products") != 0)) die_usage("bench %s: products or verbalize", what.items[0]);
+    bool speed = what.count > 0 && strcmp(what.items[0], "speed") == 0, forward = what.count > 0 && strcmp(what.items[0], "forward") == 0;
+    if (what.count > 1 || (what.count == 1 && !captions && !speed && !forward && strcmp(what.items[0], "products") != 0)) die_usage("bench %s: products, speed, forward or verbalize", what.items[0]);
+    if (forward && !model) die_usage("bench forward: --model DIR is wanted");
+    if (tokens < 1) die_usage("bench: --tokens is at least 1");
     if (rounds < 0 || threads < 0) die_usage("bench: a count is negative");
     if (v.layers < 1 || v.pictures < 1 || v.length < 2 || v.peer_layers < 1) die_usage("bench: --layers, --pictures and --peer-layers are at least 1, --length at least 2");
     if (threads) threads_set(threads);
@@ -121,6 +130,14 @@ int run_bench(int argc, char **argv) {
         return 0;
     }
     if (rounds == 0) rounds = 11;
+    if (speed || forward) {
+        Writer *w = out ? writer_open(out) : NULL;
+        if (speed) bench_speed(a, peers, rounds, w);
+        else bench_forward(a, model, tokens, peers, rounds, w);
+        if (w) writer_close(w);
+        arena_free(a);
+        return 0;
+    }
     double ceiling = peak(a);
     Writer *w = out ? writer_open(out) : NULL;
     char head[600];

@@ -1,0 +1,161 @@
+// bench_table.c: see bench_table.h.
+#include "bench_table.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "io/progress.h"
+#include "io/random.h"
+#include "io/thread.h"
+#include "model/kernels.h"
+
+#define TRIES 3      // of a row that is noisy
+#define NOISY 1.5    // largest over smallest time
+
+// ---- ceilings: best of five, all threads
+
+typedef struct {
+    int mr, nr;
+    long words;
+    const float *packed;
+    void (*tile)(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c);
+    void (*begin)(void), (*end)(void);
+} Tiles;
+
+static void tiles_job(void *arg, size_t begin, size_t end) {
+    const Tiles *t = arg;
+    float C[32 * 32];
+    if (t->begin) t->begin();
+    for (size_t i = begin; i < end; i++) t->tile(t->mr, t->words, t->packed, t->mr, t->packed + 32 * 128, t->nr, C, t->nr, false);
+    if (t->end) t->end();
+}
+
+// The register tile on packed data in L1; `values` of k in a word.
+static double tile_rate(Arena *a, Tiles t, int values) {
+    Mark mark = arena_mark(a);
+    t.words = 128;
+    float *packed = take(a, float, 128 * 64);
+    for (int i = 0; i < 128 * 64; i++) packed[i] = (float)rng_normal(rng_of(1, "peak"), (uint64_t)i);
+    if (values == 2) { // halves that are normal numbers, not the halves of floats
+        uint16_t *halves = take(a, uint16_t, 128 * 128);
+        for (int k = 0; k < 2; k++) convert_f32_bf16(halves + k * 128 * 64, packed, 128 * 64);
+        t.packed = (float *)halves;
+    } else {
+        t.packed = packed;
+    }
+    double best = 0;
+    for (int round = 0; round < 5; round++) {
+        double start = seconds_now();
+        parallel_for(10000, 100, tiles_job, &t);
+        best = fmax(best, 2.0 * t.mr * t.nr * 128 * values * 10000 / (seconds_now() - start));
+    }
+    arena_release(a, mark);
+    return best;
+}
+
+typedef struct {
+    const float *x;
+    size_t floats, passes; // of each range
+} Reads;
+
+static void reads_job(void *arg, size_t begin, size_t end) {
+    const Reads *r = arg;
+    volatile float kept;
+    for (size_t i = begin; i < end; i++)
+        for (size_t p = 0; p < r->passes; p++) kept = row_sum(r->x + i * r->floats, (long)r->floats);
+    (void)kept;
+}
+
+static double read_rate(Arena *a, size_t floats, size_t ranges, size_t passes) {
+    Mark mark = arena_mark(a);
+    Reads r = {.floats = floats, .passes = passes};
+    float *x = take(a, float, floats * ranges);
+    for (size_t i = 0; i < floats * ranges; i++) x[i] = (float)(i % 1021) * 0.25f; // every page is there
+    r.x = x;
+    double best = 0;
+    for (int round = 0; round < 5; round++) {
+        double start = seconds_now();
+        parallel_for(ranges, 1, reads_job, &r);
+        best = fmax(best, (double)(floats * ranges * passes) * 4 / (seconds_now() - start));
+    }
+    arena_release(a, mark);
+    return best;
+}
+
+Ceilings ceilings_measure(Arena *a) {
+    const KernelTable *k = kernels();
+    const TileKernel *b = gemm_bf16_tiles();
+    Ceilings c = {.f32 = tile_rate(a, (Tiles){.mr = k->MR, .nr = k->NR, .tile = k->tile}, 1)};
+    c.bf16 = b ? tile_rate(a, (Tiles){.mr = b->MR, .nr = b->NR, .tile = b->tile, .begin = b->begin, .end = b->end}, b->in_word) : c.f32;
+    c.l2 = read_rate(a, 65536, (size_t)threads_count(), 400); // 256 KiB for each thread
+    c.memory = read_rate(a, 16 << 20, 8, 1);                   // 512 MiB
+    return c;
+}
+
+// ---- rows
+
+void table_say(const Table *t, const char *format, ...) {
+    char line[1200];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(line, sizeof line, format, list);
+    va_end(list);
+    printf("%s\n", line);
+    fflush(stdout);
+    if (t->w) writer_print(t->w, "%s\n", line);
+}
+
+void table_head(const Table *t, const char *what) {
+    table_say(t, "\n| %s | ours, ms | G/s | of the floor |%s note |\n|---|---|---|---|%s---|", what, t->peer ? " peer, ms | ratio |" : "", t->peer ? "---|---|" : "");
+}
+
+typedef struct {
+    Times ours, theirs;
+} Both;
+
+static Both rounds_of(const Table *t, const Row *r) {
+    double ours[99], theirs[99];
+    int n = t->rounds < 99 ? t->rounds : 99;
+    r->work(r->arg);
+    if (t->peer && r->ask) peer_ask(t->peer, "%s\n", r->ask);
+    for (int i = 0; i < n; i++) {
+        double start = seconds_now();
+        r->work(r->arg);
+        ours[i] = seconds_now() - start;
+        if (t->peer && r->ask) theirs[i] = peer_ask(t->peer, "%s\n", r->ask);
+    }
+    Both b = {.ours = times_of(ours, n), .theirs = {NAN, NAN, NAN}};
+    if (t->peer && r->ask) b.theirs = times_of(theirs, n);
+    return b;
+}
+
+static bool noisy(Times t) { return t.most > NOISY * t.least; }
+
+// A noisy row is measured again; of the tries the one with the median ratio counts.
+double table_row(const Table *t, const Row *r) {
+    Both tries[TRIES];
+    int n = 0;
+    do tries[n] = rounds_of(t, r);
+    while ((noisy(tries[n].ours) || noisy(tries[n].theirs)) && ++n < TRIES);
+    bool again = n > 0, still = n == TRIES;
+    Both b = tries[n < TRIES ? n : TRIES - 1];
+    for (int i = 0; still && i < TRIES; i++) { // the middle one of three
+        int below = 0;
+        for (int k = 0; k < TRIES; k++) {
+            double x = tries[k].ours.median / (t->peer && r->ask ? tries[k].theirs.median : 1), y = tries[i].ours.median / (t->peer && r->ask ? tries[i].theirs.median : 1);
+            below += x < y || (x == y && k < i);
+        }
+        if (below == TRIES / 2) b = tries[i];
+    }
+    double floor = fmax(r->peak > 0 ? r->operations / r->peak : 0, r->bytes / t->top.memory), rate = (r->operations > 0 ? r->operations : r->bytes) / b.ours.median * 1e-9;
+    char line[400], of[32] = "";
+    if (floor > 0) snprintf(of, sizeof of, "%.2f", floor / b.ours.median);
+    int at = snprintf(line, sizeof line, "| %s | %.2f (%.2f – %.2f) | %.0f | %s |", r->name, 1e3 * b.ours.median, 1e3 * b.ours.least, 1e3 * b.ours.most, rate, of);
+    if (t->peer && r->ask)
+        at += snprintf(line + at, sizeof line - (size_t)at, " %.2f (%.2f – %.2f) | %.2f |", 1e3 * b.theirs.median, 1e3 * b.theirs.least, 1e3 * b.theirs.most,
+                       b.ours.median / b.theirs.median);
+    else if (t->peer) at += snprintf(line + at, sizeof line - (size_t)at, " | |");
+    table_say(t, "%s %s |", line, still ? "noisy, thrice" : again ? "measured again" : "");
+    return b.ours.median;
+}

@@ -1,0 +1,33 @@
+// bench_table.h: rows of a table of times: ours and a peer in alternating rounds, beside what the machine allows.
+#ifndef RETINA_RUN_BENCH_TABLE_H
+#define RETINA_RUN_BENCH_TABLE_H
+
+#include "bench_peer.h"
+#include "io/file.h"
+#include "io/memory.h"
+
+typedef struct {
+    double f32, bf16;  // operations a second out of registers and L1
+    double l2, memory; // bytes a second, read
+} Ceilings;
+Ceilings ceilings_measure(Arena *a);
+
+typedef struct {
+    Peer *peer; // NULL: none
+    Writer *w;  // NULL: only printed
+    int rounds;
+    Ceilings top;
+} Table;
+
+typedef struct {
+    const char *name, *ask; // ask: the line for the peer; NULL: it has nothing like this
+    void (*work)(void *arg);
+    void *arg;
+    double operations, bytes, peak; // of one call; peak: operations a second; 0: no floor is known
+} Row;
+
+void table_say(const Table *t, const char *format, ...) PRINTF_LIKE(2, 3); // a line of its own
+void table_head(const Table *t, const char *what);
+double table_row(const Table *t, const Row *r); // the median, seconds
+
+#endif

@@ -1,0 +1,92 @@
+"""peer_speed.py [MODEL_DIRECTORY]: PyTorch, LAPACK and faiss as peers of `retina bench speed` and `retina bench forward`: reads lines, answers
+each with the seconds of one call on random data of that size. Each kind is set up at its first line; the caller runs everything once first."""
+import os
+import sys
+import time
+
+os.environ["OMP_WAIT_POLICY"] = "passive"  # its threads must not spin while the other contender runs
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TQDM_DISABLE"] = "1"
+import torch
+
+torch.set_grad_enabled(False)
+known = {}
+TYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
+F = torch.nn.functional
+
+
+def linear(dtype, m, n, k, copies, _threads):
+    m, n, k, copies = int(m), int(n), int(k), int(copies)
+    x, w, turn = torch.randn(m, k, dtype=TYPES[dtype]), [torch.randn(n, k, dtype=TYPES[dtype]) for _ in range(copies)], [0]
+
+    def call():
+        turn[0] += 1
+        F.linear(x, w[turn[0] % copies])
+    return call
+
+
+def attention(tq, tk, h, d, causal, _threads):
+    q, k, v = torch.randn(1, int(h), int(tq), int(d)), torch.randn(1, int(h), int(tk), int(d)), torch.randn(1, int(h), int(tk), int(d))
+    return lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal == "1")
+
+
+def svd(r, c, thin, _threads):
+    x = (torch.rand(int(r), int(c)) * 2 - 1) * torch.exp(-7.0 * torch.arange(int(c)) / int(c))
+    return (lambda: torch.linalg.svd(x, full_matrices=False)) if thin == "1" else (lambda: torch.linalg.svdvals(x))
+
+
+def knn(n, c, k, threads):
+    import faiss
+    faiss.omp_set_num_threads(int(threads))
+    x = F.normalize(torch.rand(int(n), int(c)) * 2 - 1).numpy()
+
+    def call():
+        index = faiss.IndexFlatIP(int(c))
+        index.add(x)
+        index.search(x, int(k) + 1)
+    return call
+
+
+def model_of(dtype):
+    import json
+    import transformers
+    if ("model", dtype) not in known:
+        for key in [k for k in known if k[0] == "model"]:
+            del known[key]  # one at a time in memory
+        config = json.load(open(os.path.join(sys.argv[1], "config.json")))
+        known[("model", dtype)] = getattr(transformers, config["architectures"][0]).from_pretrained(sys.argv[1], dtype=TYPES[dtype]).eval()
+    return known[("model", dtype)]
+
+
+def forward(dtype, tokens, _threads):
+    m = model_of(dtype)
+    if int(tokens):
+        ids = torch.randint(3, m.config.vocab_size, (1, int(tokens)))
+        return lambda: m(input_ids=ids, use_cache=False)
+    c = getattr(m.config, "vision_config", m.config)
+    x = torch.randn(1, 3, c.image_size, c.image_size, dtype=TYPES[dtype])
+    return lambda: m(pixel_values=x)
+
+
+def following(dtype, texts, tokens, _threads):
+    m = model_of(dtype)
+    cache = m(input_ids=torch.randint(3, m.config.vocab_size, (int(texts), int(tokens))), use_cache=True, logits_to_keep=1).past_key_values
+    ids = torch.randint(3, m.config.vocab_size, (int(texts), 1))
+
+    def call():
+        m(input_ids=ids, past_key_values=cache, use_cache=True)
+        cache.crop(int(tokens))
+    return call
+
+
+KINDS = {"linear": linear, "attention": attention, "svd": svd, "knn": knn, "forward": forward, "next": following}
+last = None
+for line in sys.stdin:
+    words = line.split()
+    torch.set_num_threads(int(words[-1]))
+    if line != last:
+        work, last = KINDS[words[0]](*words[1:]), line
+        work()
+    start = time.perf_counter()
+    work()
+    print(time.perf_counter() - start, flush=True)
