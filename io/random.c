@@ -4,30 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "exact.h"
 #include "memory.h"
 
-void philox4x32(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]) {
-    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
-    uint32_t k0 = key[0], k1 = key[1];
-    for (int round = 0; round < 10; round++) {
-        uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
-        uint32_t n0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0, n2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-        c1 = (uint32_t)p1;
-        c3 = (uint32_t)p0;
-        c0 = n0;
-        c2 = n2;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
-}
+void philox4x32(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]) { exact_philox(out, counter, key); }
 
-// The counter is (index, stream), the key is the seed.
-static void block(Rng r, uint64_t index, uint32_t out[4]) {
-    uint32_t counter[4] = {(uint32_t)index, (uint32_t)(index >> 32), (uint32_t)r.stream, (uint32_t)(r.stream >> 32)};
-    uint32_t key[2] = {(uint32_t)r.seed, (uint32_t)(r.seed >> 32)};
-    philox4x32(out, counter, key);
-}
+static void block(Rng r, uint64_t index, uint32_t out[4]) { exact_random(out, r.seed, r.stream, index); }
 
 Rng rng_of(uint64_t seed, const char *purpose) {
     uint64_t h = 0xcbf29ce484222325u; // FNV-1a of the purpose
@@ -60,16 +42,7 @@ uint64_t rng_below(Rng r, uint64_t index, uint64_t bound) {
     return (uint64_t)(((unsigned __int128)rng_u64(r, index) * bound) >> 64);
 }
 
-// Natural logarithm for x > 0, by exponent and a series in (m-1)/(m+1): additions, products and one
-// division only, so every machine gives the same bits. Error < 2 ulp, ample for a random number.
-double log_fixed(double x) {
-    int e;
-    double m = frexp(x, &e);
-    if (m < 0.70710678118654752440) m *= 2, e--;
-    double t = (m - 1) / (m + 1), t2 = t * t, s = 0;
-    for (int k = 25; k >= 1; k -= 2) s = s * t2 + 1.0 / k; // t < 0.172: the rest is below 1e-20
-    return 2 * t * s + e * 0.69314718055994530942;
-}
+double log_fixed(double x) { return exact_log(x); }
 
 // Marsaglia's polar method; a rejected pair goes on in a stream of its own for this index.
 double rng_normal(Rng r, uint64_t index) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cpu.h"
+#include "io/exact.h"
 #include "io/random.h" // log_fixed
 #include "io/thread.h"
 
@@ -96,20 +97,7 @@ double log_of(double x) {
     return isinf(x) ? x : log_fixed(x);
 }
 
-// Reduction to a quarter turn: n is exact, pi/2 in three parts of 33, 33 and 53 bits, so n * part is exact for
-// |n| < 2^20; then Taylor series on [-pi/4, pi/4], whose rest is below 1e-17.
-void sincos_of(double x, double *sine, double *cosine) {
-    double n = nearbyint(x * 0.63661977236758134308);
-    double r = x - n * 1.57079632673412561417;
-    r -= n * 6.07710050630396597660e-11;
-    r -= n * 2.02226624879595063154e-21;
-    double z = r * r;
-    double s = r + r * z * (-1.0 / 6 + z * (1.0 / 120 + z * (-1.0 / 5040 + z * (1.0 / 362880 + z * (-1.0 / 39916800 + z / 6227020800.0)))));
-    double c = 1 + z * (-0.5 + z * (1.0 / 24 + z * (-1.0 / 720 + z * (1.0 / 40320 + z * (-1.0 / 3628800 + z * (1.0 / 479001600 - z / 87178291200.0))))));
-    long long quarter = (long long)n & 3;
-    *sine = quarter == 0 ? s : quarter == 1 ? c : quarter == 2 ? -s : -c;
-    *cosine = quarter == 0 ? c : quarter == 1 ? -s : quarter == 2 ? -c : s;
-}
+void sincos_of(double x, double *sine, double *cosine) { exact_sincos(x, sine, cosine); }
 
 // ---- types
 

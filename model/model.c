@@ -146,6 +146,7 @@ Tensor model_next(Run *run, const Model *m, const Inputs *in, Cache *cache) {
 Outputs model_forward(Run *run, const Model *m, const Inputs *in) {
     jmp_buf finish;
     if (m->bf16) run->device = run->device->bf16();
+    if (run->device->plan) run->device->plan(model_scratch(run->arena, m, in), tensor_given(in->pixels) ? in->pixels.shape[0] : in->ids.shape[0], m->dir);
     if (!run->taps) return m->family->forward(run, m, in);
     taps_begin(run->taps);
     if (setjmp(finish) != 0) { // the last tap asked for has been served

@@ -92,10 +92,10 @@ Tensor tap_named(Run *run, Tensor x, const char *format, ...) {
         if (!run->dry) copy_in(run, x, q->with, name);
     }
     if (q->readers) {
-        RunMark mark = run_mark(run); // of a copy that only the readers see
-        Tensor seen = run_read(run, x);
+        Arena *copies = run->device->memory ? arena_new("a tap's copy") : NULL; // not the run's: readers may keep things there
+        Tensor seen = copies ? run_read(&(Run){.arena = copies, .device = run->device, .dry = run->dry}, x) : x;
         for (Reader *r = q->readers; r; r = r->next) r->sink(r->arg, t->list[place].name, seen);
-        run_release(run, mark);
+        arena_free(copies);
     }
     if (--t->due == 0 && run->finish) longjmp(*run->finish, 1);
     return x;

@@ -189,7 +189,8 @@ cudaError_t emu_malloc_host(void **p, size_t bytes);
 cudaError_t cudaFreeHost(void *p);
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind);
 cudaError_t cudaMemset(void *to, int value, size_t bytes);
-#define cudaMemcpyAsync(to, from, bytes, kind, stream) cudaMemcpy(to, from, bytes, kind)
+cudaError_t emu_memcpy_async(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind);
+#define cudaMemcpyAsync(to, from, bytes, kind, stream) emu_memcpy_async(to, from, bytes, kind)
 #define cudaMemsetAsync(to, value, bytes, stream) cudaMemset(to, value, bytes)
 cudaError_t cudaMemcpy2D(void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t bytes, size_t rows, enum cudaMemcpyKind kind);
 #define cudaMemcpy2DAsync(to, tp, from, fp, bytes, rows, kind, stream) cudaMemcpy2D(to, tp, from, fp, bytes, rows, kind)
@@ -211,6 +212,30 @@ static inline cudaError_t cudaEventSynchronize(cudaEvent_t e) { return (void)e, 
 static inline cudaError_t cudaEventQuery(cudaEvent_t e) { return (void)e, cudaSuccess; }
 static inline cudaError_t cudaEventDestroy(cudaEvent_t e) { return (void)e, cudaSuccess; }
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total);
+struct cudaDeviceProp {
+    char name[256];
+    size_t totalGlobalMem;
+    int major, minor, multiProcessorCount;
+};
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device);
+
+// ---- capture.c: commands that are kept and repeated
+typedef struct EmuGraph *cudaGraph_t, *cudaGraphExec_t;
+typedef struct {
+    int result;
+} cudaGraphExecUpdateResultInfo;
+enum { cudaStreamCaptureModeRelaxed = 2, cudaErrorGraphExecUpdateFailure = 910 };
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, int mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph, cudaGraphExecUpdateResultInfo *info);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
+typedef struct {
+    int built, updated, launched;
+} EmuGraphCounts;
+EmuGraphCounts emu_graph_counts(void);
 static inline void cuda_check(cudaError_t e, const char *what, const char *file, int line) {
     if (e != cudaSuccess) die("cuda: %s (%s:%d): %s", what, file, line, cudaGetErrorString(e));
 }
@@ -221,6 +246,7 @@ void device_released(void *p, size_t bytes); // and takes it back: not to be tou
 
 // ---- launching: the arguments are kept in a structure, and a function of the macro's own unpacks them
 
+bool emu_captured(const char *name, void (*run)(void *), const void *arguments, size_t size, dim3 grid, dim3 block, size_t shared);
 void emu_launch(const char *name, void (*run)(void *), const void *arguments, size_t size, dim3 grid, dim3 block, size_t shared);
 #define EMU_COUNT(...) EMU_COUNT_(__VA_ARGS__, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1)
 #define EMU_COUNT_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, count, ...) count

@@ -1,0 +1,385 @@
+// memory.cu: see memory.h.
+//
+// Three kinds of memory on the GPU. Results lie in blocks that arenas take (io/memory.h) and that are kept for the next arena when
+// one is freed. Weights get a copy when an operation first meets them, in their stored type, and lose it with the arena that they
+// were announced with. Everything else that an operation reads (ids, positions, masks, pictures) is sent along with it, into
+// memory that the next operation may overwrite: commands of one stream run in order.
+//
+// Bytes go up through two pinned buffers in turn: one is filled while the other is copied.
+//
+// Commands of a step that repeats are captured into a graph, which is launched when somebody reads. The next step is captured
+// again and the graph that exists is updated: addresses are the same (arenas are released and taken alike, the pinned buffer
+// begins anew), so nothing is built twice, and a step of another shape is simply another graph.
+#include "memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PIN ((size_t)4 << 20) // bytes of one pinned buffer
+
+typedef struct {
+    char *begin;
+    size_t size;
+    bool taken;
+} Block;
+
+// Weights of one owner share memory that goes when the last of them goes.
+typedef struct Slab {
+    Arena *owner, *far;
+    size_t count;
+    struct Slab *next, *next_open;
+} Slab;
+
+typedef struct {
+    const char *begin; // in the program's memory
+    size_t size;
+    void *copy;        // NULL: not met yet
+    const char *token; // a piece of the owner's arena on the GPU: when it is given back, so is this
+    Slab *slab;
+} Kept;
+
+static struct {
+    bool tried, open;
+    char why[512], name[400];
+    cudaStream_t stream, loading; // loading: weights, never captured
+    Block *blocks;
+    size_t block_count, block_room;
+    Kept *kept; // by address
+    size_t kept_count, kept_room;
+    Slab *slabs;
+    Arena *transit;
+    char *pinned[2];
+    cudaEvent_t free[2]; // the copies out of this buffer are done
+    int half;
+    size_t used;
+    const char *what; // the operation in progress, for messages
+    Tensor shape;
+    size_t planned; // the largest forward that was found to fit
+    bool capturing, warm;
+    cudaGraphExec_t step;
+} gpu;
+
+// ---- opening, errors
+
+bool gpu_open(const char **why) {
+    if (!gpu.tried) {
+        gpu.tried = true;
+        int count = 0;
+        cudaError_t e = cudaGetDeviceCount(&count);
+        if (e != cudaSuccess) snprintf(gpu.why, sizeof gpu.why, "%s", cudaGetErrorString(e));
+        else if (count == 0) snprintf(gpu.why, sizeof gpu.why, "there is none");
+        (void)cudaGetLastError(); // a driver that is missing is no error of a later call
+        if (e == cudaSuccess && count > 0) {
+            struct cudaDeviceProp p;
+            CUDA_CHECK(cudaSetDevice(0));
+            CUDA_CHECK(cudaGetDeviceProperties(&p, 0));
+            need(p.major >= 8, "cuda: %s has compute capability %d.%d; 8.0 and later are supported; use --device cpu", p.name, p.major, p.minor);
+            snprintf(gpu.name, sizeof gpu.name, "%s, %d multiprocessors, %zu GiB", p.name, p.multiProcessorCount, (size_t)p.totalGlobalMem >> 30);
+            CUDA_CHECK(cudaStreamCreateWithFlags(&gpu.stream, cudaStreamNonBlocking));
+            CUDA_CHECK(cudaStreamCreateWithFlags(&gpu.loading, cudaStreamNonBlocking));
+            for (int i = 0; i < 2; i++) {
+                void *p_ = NULL;
+                CUDA_CHECK(cudaMallocHost(&p_, PIN));
+                gpu.pinned[i] = (char *)p_;
+                CUDA_CHECK(cudaEventCreateWithFlags(&gpu.free[i], cudaEventDisableTiming));
+            }
+            gpu.transit = arena_new("what is sent along");
+            gpu.open = true;
+        }
+    }
+    *why = gpu.why;
+    return gpu.open;
+}
+
+const char *gpu_name(void) { return gpu.name; }
+cudaStream_t gpu_stream(void) { return gpu.stream; }
+
+// A kernel that fails does so after its launch has returned: the operation named is the last one that was handed over.
+static void done(cudaError_t e) {
+    char t[128];
+    if (e != cudaSuccess)
+        die("cuda: %s, at or before %s %s; CUDA_LAUNCH_BLOCKING=1 names the very one", cudaGetErrorString(e), gpu.what ? gpu.what : "the first operation",
+            gpu.what ? tensor_shape_text(gpu.shape, t) : "");
+}
+
+static void wait_for(cudaStream_t s) { done(cudaStreamSynchronize(s)); }
+
+// ---- blocks
+
+static void blocks_return(void) { // those that nobody has, to the system
+    size_t n = 0;
+    wait_for(gpu.stream);
+    for (size_t i = 0; i < gpu.block_count; i++) {
+        if (gpu.blocks[i].taken) gpu.blocks[n++] = gpu.blocks[i];
+        else CUDA_CHECK(cudaFree(gpu.blocks[i].begin));
+    }
+    gpu.block_count = n;
+}
+
+static void *block_new(size_t bytes, const char *what) {
+    void *p = NULL;
+    cudaError_t e = cudaMalloc(&p, bytes);
+    if (e == cudaErrorMemoryAllocation && !gpu.capturing) {
+        (void)cudaGetLastError();
+        blocks_return();
+        e = cudaMalloc(&p, bytes);
+    }
+    if (e == cudaErrorMemoryAllocation) {
+        char t[128];
+        size_t left = 0, all = 0;
+        (void)cudaGetLastError();
+        CUDA_CHECK(cudaMemGetInfo(&left, &all));
+        die("cuda: %s: %zu MiB more are needed for %s %s, the GPU has %zu MiB free of %zu; a smaller --batch", what, (bytes >> 20) + 1,
+            gpu.what ? gpu.what : "a tensor", gpu.what ? tensor_shape_text(gpu.shape, t) : "", left >> 20, all >> 20);
+    }
+    CUDA_CHECK(e);
+    return p;
+}
+
+static void *obtain(size_t bytes, const char *what) {
+    Block *best = NULL;
+    for (size_t i = 0; i < gpu.block_count; i++) {
+        Block *b = &gpu.blocks[i];
+        if (!b->taken && b->size >= bytes && b->size <= 2 * bytes && (!best || b->size < best->size)) best = b;
+    }
+    if (!best) {
+        void *p = block_new(bytes, what); // may move the list
+        if (gpu.block_count == gpu.block_room) {
+            gpu.block_room = gpu.block_room ? 2 * gpu.block_room : 64;
+            gpu.blocks = (Block *)memory_grow(gpu.blocks, gpu.block_room * sizeof *gpu.blocks, "blocks of the GPU");
+        }
+        best = &gpu.blocks[gpu.block_count++];
+        best->begin = (char *)p;
+        best->size = bytes;
+    }
+    best->taken = true;
+    return best->begin;
+}
+
+static void give(void *p) {
+    for (size_t i = 0; i < gpu.block_count; i++)
+        if (gpu.blocks[i].begin == p) gpu.blocks[i].taken = false;
+}
+
+static bool on_gpu(const void *p) {
+    const char *c = (const char *)p;
+    for (size_t i = 0; i < gpu.block_count; i++)
+        if (c >= gpu.blocks[i].begin && c < gpu.blocks[i].begin + gpu.blocks[i].size) return true;
+    return false;
+}
+
+// ---- weights
+
+// Announcements whose token lies in this piece end, and with the last of an owner the copies.
+static void forget(const char *from, size_t count) {
+    size_t n = 0;
+    Slab *ended = NULL;
+    for (size_t i = 0; i < gpu.kept_count; i++) {
+        Kept k = gpu.kept[i];
+        if (k.token < from || k.token >= from + count) {
+            gpu.kept[n++] = k;
+        } else if (--k.slab->count == 0) {
+            k.slab->next = ended;
+            ended = k.slab;
+        }
+    }
+    gpu.kept_count = n;
+    while (ended) { // its own memory is hidden now: nothing of it is announced any more
+        Slab *next = ended->next;
+        for (Slab **at = &gpu.slabs; *at; at = &(*at)->next_open)
+            if (*at == ended) {
+                *at = ended->next_open;
+                break;
+            }
+        arena_free(ended->far);
+        free(ended);
+        ended = next;
+    }
+}
+
+static void shown(void *p, size_t count) { device_taken(p, count); }
+
+static void hidden(void *p, size_t count) {
+    if (!gpu.capturing) device_released(p, count); // a captured step still has to use it
+    if (gpu.kept_count) forget((const char *)p, count);
+}
+
+const MemorySource gpu_memory = {obtain, give, shown, hidden};
+
+// The first announcement that begins behind p.
+static size_t kept_after(const char *p) {
+    size_t low = 0, high = gpu.kept_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (gpu.kept[middle].begin <= p) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+static Kept *kept_with(const char *p, size_t bytes) {
+    size_t at = kept_after(p);
+    if (at == 0) return NULL;
+    Kept *k = &gpu.kept[at - 1];
+    return p + bytes <= k->begin + k->size ? k : NULL;
+}
+
+static Slab *slab_of(Arena *owner) {
+    for (Slab *s = gpu.slabs; s; s = s->next_open)
+        if (s->owner == owner) return s;
+    Slab *s = (Slab *)memory_take(sizeof *s, "weights on the GPU");
+    s->owner = owner;
+    s->far = arena_new("weights on the GPU");
+    s->count = 0;
+    s->next = NULL;
+    s->next_open = gpu.slabs;
+    gpu.slabs = s;
+    return s;
+}
+
+HOST void gpu_keep(Arena *a, const void *bytes, size_t size) {
+    const char *p = (const char *)bytes;
+    if (size == 0 || kept_with(p, size)) return; // tied weights
+    if (gpu.kept_count == gpu.kept_room) {
+        gpu.kept_room = gpu.kept_room ? 2 * gpu.kept_room : 512;
+        gpu.kept = (Kept *)memory_grow(gpu.kept, gpu.kept_room * sizeof *gpu.kept, "weights on the GPU");
+    }
+    size_t at = kept_after(p);
+    memmove(gpu.kept + at + 1, gpu.kept + at, (gpu.kept_count - at) * sizeof *gpu.kept);
+    gpu.kept_count++;
+    Kept *k = &gpu.kept[at];
+    k->begin = p;
+    k->size = size;
+    k->copy = NULL;
+    k->token = (const char *)arena_take_from(a, &gpu_memory, 1);
+    k->slab = slab_of(a);
+    k->slab->count++;
+}
+
+// ---- up and down
+
+// Bytes through the pinned buffers. A captured step begins with empty ones and fits into the first.
+static void send(void *to, const void *from, size_t bytes, cudaStream_t stream) {
+    for (size_t at = 0; at < bytes;) {
+        if (gpu.used == PIN) {
+            CUDA_CHECK(cudaEventRecord(gpu.free[gpu.half], stream));
+            gpu.half = !gpu.half;
+            CUDA_CHECK(cudaEventSynchronize(gpu.free[gpu.half]));
+            gpu.used = 0;
+        }
+        size_t n = bytes - at < PIN - gpu.used ? bytes - at : PIN - gpu.used;
+        char *pinned = gpu.pinned[gpu.half] + gpu.used;
+        memcpy(pinned, (const char *)from + at, n);
+        CUDA_CHECK(cudaMemcpyAsync((char *)to + at, pinned, n, cudaMemcpyHostToDevice, stream));
+        gpu.used += (n + 255) / 256 * 256;
+        if (gpu.used > PIN) gpu.used = PIN;
+        at += n;
+    }
+}
+
+// The buffers belong to nobody any more.
+static void buffers_empty(void) {
+    wait_for(gpu.stream);
+    gpu.half = 0;
+    gpu.used = 0;
+}
+
+static void launch_step(void) {
+    cudaGraph_t graph;
+    cudaGraphExecUpdateResultInfo info;
+    gpu.capturing = false;
+    CUDA_CHECK(cudaStreamEndCapture(gpu.stream, &graph));
+    bool same = gpu.step && cudaGraphExecUpdate(gpu.step, graph, &info) == cudaSuccess;
+    if (!same) {
+        (void)cudaGetLastError();
+        if (gpu.step) CUDA_CHECK(cudaGraphExecDestroy(gpu.step));
+        CUDA_CHECK(cudaGraphInstantiate(&gpu.step, graph, 0));
+    }
+    CUDA_CHECK(cudaGraphDestroy(graph));
+    done(cudaGraphLaunch(gpu.step, gpu.stream));
+}
+
+HOST void gpu_repeats(void) {
+    if (gpu.capturing) launch_step();
+    if (!gpu.warm) { // the first step meets weights and makes room; it runs as it is
+        gpu.warm = true;
+        return;
+    }
+    buffers_empty();
+    CUDA_CHECK(cudaStreamBeginCapture(gpu.stream, cudaStreamCaptureModeRelaxed));
+    gpu.capturing = true;
+}
+
+HOST void gpu_begin(const char *what, Tensor shape) {
+    Mark nothing = {NULL, 0, NULL, 0};
+    gpu.what = what;
+    gpu.shape = shape;
+    if (!gpu.capturing) arena_release(gpu.transit, nothing);
+}
+
+HOST void *gpu_room(size_t bytes) { return arena_take_from(gpu.transit, &gpu_memory, bytes); }
+
+HOST const void *gpu_ready(const void *p, size_t bytes) {
+    if (!p || on_gpu(p)) return p;
+    Kept *k = kept_with((const char *)p, bytes);
+    if (k && !k->copy) {
+        k->copy = arena_take_from(k->slab->far, &gpu_memory, k->size); // may not move k: only arenas are touched
+        if (!gpu.capturing) {
+            send(k->copy, k->begin, k->size, gpu.stream);
+        } else { // a weight that only later steps meet: beside the capture, and at once
+            CUDA_CHECK(cudaMemcpyAsync(k->copy, k->begin, k->size, cudaMemcpyHostToDevice, gpu.loading));
+            wait_for(gpu.loading);
+        }
+    }
+    if (k) return (const char *)k->copy + ((const char *)p - k->begin);
+    if (gpu.capturing && gpu.used + bytes > PIN) { // more than a step's buffer holds: the rest of it runs as it comes
+        launch_step();
+        buffers_empty();
+    }
+    void *to = gpu_room(bytes);
+    send(to, p, bytes, gpu.stream);
+    return to;
+}
+
+HOST void gpu_read(void *to, const void *from, size_t bytes) {
+    if (gpu.capturing) launch_step();
+    if (!on_gpu(from)) {
+        memcpy(to, from, bytes);
+        return;
+    }
+    CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, gpu.stream));
+    wait_for(gpu.stream);
+}
+
+HOST void gpu_write(void *to, const void *from, size_t bytes) {
+    if (!on_gpu(to)) {
+        memcpy(to, from, bytes);
+        return;
+    }
+    if (gpu.capturing) {
+        launch_step();
+        buffers_empty();
+    }
+    send(to, from, bytes, gpu.stream);
+}
+
+HOST void gpu_copy(void *to, const void *from, size_t bytes) {
+    if (bytes == 0) return;
+    need(on_gpu(to), "cuda: a copy to memory that is not the GPU's");
+    from = gpu_ready(from, bytes);
+    CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, gpu.stream));
+}
+
+// Whether a forward of so many bytes has room beside the weights. Blocks that nobody has count as free.
+HOST void gpu_plan(size_t bytes, long inputs, const char *where) {
+    if (bytes <= gpu.planned) return;
+    size_t left = 0, all = 0;
+    CUDA_CHECK(cudaMemGetInfo(&left, &all));
+    for (size_t i = 0; i < gpu.block_count; i++)
+        if (!gpu.blocks[i].taken) left += gpu.blocks[i].size;
+    left += gpu.planned; // is there already, and is used again
+    long fit = inputs > 0 ? (long)(left / (bytes / (size_t)inputs + 1)) : 0;
+    need(bytes <= left, "cuda: %s: %ld inputs need %zu MiB of the GPU's memory for their results, %zu MiB are free of %zu; --batch %ld would fit", where, inputs,
+         bytes >> 20, left >> 20, all >> 20, fit > 1 ? fit : 1);
+    gpu.planned = bytes;
+}

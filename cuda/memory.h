@@ -1,0 +1,34 @@
+// memory.h: inside of cuda/: the GPU's memory, the way of bytes to it and back, and commands that are kept and repeated.
+#ifndef RETINA_CUDA_MEMORY_H
+#define RETINA_CUDA_MEMORY_H
+
+#include "device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Opens the GPU; false and *why when there is none.
+bool gpu_open(const char **why);
+const char *gpu_name(void);
+cudaStream_t gpu_stream(void); // all commands go there, in order
+extern const MemorySource gpu_memory;
+
+// What a command of the op called `what` may read: p itself when it lies on the GPU; the GPU's copy when p lies in kept memory;
+// else a copy made now, which lives until the next gpu_begin (or to the end of a captured step).
+void gpu_begin(const char *what, Tensor shape); // of every operation; names it in messages
+const void *gpu_ready(const void *p, size_t bytes);
+void *gpu_room(size_t bytes); // scratch until the next gpu_begin
+
+void gpu_read(void *to, const void *from, size_t bytes);
+void gpu_write(void *to, const void *from, size_t bytes);
+void gpu_copy(void *to, const void *from, size_t bytes);
+void gpu_keep(Arena *a, const void *bytes, size_t size);
+void gpu_repeats(void);
+void gpu_plan(size_t bytes, long inputs, const char *where);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

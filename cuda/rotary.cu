@@ -1,0 +1,46 @@
+// rotary.cu: rotary positions, half-split, and their tables.
+//
+// Twins: cpu_rotary and cpu_rotary_tables in model/ops_cpu.c; sine and cosine are io/exact.h on both sides, in double.
+// Floor: 8 bytes an element, the tables come from the caches: memory-bound. Tables: 8 bytes an entry, about 40 double operations:
+// compute-bound where double is slow, and thousands of times smaller than one layer.
+// Repeats: bit for bit, and equal to the CPU's bits.
+//   version
+//   0  one pair (j, j + half), or one channel beyond the turned ones, a thread    in use
+#define EXACT static __device__ inline
+#include "light.h"
+
+#include "io/exact.h"
+
+#define WIDE 256
+
+// Per head: half pairs, then D - 2 half channels that stay.
+static __global__ void rotary_kernel(float *out, const float *x, const float *cosine, const float *sine, long R, long heads, long D, long half, long rows) {
+    const long each = D - half, i = (long)blockIdx.x * WIDE + threadIdx.x;
+    if (i >= R * heads * each) return;
+    const long r = i / (heads * each), h = i / each % heads, j = i % each, at = (r * heads + h) * D;
+    if (j >= half) {
+        out[at + half + j] = x[at + half + j];
+        return;
+    }
+    const float c = cosine[r % rows * half + j], s = sine[r % rows * half + j], a = x[at + j], b = x[at + half + j];
+    out[at + j] = a * c - b * s;
+    out[at + half + j] = b * c + a * s;
+}
+
+static __global__ void tables_kernel(float *cosine, float *sine, const int32_t *positions, const float *frequencies, long n, long half) {
+    const long i = (long)blockIdx.x * WIDE + threadIdx.x;
+    if (i >= n * half) return;
+    double s, c;
+    exact_sincos((double)((float)positions[i / half] * frequencies[i % half]), &s, &c);
+    cosine[i] = (float)c;
+    sine[i] = (float)s;
+}
+
+HOST void cuda_rotary(float *out, const float *x, const float *cosine, const float *sine, long R, long heads, long D, long half, long rows, cudaStream_t s) {
+    const long n = R * heads * (D - half);
+    if (n) LAUNCH(rotary_kernel, DIM3((n + WIDE - 1) / WIDE, 1, 1), DIM3(WIDE, 1, 1), 0, s, out, x, cosine, sine, R, heads, D, half, rows);
+}
+
+HOST void cuda_rotary_tables(float *cosine, float *sine, const int32_t *positions, const float *frequencies, long n, long half, cudaStream_t s) {
+    if (n > 0 && half > 0) LAUNCH(tables_kernel, DIM3((n * half + WIDE - 1) / WIDE, 1, 1), DIM3(WIDE, 1, 1), 0, s, cosine, sine, positions, frequencies, n, half);
+}

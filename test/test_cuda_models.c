@@ -1,0 +1,165 @@
+// test_cuda_models.c: every tap of tiny models and every id that they generate, by the GPU's backend on the emulated GPU: the bits
+// of the CPU.
+//
+// Bound: none, the bits are the same: every kernel sums in the CPU's order (model/ops.h), so a whole forward does. Nothing may be
+// reported by the emulator on the way: no step outside a tensor, no number that nobody wrote, no race.
+// Caught when broken on purpose: a weight that is read in another type, positions that are sent a step late, a bias left out, a
+// graph that keeps the ids of the first step, copies of weights that outlive their model.
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "cuda/backend.h"
+#include "cuda/device.h"
+#include "golden.h"
+#include "io/file.h"
+#include "model/generate.h"
+#include "model/model.h"
+
+typedef struct {
+    Arena *arena;
+    const char *names[2048];
+    Tensor values[2048];
+    size_t count;
+} Seen;
+
+static void keep(void *arg, const char *name, Tensor x) {
+    Seen *s = arg;
+    if (s->count == 2048) return;
+    s->names[s->count] = arena_text(s->arena, name, strlen(name));
+    s->values[s->count] = tensor_take(s->arena, DTYPE_F32, x.ndim, x.shape);
+    memcpy(s->values[s->count++].data, x.data, tensor_bytes(x));
+}
+
+static bool same(Tensor a, Tensor b) { return tensor_same_shape(a, b) && memcmp(a.data, b.data, tensor_bytes(a)) == 0; }
+
+static Seen *taps_of(Arena *a, const Model *m, const Inputs *in, Tensor *logits, const char *replaced, Tensor with) {
+    Seen *s = take_zero(a, Seen, 1);
+    s->arena = a;
+    Taps *taps = taps_asking(a, model_taps(a, m, in), NULL, 0);
+    taps_read(taps, "*", keep, s);
+    if (replaced) taps_replace(taps, replaced, with);
+    Arena *scratch = arena_new("a forward");
+    Run *run = run_on(scratch, m->device);
+    run->taps = taps;
+    Outputs out = model_forward(run, m, in);
+    *logits = NO_TENSOR;
+    if (tensor_given(out.logits)) {
+        *logits = tensor_take(a, DTYPE_F32, out.logits.ndim, out.logits.shape);
+        memcpy(logits->data, run_read(run, out.logits).data, tensor_bytes(*logits));
+    }
+    arena_free(scratch);
+    return s;
+}
+
+static void compare(const char *name, const Seen *want, const Seen *got) {
+    size_t bad = 0, n = want->count < got->count ? want->count : got->count;
+    const char *first = "none";
+    for (size_t i = 0; i < n; i++)
+        if ((strcmp(want->names[i], got->names[i]) != 0 || !same(want->values[i], got->values[i])) && bad++ == 0) first = want->names[i];
+    check(want->count > 0 && got->count == want->count && bad == 0, "%s: %zu taps of the GPU, %zu of the CPU; others: %zu, the first is %s", name, got->count, want->count, bad,
+          first);
+}
+
+static void quiet_emulator(const char *name) {
+    check(emu_reports() == 0, "%s: nothing for the emulator to report: %s", name, emu_reports() ? emu_first_report() : "nothing");
+    emu_forget();
+}
+
+static Tensor mask_of(Arena *a, Tensor given) {
+    if (!tensor_given(given)) return NO_TENSOR;
+    Tensor m = tensor_take(a, DTYPE_U8, given.ndim, given.shape);
+    for (size_t i = 0; i < tensor_count(given); i++) ((uint8_t *)m.data)[i] = i32(given)[i] != 0;
+    return m;
+}
+
+static Generated *answers(Arena *a, const Model *m, const Inputs *in, int count, int beams, bool sample) {
+    GenerateOptions o = generate_options(a, m);
+    o.max_new = 6, o.min_new = 6, o.beams = beams, o.sample = sample, o.seed = 3;
+    return generate(a, m, in, count, &o, NULL);
+}
+
+static bool same_answers(const Generated *x, const Generated *y, int count) {
+    bool equal = true;
+    for (int i = 0; i < count; i++)
+        equal = equal && x[i].count == y[i].count && memcmp(x[i].ids, y[i].ids, (size_t)x[i].count * sizeof *x[i].ids) == 0 &&
+                memcmp(x[i].logprobs, y[i].logprobs, (size_t)x[i].count * sizeof *x[i].logprobs) == 0;
+    return equal;
+}
+
+// Two texts of different lengths together, greedy, drawn, and one by beams.
+static void generation(Arena *a, const char *name, const Model *cpu, const Model *gpu, Inputs in) {
+    in.mask = NO_TENSOR;
+    long T = in.ids.shape[1];
+    if (in.ids.shape[0] != 1) return;
+    Inputs two[2] = {in, in};
+    if (!tensor_given(in.pixels) && T > 2) two[1].ids = tensor_of(i32(in.ids), DTYPE_I32, DIMS(1, T - 1));
+    EmuGraphCounts before = emu_graph_counts();
+    check(same_answers(answers(a, cpu, two, 2, 1, false), answers(a, gpu, two, 2, 1, false), 2), "%s: two greedy texts", name);
+    check(same_answers(answers(a, cpu, two, 2, 1, true), answers(a, gpu, two, 2, 1, true), 2), "%s: two drawn texts", name);
+    check(same_answers(answers(a, cpu, &in, 1, 3, false), answers(a, gpu, &in, 1, 3, false), 1), "%s: three beams", name);
+    EmuGraphCounts after = emu_graph_counts();
+    check(after.launched - before.launched >= 8 && after.updated > before.updated, "%s: steps are repeated as graphs: %d launched, %d built, %d updated", name,
+          after.launched - before.launched, after.built - before.built, after.updated - before.updated);
+}
+
+static void model_case(const char *directory, const char *golden, bool generates) {
+    char name[200], file[400], path[400];
+    snprintf(name, sizeof name, "%s %s", directory, golden);
+    snprintf(file, sizeof file, "test/golden/%s/%s.safetensors", directory, golden);
+    snprintf(path, sizeof path, "test/golden/%s", directory);
+    Arena *a = arena_new("test");
+    Trap trap;
+    if (!trap_set(&trap)) {
+        check(false, "%s: %s", name, trap.message);
+        arena_free(a);
+        return;
+    }
+    const char *why;
+    Golden *g = golden_open(a, file);
+    Inputs in = {.pixels = golden_input(g, "pixel_values"), .ids = golden_input(g, "input_ids"), .types = golden_input(g, "token_type_ids"),
+                 .interpolate = strstr(golden, "interpolated") != NULL};
+    in.mask = mask_of(a, golden_input(g, "attention_mask"));
+    device_use(device_cpu());
+    Model *cpu = model_open(a, path, false);
+    device_use(device_cuda(&why));
+    Model *gpu = model_open(a, path, false);
+    check(strcmp(gpu->device->name, "cuda") == 0 && strcmp(cpu->device->name, "cpu") == 0, "%s: a model stays where it was opened", name);
+    Tensor logits, other;
+    Seen *want = taps_of(a, cpu, &in, &logits, NULL, NO_TENSOR);
+    compare(name, want, taps_of(a, gpu, &in, &other, NULL, NO_TENSOR));
+    if (tensor_given(logits)) check(same(logits, other), "%s: logits", name);
+    size_t middle = want->count / 2; // replaced by other numbers: what follows changes alike
+    while (middle && strchr(want->names[middle], '#')) middle--;
+    Tensor with = tensor_take(a, DTYPE_F32, want->values[middle].ndim, want->values[middle].shape);
+    for (size_t i = 0; i < tensor_count(with); i++) f32(with)[i] = (float)((i * 37 % 101)) / 100 - 0.5f;
+    Seen *changed = taps_of(a, cpu, &in, &logits, want->names[middle], with);
+    compare(arena_print(a, "%s with %s replaced", name, want->names[middle]), changed, taps_of(a, gpu, &in, &other, want->names[middle], with));
+    quiet_emulator(name);
+    if (generates && cpu->family->next) {
+        generation(a, name, cpu, gpu, in);
+        quiet_emulator(name);
+    }
+    trap_end(&trap);
+    arena_free(a); // and with it the copies of the weights: the next model lies at the same addresses
+}
+
+int main(void) {
+    const char *why;
+    check(device_cuda(&why) != NULL, "%s", device_cuda_name());
+    model_case("clip-openai", "golden", false);
+    model_case("clip-openai", "golden-interpolated", false);
+    model_case("siglip-small", "golden", false);
+    model_case("dinov2-registers", "golden-other", false);
+    model_case("dinov3-small", "golden", false);
+    model_case("bert-small", "golden-pair", false);
+    model_case("roberta-small", "golden", false);
+    model_case("llama-3", "golden", true);
+    model_case("mistral-window", "golden", false);
+    model_case("qwen3-small", "golden", false);
+    model_case("olmo2-small", "golden", false);
+    model_case("gemma2-small", "golden", true);
+    model_case("llava-default", "golden", true);
+    model_case("coca-small", "golden", false);
+    return check_end();
+}
