@@ -37,4 +37,18 @@ typedef struct {
 } AttentionBf16;
 HOST void cuda_attention_bf16(const AttentionBf16 *a, cudaStream_t stream);
 
+// ---- knn.cu
+typedef struct {
+    const float *query, *point; // (Q, C), (N, C)
+    const float *offset;        // (N) added to the scores, or NULL
+    long Q, N;
+    int C, K;
+    bool without_self;  // query i is point first_query + i, which does not count
+    long first_query;
+    const int32_t *group, *query_group; // (N), (Q): points of a query's own group do not count; or NULL
+    int32_t *id;  // (Q, K), best first; -1 where fewer than K are left
+    float *score; // (Q, K) or NULL
+} CudaKnn;
+HOST void cuda_knn(const CudaKnn *a, cudaStream_t stream);
+
 #endif
