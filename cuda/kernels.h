@@ -51,4 +51,16 @@ typedef struct {
 } CudaKnn;
 HOST void cuda_knn(const CudaKnn *a, cudaStream_t stream);
 
+// ---- jacobi.cu: each b (n, m) becomes W b with orthogonal rows, longest first
+typedef struct {
+    double *b; // (batch, n, m)
+    long batch;
+    int n, m;
+    double *w; // (batch, n, k) becomes W w, or NULL
+    int k;
+    double *length; // (batch, n): the rows' lengths, the singular values; or NULL
+    int *sweeps;    // (batch) or NULL
+} CudaJacobi;
+HOST void cuda_jacobi(const CudaJacobi *a, cudaStream_t stream);
+
 #endif
