@@ -26,6 +26,7 @@ extern "C" {
 #endif
 #include "io/error.h"
 #include "model/kernels.h"
+#include "model/resize.h"
 #ifdef __cplusplus
 }
 #define HOST extern "C" // a function that other files call

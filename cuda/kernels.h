@@ -63,4 +63,17 @@ typedef struct {
 } CudaJacobi;
 HOST void cuda_jacobi(const CudaJacobi *a, cudaStream_t stream);
 
+// ---- resize.cu: one direction of resize_rgb8 over a batch of pictures (count, height, width, 3) of one size
+typedef struct {
+    uint8_t *out;
+    const uint8_t *in;
+    long count;
+    int width, height, to; // of `in`; the new width if across, else the new height
+    bool across;
+    int most; // as in ResizeTaps, on the device
+    const int *first, *taps;
+    const int32_t *fixed;
+} CudaResize;
+HOST void cuda_resize8(const CudaResize *r, cudaStream_t stream);
+
 #endif

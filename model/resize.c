@@ -13,7 +13,7 @@
 
 #include "io/thread.h"
 
-enum { BITS = 22 }; // 32 - 8 - 2: the sums of negative lobes and overshoots still fit 32 bits
+enum { BITS = RESIZE_BITS };
 
 // ---- filters
 
@@ -46,13 +46,7 @@ static double support_of(ResizeFilter filter) {
     }
 }
 
-typedef struct {
-    int most;    // room for the weights of one new sample
-    int *first;  // the first old sample of each new one
-    int *count;  // how many
-    int32_t *fixed; // weights times 2^22, or
-    float *real;    // weights; (new size, most)
-} Taps;
+typedef ResizeTaps Taps;
 
 static Taps taps_take(Arena *a, int to, double support) {
     need(support < 1 << 28, "resize: a picture cannot shrink that far");
@@ -60,7 +54,7 @@ static Taps taps_take(Arena *a, int to, double support) {
     return t;
 }
 
-static Taps taps_fixed(Arena *a, int from, int to, ResizeFilter filter) {
+ResizeTaps resize_taps8(Arena *a, int from, int to, ResizeFilter filter) {
     double scale = (double)from / to, stretch = scale < 1 ? 1 : scale, support = support_of(filter) * stretch, inverse = 1 / stretch;
     Taps t = taps_take(a, to, support);
     t.fixed = take(a, int32_t, size_mul((size_t)to, (size_t)t.most, "resize"));
@@ -140,12 +134,12 @@ static void columns8(void *arg, size_t begin, size_t end) {
 }
 
 static void rows8_all(Arena *a, uint8_t *out, const uint8_t *in, int width, int height, int new_width, ResizeFilter filter) {
-    Job8 job = {out, in, width, new_width, taps_fixed(a, width, new_width, filter)};
+    Job8 job = {out, in, width, new_width, resize_taps8(a, width, new_width, filter)};
     parallel_for((size_t)height, 8, rows8, &job);
 }
 
 static void columns8_all(Arena *a, uint8_t *out, const uint8_t *in, int width, int height, int new_height, ResizeFilter filter) {
-    Job8 job = {out, in, 3 * width, 0, taps_fixed(a, height, new_height, filter)};
+    Job8 job = {out, in, 3 * width, 0, resize_taps8(a, height, new_height, filter)};
     parallel_for((size_t)new_height, 8, columns8, &job);
 }
 

@@ -16,4 +16,15 @@ uint8_t *resize_rgb8(Arena *a, const uint8_t *rgb, int width, int height, int ne
 // antialias=True, align_corners=False) on float tensors. BILINEAR and BICUBIC only.
 float *resize_f32(Arena *a, const float *x, int channels, int height, int width, int new_height, int new_width, ResizeFilter filter);
 
+// Which old samples make each new one, with which weights, in one direction: what resize_rgb8 works by, for devices.
+#define RESIZE_BITS 22 // 32 - 8 - 2: the sums of negative lobes and overshoots still fit 32 bits
+typedef struct {
+    int most;       // room for the weights of one new sample
+    int *first;     // the first old sample of each new one
+    int *count;     // how many
+    int32_t *fixed; // weights times 2^22, or
+    float *real;    // weights; (new size, most)
+} ResizeTaps;
+ResizeTaps resize_taps8(Arena *a, int from, int to, ResizeFilter filter); // not for RESIZE_NEAREST
+
 #endif
