@@ -17,7 +17,7 @@
 #include "model/device.h"
 #include "scratch.h"
 
-static const char *const names[] = {"coca-small", "coca-equal"};
+static const char *const names[] = {"test/golden/coca-small", "test/golden/coca-equal"};
 
 typedef struct {
     Arena *a;
@@ -28,13 +28,13 @@ typedef struct {
     const Json *said;      // generate.json
 } Case;
 
-static Case open_case(Arena *a, const char *name) {
-    Case c = {.a = a, .name = name, .m = model_open(a, arena_print(a, "test/golden/%s", name), false)};
+static Case open_case(Arena *a, const char *path) {
+    Case c = {.a = a, .name = path_name(path), .m = model_open(a, path, false)};
     c.coca = c.m->own;
-    c.pixels = golden_input(golden_open(a, arena_print(a, "test/golden/%s/golden.safetensors", name)), "pixel_values");
+    c.pixels = golden_input(golden_open(a, path_join(a, path, "golden.safetensors")), "pixel_values");
     Run *run = run_new(a);
     c.tokens = coca_image_tokens(run, c.coca, coca_pool(run, c.coca, coca_tower(run, c.coca, c.pixels, NULL, NULL)));
-    c.said = json_read(a, arena_print(a, "test/golden/%s/generate.json", name));
+    c.said = json_read(a, path_join(a, path, "generate.json"));
     return c;
 }
 
@@ -81,7 +81,7 @@ static void test_settings(const Case *c) {
         if (k < NAMED) check(same, "%s: %s, at most %d, at least %d, penalty %g, %d beams in %d groups, prompt %d, window %d, stop %d: the reference's ids", c->name,
               json_text(s, "generation_type"), o.seq_len, o.min_seq_len, o.repetition_penalty, o.beams, o.groups, o.prompt_count, o.max_seq_len, o.stop_length);
     }
-    check(right == (int)calls->count - NAMED && right > 10, "%s: %d of %zu searches with other end tokens: the reference's ids", c->name, right, calls->count - NAMED);
+    check(right == (int)calls->count - NAMED && right > 0, "%s: %d of %zu searches with other end tokens: the reference's ids", c->name, right, calls->count - NAMED);
 }
 
 // All layers of all pictures as one batch, against the study's loop, layer by layer without a cache.
@@ -223,15 +223,19 @@ static void refused(Arena *a, const char *what, const char *from, const char *to
     check(false, "refused, %s: it was not", what);
 }
 
-int main(void) {
+static void directory(Arena *a, const char *path) {
+    Case c = open_case(a, path);
+    test_settings(&c);
+    test_layers(&c);
+    test_rows(&c);
+    if (!c.coca->cfg.cls_correct) test_class_row(&c);
+}
+
+int main(int count, char **argument) { // further directories, as test/reference/coca.py writes them
     Arena *a = arena_new("test_coca");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        Case c = open_case(a, names[i]);
-        test_settings(&c);
-        test_layers(&c);
-        test_rows(&c);
-        test_class_row(&c);
-    }
+    for (int i = 1; i < count; i++) directory(a, argument[i]);
+    if (count > 1) return check_end();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) directory(a, names[i]);
     test_vocabulary(a);
     test_inferred(a);
     refused(a, "no pooler", "\"attentional_pool\": true", "\"attentional_pool\": false", "coca_base");

@@ -33,7 +33,7 @@ static void tally_reading(const Tally *y, const WorldReading *r) {
         share(y->precision[k], f->right, f->said);
         share(y->recall[k], f->told, f->there);
     }
-    share(y->count, r->facts[FACT_COUNT].right, r->facts[FACT_COUNT].said);
+    share(y->count, r->facts[FACT_COUNT].told, r->facts[FACT_COUNT].there);
     share(y->binding, r->facts[FACT_BINDING].right, r->facts[FACT_BINDING].said);
     share(y->grammar, r->grammatical, 1);
 }
@@ -120,7 +120,7 @@ static size_t tally_make(Arena *a, Tally *y, Score *out) {
         out[n] = (Score){.name = arena_print(a, "captions: %s, precision", families[k].name), .bar = families[k].bar}, y->precision[k] = &out[n++];
         out[n] = (Score){.name = arena_print(a, "captions: %s, recall", families[k].name), .bar = families[k].bar}, y->recall[k] = &out[n++];
     }
-    out[n] = (Score){.name = "captions: numbers"}, y->count = &out[n++];
+    out[n] = (Score){.name = "captions: number of objects"}, y->count = &out[n++];
     out[n] = (Score){.name = "captions: attributes together"}, y->binding = &out[n++];
     out[n] = (Score){.name = "captions: grammatical"}, y->grammar = &out[n++];
     out[n] = (Score){.name = "likelihood: relations", .blind = 0.5, .bar = 0.85}, y->relation = &out[n++];
