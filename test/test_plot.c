@@ -134,6 +134,9 @@ static void test_kinds(Arena *a) {
         plot_histogram(panels[m], plot_series_like(panels[m], NULL, m, false), y, 2000, 40, -20, 20);
     }
     check_figure("histograms in panels", plot_panels(a, "Three panels", "", panels, 3, 2, PLOT_FILE));
+    const double shares[2 * 3] = {60, NAN, 20, 30, 40, 50}, layers[3] = {1, 2, 3};
+    check_figure("stacked shares", plot_stack(a, (Stack){.title = "Shares", .x_label = "layer", .y_label = "%", .names = (const char *const[]){"a & b", "c"}, .x = layers, .y = shares, .points = 3, .count = 2}, PLOT_INLINE));
+    check_figure("one layer", plot_stack(a, (Stack){.title = "Shares", .x_label = "layer", .y_label = "%", .names = (const char *const[]){"a"}, .x = layers, .y = shares, .points = 1, .count = 1}, PLOT_FILE));
     check_figure("heat map", plot_heat(a, (Heat){.title = "Heat", .label = "error", .values = y, .rows = 20, .columns = 24, .picture = "data:,"}, PLOT_INLINE));
 }
 
