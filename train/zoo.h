@@ -56,6 +56,8 @@ void journey_end(Journey *j); // removes the file
 
 // BLAKE2b-128 of all f32 bytes of the model's own parameters in order, as 32 hex digits.
 const char *trainee_checksum(Arena *a, const Trainee *t);
+// The same of the vision tower inside a directory of the zoo's clip: what recipes that begin with it depend on.
+const char *tower_checksum(Arena *a, const char *clip);
 void trainee_round(Trainee *t); // to bf16, as the file will hold them
 void trainee_save(Arena *scratch, const Trainee *t, const char *dir); // config.json and model.safetensors
 
@@ -86,6 +88,13 @@ Pairs zoo_pairs(Arena *step, const Tokenizer *tok, PairsWanted want);
 
 // Texts as one matrix of ids, padded at the end with `pad`, to the longest or to `length` if that is more. lengths (count) may be NULL.
 Tensor zoo_texts(Arena *step, const Tokenizer *tok, const char *const *texts, size_t count, int32_t pad, int length, int32_t *lengths);
+
+// ---- heads on the patch tokens, in training only (zoo_patches.c)
+
+void patch_heads_add(Trainee *t, int heads, int width); // "patches.H.norm", "patches.H.head": the first extra parameters
+// states[h] (B, 1 + ZOO_PATCHES, width) is what head h reads. Seeds the tape with weight / heads times each head's gradient;
+// returns the mean loss, and of head 0 what it got right.
+PatchScore patch_heads_backward(Run *run, const Stage *s, Arena *step, const Tensor *states, int heads, const PatchTruth *truth, double weight);
 
 // ---- scores (zoo_score.c)
 

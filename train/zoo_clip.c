@@ -4,6 +4,7 @@
 //   0  the vision tower alone: every patch token, after blocks 3 and 5, must tell which object owns its patch: shape, colour,
 //      size, pattern, box and, which is what makes shapes learnable, the pixels that it owns
 //   1  everything: CLIP's loss, the choice between the caption and four near misses, and the patch targets still
+//   2  the text tower and the projections, against the vision tower as it will be saved: it stands still from here on
 // The heads on the patch tokens are not saved. The position table begins with sines and cosines of the patch's place.
 #include <string.h>
 
@@ -16,12 +17,12 @@
 #include "real.h"
 #include "zoo.h"
 
-enum { BATCH = 32, NEAR = 4, STAGES = 2, HEADS = 2, EVERY = 100, SUM_AT = 20, SENTENCES = 4000, WIDTH = 96, TEXT_WIDTH = 64 };
+enum { BATCH = 32, NEAR = 4, STAGES = 3, HEADS = 2, EVERY = 100, SUM_AT = 20, SENTENCES = 4000, WIDTH = 96, TEXT_WIDTH = 64 };
 static const int head_after[HEADS] = {5, 3};  // blocks
-static const int stage_steps[STAGES] = {1600, 2000};
-static const double stage_lr[STAGES] = {3e-3, 2e-3};
-static const int stage_warmup[STAGES] = {200, 100};
-static const char *const stage_names[STAGES] = {"clip: patches", "clip: captions"};
+static const int stage_steps[STAGES] = {1600, 2000, 3000};
+static const double stage_lr[STAGES] = {3e-3, 2e-3, 2e-3};
+static const int stage_warmup[STAGES] = {200, 100, 100};
+static const char *const stage_names[STAGES] = {"clip: patches", "clip: captions", "clip: texts"};
 #define LOGIT_SCALE_MAX 4.605170185988092 // ln 100
 
 static const InitRule rules[] = {
@@ -104,12 +105,7 @@ static void positions_fill(float *table) {
 
 static Trainee *parameters_make(Arena *a, const char *dir, const Tokenizer *tok, uint64_t seed) {
     Trainee *t = trainee_new(a, dir, config_text_of(a, tok));
-    for (int h = 0; h < HEADS; h++) {
-        trainee_extra(t, arena_print(a, "patches.%d.norm.weight", h), DIMS(WIDTH));
-        trainee_extra(t, arena_print(a, "patches.%d.norm.bias", h), DIMS(WIDTH));
-        trainee_extra(t, arena_print(a, "patches.%d.head.weight", h), DIMS(PATCH_WIDTH, WIDTH));
-        trainee_extra(t, arena_print(a, "patches.%d.head.bias", h), DIMS(PATCH_WIDTH));
-    }
+    patch_heads_add(t, HEADS, WIDTH);
     for (size_t i = 0; i < t->count; i++) init_tensor(t->data[i], rules, sizeof rules / sizeof *rules, seed, t->names[i]);
     positions_fill(f32(trainee_find(t, "vision_model.embeddings.position_embedding.weight")));
     return t;
@@ -120,21 +116,6 @@ static Trainee *parameters_make(Arena *a, const char *dir, const Tokenizer *tok,
 typedef struct {
     double patches, pairs, hard, shape_right, pairs_right, hard_right;
 } Losses;
-
-static double patches_backward(Run *run, const Stage *s, Arena *step, const Tensor *states, const Pairs *p, Losses *l) {
-    double total = 0;
-    for (int h = 0; h < HEADS; h++) {
-        const Tensor *e = s->extra + 4 * h;
-        Tensor x = rows_slice(run, states[head_after[h]], 1, ZOO_PATCHES + 1);
-        x = linear(run, layernorm(run, x, e[0], e[1], 1e-5f), e[2], e[3]);
-        float *d = take(step, float, tensor_count(x));
-        PatchScore score = patch_loss(f32(x), p->truth, (int)tensor_rows(x), 1.0 / HEADS, d);
-        tape_seed(s->tape, step, x, d);
-        total += score.loss / HEADS;
-        if (h == 0) l->shape_right = score.shape_right;
-    }
-    return total;
-}
 
 static Tensor image_embed(Run *run, const Clip *m, Tensor last) {
     return l2norm(run, linear(run, clip_vision_pooled(run, m->vision, last), m->visual_projection, NO_TENSOR), 1e-12f);
@@ -148,8 +129,8 @@ static Tensor text_embed(Run *run, const Clip *m, Tensor ids) {
 static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int stage, uint64_t seed) {
     Losses l = {0};
     const Clip *m = s->model->own;
-    bool texts = stage == 1;
-    Pairs p = zoo_pairs(step, texts ? tok : NULL, (PairsWanted){.B = BATCH, .K = texts ? NEAR : 0, .full = 75, .truth = true,
+    bool texts = stage >= 1, patches = stage <= 1;
+    Pairs p = zoo_pairs(step, texts ? tok : NULL, (PairsWanted){.B = BATCH, .K = texts ? NEAR : 0, .full = 75, .truth = patches,
                         .seed = seed + 100 + (uint64_t)stage, .first = (uint64_t)s->adam->step * BATCH});
     tape_begin(s->tape);
     tape_zero(s->tape);
@@ -157,9 +138,12 @@ static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int 
     run->recorder = tape_recorder(s->tape);
     bool wanted[7] = {0};
     Tensor states[7];
-    for (int h = 0; h < HEADS; h++) wanted[head_after[h]] = true;
+    for (int h = 0; h < HEADS; h++) wanted[head_after[h]] = patches;
     Tensor last = clip_vision_forward(run, m->vision, p.pixels, false, texts ? -1 : head_after[0], wanted, states);
-    l.patches = patches_backward(run, s, step, states, &p, &l);
+    if (patches) {
+        PatchScore score = patch_heads_backward(run, s, step, (Tensor[HEADS]){states[head_after[0]], states[head_after[1]]}, HEADS, p.truth, 1);
+        l.patches = score.loss, l.shape_right = score.shape_right;
+    }
     if (texts) {
         Tensor image = image_embed(run, m, last), text = text_embed(run, m, p.ids);
         float *di = take(step, float, tensor_count(image)), *dt = take(step, float, tensor_count(text)), ds;
@@ -209,7 +193,9 @@ const char *zoo_world_hash(Arena *a) {
 
 static const AdamConfig adam = {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .clip = 1};
 static const char *const patterns[STAGES][5] = {
-    {"vision_model.embeddings.*", "vision_model.pre_layrnorm.*", "vision_model.encoder.layers.[0-4].*", "patches.*", NULL}, {"*", NULL}};
+    {"vision_model.embeddings.*", "vision_model.pre_layrnorm.*", "vision_model.encoder.layers.[0-4].*", "patches.*", NULL},
+    {"*", NULL},
+    {"text_model.*", "text_projection.*", "visual_projection.*", "logit_scale", NULL}};
 
 const char *zoo_clip(Arena *a, const ZooOptions *o) {
     folder_make(o->out);
@@ -221,12 +207,13 @@ const char *zoo_clip(Arena *a, const ZooOptions *o) {
     file_write(path_join(a, o->out, "config.json"), config, strlen(config));
     int steps[STAGES];
     for (int i = 0; i < STAGES; i++) steps[i] = stage_steps[i] * o->steps / 100;
-    const char *recipe = arena_print(a, "clip: patches %d steps lr %g, captions %d steps lr %g, batch %d, %d near misses, AdamW 0.9 0.98 decay 0.05 clip 1, "
-                                     "warm-up %d and %d, cosine to 0.02, seed %llu", steps[0], stage_lr[0], steps[1], stage_lr[1], BATCH, NEAR,
-                                     stage_warmup[0], stage_warmup[1], (unsigned long long)o->seed);
+    const char *recipe = arena_print(a, "clip: patches %d steps lr %g, captions %d steps lr %g, texts %d steps lr %g, batch %d, %d near misses, AdamW 0.9 0.98 decay 0.05 clip 1, "
+                                     "warm-up %d, %d and %d, cosine to 0.02, seed %llu", steps[0], stage_lr[0], steps[1], stage_lr[1], steps[2], stage_lr[2], BATCH, NEAR,
+                                     stage_warmup[0], stage_warmup[1], stage_warmup[2], (unsigned long long)o->seed);
     Journey *j = journey_open(a, t, o->out, recipe, o->fresh);
     Arena *step = arena_new("a training step");
     for (int stage = j->stage; stage < STAGES; stage++) {
+        if (stage == 2 && !(j->resumed && j->stage == 2)) trainee_round(t); // what the text tower learns against is what the file will hold
         Stage *s = stage_new(a, t, patterns[stage], adam, (Group){.lr_factor = 1, .decay = 0.05});
         adam_spare_vectors(s->adam);
         journey_begin(j, s, stage);

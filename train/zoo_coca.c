@@ -110,12 +110,7 @@ static void tower_read(Arena *a, const Trainee *t, const char *clip) {
 static Trainee *parameters_make(Arena *a, const ZooOptions *o, const char *config) {
     Trainee *t = trainee_new(a, o->out, config);
     t->file = "open_clip_model.safetensors";
-    for (int h = 0; h < HEADS; h++) {
-        trainee_extra(t, arena_print(a, "patches.%d.norm.weight", h), DIMS(WIDTH));
-        trainee_extra(t, arena_print(a, "patches.%d.norm.bias", h), DIMS(WIDTH));
-        trainee_extra(t, arena_print(a, "patches.%d.head.weight", h), DIMS(PATCH_WIDTH, WIDTH));
-        trainee_extra(t, arena_print(a, "patches.%d.head.bias", h), DIMS(PATCH_WIDTH));
-    }
+    patch_heads_add(t, HEADS, WIDTH);
     for (size_t i = 0; i < t->count; i++) init_tensor(t->data[i], rules, sizeof rules / sizeof *rules, o->seed, t->names[i]);
     tower_read(a, t, o->clip);
     return t;
@@ -134,21 +129,6 @@ static bool from_clip(const char *name) {
 typedef struct {
     double captions, pairs, hard, patches, pairs_right, hard_right, shape_right;
 } Losses;
-
-static double patches_backward(Run *run, const Stage *s, Arena *step, const Tensor *states, const Pairs *p, Losses *l) {
-    double total = 0;
-    for (int h = 0; h < HEADS; h++) {
-        const Tensor *e = s->extra + 4 * h;
-        Tensor x = rows_slice(run, states[head_after[h]], 1, ZOO_PATCHES + 1);
-        x = linear(run, layernorm(run, x, e[0], e[1], 1e-5f), e[2], e[3]);
-        float *d = take(step, float, tensor_count(x));
-        PatchScore score = patch_loss(f32(x), p->truth, (int)tensor_rows(x), PATCH_WEIGHT / HEADS, d);
-        tape_seed(s->tape, step, x, d);
-        total += score.loss / HEADS;
-        if (h == 0) l->shape_right = score.shape_right;
-    }
-    return total;
-}
 
 // Texts [from, to) of (R, L, C).
 static Tensor texts_slice(Run *run, Tensor x, long from, long to) {
@@ -171,7 +151,10 @@ static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int 
     Tensor states[BLOCKS];
     for (int h = 0; h < HEADS; h++) wanted[head_after[h]] = patches;
     Tensor pooled = coca_pool(run, m, coca_tower(run, m, p.pixels, wanted, states));
-    if (patches) l.patches = patches_backward(run, s, step, states, &p, &l);
+    if (patches) {
+        PatchScore score = patch_heads_backward(run, s, step, (Tensor[HEADS]){states[head_after[0]], states[head_after[1]]}, HEADS, p.truth, PATCH_WEIGHT);
+        l.patches = score.loss, l.shape_right = score.shape_right;
+    }
     Tensor text, tokens = coca_text(run, m, p.ids, &text); // all of them: contrastive ones, near misses, the decoder's
     long R = p.ids.shape[0], L = p.ids.shape[1], told = R - BATCH;
     tokens = rows_slice(run, texts_slice(run, tokens, told, R), 0, L - 1);
@@ -221,7 +204,7 @@ const char *zoo_coca(Arena *a, const ZooOptions *o) {
     Trainee *t = parameters_make(a, o, config);
     int steps[STAGES];
     for (int i = 0; i < STAGES; i++) steps[i] = stage_steps[i] * o->steps / 100;
-    const char *tower = file_checksum(a, path_join(a, o->clip, "model.safetensors"));
+    const char *tower = tower_checksum(a, o->clip);
     const char *recipe = arena_print(a, "coca: words %d steps lr %g, everything %d steps lr %g (blocks of the clip %g of it), batch %d, %d near misses, captions %d, "
                                      "patches %g, AdamW 0.9 0.98 decay 0.05 clip 1, warm-up %d, cosine to 0.02, seed %llu, tower %.16s", steps[0], stage_lr[0], steps[1],
                                      stage_lr[1], OLD_LR, BATCH, NEAR, CAPTION_WEIGHT, PATCH_WEIGHT, WARMUP, (unsigned long long)o->seed, tower);

@@ -189,7 +189,7 @@ const char *zoo_llava(Arena *a, const ZooOptions *o) {
     tower_read(a, t, o->clip);
     int steps[STAGES];
     for (int i = 0; i < STAGES; i++) steps[i] = stage_steps[i] * o->steps / 100;
-    const char *tower = file_checksum(a, path_join(a, o->clip, "model.safetensors"));
+    const char *tower = tower_checksum(a, o->clip);
     const char *recipe = arena_print(a, "llava: language %d steps lr %g, projector %d steps lr %g, answers %d steps lr %g, batch %d, AdamW 0.9 0.98 "
                                      "decay 0.01 clip 1, warm-up %d, cosine to 0.02, seed %llu, tower %.16s", steps[0], stage_lr[0], steps[1], stage_lr[1],
                                      steps[2], stage_lr[2], BATCH, WARMUP, (unsigned long long)o->seed, tower);

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "init.h"
-#include "io/blake2b.h"
 #include "io/safetensors.h"
+#include "io/stamp.h"
 #include "zoo.h"
 
 enum { EXTRA_MAX = 16 };
@@ -76,17 +76,25 @@ Model *trainee_model(Arena *a, const Trainee *t) {
 
 const char *trainee_checksum(Arena *a, const Trainee *t) {
     Blake2b h;
-    uint8_t digest[16];
-    blake2b_start(&h, sizeof digest, NULL, 0);
+    blake2b_start(&h, 16, NULL, 0);
     for (size_t i = 0; i < t->own; i++) blake2b_add(&h, t->data[i].data, tensor_bytes(t->data[i]));
-    blake2b_end(&h, digest);
-    char *text = take(a, char, 33);
-    for (int i = 0; i < 16; i++) {
-        text[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-        text[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+    return stamp_text(&h, a);
+}
+
+const char *tower_checksum(Arena *a, const char *clip) {
+    Blake2b h;
+    blake2b_start(&h, 16, NULL, 0);
+    Tensors *file = tensors_open(a, clip);
+    size_t found = 0;
+    for (size_t i = 0; i < tensors_count(file); i++) {
+        const TensorEntry *e = tensors_at(file, i);
+        if (strncmp(e->name, "vision_model.", 13) != 0) continue;
+        blake2b_add(&h, e->bytes, e->size);
+        found++;
     }
-    text[32] = 0;
-    return text;
+    tensors_close(file);
+    need(found > 0, "%s: holds no vision tower; is it the zoo's clip?", clip);
+    return stamp_text(&h, a);
 }
 
 void trainee_round(Trainee *t) {
