@@ -103,7 +103,7 @@ test: retina $(TEST_PROGRAMS)
 	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/commands.sh test/fail.sh test/includes.sh test/verbalize.sh)
 
 # Trains the shipped models again (hours; can be interrupted) and compares every file but the log with data/zoo.
-ZOO ?= clip llava
+ZOO ?= clip llava coca
 zoo: retina
 	@for m in $(ZOO); do \
 	  percent=$$(sed -n "s/.*percent of the recipe's steps\": \([0-9]*\).*/\1/p" data/zoo/$$m/ZOO.json); \
