@@ -22,6 +22,8 @@ static float *text_at(const Cache *c, Tensor t, int b) { return f32(t) + (size_t
 
 Tensor cache_rows(const Cache *c, Tensor all) { return tensor_of(text_at(c, all, c->first), DTYPE_F32, DIMS(c->count, c->capacity, all.shape[2])); }
 
+static uint8_t *visible_at(const Cache *c, int b) { return (uint8_t *)c->visible.data + (size_t)b * (size_t)c->capacity; }
+
 void cache_copy(Cache *c, int to, int from) {
     if (to == from) return;
     c->lengths[to] = c->lengths[from];
@@ -30,6 +32,7 @@ void cache_copy(Cache *c, int to, int from) {
         c->device->copy(text_at(c, c->k[l], to), text_at(c, c->k[l], from), bytes);
         c->device->copy(text_at(c, c->v[l], to), text_at(c, c->v[l], from), bytes);
     }
+    if (tensor_given(c->visible)) memcpy(visible_at(c, to), visible_at(c, from), (size_t)c->capacity);
     for (int l = 0; l < c->seen_layers; l++) {
         size_t n = (size_t)c->seen_k[l].shape[1] * (size_t)c->seen_k[l].shape[2];
         c->device->copy(f32(c->seen_k[l]) + (size_t)to * n, f32(c->seen_k[l]) + (size_t)from * n, n * sizeof(float));
@@ -73,6 +76,11 @@ void cache_gather(Cache *c, Arena *scratch, const int *from) {
                 if (from[b] != b) c->device->copy(text_at(c, t, b), old[from[b]], (size_t)c->lengths[from[b]] * (size_t)t.shape[2] * sizeof(float));
             arena_release(scratch, inner);
         }
+    if (tensor_given(c->visible)) {
+        uint8_t *old = take(scratch, uint8_t, tensor_bytes(c->visible));
+        memcpy(old, c->visible.data, tensor_bytes(c->visible));
+        for (int b = 0; b < c->B; b++) memcpy(visible_at(c, b), old + (size_t)from[b] * (size_t)c->capacity, (size_t)c->capacity);
+    }
     memcpy(c->lengths, lengths, (size_t)c->B * sizeof *lengths);
     arena_release(scratch, mark);
 }

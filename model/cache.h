@@ -14,6 +14,7 @@ typedef struct Cache {
     // What each text looks at besides itself (a picture), where a decoder has cross-attention: per layer (B, seen, G*D); else absent.
     int seen_layers;
     Tensor *seen_k, *seen_v;
+    Tensor visible; // u8 (B, capacity): 0 hides a token from those after it, where a model has such a rule; else absent
 } Cache;
 
 Cache *cache_new(Arena *a, const Device *device, int B, int capacity, int L, int width); // width = G*D

@@ -377,6 +377,10 @@ Tensor coca_decode(Run *run, const Coca *m, Tensor tokens, Tensor image) {
 Cache *coca_cache(Arena *a, const Coca *m, int R, int capacity) {
     Cache *cache = cache_new(a, m->device, R, capacity, m->cfg.text.L + m->cfg.cross.L, m->cfg.E);
     cache_looks(cache, a, m->cfg.cross.L, m->cfg.Q - 1);
+    if (m->cfg.class_row) {
+        cache->visible = tensor_take(a, DTYPE_U8, DIMS(R, capacity));
+        memset(cache->visible.data, 1, tensor_bytes(cache->visible));
+    }
     return cache;
 }
 
@@ -392,6 +396,20 @@ void coca_look(Run *run, const Coca *m, Tensor image, Cache *cache) {
     }
 }
 
+// The mask of the class row hides columns from the tokens, too, as in OpenCLIP since 2.26: what stands behind a padding id in
+// the text (verbalize.md 1.4). The rows of the current texts: u8 (B, capacity).
+static Tensor hide(const Coca *m, Tensor ids, const Cache *cache) {
+    if (!tensor_given(cache->visible)) return NO_TENSOR;
+    long T = ids.shape[1], room = cache->capacity;
+    uint8_t *first = (uint8_t *)cache->visible.data + cache->first * room;
+    for (long b = 0; b < ids.shape[0]; b++)
+        for (long t = 0; t < T; t++) {
+            long at = cache->lengths[cache->first + b] + t + !m->cfg.cls_correct;
+            if (at < room) first[b * room + at] = i32(ids)[b * T + t] != m->cfg.pad;
+        }
+    return tensor_of(first, DTYPE_U8, DIMS(ids.shape[0], room));
+}
+
 // The class row cannot influence the tokens before it, so it is left out here.
 Tensor coca_continue(Run *run, const Coca *m, Tensor ids, Cache *cache) {
     const CocaConfig *c = &m->cfg;
@@ -404,7 +422,8 @@ Tensor coca_continue(Run *run, const Coca *m, Tensor ids, Cache *cache) {
     }
     Kept kept = {.cache = cache, .ends = ends};
     Tensor x = text_embed(run, m, ids, cache);
-    for (int l = 0; l < c->text.L; l++) x = self_block(run, &c->text, &m->text[l], x, (AttnShape){.causal = true}, &kept, TEXT, l);
+    AttnShape shape = {.causal = true, .key_mask = hide(m, ids, cache)};
+    for (int l = 0; l < c->text.L; l++) x = self_block(run, &c->text, &m->text[l], x, shape, &kept, TEXT, l);
     if (!c->class_row) x = layernorm(run, x, m->text_final_w, m->text_final_b, c->text.eps);
     kept.at = c->text.L;
     x = decode(run, m, x, NO_TENSOR, &kept);

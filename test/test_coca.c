@@ -136,13 +136,14 @@ static void test_rows(const Case *c) {
     Run *run = run_new(c->a);
     Tensor ids = tensor_take(c->a, DTYPE_I32, DIMS(1, both[0].count)), embed;
     memcpy(ids.data, both[0].ids, tensor_bytes(ids));
+    i32(ids)[3] = 0; // a padding id in the text hides the column behind it
     Tensor logits = coca_decode(run, c->coca, coca_text(run, c->coca, ids, &embed), tensor_of(c->tokens.data, DTYPE_F32, DIMS(1, c->tokens.shape[1], c->tokens.shape[2])));
     Cache *cache = coca_cache(c->a, c->coca, 1, both[0].count);
     coca_look_all(c->coca, tensor_of(c->tokens.data, DTYPE_F32, DIMS(1, c->tokens.shape[1], c->tokens.shape[2])), cache, 1);
     cache->first = 0, cache->count = 1;
     same = true;
     for (int t = 0; t < both[0].count; t++) {
-        Tensor now = coca_continue(run, c->coca, tensor_of(both[0].ids + t, DTYPE_I32, DIMS(1, 1)), cache);
+        Tensor now = coca_continue(run, c->coca, tensor_of(i32(ids) + t, DTYPE_I32, DIMS(1, 1)), cache);
         same = same && memcmp(now.data, f32(logits) + (size_t)t * tensor_count(now), tensor_bytes(now)) == 0;
     }
     check(same, "%s: word by word with a cache and without class row, and at once with it: the same logits", c->name);
