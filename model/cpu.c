@@ -26,7 +26,7 @@ static bool amx_offered(void) {
     if ((low >> 17 & 3) != 3) return false; // XCR0: tile configuration and tile data
     return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
-#else
+#elif defined(__x86_64__)
 static bool amx_offered(void) { return false; }
 #endif
 
