@@ -1,11 +1,12 @@
 #!/bin/sh
 # aarch64.sh: the same sources for another architecture: cross-built with Debian's gcc-aarch64-linux-gnu, run under
 # qemu-user; tests pass and their results are those of x86-64, bit for bit. SKIP where the tools are missing.
-#   TESTS="kernels bf16" sh test/aarch64.sh      by default those that compute
+#   TESTS="kernels bf16" sh test/aarch64.sh      by default those that compute; test_optimiser
+# kills a run by the clock, which an emulated one never outlives
 CROSS=${CROSS:-aarch64-linux-gnu-gcc}
 QEMU=${QEMU:-qemu-aarch64}
 SYSROOT=${SYSROOT:-/usr/aarch64-linux-gnu}
-TESTS=${TESTS:-kernels bf16 gradients optimiser tape}
+TESTS=${TESTS:-kernels bf16 gradients tape}
 BUILD=build-aarch64
 failed=0
 if ! command -v "$CROSS" >/dev/null || ! command -v "$QEMU" >/dev/null; then
@@ -21,14 +22,10 @@ for t in $TESTS; do
     else echo "FAIL aarch64 $t: $(grep FAIL $BUILD/$t.txt | head -n 3) $(tail -n 1 $BUILD/$t.txt)"; failed=1; fi
 done
 # The taps of golden models: the file that extract writes, byte for byte.
-for m in clip-openai siglip-small dinov2-small; do
-    for side in x86 arm; do
-        run=./retina
-        [ $side = arm ] && run="$QEMU -L $SYSROOT $BUILD/retina"
-        $run extract --model test/golden/$m --pixels test/golden/$m/pixels.safetensors --taps '*' --out $BUILD/$m-$side.safetensors --quiet --fresh 2>$BUILD/$m-$side.txt ||
-            $run extract --model test/golden/$m --image test/golden/pictures --taps '*' --out $BUILD/$m-$side.safetensors --quiet --fresh 2>$BUILD/$m-$side.txt
-    done
+for m in llama-2 gemma2-small bert-small; do
+    ./retina extract --model test/golden/$m --ids 1,5,9,30,7,2 --taps '*' --out $BUILD/$m-x86.safetensors --quiet --fresh 2>$BUILD/$m.txt
+    "$QEMU" -L "$SYSROOT" $BUILD/retina extract --model test/golden/$m --ids 1,5,9,30,7,2 --taps '*' --out $BUILD/$m-arm.safetensors --quiet --fresh 2>>$BUILD/$m.txt
     if cmp $BUILD/$m-x86.safetensors $BUILD/$m-arm.safetensors; then echo "ok   aarch64 $m: every tap has the bits of x86-64"
-    else echo "FAIL aarch64 $m: $(tail -n 1 $BUILD/$m-arm.txt)"; failed=1; fi
+    else echo "FAIL aarch64 $m: $(tail -n 1 $BUILD/$m.txt)"; failed=1; fi
 done
 exit $failed
