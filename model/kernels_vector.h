@@ -8,7 +8,8 @@
 
 #include "kernels.h"
 
-#define VECTOR(type, lanes) __attribute__((vector_size(sizeof(type) * (lanes)), aligned(sizeof(type)), may_alias))
+// aligned(2): pairs of bf16 are read as floats, and a mapped tensor of bf16 begins at any even byte.
+#define VECTOR(type, lanes) __attribute__((vector_size(sizeof(type) * (lanes)), aligned(2), may_alias))
 typedef float V VECTOR(float, LANES);
 typedef int32_t I VECTOR(int32_t, LANES);
 typedef uint16_t H VECTOR(uint16_t, LANES);
