@@ -98,6 +98,24 @@ $(BUILD)/test/test_cuda_%.o: FLAGS += -std=gnu11 -Itest -Itest/cuda_emu -DRETINA
 $(filter $(BUILD)/test/test_cuda_%,$(TEST_PROGRAMS)): $(BUILD)/test/%: $(BUILD)/test/%.o $(EMU_OBJECTS) $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
+# Counts of bytes and flops per kernel, by the emulator
+$(BUILD)/test/bench/emu: test/bench/emu.c $(EMU_OBJECTS) $(BUILD)/libretina.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(EMU_FLAGS) -O2 -o $@ $^ $(LIBS)
+.PHONY: bench_emu
+bench_emu: $(BUILD)/test/bench/emu
+	@$<
+
+# Registers, spills and warps of every kernel, for each generation of GPU; fails where a register spills. Needs nvcc only.
+PTXAS_ARCHITECTURES := 80 90a 100
+$(BUILD)/ptxas/%.log: %.cu $(wildcard cuda/*.h cuda/*.inc model/formulas.h)
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) -std=c++17 -O3 -fmad=false -I. -Icuda -Xptxas -v $(foreach a,$(PTXAS_ARCHITECTURES),-gencode arch=compute_$(a),code=sm_$(a)) \
+	  -c -o $(@:.log=.o) $< 2> $@ || { cat $@; rm -f $@; exit 1; }
+.PHONY: ptxas
+ptxas: $(if $(NVCC),$(patsubst %.cu,$(BUILD)/ptxas/%.log,$(KERNELS)))
+	@$(if $(NVCC),sh test/ptxas.sh $^,echo "ptxas: no nvcc here")
+
 # Programs, then scripts: each prints lines of ok and FAIL.
 test: retina $(TEST_PROGRAMS)
 	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/commands.sh test/fail.sh test/includes.sh test/verbalize.sh)
@@ -168,6 +186,8 @@ help:
 	@echo "  MODEL=DIR IMAGES=PATH OUT=DIR ARGS='--count 1000'   … on a real model and real pictures"
 	@echo "make zoo                   train the small models again and compare them with data/zoo, byte by byte"
 	@echo "make bench [PEERS=VENV]    speed of the products against the machine and PyTorch"
+	@echo "make bench_emu             bytes and flops of the CUDA kernels beside their floor, counted without a GPU"
+	@echo "make ptxas                 registers and spills of the CUDA kernels (needs nvcc, no GPU)"
 	@echo "make fuzz [TARGET=csv RUNS=200000 SECONDS=60]  damaged files through one parser, or all"
 	@echo "make sanitize [ONLY='io jpeg']      tests under AddressSanitizer and UBSan"
 	@echo "make format-check          how far the code is from .clang-format"

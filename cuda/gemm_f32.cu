@@ -26,7 +26,7 @@ static __device__ __forceinline__ void finish(const GemmArguments *g, long m, lo
     g->C[m * g->ldc + n] = f_act(g->bias ? s + g->bias[n] : s, g->act);
 }
 
-static __global__ void plain(GemmArguments g) {
+static __global__ void gemm_f32_plain(GemmArguments g) {
     long n = (long)blockIdx.x * blockDim.x + threadIdx.x, m = blockIdx.y;
     if (n >= g.N) return;
     float s = g.accumulate ? g.C[m * g.ldc + n] : 0;
@@ -66,7 +66,7 @@ HOST void cuda_gemm_version(const Gemm *g, int version, cudaStream_t stream) {
     need(g->B_type == DTYPE_F32 || g->B_type == DTYPE_BF16 || g->B_type == DTYPE_F16, "cuda: a matrix product with a %s matrix", dtype_name(g->B_type));
     need((g->M + 15) / 16 <= 65535 || version >= 64, "cuda: a matrix product with %ld rows: more than one launch can take", g->M);
     switch (version) {
-    case 0: LAUNCH(plain, DIM3((g->N + 127) / 128, g->M, 1), DIM3(128, 1, 1), 0, stream, *g); break;
+    case 0: LAUNCH(gemm_f32_plain, DIM3((g->N + 127) / 128, g->M, 1), DIM3(128, 1, 1), 0, stream, *g); break;
     case 16: launch_16(g, stream); break;
     case 64: launch_64(g, stream); break;
     default: launch_128(g, stream);
