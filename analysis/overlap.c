@@ -173,23 +173,6 @@ double distance_correlation(const float *x, int C, const float *y, int D, size_t
 
 // ---- pooling
 
-void pool_mean(float *out, const float *x, size_t N, int T, int C) {
-    need(T >= 1 && C >= 1, "pooling: %d tokens of %d channels", T, C);
-    double *sum = memory_take(sizeof *sum * (size_t)C, "pooling");
-    for (size_t i = 0; i < N; i++) {
-        memset(sum, 0, sizeof *sum * (size_t)C);
-        for (int t = 0; t < T; t++)
-            for (int c = 0; c < C; c++) sum[c] += x[(i * (size_t)T + (size_t)t) * (size_t)C + (size_t)c];
-        for (int c = 0; c < C; c++) out[i * (size_t)C + (size_t)c] = (float)(sum[c] / T);
-    }
-    free(sum);
-}
-
-void pool_first(float *out, const float *x, size_t N, int T, int C) {
-    need(T >= 1 && C >= 1, "pooling: %d tokens of %d channels", T, C);
-    for (size_t i = 0; i < N; i++) memcpy(out + i * (size_t)C, x + i * (size_t)T * (size_t)C, sizeof *out * (size_t)C);
-}
-
 float *rows_standardised(Arena *a, const float *x, size_t N, int C) {
     float *y = take(a, float, N * (size_t)C);
     for (int c = 0; c < C; c++) {

@@ -29,8 +29,4 @@ float *rows_standardised(Arena *a, const float *x, size_t N, int C);
 double distance_correlation(const float *x, int C, const float *y, int D, size_t N, KnnMetric metric, double epsilon,
                             Arena *scratch);
 
-// (T, C) -> (C) for each of N: the mean token, summed in double; or token 0.
-void pool_mean(float *out, const float *x, size_t N, int T, int C);
-void pool_first(float *out, const float *x, size_t N, int T, int C);
-
 #endif

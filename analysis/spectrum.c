@@ -131,20 +131,17 @@ Summary summary_of(const double *x, size_t n, Arena *scratch) {
     return (Summary){.mean = mean_of(x, n), .median = median_lower_of(x, n, scratch), .std = std_of(x, n, 0)};
 }
 
-int spectrum_mean(double *out, const double *const *lists, const int *lengths, size_t N, int most) {
-    int length = most;
-    size_t count = 0;
-    for (size_t i = 0; i < N; i++) {
-        if (lengths[i] == 0) continue;
-        if (lengths[i] < length) length = lengths[i];
-        count++;
-    }
-    if (count == 0) return 0;
-    for (int k = 0; k < length; k++) {
-        double sum = 0;
-        for (size_t i = 0; i < N; i++)
-            if (lengths[i]) sum += lists[i][k];
-        out[k] = sum / (double)count;
-    }
-    return length;
+SpectrumMean spectrum_mean_new(Arena *a, int most) { return (SpectrumMean){.sum = take_zero(a, double, (size_t)most), .most = most, .length = most}; }
+
+void spectrum_mean_add(SpectrumMean *m, const double *list, int length) {
+    if (length == 0) return;
+    if (length < m->length) m->length = length;
+    for (int i = 0; i < m->length; i++) m->sum[i] += list[i];
+    m->count++;
+}
+
+int spectrum_mean_of(const SpectrumMean *m, double *out) {
+    if (m->count == 0) return 0;
+    for (int i = 0; i < m->length; i++) out[i] = m->sum[i] / (double)m->count;
+    return m->length;
 }

@@ -48,7 +48,14 @@ typedef struct {
 } Summary;
 Summary summary_of(const double *x, size_t n, Arena *scratch); // n = 0: NaN
 
-// Element-wise mean of N lists, cut to `most` and to the shortest list that is not empty; returns that length.
-int spectrum_mean(double *out, const double *const *lists, const int *lengths, size_t N, int most);
+// Element-wise mean of many lists, cut to `most` and to the shortest list that is not empty. The lists are not kept.
+typedef struct {
+    double *sum; // (most)
+    int most, length;
+    size_t count;
+} SpectrumMean;
+SpectrumMean spectrum_mean_new(Arena *a, int most);
+void spectrum_mean_add(SpectrumMean *m, const double *list, int length);
+int spectrum_mean_of(const SpectrumMean *m, double *out); // returns the length; 0: no list came
 
 #endif

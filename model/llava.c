@@ -91,6 +91,14 @@ Tensor llava_project(Run *run, const Llava *m, Tensor visual) {
     return tap(run, h, "model.multi_modal_projector");
 }
 
+bool llava_has_norm(const Llava *m) { return tensor_given(m->vision->post_w); }
+
+Tensor llava_normed(Run *run, const Llava *m, Tensor visual) {
+    const ClipVision *v = m->vision;
+    Tensor rows = tensor_view(visual, DIMS((long)(tensor_count(visual) / (size_t)v->cfg.C), v->cfg.C));
+    return tensor_view(layernorm(run, rows, v->post_w, v->post_b, v->cfg.eps), visual.ndim, visual.shape);
+}
+
 Tensor llava_merge(Run *run, const Llava *m, Tensor embeds, Tensor ids, Tensor visual) {
     long n = tensor_rows(visual), found = 0, total = (long)tensor_count(ids);
     Tensor index = run_input(run, DTYPE_I32, DIMS(n));

@@ -21,6 +21,10 @@ int llava_image_tokens(const Llava *m); // what one picture takes in the text
 Tensor llava_visual(Run *run, const Llava *m, Tensor pixels);
 // … and what the language model reads (B, T, C).
 Tensor llava_project(Run *run, const Llava *m, Tensor visual);
+// What the projector reads, (B, T, k*C), after the tower's final norm, which the model itself does not apply to it; each of
+// the k states by itself. llava_has_norm: many checkpoints keep its weights.
+bool llava_has_norm(const Llava *m);
+Tensor llava_normed(Run *run, const Llava *m, Tensor visual);
 // Text embeddings (B, T, C) with the rows of image tokens replaced by the visual ones, in order.
 Tensor llava_merge(Run *run, const Llava *m, Tensor embeds, Tensor ids, Tensor visual);
 

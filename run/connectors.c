@@ -9,6 +9,7 @@
 #include "model/cpu.h"
 #include "model/resize.h"
 #include "train/world.h"
+#include "version.h"
 
 #define WORLD_PICTURES 1200 // of the default run: more than ten times the largest neighbourhood
 #define WORLD_PIXELS 64
@@ -88,7 +89,9 @@ typedef struct {
 // Jobs of --shard i/n write into one folder, so merging is finding that nothing is missing.
 static void merge(Study *s) {
     Vectors *v = vectors_open(s);
-    note("%zu pictures, %zu of them distinct, %zu that could not be read", v->N, v->groups.count, vectors_failed(s));
+    Remarks failed, damaged;
+    vectors_remarks(s, &failed, &damaged);
+    note("%zu pictures, %zu of them distinct, %zu that could not be read, %zu damaged", v->N, v->groups.count, failed.count, damaged.count);
 }
 
 static const Step steps[] = {{"extract", "vectors before and after the connector", connectors_extract},
@@ -101,9 +104,14 @@ static const Step steps[] = {{"extract", "vectors before and after the connector
 #define WHOLE (STEPS - 1) // the study itself
 
 static void record(Study *s, double seconds) {
+    Remarks failed = {0}, damaged = {0};
+    if (s->all_parts) vectors_remarks(s, &failed, &damaged);
     Writer *w = writer_open(study_path(s, "run.txt"));
     writer_print(w, "command = %s\n", s->command);
     options_record(s->options, s->option_count, w);
+    for (size_t i = 0; i < failed.count; i++) writer_print(w, "not read = %s: %s\n", failed.items[i].path, failed.items[i].what);
+    for (size_t i = 0; i < damaged.count; i++) writer_print(w, "damaged = %s: %s\n", damaged.items[i].path, damaged.items[i].what);
+    writer_print(w, "version = %s\nmodel checksum = %s\n", VERSION, s->model_stamp ? s->model_stamp : "");
     writer_print(w, "instructions = %s\nthreads used = %d\nseconds = %.1f\n", cpu_describe(), threads_count(), seconds);
     writer_close(w);
 }
@@ -135,6 +143,7 @@ int run_connectors(int argc, char **argv) {
         {NULL, OPT_FLAG, NULL, "geometry", NULL},
         {"topk", OPT_INT, &s->topk, "largest neighbourhood", NULL},
         {"metric", OPT_CHOICE, &s->metric, "of the original's files", "l2|cosine"},
+        {"pre-point", OPT_CHOICE, &s->pre_point, "what counts as before: the connector's input, or that after the tower's final norm", "raw|normed"},
         {NULL, OPT_FLAG, NULL, "recon", NULL},
         {"epochs", OPT_INT, &s->epochs, "at most", NULL},
         {"hidden-size", OPT_INT, &s->hidden, "width of the reconstructor, at most", NULL},
@@ -190,8 +199,8 @@ int run_connectors(int argc, char **argv) {
     }
     for (size_t i = 0; i < WHOLE; i++) {
         if (i == WHOLE - 1) record(s, seconds_now() - started);
-        steps[i].run(s);
-        if (i == 2) s->fresh = false; // the network is made once
+        if (s->pre_point && steps[i].run == connectors_captions) note("--pre-point normed: no captions, for a connector cannot be given its input back from behind a norm");
+        else steps[i].run(s);
     }
     printf("%s\n", study_path(s, "report.html"));
     return 0;

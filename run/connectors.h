@@ -13,6 +13,7 @@
 #include "io/gather.h"
 #include "io/option.h"
 #include "io/picture_options.h"
+#include "io/remarks.h"
 #include "model/preprocess.h"
 #include "model/prompt.h"
 #include "train/recon.h"
@@ -30,6 +31,7 @@ typedef struct {
     int part_size, batch, topk, captions, max_new, epochs, hidden, layers, rank_names, shard, shards;
     int metric;    // place in "l2|cosine"
     bool bf16;     // --dtype bf16: the model computes in it
+    int pre_point; // place in "raw|normed": what the connector is given, or that after the tower's final norm
     int save;      // place in "f32|bf16|f16"
     bool faithful, fresh;
     int64_t seed;
@@ -37,11 +39,16 @@ typedef struct {
     bool from_world;
     Gathering pictures;
     Model *model; // opened when first needed
+    struct Vectors *vectors; // opened when first needed
+    bool all_parts;          // of the vectors are there
+    Recon *recon;            // trained or read when first needed
+    uint8_t *part;           // of each picture: PART_TRAIN …
     const char *model_stamp; // its directory by content, made when first needed
 } Study;
 
 // What `extract` left: row i belongs to the picture keys[i].
-typedef struct {
+typedef struct Vectors {
+    Study *study;
     size_t N;
     int T_pre, D_pre, T_post, D_post;
     const char **keys, **paths;
@@ -60,14 +67,16 @@ char *study_path(Study *s, const char *name);                  // in --out
 
 void connectors_extract(Study *s);
 Vectors *vectors_open(Study *s);
-void vectors_pre(const Vectors *v, size_t i, float *out); // (T_pre, D_pre)
+void vectors_pre(const Vectors *v, size_t i, float *out); // (T_pre, D_pre), at --pre-point
+bool vectors_can_norm(const Vectors *v);                  // they are raw, and the model has the tower's final norm
+void vectors_norm(const Vectors *v, float *pre);          // applies it, in place
 void vectors_post(const Vectors *v, size_t i, float *out);
-size_t vectors_failed(Study *s);
+void vectors_remarks(Study *s, Remarks *failed, Remarks *damaged); // pictures; also failed.csv and damaged.csv
 
 void connectors_geometry(Study *s);
 void connectors_recon(Study *s);
-// The network that `recon` left, and which part each picture belongs to (PART_TRAIN …).
-Recon *recon_open(Study *s, const Vectors *v, uint8_t *part);
+// The network that `recon` left; study->part says which part each picture belongs to.
+Recon *recon_open(Study *s, const Vectors *v);
 void connectors_captions(Study *s);
 void connectors_report(Study *s);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "analysis/captions.h"
+#include "analysis/fit.h"
 #include "connectors.h"
 #include "io/csv.h"
 #include "io/progress.h"
@@ -17,26 +18,14 @@
 
 typedef struct {
     const float *post; // what recon's projection is held against
-    double mse, cosine;
+    TokenFit fit;
 } Projection;
 
 // The output that the model's own connector gives for the rebuilt input.
 static void hold_against(void *arg, const char *name, Tensor x) {
     Projection *p = arg;
-    long T = x.shape[1], D = x.shape[2];
     (void)name;
-    p->mse = p->cosine = 0;
-    for (long t = 0; t < T; t++) {
-        double ab = 0, aa = 0, bb = 0;
-        for (long c = 0; c < D; c++) {
-            double a = (double)f32(x)[t * D + c], b = (double)p->post[t * D + c];
-            ab += a * b, aa += a * a, bb += b * b;
-            p->mse += (a - b) * (a - b);
-        }
-        p->cosine += ab / fmax(sqrt(aa) * sqrt(bb), 1e-8);
-    }
-    p->mse /= (double)(T * D);
-    p->cosine /= (double)T;
+    p->fit = tokens_fit(f32(x), p->post, x.shape[1], x.shape[2]);
 }
 
 typedef struct {
@@ -99,8 +88,8 @@ static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n)
         json_put_text(o, "live", text_of(a, c, &g[k * 3]));
         json_put_text(o, "post_direct", text_of(a, c, &g[k * 3 + 1]));
         json_put_text(o, "recon", text_of(a, c, &g[k * 3 + 2]));
-        json_put_real(o, "mse", projections[k].mse);
-        json_put_real(o, "cosine", projections[k].cosine);
+        json_put_real(o, "mse", projections[k].fit.mse);
+        json_put_real(o, "cosine", projections[k].fit.cosine);
         json_close(o);
     }
     json_close(o);
@@ -153,10 +142,10 @@ static const Json *chunk_read(Captions *c, const char *path) {
 }
 
 void connectors_captions(Study *s) {
+    need(!s->pre_point, "captions: a connector cannot be given its input back from behind a norm; --pre-point raw is wanted");
     Vectors *v = vectors_open(s);
-    uint8_t *part = take(s->arena, uint8_t, v->N);
     Captions c = {.s = s, .v = v, .model = study_model(s)};
-    c.recon = recon_open(s, v, part);
+    c.recon = recon_open(s, v);
     c.preprocess = preprocess_read(s->arena, s->model_dir);
     c.prompter = prompter_load(s->arena, c.model);
     c.options = generate_options(s->arena, c.model);
@@ -166,7 +155,7 @@ void connectors_captions(Study *s) {
     size_t n = 0;
     for (size_t g = 0; g < v->groups.count && n < (size_t)s->captions; g++) {
         uint32_t i = v->groups.first[g];
-        if (part[i] == PART_TEST || (s->faithful && part[i] == PART_VALIDATION)) rows[n++] = i;
+        if (s->part[i] == PART_TEST || (s->faithful && s->part[i] == PART_VALIDATION)) rows[n++] = i;
     }
     need(n > 0, "captions: no test picture among %zu; give more pictures", v->N);
     size_t chunks = (n + AT_ONCE - 1) / AT_ONCE;

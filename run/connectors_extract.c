@@ -12,6 +12,7 @@
 #include "io/safetensors.h"
 #include "model/batch.h"
 #include "model/kernels.h"
+#include "model/llava.h"
 
 struct VectorPart {
     size_t first, count;
@@ -72,7 +73,7 @@ static bool part_valid(Study *s, const char *path, size_t from, size_t to) {
     if (trap_set(&trap)) {
         Tensors *t = tensors_open(a, path);
         const char *digest = tensors_metadata(t, "digest"), *first = tensors_metadata(t, "from"), *last = tensors_metadata(t, "to");
-        ok = digest && first && last && strcmp(digest, digest_of(s)) == 0 && strtoul(first, NULL, 10) == from && strtoul(last, NULL, 10) == to;
+        ok = digest && first && last && tensors_metadata(t, "damaged") && strcmp(digest, digest_of(s)) == 0 && strtoul(first, NULL, 10) == from && strtoul(last, NULL, 10) == to;
         tensors_close(t);
         trap_end(&trap);
     }
@@ -93,7 +94,8 @@ static void put(TensorsWriter *w, const char *name, const float *v, size_t n, Dt
     arena_release(scratch, mark);
 }
 
-static void part_write(Study *s, Arena *scratch, const char *path, const Sink *k, size_t from, size_t to, const size_t *kept, const Fingerprint *prints, const char *failed) {
+static void part_write(Study *s, Arena *scratch, const char *path, const Sink *k, size_t from, size_t to, const size_t *kept, const Fingerprint *prints, const Remarks *failed,
+                       const Remarks *damaged) {
     Mark mark = arena_mark(scratch);
     Dtype type = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[s->save];
     int64_t n = (int64_t)k->rows;
@@ -108,7 +110,8 @@ static void part_write(Study *s, Arena *scratch, const char *path, const Sink *k
     json_close(keys);
     json_close(paths);
     const char *metadata[] = {"digest", digest_of(s), "from", arena_print(scratch, "%zu", from), "to", arena_print(scratch, "%zu", to),
-                              "keys", json_done(keys, NULL), "paths", json_done(paths, NULL), "failed", failed,
+                              "keys", json_done(keys, NULL), "paths", json_done(paths, NULL), "failed", remarks_text(scratch, failed, 0),
+                              "damaged", remarks_text(scratch, damaged, 0),
                               "model", s->model_dir, "token_order", "raster", "pre_point", "raw", NULL};
     TensorsWriter *w = tensors_create(scratch, path, plan, 3, metadata);
     put(w, "pre", k->pre, k->rows * (size_t)(k->T_pre * k->D_pre), type, scratch);
@@ -143,8 +146,7 @@ static void run_part(Study *s, const char *path, size_t from, size_t to, Progres
     ImageOptions options = picture_options(&s->picture_options);
     size_t *kept = take(a, size_t, n);
     Fingerprint *prints = take(a, Fingerprint, n);
-    JsonOut *failed = json_out(a, 0);
-    json_open(failed, NULL, '{');
+    Remarks failed = {.arena = a}, damaged = {.arena = a};
     int w, h;
     preprocess_size(&preprocess, 100, 100, &w, &h);
     Inputs like = {.pixels = tensor_of(NULL, DTYPE_F32, DIMS(1, 3, h, w))};
@@ -165,8 +167,9 @@ static void run_part(Study *s, const char *path, size_t from, size_t to, Progres
         for (size_t k = 0; k < m_now; k++) items[k] = &s->pictures.items[at + k];
         batch_read(&pictures, items, m_now, &preprocess, &options, look, &looked);
         for (size_t k = 0; k < m_now; k++) {
+            if (pictures.damage[k]) remarks_add(&damaged, items[k]->path, pictures.damage[k]);
             if (pictures.errors[k]) {
-                json_put_text(failed, items[k]->path, pictures.errors[k]);
+                remarks_add(&failed, items[k]->path, pictures.errors[k]);
                 continue;
             }
             kept[sink.rows + good] = at + k;
@@ -177,8 +180,7 @@ static void run_part(Study *s, const char *path, size_t from, size_t to, Progres
         sink.rows += good;
         progress_at(bar, at + m_now);
     }
-    json_close(failed);
-    part_write(s, scratch, path, &sink, from, to, kept, prints, json_done(failed, NULL));
+    part_write(s, scratch, path, &sink, from, to, kept, prints, &failed, &damaged);
     batch_free(&pictures);
     arena_free(scratch);
     arena_free(a);
@@ -199,6 +201,7 @@ void connectors_extract(Study *s) {
         else run_part(s, path, from, to, &bar);
     }
     progress_end(&bar);
+    s->all_parts = s->shards == 1;
 }
 
 // ---- reading
@@ -210,8 +213,10 @@ static const Json *list_of(Arena *a, Tensors *t, const char *key, const char *pa
 }
 
 Vectors *vectors_open(Study *s) {
+    if (s->vectors) return s->vectors;
     Arena *a = s->arena;
     Vectors *v = take_zero(a, Vectors, 1);
+    v->study = s;
     size_t N = study_pictures(s)->count;
     v->part_count = parts_of(s);
     v->parts = take_zero(a, struct VectorPart, v->part_count);
@@ -240,8 +245,11 @@ Vectors *vectors_open(Study *s) {
     blake2b_start(&h, 16, NULL, 0);
     blake2b_add(&h, digest_of(s), strlen(digest_of(s)));
     blake2b_add(&h, v->prints, v->N * sizeof *v->prints);
+    if (s->pre_point) blake2b_add(&h, "normed", 6);
     v->digest = stamp_text(&h, a);
-    return v;
+    need(!s->pre_point || llava_has_norm(study_model(s)->own), "--pre-point normed: %s holds no weights of the tower's final norm (post_layernorm)", s->model_dir);
+    s->all_parts = true;
+    return s->vectors = v;
 }
 
 static void row(const Vectors *v, size_t i, bool pre, float *out) {
@@ -252,25 +260,33 @@ static void row(const Vectors *v, size_t i, bool pre, float *out) {
     widen(out, (pre ? part->pre : part->post) + (i - part->first) * n * dtype_size(part->dtype), part->dtype, n);
 }
 
-void vectors_pre(const Vectors *v, size_t i, float *out) { row(v, i, true, out); }
+void vectors_pre(const Vectors *v, size_t i, float *out) {
+    row(v, i, true, out);
+    if (v->study->pre_point) vectors_norm(v, out);
+}
+
+bool vectors_can_norm(const Vectors *v) { return !v->study->pre_point && llava_has_norm(study_model(v->study)->own); }
+
+void vectors_norm(const Vectors *v, float *pre) {
+    Arena *a = arena_new("the tower's final norm");
+    Tensor x = tensor_of(pre, DTYPE_F32, DIMS(1, v->T_pre, v->D_pre)), y = llava_normed(run_new(a), study_model(v->study)->own, x);
+    memcpy(pre, y.data, tensor_bytes(y));
+    arena_free(a);
+}
 
 void vectors_post(const Vectors *v, size_t i, float *out) { row(v, i, false, out); }
 
-size_t vectors_failed(Study *s) {
-    size_t n = 0;
-    Writer *w = NULL;
+void vectors_remarks(Study *s, Remarks *failed, Remarks *damaged) {
+    *failed = *damaged = (Remarks){.arena = s->arena};
     for (size_t p = 0; p < parts_of(s); p++) {
-        Tensors *t = tensors_open(s->arena, part_path(s, p));
-        const Json *failed = list_of(s->arena, t, "failed", part_path(s, p));
-        for (size_t i = 0; i < failed->count; i++, n++) {
-            if (!w) {
-                w = writer_open(study_path(s, "failed.csv"));
-                writer_print(w, "image,reason\n");
-            }
-            writer_print(w, "%s,\"%s\"\n", failed->keys[i], failed->items[i].text);
-        }
+        const char *path = part_path(s, p);
+        Tensors *t = tensors_open(s->arena, path);
+        const char *lists[] = {tensors_metadata(t, "failed"), tensors_metadata(t, "damaged")};
+        need(lists[0] && lists[1], "%s: no vectors of this study; use --fresh", path);
+        remarks_parse(failed, lists[0], path);
+        remarks_parse(damaged, lists[1], path);
         tensors_close(t);
     }
-    if (w) writer_close(w);
-    return n;
+    remarks_save(failed, study_path(s, "failed.csv"), "reason");
+    remarks_save(damaged, study_path(s, "damaged.csv"), "damage");
 }

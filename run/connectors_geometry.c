@@ -3,13 +3,14 @@
 //
 // overlap_top<K>_<metric>_torch.json and per_image.csv have the original's names and fields (on all pictures, copies
 // included: what the original computed). geometry.json holds the corrected figures: one picture per group of copies,
-// chance and floor beside each overlap, intervals over groups, three metrics.
+// chance and floor beside each overlap, intervals over groups, three metrics, before and after the tower's final norm.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "analysis/knn.h"
 #include "analysis/overlap.h"
+#include "analysis/pool.h"
 #include "analysis/spectrum.h"
 #include "analysis/statistics.h"
 #include "connectors.h"
@@ -19,39 +20,66 @@
 #define KS 3
 #define SPECTRUM_KEPT 128 // singular values that are stored
 
+// One side of the connector, picture by picture.
+typedef struct {
+    double *spectrum[SPECTRUM_COUNT], *cosine[COSINE_COUNT]; // (N) each
+    SpectrumMean s, energy;
+    float *pooled; // (N, D)
+    int D;
+} Side;
+
 typedef struct {
     Study *s;
     Vectors *v;
     Arena *a;
-    TokenMeasures *pre, *post; // per picture
-    float *pooled_pre, *pooled_post;
-    int ks[KS], k_count, r_pre, r_post;
+    Side side[2]; // before, after
+    float *normed; // (N, D_pre): before, after the tower's final norm; NULL: the vectors are so already, or there is none
+    int ks[KS], k_count;
 } Geometry;
+
+static Side side_new(Arena *a, size_t N, int D) {
+    Side side = {.s = spectrum_mean_new(a, SPECTRUM_KEPT), .energy = spectrum_mean_new(a, SPECTRUM_KEPT), .pooled = take(a, float, size_mul(N, (size_t)D, "pooled vectors")), .D = D};
+    for (int k = 0; k < SPECTRUM_COUNT; k++) side.spectrum[k] = take(a, double, N);
+    for (int k = 0; k < COSINE_COUNT; k++) side.cosine[k] = take(a, double, N);
+    return side;
+}
+
+// Pictures [first, first + n): what is kept of each is a few numbers and its mean token.
+static void side_add(Side *side, Arena *scratch, const float *x, size_t first, size_t n, int T, const char *what) {
+    TokenMeasures *m = tokens_measure(scratch, x, (int)n, T, side->D, what);
+    int r = T < side->D ? T : side->D;
+    for (size_t i = 0; i < n; i++) {
+        for (int k = 0; k < SPECTRUM_COUNT; k++) side->spectrum[k][first + i] = m[i].spectrum[k];
+        for (int k = 0; k < COSINE_COUNT; k++) side->cosine[k][first + i] = m[i].cosine[k];
+        spectrum_mean_add(&side->s, m[i].s, r);
+        spectrum_mean_add(&side->energy, m[i].energy, r);
+        memcpy(side->pooled + (first + i) * (size_t)side->D, m[i].pooled, (size_t)side->D * sizeof(float));
+    }
+}
 
 static void measure(Geometry *g) {
     Vectors *v = g->v;
     size_t pre = (size_t)v->T_pre * (size_t)v->D_pre, post = (size_t)v->T_post * (size_t)v->D_post, at_once = 16;
     Arena *scratch = arena_new("tokens");
     float *x = take(scratch, float, at_once * pre), *y = take(scratch, float, at_once * post);
-    g->pre = take(g->a, TokenMeasures, v->N), g->post = take(g->a, TokenMeasures, v->N);
-    g->pooled_pre = take(g->a, float, v->N * (size_t)v->D_pre), g->pooled_post = take(g->a, float, v->N * (size_t)v->D_post);
+    g->side[0] = side_new(g->a, v->N, v->D_pre), g->side[1] = side_new(g->a, v->N, v->D_post);
+    if (vectors_can_norm(v)) g->normed = take(g->a, float, v->N * (size_t)v->D_pre);
     Progress bar = progress_start("spectra", v->N);
     for (size_t i = 0; i < v->N; i += at_once) {
+        Mark mark = arena_mark(scratch);
         size_t n = v->N - i < at_once ? v->N - i : at_once;
         for (size_t k = 0; k < n; k++) vectors_pre(v, i + k, x + k * pre), vectors_post(v, i + k, y + k * post);
-        TokenMeasures *p = tokens_measure(g->a, x, (int)n, v->T_pre, v->D_pre, "vectors before the connector");
-        TokenMeasures *q = tokens_measure(g->a, y, (int)n, v->T_post, v->D_post, "vectors after the connector");
-        for (size_t k = 0; k < n; k++) {
-            g->pre[i + k] = p[k], g->post[i + k] = q[k];
-            memcpy(g->pooled_pre + (i + k) * (size_t)v->D_pre, p[k].pooled, (size_t)v->D_pre * sizeof(float));
-            memcpy(g->pooled_post + (i + k) * (size_t)v->D_post, q[k].pooled, (size_t)v->D_post * sizeof(float));
+        side_add(&g->side[0], scratch, x, i, n, v->T_pre, "vectors before the connector");
+        side_add(&g->side[1], scratch, y, i, n, v->T_post, "vectors after the connector");
+        for (size_t k = 0; g->normed && k < n; k++) {
+            vectors_norm(v, x + k * pre);
+            tokens_pool(g->normed + (i + k) * (size_t)v->D_pre, x + k * pre, v->T_pre, v->D_pre, POOL_MEAN);
         }
+        arena_release(scratch, mark);
         progress_at(&bar, i + n);
     }
     progress_end(&bar);
     arena_free(scratch);
-    g->r_pre = v->T_pre < v->D_pre ? v->T_pre : v->D_pre;
-    g->r_post = v->T_post < v->D_post ? v->T_post : v->D_post;
 }
 
 // ---- summaries in the original's fields
@@ -63,35 +91,26 @@ static void summary_put(JsonOut *o, const char *name, const double *x, size_t n,
     json_put_real(o, arena_print(a, "%s_std", name), u.std);
 }
 
-static double *column(Arena *a, const TokenMeasures *m, size_t n, bool spectrum, int which) {
-    double *x = take(a, double, n);
-    for (size_t i = 0; i < n; i++) x[i] = spectrum ? m[i].spectrum[which] : m[i].cosine[which];
-    return x;
-}
-
-static void side_put(JsonOut *o, const char *name, const TokenMeasures *m, size_t n, int r, bool spectrum, Arena *a) {
-    json_open(o, name, '{');
-    int count = spectrum ? (int)SPECTRUM_COUNT : (int)COSINE_COUNT;
-    for (int k = 0; k < count; k++) summary_put(o, spectrum ? spectrum_names[k] : cosine_names[k], column(a, m, n, spectrum, k), n, a);
-    if (spectrum) {
-        const double **s = take(a, const double *, n), **p = take(a, const double *, n);
-        int *lengths = take(a, int, n);
-        for (size_t i = 0; i < n; i++) s[i] = m[i].s, p[i] = m[i].energy, lengths[i] = r;
-        double mean[SPECTRUM_KEPT];
-        for (int which = 0; which < 2; which++) {
-            int c = spectrum_mean(mean, which ? p : s, lengths, n, SPECTRUM_KEPT);
-            json_open(o, which ? "mean_energy_spectrum_topn" : "mean_singular_values_topn", '[');
-            for (int i = 0; i < c; i++) json_put_real(o, NULL, mean[i]);
-            json_close(o);
-        }
-    }
+static void spectrum_put(JsonOut *o, const char *name, const SpectrumMean *m) {
+    double mean[SPECTRUM_KEPT];
+    int n = spectrum_mean_of(m, mean);
+    json_open(o, name, '[');
+    for (int i = 0; i < n; i++) json_put_real(o, NULL, mean[i]);
     json_close(o);
 }
 
-static void delta_put(JsonOut *o, const Geometry *g, const char *name, bool spectrum, int which, Arena *a) {
-    double before = summary_of(column(a, g->pre, g->v->N, spectrum, which), g->v->N, a).mean;
-    double after = summary_of(column(a, g->post, g->v->N, spectrum, which), g->v->N, a).mean;
-    json_put_real(o, arena_print(a, "%s_mean_delta", name), after - before);
+static void side_put(JsonOut *o, const char *name, const Side *side, size_t n, bool spectrum, Arena *a) {
+    json_open(o, name, '{');
+    int count = spectrum ? (int)SPECTRUM_COUNT : (int)COSINE_COUNT;
+    for (int k = 0; k < count; k++) summary_put(o, spectrum ? spectrum_names[k] : cosine_names[k], spectrum ? side->spectrum[k] : side->cosine[k], n, a);
+    if (spectrum) spectrum_put(o, "mean_singular_values_topn", &side->s), spectrum_put(o, "mean_energy_spectrum_topn", &side->energy);
+    json_close(o);
+}
+
+static void delta_put(JsonOut *o, const Geometry *g, const char *name, bool spectrum, int which) {
+    double mean[2];
+    for (int s = 0; s < 2; s++) mean[s] = mean_of(spectrum ? g->side[s].spectrum[which] : g->side[s].cosine[which], g->v->N);
+    json_put_real(o, arena_print(g->a, "%s_mean_delta", name), mean[1] - mean[0]);
 }
 
 static void original_json(Geometry *g, const double *knor, const double *displacement, double correlation) {
@@ -103,16 +122,16 @@ static void original_json(Geometry *g, const double *knor, const double *displac
     json_put_text(o, "knn_pool", "mean");
     json_put_real(o, "pairwise_corr", correlation);
     json_open(o, "spectrum_and_rank", '{');
-    side_put(o, "pre_summary", g->pre, N, g->r_pre, true, a);
-    side_put(o, "post_summary", g->post, N, g->r_post, true, a);
+    side_put(o, "pre_summary", &g->side[0], N, true, a);
+    side_put(o, "post_summary", &g->side[1], N, true, a);
     static const int shown[] = {SPECTRUM_EFFECTIVE_RANK, SPECTRUM_EFFECTIVE_RANK_NORMALIZED, SPECTRUM_TOP10_ENERGY_RATIO, SPECTRUM_TOP1_ENERGY_RATIO,
                                 SPECTRUM_K80_ENERGY, SPECTRUM_K90_ENERGY};
-    for (size_t i = 0; i < 6; i++) delta_put(o, g, spectrum_names[shown[i]], true, shown[i], a);
+    for (size_t i = 0; i < 6; i++) delta_put(o, g, spectrum_names[shown[i]], true, shown[i]);
     json_close(o);
     json_open(o, "cosine_concentration", '{');
-    side_put(o, "pre_summary", g->pre, N, 0, false, a);
-    side_put(o, "post_summary", g->post, N, 0, false, a);
-    for (int k = 0; k < COSINE_COUNT; k++) delta_put(o, g, cosine_names[k], false, k, a);
+    side_put(o, "pre_summary", &g->side[0], N, false, a);
+    side_put(o, "post_summary", &g->side[1], N, false, a);
+    for (int k = 0; k < COSINE_COUNT; k++) delta_put(o, g, cosine_names[k], false, k);
     json_close(o);
     json_close(o);
     for (int k = 0; k < g->k_count; k++) {
@@ -145,7 +164,7 @@ static void per_image(Geometry *g, const double *knor) {
     for (size_t i = 0; i < g->v->N; i++) {
         csv_put(w, g->v->keys[i]);
         for (int side = 0; side < 2; side++)
-            for (int k = 0; k < SPECTRUM_COUNT; k++) csv_put_real(w, (side ? g->post : g->pre)[i].spectrum[k]);
+            for (int k = 0; k < SPECTRUM_COUNT; k++) csv_put_real(w, g->side[side].spectrum[k][i]);
         for (int k = 0; k < g->k_count; k++) csv_put_real(w, knor[(size_t)k * g->v->N + i]);
         csv_put_int(w, g->v->groups.group[i]);
         csv_end_row(w);
@@ -163,18 +182,34 @@ static void interval_put(JsonOut *o, const char *key, Interval i) {
     json_close(o);
 }
 
+// The original's sample: all rows, or 10,000 drawn by torch's permutation with seed 42. Distances of all pairs of more would
+// take longer than everything else together.
+static double correlation(const float *x, int C, const float *y, int D, size_t N, KnnMetric metric, double epsilon, Arena *a) {
+    enum { SAMPLE = 10000 };
+    if (N <= SAMPLE) return distance_correlation(x, C, y, D, N, metric, epsilon, a);
+    uint32_t *order = take(a, uint32_t, N);
+    torch_randperm(42, order, (uint32_t)N);
+    float *p = take(a, float, (size_t)SAMPLE * (size_t)C), *q = take(a, float, (size_t)SAMPLE * (size_t)D);
+    for (size_t i = 0; i < SAMPLE; i++) {
+        memcpy(p + i * (size_t)C, x + order[i] * (size_t)C, (size_t)C * sizeof *p);
+        memcpy(q + i * (size_t)D, y + order[i] * (size_t)D, (size_t)D * sizeof *q);
+    }
+    return distance_correlation(p, C, q, D, SAMPLE, metric, epsilon, a);
+}
+
+// One picture per group of copies, channels standardised if that is wanted.
+static const float *distinct_rows(const Geometry *g, const float *pooled, int D, bool standard, Arena *a) {
+    const float *x = rows_of_firsts(a, pooled, D, &g->v->groups);
+    return standard ? rows_standardised(a, x, g->v->groups.count, D) : x;
+}
+
 // Overlaps under one metric on one picture per group: value, interval, chance.
-static void metric_put(JsonOut *o, Geometry *g, const char *name, KnnMetric metric, bool standard, Arena *a) {
-    const Groups *groups = &g->v->groups;
-    size_t n = groups->count;
-    float *x = rows_of_firsts(a, g->pooled_pre, g->v->D_pre, groups), *y = rows_of_firsts(a, g->pooled_post, g->v->D_post, groups);
-    if (standard) x = rows_standardised(a, x, n, g->v->D_pre), y = rows_standardised(a, y, n, g->v->D_post);
-    int K = g->ks[g->k_count - 1];
-    Neighbours p = knn_self(a, x, n, g->v->D_pre, metric, K, NULL, "before the connector"), q = knn_self(a, y, n, g->v->D_post, metric, K, NULL, "after the connector");
+static void metric_put(JsonOut *o, Geometry *g, const char *name, const float *x, const Neighbours *p, const float *y, const Neighbours *q, KnnMetric metric, Arena *a) {
+    size_t n = g->v->groups.count;
     double *knor = take(a, double, (size_t)g->k_count * n), *displacement = take(a, double, (size_t)g->k_count * n);
-    overlap_rows(knor, displacement, &p, &q, g->ks, g->k_count);
+    overlap_rows(knor, displacement, p, q, g->ks, g->k_count);
     json_open(o, name, '{');
-    json_put_real(o, "distance_correlation", distance_correlation(x, g->v->D_pre, y, g->v->D_post, n, metric, 0, a));
+    json_put_real(o, "distance_correlation", correlation(x, g->v->D_pre, y, g->v->D_post, n, metric, 0, a));
     for (int k = 0; k < g->k_count; k++) {
         json_open(o, arena_print(a, "k%d", g->ks[k]), '{');
         Resampling how = {.n = n, .rng = rng_of((uint64_t)g->s->seed, "overlap bootstrap")};
@@ -186,6 +221,27 @@ static void metric_put(JsonOut *o, Geometry *g, const char *name, KnnMetric metr
     json_close(o);
 }
 
+// Three metrics; and the same after the tower's final norm, so that models whose connectors read before a norm and behind
+// one can be compared.
+static void metrics_put(JsonOut *o, Geometry *g, Arena *a) {
+    static const struct {
+        const char *name, *normed;
+        KnnMetric metric;
+        bool standard;
+    } metrics[] = {{"l2", "normed_l2", KNN_L2, false}, {"cosine", "normed_cosine", KNN_COSINE, false}, {"l2_standardised", "normed_l2_standardised", KNN_L2, true}};
+    int K = g->ks[g->k_count - 1], D = g->v->D_pre, E = g->v->D_post;
+    size_t n = g->v->groups.count;
+    for (size_t m = 0; m < 3; m++) {
+        const float *y = distinct_rows(g, g->side[1].pooled, E, metrics[m].standard, a);
+        Neighbours q = knn_self(a, y, n, E, metrics[m].metric, K, NULL, "after the connector");
+        for (int normed = 0; normed < (g->normed ? 2 : 1); normed++) {
+            const float *x = distinct_rows(g, normed ? g->normed : g->side[0].pooled, D, metrics[m].standard, a);
+            Neighbours p = knn_self(a, x, n, D, metrics[m].metric, K, NULL, "before the connector");
+            metric_put(o, g, normed ? metrics[m].normed : metrics[m].name, x, &p, y, &q, metrics[m].metric, a);
+        }
+    }
+}
+
 static void corrected_json(Geometry *g, const double *knor) {
     Arena *a = arena_new("the geometry file");
     size_t N = g->v->N;
@@ -193,6 +249,7 @@ static void corrected_json(Geometry *g, const double *knor) {
     json_open(o, NULL, '{');
     json_put_int(o, "pictures", (int64_t)N);
     json_put_int(o, "distinct", (int64_t)g->v->groups.count);
+    json_put_text(o, "pre_point", g->s->pre_point ? "normed" : "raw");
     json_put_int(o, "T_pre", g->v->T_pre), json_put_int(o, "D_pre", g->v->D_pre);
     json_put_int(o, "T_post", g->v->T_post), json_put_int(o, "D_post", g->v->D_post);
     json_open(o, "all_pictures", '{'); // copies included, floor beside
@@ -209,9 +266,7 @@ static void corrected_json(Geometry *g, const double *knor) {
     }
     json_close(o);
     json_open(o, "distinct_pictures", '{');
-    metric_put(o, g, "l2", KNN_L2, false, a);
-    metric_put(o, g, "cosine", KNN_COSINE, false, a);
-    metric_put(o, g, "l2_standardised", KNN_L2, true, a);
+    metrics_put(o, g, a);
     json_close(o);
     json_open(o, "spectra", '{');
     for (int side = 0; side < 2; side++) {
@@ -220,7 +275,7 @@ static void corrected_json(Geometry *g, const double *knor) {
             bool spectrum = k < SPECTRUM_COUNT;
             int which = spectrum ? k : k - SPECTRUM_COUNT;
             Resampling how = {.n = N, .group = g->v->groups.group, .rng = rng_of((uint64_t)g->s->seed, "spectra bootstrap")};
-            interval_put(o, spectrum ? spectrum_names[which] : cosine_names[which], bootstrap_mean(how, column(a, side ? g->post : g->pre, N, spectrum, which), a));
+            interval_put(o, spectrum ? spectrum_names[which] : cosine_names[which], bootstrap_mean(how, spectrum ? g->side[side].spectrum[which] : g->side[side].cosine[which], a));
         }
         json_close(o);
     }
@@ -260,11 +315,11 @@ void connectors_geometry(Study *s) {
     measure(&g);
     KnnMetric metric = s->metric ? KNN_COSINE : KNN_L2;
     int K = g.ks[g.k_count - 1];
-    Neighbours p = knn_self(g.a, g.pooled_pre, N, g.v->D_pre, metric, K, NULL, "before the connector");
-    Neighbours q = knn_self(g.a, g.pooled_post, N, g.v->D_post, metric, K, NULL, "after the connector");
+    Neighbours p = knn_self(g.a, g.side[0].pooled, N, g.v->D_pre, metric, K, NULL, "before the connector");
+    Neighbours q = knn_self(g.a, g.side[1].pooled, N, g.v->D_post, metric, K, NULL, "after the connector");
     double *knor = take(g.a, double, (size_t)g.k_count * N), *displacement = take(g.a, double, (size_t)g.k_count * N);
     overlap_rows(knor, displacement, &p, &q, g.ks, g.k_count);
-    original_json(&g, knor, displacement, distance_correlation(g.pooled_pre, g.v->D_pre, g.pooled_post, g.v->D_post, N, metric, 1e-8, g.a));
+    original_json(&g, knor, displacement, correlation(g.side[0].pooled, g.v->D_pre, g.side[1].pooled, g.v->D_post, N, metric, 1e-8, g.a));
     per_image(&g, knor);
     neighbours_csv(&g, &p, &q);
     corrected_json(&g, knor);

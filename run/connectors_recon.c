@@ -28,7 +28,9 @@ static size_t list_part(const uint8_t *part, size_t N, Part which, uint32_t *lis
 }
 
 // Trains, or goes on, or only reads what is there: the checkpoint knows when it is done.
-Recon *recon_open(Study *s, const Vectors *v, uint8_t *part) {
+Recon *recon_open(Study *s, const Vectors *v) {
+    if (s->recon) return s->recon;
+    uint8_t *part = s->part = take(s->arena, uint8_t, v->N);
     need(v->T_pre == v->T_post, "the connector gives %d tokens for %d; network A rebuilds token by token", v->T_post, v->T_pre);
     if (s->faithful) split_as_original(part, NULL, v->N, 0.8, (uint32_t)s->seed);
     else split_by_group(part, &v->groups, v->prints, 0.8, 0.1, (uint64_t)s->seed);
@@ -39,14 +41,12 @@ Recon *recon_open(Study *s, const Vectors *v, uint8_t *part) {
     ReconHistory h = recon_train(r, &d, train, n, validation, m, study_path(s, "recon.safetensors"), s->fresh, NULL);
     note("reconstructor: %ld parameters, %zu training and %zu validation pictures, %d epochs, best %d, validation loss %.4f", recon_parameters(r), n, m, h.epochs,
          h.best, h.best_loss);
-    return r;
+    return s->recon = r;
 }
 
 void connectors_recon(Study *s) {
     Vectors *v = vectors_open(s);
-    uint8_t *part = take(s->arena, uint8_t, v->N);
-    Recon *r = recon_open(s, v, part);
-    s->fresh = false; // what follows reads the network that was just trained
+    Recon *r = recon_open(s, v);
     size_t pre = (size_t)v->T_pre * (size_t)v->D_pre, post = (size_t)v->T_post * (size_t)v->D_post;
     Arena *a = arena_new("scores of the reconstruction");
     float *x = take(a, float, post), *y = take(a, float, pre), *p = take(a, float, pre);
@@ -59,7 +59,7 @@ void connectors_recon(Study *s) {
         recon_predict(r, a, x, v->T_post, p);
         ReconScore sc = recon_score(r, p, y, v->T_pre, NULL);
         csv_put(w, v->keys[i]);
-        csv_put(w, (const char *[]){"train", "validation", "test"}[part[i]]);
+        csv_put(w, (const char *[]){"train", "validation", "test"}[s->part[i]]);
         const double numbers[] = {sc.mse, sc.mse_mean, sc.cosine, sc.cosine_centred};
         for (int k = 0; k < 4; k++) {
             char text[32];

@@ -85,15 +85,16 @@ static int ks_of(Report *r, int ks[8]) {
     return n;
 }
 
-static const char *const metrics[] = {"l2", "cosine", "l2_standardised"};
-static const char *const metric_names[] = {"l2", "cosine", "l2, channels standardised"};
+enum { METRICS = 6, SHOWN_METRICS = 3 };
+static const char *const metrics[METRICS] = {"l2", "cosine", "l2_standardised", "normed_l2", "normed_cosine", "normed_l2_standardised"};
+static const char *const metric_names[METRICS] = {"l2", "cosine", "l2, channels standardised", "l2, before: normed", "cosine, before: normed", "l2, standardised, before: normed"};
 
 static void overlap_figure(Report *r, const int *ks, int n) {
     Plot *p = plot_new(r->a, "Neighbours kept by the connector", "Share of the k nearest pictures that stay among the k nearest, over k, with chance and duplicate floor");
     plot_x(p, (Axis){.kind = n > 1 ? AXIS_LOG : AXIS_LINEAR, .label = "k, neighbours"});
     plot_y(p, (Axis){.label = "KNOR, share kept", .fixed = true, .low = 0, .high = 1});
     double x[8], y[8], low[8], high[8];
-    for (int m = 0; m < 3; m++) {
+    for (int m = 0; m < SHOWN_METRICS; m++) {
         int series = plot_series(p, metric_names[m]);
         for (int k = 0; k < n; k++) {
             Interval i = interval_of(json_get(distinct(r, metrics[m], ks[k]), "knor"));
@@ -143,12 +144,13 @@ static void geometry_section(Report *r) {
     page_section(r->page, "Geometry", "Which pictures are close to each other, and how a picture's tokens are spread.");
     int ks[8], n = ks_of(r, ks);
     overlap_figure(r, ks, n);
-    PageColumn columns[] = {{"metric", false, NULL}, {"k", true, NULL}, {"KNOR", true, "share of neighbours kept; one picture per group of copies; 95 % interval"},
+    PageColumn columns[] = {{"metric", false, "before: normed: the connector's input after the tower's final norm, which the model does not apply to it"}, {"k", true, NULL}, {"KNOR", true, "share of neighbours kept; one picture per group of copies; 95 % interval"},
                             {"chance", true, "k / (N - 1)"}, {"rank displacement", true, "mean shift of a neighbour's place, k where it is gone"}};
     page_table_begin(r->page, "Neighbour overlap, copies removed", columns, 5);
-    for (int m = 0; m < 3; m++)
+    for (int m = 0; m < METRICS; m++)
         for (int k = 0; k < n; k++) {
             const Json *j = distinct(r, metrics[m], ks[k]);
+            if (!j) continue; // no weights of the tower's final norm
             Interval i = interval_of(json_get(j, "knor"));
             page_cell(r->page, metric_names[m]);
             page_cell_number(r->page, ks[k], 0);
@@ -230,8 +232,8 @@ static void recon_section(Report *r) {
     size_t n, m;
     double *mse = column_of(r->a, path, "mse_pre", &n), *mean = column_of(r->a, path, "mse_mean", &m), *cosine = column_of(r->a, path, "cosine_pre", &m),
            *centred = column_of(r->a, path, "cosine_centred", &m);
-    uint8_t *part = take(r->a, uint8_t, r->v->N);
-    Recon *net = recon_open(r->s, r->v, part);
+    Recon *net = recon_open(r->s, r->v);
+    const uint8_t *part = r->s->part;
     need(n == r->v->N, "recon.csv: %zu rows for %zu pictures; run `retina connectors recon` again", n, r->v->N);
     page_section(r->page, "Reconstruction", "A small network learns to rebuild what the connector was given from what it gave, token by token. Pictures of the test part were never seen, nor were copies of them.");
     PageColumn columns[] = {{"part", false, NULL}, {"pictures", true, NULL}, {"explained variance", true, "1 - error / error of predicting the mean training token"},
@@ -338,6 +340,8 @@ static void made(Report *r) {
     page_made(r->page, "model", r->s->model_dir);
     page_made(r->page, "pictures", arena_print(r->a, "%zu from %s, %zu distinct", r->v->N, r->s->from_world ? "the procedural world (held-out scenes)" : r->s->images, r->v->groups.count));
     page_made(r->page, "vectors", arena_print(r->a, "before [%d, %d], after [%d, %d], raster order", r->v->T_pre, r->v->D_pre, r->v->T_post, r->v->D_post));
+    page_made(r->page, "before", r->s->pre_point ? "the connector's input after the tower's final norm" : "what the connector is given");
+    page_made(r->page, "model checksum", r->s->model_stamp);
     page_made(r->page, "seed", arena_print(r->a, "%lld", (long long)r->s->seed));
     page_made(r->page, "mode", r->s->faithful ? "faithful to the original (its split, its schedule, last weights)" : "corrected: parts by groups of copies, best weights on validation pictures");
     page_made(r->page, "files", "table.tsv, geometry.json, per_image.csv, recon.csv, caption_original_vs_recon.csv, run.txt");
@@ -364,9 +368,11 @@ void connectors_report(Study *s) {
     geometry_section(r);
     gallery(r);
     if (file_exists(study_path(s, "recon.csv"))) recon_section(r);
-    if (file_exists(study_path(s, "caption_original_vs_recon.csv"))) caption_section(r);
-    size_t failed = vectors_failed(s);
-    if (failed) page_note(r->page, arena_print(r->a, "%zu pictures could not be read; failed.csv says why.", failed));
+    if (!s->pre_point && file_exists(study_path(s, "caption_original_vs_recon.csv"))) caption_section(r);
+    Remarks failed, damaged;
+    vectors_remarks(s, &failed, &damaged);
+    if (failed.count) page_note(r->page, arena_print(r->a, "%zu pictures could not be read; failed.csv says why.", failed.count));
+    if (damaged.count) page_note(r->page, arena_print(r->a, "%zu pictures are damaged and were read as far as they go; damaged.csv lists them.", damaged.count));
     made(r);
     writer_close(r->table);
     page_write(r->page, study_path(s, "report.html"));

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "analysis/overlap.h"
+#include "analysis/pool.h"
 #include "analysis_golden.h"
 #include "check.h"
 #include "io/random.h"
@@ -247,9 +248,9 @@ static void test_distances(Arena *a) {
     check_value("a constant space, the original's 1e-8", distance_correlation(z, C, part, 10, N, KNN_L2, 1e-8, a), 0, 1e-12);
     check(isnan(distance_correlation(z, C, part, 10, 1, KNN_L2, 0, a)), "one row has no pairs");
     float pooled[2], tokens[8] = {1, 2, 3, 4, 5, 6, 7, 9};
-    pool_mean(pooled, tokens, 1, 4, 2);
+    tokens_pool(pooled, tokens, 4, 2, POOL_MEAN);
     check(pooled[0] == 4 && pooled[1] == 5.25f, "mean of the tokens");
-    pool_first(pooled, tokens, 1, 4, 2);
+    tokens_pool(pooled, tokens, 4, 2, POOL_FIRST);
     check(pooled[0] == 1 && pooled[1] == 2, "first token");
 }
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/fit.h"
+#include "analysis/pool.h"
 #include "analysis/dense.h"
 #include "analysis/eigen.h"
 #include "analysis/spectrum.h"
@@ -343,6 +345,31 @@ static int print_digest(Arena *a) {
     return levels_print(all, sizeof *all);
 }
 
+// Means of lists that are not kept: cut to the shortest that is not empty.
+static void test_means(Arena *a) {
+    SpectrumMean m = spectrum_mean_new(a, 3);
+    double out[3] = {-1, -1, -1};
+    check(spectrum_mean_of(&m, out) == 0, "the mean of no spectrum is empty");
+    spectrum_mean_add(&m, (double[]){4, 3, 2, 1}, 4);
+    spectrum_mean_add(&m, NULL, 0);
+    spectrum_mean_add(&m, (double[]){2, 0}, 2);
+    check(spectrum_mean_of(&m, out) == 2 && out[0] == 3 && out[1] == 1.5 && out[2] == -1, "spectra of 4, 0 and 2 values: the mean of the first two of each");
+}
+
+static void test_fit_and_pool(void) {
+    const float x[] = {1, 0, 0, 3, 2, 2}, y[] = {0, 1, 0, 6, 2, 2}, zero[] = {0, 0};
+    TokenFit f = tokens_fit(x, y, 3, 2), none = tokens_fit(zero, zero, 1, 2);
+    check_value("tokens: mean squared error", f.mse, (1 + 1 + 9) / 6.0, 1e-15);
+    check_value("tokens: mean cosine of 90, 0 and 0 degrees", f.cosine, 2 / 3.0, 1e-7);
+    check(none.mse == 0 && none.cosine == 0, "tokens of zeros: no error, no cosine");
+    float out[2];
+    static const float want[][2] = {{1, 5 / 3.0f}, {1, 0}, {2, 2}, {2, 3}};
+    for (int p = POOL_MEAN; p <= POOL_MAX; p++) {
+        tokens_pool(out, x, 3, 2, (Pool)p);
+        check(memcmp(out, want[p - POOL_MEAN], sizeof out) == 0, "pooled way %d: %g %g", p, (double)out[0], (double)out[1]);
+    }
+}
+
 int main(int argc, char **argv) {
     Arena *a = arena_new("test");
     if (levels_child(argc)) {
@@ -356,6 +383,8 @@ int main(int argc, char **argv) {
     test_goldens(a);
     test_statistics_of_spectra(a);
     test_ranks();
+    test_means(a);
+    test_fit_and_pool();
     test_repeat(a);
     levels_check("spectra", argv[0]);
     arena_free(a);
