@@ -121,7 +121,7 @@ static void set_value(const Option *o, const char *text) {
             }
             c = c[n] ? c + n + 1 : NULL;
         }
-        die_usage("--%s %s: one of %s is wanted", o->name, text, o->choices);
+        die_usage(strchr(o->choices, '|') ? "--%s %s: one of %s is wanted" : "--%s %s: only %s is there", o->name, text, o->choices);
     }
     case OPT_FLAG: break;
     }

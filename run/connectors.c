@@ -168,8 +168,13 @@ int run_connectors(int argc, char **argv) {
                   "How a connector changes the image representation; without a step, all of them.", options, s->option_count, argc, argv, &rest);
     if (rest.count > 1) die_usage("connectors: one step at a time; without a step, all are done");
     if (shard) option_shard(shard, &s->shard, &s->shards);
-    if (s->part_size < 1 || s->batch < 1 || s->topk < 1 || s->captions < 1 || s->max_new < 1 || s->epochs < 1 || s->hidden < 1 || s->layers < 3 || s->count < 0 || threads < 0)
-        die_usage("connectors: a count that is too small; --help tells the defaults");
+    const struct {
+        const char *option;
+        int value, least;
+    } counts[] = {{"part-size", s->part_size, 1}, {"batch", s->batch, 1}, {"topk", s->topk, 1}, {"captions", s->captions, 1}, {"max-new-tokens", s->max_new, 1}, {"epochs", s->epochs, 1},
+                  {"hidden-size", s->hidden, 1}, {"num-layers", s->layers, 3}, {"count", s->count, 0}, {"threads", threads, 0}, {"img-size", s->image_size, -1}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i].value < counts[i].least) die_usage("--%s %d: %d is the least that is possible", counts[i].option, counts[i].value, counts[i].least);
     if (threads) threads_set(threads);
     s->bf16 = dtype == 1;
     if (!s->prompt) s->prompt = study_prompt(s->arena, s->model_dir);
@@ -197,6 +202,7 @@ int run_connectors(int argc, char **argv) {
         const char *near = nearest_name(rest.items[0], names, STEPS);
         die_usage("connectors %s: no such step; extract, merge, geometry, recon, captions and report are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
+    need(study_pictures(s)->count >= LEAST_PICTURES, "%s: %zu pictures; the study needs at least %d", s->images ? s->images : "--count", study_pictures(s)->count, LEAST_PICTURES);
     for (size_t i = 0; i < WHOLE; i++) {
         if (i == WHOLE - 1) record(s, seconds_now() - started);
         if (s->pre_point && steps[i].run == connectors_captions) note("--pre-point normed: no captions, for a connector cannot be given its input back from behind a norm");

@@ -18,6 +18,7 @@
 #include "model/prompt.h"
 #include "train/recon.h"
 
+#define LEAST_PICTURES 20 // that parts for training, validation and test can be cut from
 #define TAP_PRE "model.multi_modal_projector#input"
 #define TAP_POST "model.multi_modal_projector"
 

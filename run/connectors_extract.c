@@ -63,17 +63,27 @@ static const char *digest_of(Study *s) {
                        study_model(s)->image_tokens, s->image_size, s->save, s->bf16 ? "|bf16" : "");
 }
 
+// Names and sizes of the pictures [from, to).
+static const char *pictures_digest(Study *s, Arena *a, size_t from, size_t to) {
+    Blake2b h;
+    blake2b_start(&h, 16, NULL, 0);
+    stamp_pictures(&h, &(Gathering){.items = study_pictures(s)->items + from, .count = to - from});
+    return stamp_text(&h, a);
+}
+
 static char *part_path(Study *s, size_t part) { return arena_print(s->arena, "%s/vectors/part-%05zu.safetensors", s->out, part); }
 
-static bool part_valid(Study *s, const char *path, size_t from, size_t to) {
-    if (s->fresh || !file_exists(path)) return false;
+// Whether a file of an earlier run holds the vectors of just these pictures under just these settings.
+static bool part_fits(Study *s, const char *path, size_t from, size_t to) {
+    if (!file_exists(path)) return false;
     Arena *a = arena_new("an earlier part");
     Trap trap;
     bool ok = false;
     if (trap_set(&trap)) {
         Tensors *t = tensors_open(a, path);
-        const char *digest = tensors_metadata(t, "digest"), *first = tensors_metadata(t, "from"), *last = tensors_metadata(t, "to");
-        ok = digest && first && last && tensors_metadata(t, "damaged") && strcmp(digest, digest_of(s)) == 0 && strtoul(first, NULL, 10) == from && strtoul(last, NULL, 10) == to;
+        const char *digest = tensors_metadata(t, "digest"), *first = tensors_metadata(t, "from"), *last = tensors_metadata(t, "to"),
+                   *pictures = tensors_metadata(t, "pictures");
+        ok = digest && first && last && tensors_metadata(t, "damaged") && pictures && strcmp(digest, digest_of(s)) == 0 && strcmp(pictures, pictures_digest(s, a, from, to)) == 0 && strtoul(first, NULL, 10) == from && strtoul(last, NULL, 10) == to;
         tensors_close(t);
         trap_end(&trap);
     }
@@ -109,7 +119,7 @@ static void part_write(Study *s, Arena *scratch, const char *path, const Sink *k
     }
     json_close(keys);
     json_close(paths);
-    const char *metadata[] = {"digest", digest_of(s), "from", arena_print(scratch, "%zu", from), "to", arena_print(scratch, "%zu", to),
+    const char *metadata[] = {"digest", digest_of(s), "pictures", pictures_digest(s, scratch, from, to), "from", arena_print(scratch, "%zu", from), "to", arena_print(scratch, "%zu", to),
                               "keys", json_done(keys, NULL), "paths", json_done(paths, NULL), "failed", remarks_text(scratch, failed, 0),
                               "damaged", remarks_text(scratch, damaged, 0),
                               "model", s->model_dir, "token_order", "raster", "pre_point", "raw", NULL};
@@ -197,7 +207,7 @@ void connectors_extract(Study *s) {
         if (s->shards > 1 && p % (size_t)s->shards != (size_t)s->shard) continue; // another job's
         size_t from = p * (size_t)s->part_size, to = from + (size_t)s->part_size < N ? from + (size_t)s->part_size : N;
         char *path = part_path(s, p);
-        if (part_valid(s, path, from, to)) progress_resume(&bar, to);
+        if (!s->fresh && part_fits(s, path, from, to)) progress_resume(&bar, to);
         else run_part(s, path, from, to, &bar);
     }
     progress_end(&bar);
@@ -224,6 +234,8 @@ Vectors *vectors_open(Study *s) {
     for (size_t p = 0; p < v->part_count; p++) {
         char *path = part_path(s, p);
         need(file_exists(path), "%s: is missing; run `retina connectors extract` with the same options first", path);
+        size_t from = p * (size_t)s->part_size, to = from + (size_t)s->part_size < N ? from + (size_t)s->part_size : N;
+        need(part_fits(s, path, from, to), "%s: holds vectors of other pictures, another model or other settings; run `retina connectors extract` with the same options first", path);
         Tensors *t = tensors_open(a, path);
         const TensorEntry *pre = tensors_need(t, "pre"), *post = tensors_need(t, "post"), *print = tensors_need(t, "fingerprint");
         need(pre->ndim == 3 && post->ndim == 3 && pre->shape[0] == post->shape[0] && pre->dtype == post->dtype, "%s: pre and post do not fit; use --fresh", path);
@@ -239,7 +251,7 @@ Vectors *vectors_open(Study *s) {
         memcpy(v->prints + v->N, print->bytes, n * 16);
         for (size_t i = 0; i < n; i++, v->N++) v->keys[v->N] = keys->items[i].text, v->paths[v->N] = paths->items[i].text;
     }
-    need(v->N >= 20, "%s: vectors of %zu pictures; the study needs at least 20", s->out, v->N);
+    need(v->N >= LEAST_PICTURES, "%s: vectors of %zu pictures; the study needs at least %d", s->out, v->N, LEAST_PICTURES);
     v->groups = groups_of_equal(a, v->prints, NULL, 0, v->N);
     Blake2b h;
     blake2b_start(&h, 16, NULL, 0);

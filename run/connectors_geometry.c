@@ -249,6 +249,7 @@ static void corrected_json(Geometry *g, const double *knor) {
     json_open(o, NULL, '{');
     json_put_int(o, "pictures", (int64_t)N);
     json_put_int(o, "distinct", (int64_t)g->v->groups.count);
+    json_put_text(o, "made_from", g->v->digest);
     json_put_text(o, "pre_point", g->s->pre_point ? "normed" : "raw");
     json_put_int(o, "T_pre", g->v->T_pre), json_put_int(o, "D_pre", g->v->D_pre);
     json_put_int(o, "T_post", g->v->T_post), json_put_int(o, "D_post", g->v->D_post);

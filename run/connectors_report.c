@@ -87,7 +87,7 @@ static int ks_of(Report *r, int ks[8]) {
 
 enum { METRICS = 6, SHOWN_METRICS = 3 };
 static const char *const metrics[METRICS] = {"l2", "cosine", "l2_standardised", "normed_l2", "normed_cosine", "normed_l2_standardised"};
-static const char *const metric_names[METRICS] = {"l2", "cosine", "l2, channels standardised", "l2, before: normed", "cosine, before: normed", "l2, standardised, before: normed"};
+static const char *const metric_names[SHOWN_METRICS] = {"l2", "cosine", "l2, channels standardised"}; // and again, normed
 
 static void overlap_figure(Report *r, const int *ks, int n) {
     Plot *p = plot_new(r->a, "Neighbours kept by the connector", "Share of the k nearest pictures that stay among the k nearest, over k, with chance and duplicate floor");
@@ -140,19 +140,15 @@ static void spectrum_figure(Report *r) {
                 "Tokens of one picture, their mean subtracted; averaged over pictures. A steep fall means that few directions carry a picture.");
 }
 
-static void geometry_section(Report *r) {
-    page_section(r->page, "Geometry", "Which pictures are close to each other, and how a picture's tokens are spread.");
-    int ks[8], n = ks_of(r, ks);
-    overlap_figure(r, ks, n);
-    PageColumn columns[] = {{"metric", false, "before: normed: the connector's input after the tower's final norm, which the model does not apply to it"}, {"k", true, NULL}, {"KNOR", true, "share of neighbours kept; one picture per group of copies; 95 % interval"},
+static void overlap_table(Report *r, const char *title, int first, const int *ks, int n) {
+    PageColumn columns[] = {{"metric", false, NULL}, {"k", true, NULL}, {"KNOR", true, "share of neighbours kept; one picture per group of copies; 95 % interval"},
                             {"chance", true, "k / (N - 1)"}, {"rank displacement", true, "mean shift of a neighbour's place, k where it is gone"}};
-    page_table_begin(r->page, "Neighbour overlap, copies removed", columns, 5);
-    for (int m = 0; m < METRICS; m++)
+    page_table_begin(r->page, title, columns, 5);
+    for (int m = first; m < first + SHOWN_METRICS; m++)
         for (int k = 0; k < n; k++) {
             const Json *j = distinct(r, metrics[m], ks[k]);
-            if (!j) continue; // no weights of the tower's final norm
             Interval i = interval_of(json_get(j, "knor"));
-            page_cell(r->page, metric_names[m]);
+            page_cell(r->page, metric_names[m - first]);
             page_cell_number(r->page, ks[k], 0);
             page_cell_interval(r->page, i.value, i.low, i.high, 3);
             page_cell_number(r->page, json_real(j, "chance"), 3);
@@ -160,6 +156,14 @@ static void geometry_section(Report *r) {
             measure(r, arena_print(r->a, "knor@%d %s distinct", ks[k], metrics[m]), i, json_real(j, "chance"), "chance");
         }
     page_table_end(r->page);
+}
+
+static void geometry_section(Report *r) {
+    page_section(r->page, "Geometry", "Which pictures are close to each other, and how a picture's tokens are spread.");
+    int ks[8], n = ks_of(r, ks);
+    overlap_figure(r, ks, n);
+    overlap_table(r, "Neighbour overlap, copies removed", 0, ks, n);
+    if (distinct(r, metrics[SHOWN_METRICS], ks[0])) overlap_table(r, "The same, the connector's input after the tower's final norm, which the model does not apply to it", SHOWN_METRICS, ks, n);
     PageColumn raw[] = {{"k", true, NULL}, {"KNOR", true, "all pictures, copies included: what the original study reports"}, {"duplicate floor", true, "what copies reach by themselves"},
                         {"chance", true, NULL}, {"above the floor", true, "(KNOR - floor) / (1 - floor)"}};
     page_table_begin(r->page, "Neighbour overlap, all pictures", raw, 5);
@@ -353,7 +357,10 @@ void connectors_report(Study *s) {
     r->v = vectors_open(s);
     r->picture = take(r->a, int, r->v->N);
     for (size_t i = 0; i < r->v->N; i++) r->picture[i] = -1;
-    r->geometry = json_read(r->a, study_path(s, "geometry.json"));
+    char *geometry = study_path(s, "geometry.json");
+    need(file_exists(geometry), "%s: is missing; run `retina connectors geometry` with the same options first", geometry);
+    r->geometry = json_read(r->a, geometry);
+    need(strcmp(json_text_or(r->geometry, "made_from", ""), r->v->digest) == 0, "%s: was made from other vectors; run `retina connectors geometry` with the same options first", geometry);
     int ks[8], n = ks_of(r, ks);
     r->overlap = json_read(r->a, study_path(s, arena_print(r->a, "overlap_top%d_%s_torch.json", ks[n - 1], s->metric ? "cosine" : "l2")));
     r->page = page_new(r->a, "What a connector does to an image", arena_print(r->a, "%s, %zu pictures", path_name(s->model_dir), r->v->N));

@@ -13,6 +13,7 @@
 #include "io/progress.h"
 #include "io/stamp.h"
 #include "io/thread.h"
+#include "io/utf8.h"
 #include "model/batch.h"
 #include "model/ready.h"
 #include "version.h"
@@ -132,8 +133,11 @@ static const char **lines_of(Arena *a, const char *path, size_t *count) {
     Lines *lines = lines_open(a, path);
     const char **list = NULL, *line;
     size_t room = 0, n = 0, length;
-    for (; (line = lines_next(lines, &length)); list[n++] = arena_text(a, line, length))
+    for (; (line = lines_next(lines, &length)); list[n++] = arena_text(a, line, length)) {
+        need(utf8_valid(line, length) == length && strlen(line) == length, "%s:%llu: not UTF-8, or a zero byte in it; convert the file first", path,
+             (unsigned long long)lines_number(lines));
         if (n == room) list = arena_grow(a, list, n, room = room ? room * 2 : 64, sizeof *list);
+    }
     lines_close(lines);
     need(n > 0, "%s: holds no line", path);
     *count = n;

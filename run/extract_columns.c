@@ -34,7 +34,7 @@ static void append(Extract *e, Column *c, const float *values, int ndim, const l
     char t[128];
     for (int d = 0; d < ndim; d++) n *= (size_t)shape[d];
     bool pooled = e->pool != POOL_NONE && ndim > 1;
-    need(!pooled || (ndim == 2 && shape[0] > 0), "--pool: an input's tensor of the tap %s is %s; tokens [T, C] can be pooled", c->name,
+    need(!pooled || (ndim == 2 && shape[0] > 0), "--pool: an input's tensor of the tap %s is %s; tokens [T, C] can be pooled; leave it out of --taps", c->name,
          tensor_shape_text(tensor_of(NULL, DTYPE_F32, ndim, shape), t));
     if (pooled) n = (size_t)shape[1], ndim = 1;
     grow((void **)&c->values, &c->room, c->used + n, sizeof(float));

@@ -38,7 +38,14 @@ static int64_t number(const char *path, const char *what, const char *text) {
 Checkpoint *checkpoint_open(Arena *a, const char *path, const char *recipe, CheckpointHead *head) {
     if (!file_exists(path)) return NULL;
     Checkpoint *c = take(a, Checkpoint, 1);
-    *c = (Checkpoint){.arena = a, .file = tensors_open(a, path), .path = path};
+    *c = (Checkpoint){.arena = a, .path = path};
+    Trap trap;
+    if (trap_set(&trap)) {
+        c->file = tensors_open(a, path);
+        trap_end(&trap);
+    } else {
+        die("%s; delete it or use --fresh", trap.message);
+    }
     const char *written = tensors_metadata(c->file, "recipe"), *notes = tensors_metadata(c->file, "notes");
     const char *stage = tensors_metadata(c->file, "stage"), *step = tensors_metadata(c->file, "step");
     need(written && notes && stage && step, "%s: no checkpoint of a training run; delete it or use --fresh", path);
