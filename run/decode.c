@@ -11,7 +11,7 @@
 int run_decode(int argc, char **argv) {
     const char *out = NULL;
     PictureOptions pictures = {0};
-    Option options[] = {{"out", OPT_TEXT, &out, "F.ppm, F.png or F.npy", NULL}, PICTURE_OPTIONS(pictures)};
+    Option options[] = {{"out", OPT_TEXT, &out, "F.ppm, F.png or F.npy", NULL}, PICTURE_OPTIONS(pictures), {"quiet", OPT_FLAG, &quiet, "no notes", NULL}};
     TextList rest;
     options_parse("retina decode IMAGE --out F.ppm|F.npy [options]", "Writes the decoded 8-bit RGB of a picture.", options,
                   sizeof options / sizeof *options, argc, argv, &rest);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/option.h"
+#include "io/stamp.h"
 #include "model/chat.h"
 #include "model/model.h"
 #include "model/preprocess.h"
@@ -40,6 +41,10 @@ static void print_human(Arena *a, const Model *m) {
     printf("family        %s (%s)\n", m->family->name, json_text_or(m->config, "model_type", "OpenCLIP"));
     printf("parameters    %llu\n", (unsigned long long)weights_parameters(m->weights));
     printf("weights       %s, %s MB\n", types, real_text((double)(bytes / 10000) / 100, t));
+    Blake2b sum;
+    blake2b_start(&sum, 16, NULL, 0);
+    stamp_model(&sum, m->dir);
+    printf("checksum      %s\n", stamp_text(&sum, a));
     if (m->vocabulary) printf("text          vocabulary %d, context %d tokens\n", m->vocabulary, m->context);
     if (m->image_tokens) printf("picture       %d tokens each\n", m->image_tokens);
     Trap trap;
@@ -75,7 +80,8 @@ int run_info(int argc, char **argv) {
     Option options[] = {{"taps", OPT_OPTIONAL, &taps, "list every tap, or those that match the pattern: name<TAB>shape", NULL},
                         {"image-size", OPT_TEXT, &size, "HxW of the pictures for --taps", NULL},
                         {"tokens", OPT_INT, &tokens, "length of the text for --taps", NULL},
-                        {"json", OPT_FLAG, &json, "one JSON object", NULL}};
+                        {"json", OPT_FLAG, &json, "one JSON object", NULL},
+                        {"quiet", OPT_FLAG, &quiet, "no notes", NULL}};
     TextList rest;
     options_parse("retina info DIR [--taps[=GLOB]] [--image-size HxW] [--tokens N] [--json]",
                   "What is in a model directory. With --taps, only config.json is read.", options, sizeof options / sizeof *options, argc, argv, &rest);

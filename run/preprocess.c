@@ -92,7 +92,8 @@ int run_preprocess(int argc, char **argv) {
     Option options[] = {{"out", OPT_TEXT, &out, "F.safetensors", NULL},
                         {"model", OPT_TEXT, &model, "the directory, if it is not the first argument", NULL},
                         {"square", OPT_FLAG, &square, "first into the middle of a square of the mean colour, as LLaVA's own code does (image_aspect_ratio pad)", NULL},
-                        PICTURE_OPTIONS(pictures)};
+                        PICTURE_OPTIONS(pictures),
+                        {"quiet", OPT_FLAG, &quiet, "no notes", NULL}};
     TextList rest;
     options_parse("retina preprocess DIR IMAGE… --out F.safetensors",
                   "Writes what the directory's image processor makes of the pictures: pixel_values, and image_grid_thw or pixel_attention_mask.", options,

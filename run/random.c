@@ -104,17 +104,38 @@ static size_t write_shard(Arena *a, const char *path, const Planned *list, size_
     return done;
 }
 
+// What a directory needs besides weights, copied from beside the configuration. Returns whether a tokenizer came with it.
+static bool copy_beside(Arena *a, const char *config_path, const char *dir) {
+    static const char *const names[] = {"tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                                        "chat_template.jinja", "chat_template.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"};
+    const char *slash = strrchr(config_path, '/');
+    char *from = slash ? arena_text(a, config_path, (size_t)(slash - config_path) + (slash == config_path)) : arena_text(a, ".", 1);
+    bool tokenizer = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *old = path_join(a, from, names[i]), *new = path_join(a, dir, names[i]);
+        if (file_exists(old) && !file_exists(new)) {
+            Bytes b = file_read(a, old);
+            file_write(new, b.bytes, b.size);
+        }
+        tokenizer = tokenizer || ((i < 2 || i == 3) && file_exists(new));
+    }
+    return tokenizer;
+}
+
 int run_random(int argc, char **argv) {
     const char *config_path = NULL;
     int64_t seed = 0;
-    int dtype = 0;
+    int dtype = 0, threads = 0;
     Option options[] = {{"config", OPT_TEXT, &config_path, "config.json of the architecture", NULL},
                         {"seed", OPT_LONG, &seed, "of the weights", NULL},
                         {"dtype", OPT_CHOICE, &dtype, "stored type", "bf16|f16|f32"},
+                        {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
                         {"quiet", OPT_FLAG, &quiet, "no progress", NULL}};
     TextList rest;
     options_parse("retina random DIR --config config.json [--seed N] [--dtype bf16|f16|f32]",
-                  "Writes a model directory with random weights, sharded as the reference shards.", options, sizeof options / sizeof *options, argc, argv, &rest);
+                  "Writes a model directory with random weights, sharded as the reference shards; tokenizer and preprocessing are copied from beside the configuration.", options, sizeof options / sizeof *options, argc, argv, &rest);
+    if (threads < 0) die_usage("--threads %d: 0 or more", threads);
+    if (threads) threads_set(threads);
     if (rest.count != 1 || !config_path) die_usage("random: a directory to write and --config are wanted");
     const char *dir = rest.items[0];
     Arena *a = arena_new("random model");
@@ -126,6 +147,7 @@ int run_random(int argc, char **argv) {
     Dtype type = (Dtype[]){DTYPE_BF16, DTYPE_F16, DTYPE_F32}[dtype];
     folder_make(dir);
     file_write(path_join(a, dir, "config.json"), text.bytes, text.size);
+    bool tokenizer = copy_beside(a, config_path, dir);
     // cut into shards in the order of the model
     Planned *planned = take(a, Planned, n);
     size_t shards = 0, used = 0;
@@ -162,7 +184,8 @@ int run_random(int argc, char **argv) {
         const char *t = json_done(index, &length);
         file_write(path_join(a, dir, "model.safetensors.index.json"), t, length);
     }
-    note("%s: %zu parameters in %zu file%s; it has no tokenizer: give --ids, or copy one into it", dir, total, shards, shards > 1 ? "s" : "");
+    note("%s: %zu parameters in %zu file%s%s", dir, total, shards, shards > 1 ? "s" : "",
+         tokenizer || !m->vocabulary ? "" : "; there was no tokenizer beside the configuration: give --ids, or copy one into it");
     arena_free(a);
     return 0;
 }

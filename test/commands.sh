@@ -108,6 +108,8 @@ $R random "$D/random" --config $G/llama-3/config.json --seed 3 --quiet && $R gen
 $R random "$D/random2" --config $G/llama-3/config.json --seed 3 --quiet --dtype bf16
 same "random weights repeat" "$D/random/model.safetensors" "$D/random2/model.safetensors"
 
+[ -s "$D/random/tokenizer.json" ] && ok "its tokenizer is copied from beside the configuration" || fail "random model: no tokenizer"
+
 # ---- the study: killed again and again, the same bytes in the end
 if [ -d data/zoo/llava ]; then
     S="--count 60 --captions 8 --epochs 3 --part-size 16 --quiet"
@@ -121,6 +123,8 @@ if [ -d data/zoo/llava ]; then
     for f in table.tsv geometry.json per_image.csv recon.csv captions/chunk-00000.json; do same "killed $n times: $f" "$D/s1/$f" "$D/s2/$f"; done
     body "$D/s1/vectors/part-00001.safetensors" "$D/v1" && body "$D/s2/vectors/part-00001.safetensors" "$D/v2" # the head names the folder
     same "killed $n times: vectors" "$D/v1" "$D/v2"
+    says "steps of other settings" 1 "holds vectors of other pictures" $R connectors report --out "$D/s2" --count 30 --part-size 16 --quiet
+    says "geometry of another point" 1 "was made from other vectors" $R connectors report --out "$D/s2" $S --pre-point normed
     $R connectors --out "$D/s3" $S --threads 1 >/dev/null 2>&1
     same "one thread: table.tsv" "$D/s1/table.tsv" "$D/s3/table.tsv"
 fi

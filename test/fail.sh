@@ -53,6 +53,9 @@ tries decode $R decode $P --out "$O/x.ppm"
 tries "decode to npy" $R decode $P --out "$O/x.npy"
 tries preprocess $R preprocess $G/clip-openai $P --out "$O/x.safetensors"
 tries "extract ids" $R extract --model $G/llama-2 --ids 5,6,7 --taps lm_head --out "$O/x.safetensors" --quiet
+printf 'a cat\na cat and a dog\n' >"$D/texts"
+merge="--model $G/llama-2 --prompts $D/texts --raw --taps model.layers.0 --out $O/x.safetensors --quiet"
+tries "extract merge" sh -c "$R extract --shard 0/2 $merge && $R extract --shard 1/2 $merge && $R extract merge $merge"
 tries generate $R generate --model $G/llama-2 --ids 1,2,3 --json --max-new-tokens 2
 tries random $R random "$O/m" --config $G/llama-2/config.json --quiet
 tries world $R world --out "$O/w" --count 2 --quiet
