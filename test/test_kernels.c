@@ -138,6 +138,10 @@ static void plain_attention(float *out, const Attention *a, long b, long h, long
         if (s[j] > top) top = s[j];
     }
     for (long j = 0; j < a->Tk; j++) sum += s[j] = top == -INFINITY ? 0 : exp(s[j] - top);
+    for (long j = 0; j < a->Tk && a->dropout > 0; j++) {
+        double u = rng_uniform((Rng){.seed = a->seed, .stream = a->stream}, (uint64_t)(((b * a->H + h) * a->Tq + i) * a->Tk + j));
+        s[j] = u < (double)a->dropout ? 0 : s[j] / (1 - (double)a->dropout);
+    }
     for (long c = 0; c < D; c++) {
         double o = 0;
         for (long j = 0; j < a->Tk; j++) o += s[j] * (double)a->v[((b * a->Tk + j) * a->G + g) * D + c];
@@ -157,7 +161,7 @@ static void test_attention(Arena *a) {
     static const long shapes[][6] = {{1, 1, 1, 1, 1, 1},     {2, 5, 5, 4, 2, 8},    {1, 17, 33, 3, 3, 16}, {2, 31, 31, 6, 1, 20},  {1, 1, 200, 4, 4, 64},
                                      {1, 300, 300, 2, 1, 33}, {2, 2, 97, 8, 2, 72}, {1, 3, 50, 2, 2, 257}, {2, 40, 130, 2, 1, 80}, {2, 8, 70, 1, 1, 12}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
-        for (int mode = 0; mode < 8; mode++) {
+        for (int mode = 0; mode < 9; mode++) {
             Mark mark = arena_mark(a);
             const long *d = shapes[s];
             Attention t = {.B = d[0], .Tq = d[1], .Tk = d[2], .H = d[3], .G = d[4], .D = d[5], .scale = 1 / sqrtf((float)d[5])};
@@ -171,6 +175,7 @@ static void test_attention(Arena *a) {
             if (mode == 3 || mode == 6 || mode == 7) t.key_lengths = lengths;
             if (mode == 4) t.key_mask = keys, t.softcap = 2;
             if (mode == 5) t.mask = random_floats(a, (size_t)(d[1] * d[2]), "mask");
+            if (mode == 8) t.dropout = 0.3f, t.seed = 3, t.stream = 8;
             float *want = take(a, float, nq), *got = take(a, float, nq);
             for (size_t i = 0; i < nq; i++) got[i] = NAN;
             for (long b = 0; b < d[0]; b++)
