@@ -71,12 +71,9 @@ Picture study_picture(Arena *a, Study *s, const Image *image) {
     return p;
 }
 
-Image study_image(Arena *a, Study *s, const char *path, const char *key) {
+Image study_image(Arena *a, Study *s, size_t place) {
     ImageOptions o = picture_options(&s->picture_options);
-    const Gathering *g = study_pictures(s);
-    for (size_t i = 0; i < g->count; i++)
-        if (strcmp(g->items[i].path, path) == 0 && strcmp(g->items[i].key, key) == 0) return gathered_read(a, &g->items[i], &o);
-    die("%s: \"%s\" is no longer among the pictures", path, key);
+    return gathered_read(a, &study_pictures(s)->items[place], &o);
 }
 
 // ---- steps
@@ -99,9 +96,10 @@ static const Step steps[] = {{"extract", "vectors before and after the connector
                              {"recon", "rebuild the connector's input from its output", connectors_recon},
                              {"captions", "captions live, injected, rebuilt", connectors_captions},
                              {"report", "report.html and table.tsv", connectors_report},
+                             {"export", "vectors rebuilt, and projected again", connectors_export},
                              {"merge", "check that the parts of all shards are there", merge}};
 #define STEPS (sizeof steps / sizeof *steps)
-#define WHOLE (STEPS - 1) // the study itself
+#define WHOLE (STEPS - 2) // the study itself
 
 static void record(Study *s, double seconds) {
     Remarks failed = {0}, damaged = {0};
@@ -139,7 +137,7 @@ int run_connectors(int argc, char **argv) {
         {"part-size", OPT_INT, &s->part_size, "pictures in a file of vectors", NULL},
         {"batch", OPT_INT, &s->batch, "pictures in a forward", NULL},
         {"save-dtype", OPT_CHOICE, &s->save, "stored type of the vectors", "f32|bf16|f16"},
-        {"shard", OPT_TEXT, &shard, "i/n: only the i-th of n jobs' files (extract); i from 0", NULL},
+        {"shard", OPT_TEXT, &shard, "i/n: only the i-th of n jobs' files (extract, export); i from 0", NULL},
         {NULL, OPT_FLAG, NULL, "geometry", NULL},
         {"topk", OPT_INT, &s->topk, "largest neighbourhood", NULL},
         {"metric", OPT_CHOICE, &s->metric, "of the original's files", "l2|cosine"},
@@ -164,7 +162,7 @@ int run_connectors(int argc, char **argv) {
     s->options = options;
     s->option_count = sizeof options / sizeof *options;
     TextList rest;
-    options_parse("retina connectors [extract|merge|geometry|recon|captions|report] [options]",
+    options_parse("retina connectors [extract|merge|geometry|recon|export|captions|report] [options]",
                   "How a connector changes the image representation; without a step, all of them.", options, s->option_count, argc, argv, &rest);
     if (rest.count > 1) die_usage("connectors: one step at a time; without a step, all are done");
     if (shard) option_shard(shard, &s->shard, &s->shards);
@@ -200,7 +198,7 @@ int run_connectors(int argc, char **argv) {
             return 0;
         }
         const char *near = nearest_name(rest.items[0], names, STEPS);
-        die_usage("connectors %s: no such step; extract, merge, geometry, recon, captions and report are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        die_usage("connectors %s: no such step; extract, merge, geometry, recon, export, captions and report are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
     need(study_pictures(s)->count >= LEAST_PICTURES, "%s: %zu pictures; the study needs at least %d", s->images ? s->images : "--count", study_pictures(s)->count, LEAST_PICTURES);
     for (size_t i = 0; i < WHOLE; i++) {

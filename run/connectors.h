@@ -4,6 +4,7 @@
 //   extract    vectors/part-*.safetensors: what the connector was given (pre) and what it gave (post)
 //   geometry   per_image.csv, overlap_top….json, geometry.json: neighbours shared, spectra, concentration
 //   recon      recon.safetensors, recon.csv: a network that rebuilds pre from post
+//   export     vectors_recon/part-*.safetensors: the rebuilt pre of every picture, and the post that the connector makes of it
 //   captions   caption_original_vs_recon.csv: captions live, with post injected, with the rebuilt pre injected
 //   report     report.html, table.tsv
 #ifndef RETINA_RUN_CONNECTORS_H
@@ -53,6 +54,7 @@ typedef struct Vectors {
     size_t N;
     int T_pre, D_pre, T_post, D_post;
     const char **keys, **paths;
+    size_t *places; // among the pictures
     Fingerprint *prints;
     Groups groups;      // of equal pictures
     const char *digest; // of model, settings and pictures: what later files must have been made from
@@ -63,8 +65,21 @@ typedef struct Vectors {
 Model *study_model(Study *s);
 Gathering *study_pictures(Study *s);
 Picture study_picture(Arena *a, Study *s, const Image *image); // squashed to the square
-Image study_image(Arena *a, Study *s, const char *path, const char *key); // a picture that `extract` has seen, from its file or archive
+Image study_image(Arena *a, Study *s, size_t place); // a picture that `extract` has seen, from its file or archive
 char *study_path(Study *s, const char *name);                  // in --out
+
+// A file of vectors: rows of some of the pictures [from, to).
+typedef struct {
+    const char *digest; // of what they depend on, besides the pictures
+    size_t from, to, rows, *places;
+    long T_pre, D_pre, T_post, D_post;
+    float *pre, *post; // room for all of them
+    Fingerprint *prints;
+    Remarks failed, damaged;
+} PartRows;
+size_t parts_of(Study *s);
+void part_save(Study *s, const char *path, const PartRows *rows);
+bool part_fits(Study *s, const char *path, const char *digest, size_t from, size_t to); // it is there, and of just these
 
 void connectors_extract(Study *s);
 Vectors *vectors_open(Study *s);
@@ -76,8 +91,9 @@ void vectors_remarks(Study *s, Remarks *failed, Remarks *damaged); // pictures; 
 
 void connectors_geometry(Study *s);
 void connectors_recon(Study *s);
-// The network that `recon` left; study->part says which part each picture belongs to.
-Recon *recon_open(Study *s, const Vectors *v);
+// The network that `recon` left, trained now if it is not there (or fresh); study->part says which part each picture belongs to.
+Recon *recon_open(Study *s, const Vectors *v, bool fresh);
+void connectors_export(Study *s);
 void connectors_captions(Study *s);
 void connectors_report(Study *s);
 

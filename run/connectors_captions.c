@@ -47,7 +47,7 @@ static Taps *replaced(Arena *a, const Captions *c, const Inputs *in, const char 
 }
 
 static Tensor pixels_of(Arena *a, Captions *c, size_t row) {
-    Image image = study_image(a, c->s, c->v->paths[row], c->v->keys[row]);
+    Image image = study_image(a, c->s, c->v->places[row]);
     Tensor x = preprocess_picture(a, &c->preprocess, study_picture(a, c->s, &image));
     return tensor_view(x, DIMS(1, x.shape[0], x.shape[1], x.shape[2]));
 }
@@ -119,7 +119,7 @@ static const char *const columns[] = {"sample_id", "key", "folder_id", "model", 
 static void row_put(Study *s, Arena *a, CsvWriter *w, const Vectors *v, const Json *j) {
     size_t i = (size_t)json_int(j, "row");
     need(i < v->N && strcmp(v->keys[i], json_text(j, "key")) == 0, "%s: belongs to other vectors; use --fresh", j->source);
-    const char *live = json_text(j, "live"), *post = json_text(j, "post_direct"), *recon = json_text(j, "recon"), *truth = truth_of(a, v->paths[i]);
+    const char *live = json_text(j, "live"), *post = json_text(j, "post_direct"), *recon = json_text(j, "recon"), *truth = truth_of(a, study_pictures(s)->items[v->places[i]].path);
     const char *path = v->paths[i], *slash = strrchr(path, '/');
     const char *folder = path_name(arena_text(a, path, slash ? (size_t)(slash - path) : 0));
     const char *cells[] = {arena_print(a, "0:%zu:%s", i, v->keys[i]), v->keys[i], folder, path_name(s->model_dir), path, live, post, recon, truth ? truth : ""};
@@ -145,7 +145,7 @@ void connectors_captions(Study *s) {
     need(!s->pre_point, "captions: a connector cannot be given its input back from behind a norm; --pre-point raw is wanted");
     Vectors *v = vectors_open(s);
     Captions c = {.s = s, .v = v, .model = study_model(s)};
-    c.recon = recon_open(s, v);
+    c.recon = recon_open(s, v, false);
     c.preprocess = preprocess_read(s->arena, s->model_dir);
     c.prompter = prompter_load(s->arena, c.model);
     c.options = generate_options(s->arena, c.model);

@@ -32,21 +32,14 @@ static Picture look(void *arg, Arena *a, size_t k, const Image *image) {
     return study_picture(a, l->study, image);
 }
 
-// What the two taps gave for one part.
-typedef struct {
-    float *pre, *post; // room for the part
-    size_t rows;       // pictures before this forward
-    long T_pre, D_pre, T_post, D_post;
-} Sink;
-
 static void keep_pre(void *arg, const char *name, Tensor x) {
-    Sink *s = arg;
+    PartRows *s = arg;
     (void)name;
     memcpy(s->pre + s->rows * (size_t)(s->T_pre * s->D_pre), x.data, tensor_bytes(x));
 }
 
 static void keep_post(void *arg, const char *name, Tensor x) {
-    Sink *s = arg;
+    PartRows *s = arg;
     (void)name;
     memcpy(s->post + s->rows * (size_t)(s->T_post * s->D_post), x.data, tensor_bytes(x));
 }
@@ -74,16 +67,16 @@ static const char *pictures_digest(Study *s, Arena *a, size_t from, size_t to) {
 static char *part_path(Study *s, size_t part) { return arena_print(s->arena, "%s/vectors/part-%05zu.safetensors", s->out, part); }
 
 // Whether a file of an earlier run holds the vectors of just these pictures under just these settings.
-static bool part_fits(Study *s, const char *path, size_t from, size_t to) {
+bool part_fits(Study *s, const char *path, const char *digest, size_t from, size_t to) {
     if (!file_exists(path)) return false;
     Arena *a = arena_new("an earlier part");
     Trap trap;
     bool ok = false;
     if (trap_set(&trap)) {
         Tensors *t = tensors_open(a, path);
-        const char *digest = tensors_metadata(t, "digest"), *first = tensors_metadata(t, "from"), *last = tensors_metadata(t, "to"),
+        const char *written = tensors_metadata(t, "digest"), *first = tensors_metadata(t, "from"), *last = tensors_metadata(t, "to"),
                    *pictures = tensors_metadata(t, "pictures");
-        ok = digest && first && last && tensors_metadata(t, "damaged") && pictures && strcmp(digest, digest_of(s)) == 0 && strcmp(pictures, pictures_digest(s, a, from, to)) == 0 && strtoul(first, NULL, 10) == from && strtoul(last, NULL, 10) == to;
+        ok = written && first && last && tensors_metadata(t, "places") && pictures && strcmp(written, digest) == 0 && strcmp(pictures, pictures_digest(s, a, from, to)) == 0 && strtoul(first, NULL, 10) == from && strtoul(last, NULL, 10) == to;
         tensors_close(t);
         trap_end(&trap);
     }
@@ -104,31 +97,32 @@ static void put(TensorsWriter *w, const char *name, const float *v, size_t n, Dt
     arena_release(scratch, mark);
 }
 
-static void part_write(Study *s, Arena *scratch, const char *path, const Sink *k, size_t from, size_t to, const size_t *kept, const Fingerprint *prints, const Remarks *failed,
-                       const Remarks *damaged) {
-    Mark mark = arena_mark(scratch);
+void part_save(Study *s, const char *path, const PartRows *k) {
+    Arena *a = arena_new("a part's head");
     Dtype type = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[s->save];
     int64_t n = (int64_t)k->rows;
     TensorPlan plan[] = {{"pre", type, 3, {n, k->T_pre, k->D_pre}}, {"post", type, 3, {n, k->T_post, k->D_post}}, {"fingerprint", DTYPE_U8, 2, {n, 16}}};
-    JsonOut *keys = json_out(scratch, 0), *paths = json_out(scratch, 0);
+    JsonOut *keys = json_out(a, 0), *paths = json_out(a, 0), *places = json_out(a, 0);
     json_open(keys, NULL, '[');
     json_open(paths, NULL, '[');
+    json_open(places, NULL, '[');
     for (size_t i = 0; i < k->rows; i++) {
-        json_put_text(keys, NULL, s->pictures.items[kept[i]].key);
-        json_put_text(paths, NULL, s->pictures.items[kept[i]].path);
+        json_put_text(keys, NULL, s->pictures.items[k->places[i]].key);
+        json_put_text(paths, NULL, s->pictures.items[k->places[i]].path);
+        json_put_int(places, NULL, (int64_t)k->places[i]);
     }
     json_close(keys);
     json_close(paths);
-    const char *metadata[] = {"digest", digest_of(s), "pictures", pictures_digest(s, scratch, from, to), "from", arena_print(scratch, "%zu", from), "to", arena_print(scratch, "%zu", to),
-                              "keys", json_done(keys, NULL), "paths", json_done(paths, NULL), "failed", remarks_text(scratch, failed, 0),
-                              "damaged", remarks_text(scratch, damaged, 0),
-                              "model", s->model_dir, "token_order", "raster", "pre_point", "raw", NULL};
-    TensorsWriter *w = tensors_create(scratch, path, plan, 3, metadata);
-    put(w, "pre", k->pre, k->rows * (size_t)(k->T_pre * k->D_pre), type, scratch);
-    put(w, "post", k->post, k->rows * (size_t)(k->T_post * k->D_post), type, scratch);
-    tensors_put(w, "fingerprint", prints, k->rows * 16);
+    json_close(places);
+    const char *metadata[] = {"digest", k->digest, "pictures", pictures_digest(s, a, k->from, k->to), "from", arena_print(a, "%zu", k->from), "to", arena_print(a, "%zu", k->to),
+                              "keys", json_done(keys, NULL), "paths", json_done(paths, NULL), "places", json_done(places, NULL), "failed", remarks_text(a, &k->failed, 0),
+                              "damaged", remarks_text(a, &k->damaged, 0), "model", s->model_dir, "token_order", "raster", "pre_point", "raw", NULL};
+    TensorsWriter *w = tensors_create(a, path, plan, 3, metadata);
+    put(w, "pre", k->pre, k->rows * (size_t)(k->T_pre * k->D_pre), type, a);
+    put(w, "post", k->post, k->rows * (size_t)(k->T_post * k->D_post), type, a);
+    tensors_put(w, "fingerprint", k->prints, k->rows * 16);
     tensors_finish(w);
-    arena_release(scratch, mark);
+    arena_free(a);
 }
 
 // Pictures of one batch that could be read go through one forward.
@@ -148,15 +142,14 @@ static void run_part(Study *s, const char *path, size_t from, size_t to, Progres
     Model *m = study_model(s);
     Arena *a = arena_new("a part of the vectors"), *scratch = arena_new("a forward pass");
     size_t batch = (size_t)s->batch, n = to - from;
-    Sink sink = {0};
+    PartRows sink = {.digest = digest_of(s), .from = from, .to = to, .failed = {.arena = a}, .damaged = {.arena = a}};
     Preprocess preprocess = preprocess_read(a, s->model_dir);
     Batch pictures = batch_new(a, batch);
     Seen looked = {.study = s, .prints = take(a, Fingerprint, batch)};
     const Gathered **items = take(a, const Gathered *, batch);
     ImageOptions options = picture_options(&s->picture_options);
-    size_t *kept = take(a, size_t, n);
-    Fingerprint *prints = take(a, Fingerprint, n);
-    Remarks failed = {.arena = a}, damaged = {.arena = a};
+    sink.places = take(a, size_t, n);
+    sink.prints = take(a, Fingerprint, n);
     int w, h;
     preprocess_size(&preprocess, 100, 100, &w, &h);
     Inputs like = {.pixels = tensor_of(NULL, DTYPE_F32, DIMS(1, 3, h, w))};
@@ -177,26 +170,26 @@ static void run_part(Study *s, const char *path, size_t from, size_t to, Progres
         for (size_t k = 0; k < m_now; k++) items[k] = &s->pictures.items[at + k];
         batch_read(&pictures, items, m_now, &preprocess, &options, look, &looked);
         for (size_t k = 0; k < m_now; k++) {
-            if (pictures.damage[k]) remarks_add(&damaged, items[k]->path, pictures.damage[k]);
+            if (pictures.damage[k]) remarks_add(&sink.damaged, items[k]->path, pictures.damage[k]);
             if (pictures.errors[k]) {
-                remarks_add(&failed, items[k]->path, pictures.errors[k]);
+                remarks_add(&sink.failed, items[k]->path, pictures.errors[k]);
                 continue;
             }
-            kept[sink.rows + good] = at + k;
-            prints[sink.rows + good] = looked.prints[k];
+            sink.places[sink.rows + good] = at + k;
+            sink.prints[sink.rows + good] = looked.prints[k];
             pictures.pixels[good++] = pictures.pixels[k];
         }
         if (good) forward(s, scratch, taps, pictures.pixels, good);
         sink.rows += good;
         progress_at(bar, at + m_now);
     }
-    part_write(s, scratch, path, &sink, from, to, kept, prints, &failed, &damaged);
+    part_save(s, path, &sink);
     batch_free(&pictures);
     arena_free(scratch);
     arena_free(a);
 }
 
-static size_t parts_of(Study *s) { return (study_pictures(s)->count + (size_t)s->part_size - 1) / (size_t)s->part_size; }
+size_t parts_of(Study *s) { return (study_pictures(s)->count + (size_t)s->part_size - 1) / (size_t)s->part_size; }
 
 void connectors_extract(Study *s) {
     Model *m = study_model(s);
@@ -207,7 +200,7 @@ void connectors_extract(Study *s) {
         if (s->shards > 1 && p % (size_t)s->shards != (size_t)s->shard) continue; // another job's
         size_t from = p * (size_t)s->part_size, to = from + (size_t)s->part_size < N ? from + (size_t)s->part_size : N;
         char *path = part_path(s, p);
-        if (!s->fresh && part_fits(s, path, from, to)) progress_resume(&bar, to);
+        if (!s->fresh && part_fits(s, path, digest_of(s), from, to)) progress_resume(&bar, to);
         else run_part(s, path, from, to, &bar);
     }
     progress_end(&bar);
@@ -230,18 +223,18 @@ Vectors *vectors_open(Study *s) {
     size_t N = study_pictures(s)->count;
     v->part_count = parts_of(s);
     v->parts = take_zero(a, struct VectorPart, v->part_count);
-    v->keys = take(a, const char *, N), v->paths = take(a, const char *, N), v->prints = take(a, Fingerprint, N);
+    v->keys = take(a, const char *, N), v->paths = take(a, const char *, N), v->places = take(a, size_t, N), v->prints = take(a, Fingerprint, N);
     for (size_t p = 0; p < v->part_count; p++) {
         char *path = part_path(s, p);
         need(file_exists(path), "%s: is missing; run `retina connectors extract` with the same options first", path);
         size_t from = p * (size_t)s->part_size, to = from + (size_t)s->part_size < N ? from + (size_t)s->part_size : N;
-        need(part_fits(s, path, from, to), "%s: holds vectors of other pictures, another model or other settings; run `retina connectors extract` with the same options first", path);
+        need(part_fits(s, path, digest_of(s), from, to), "%s: holds vectors of other pictures, another model or other settings; run `retina connectors extract` with the same options first", path);
         Tensors *t = tensors_open(a, path);
         const TensorEntry *pre = tensors_need(t, "pre"), *post = tensors_need(t, "post"), *print = tensors_need(t, "fingerprint");
         need(pre->ndim == 3 && post->ndim == 3 && pre->shape[0] == post->shape[0] && pre->dtype == post->dtype, "%s: pre and post do not fit; use --fresh", path);
-        const Json *keys = list_of(a, t, "keys", path), *paths = list_of(a, t, "paths", path);
+        const Json *keys = list_of(a, t, "keys", path), *paths = list_of(a, t, "paths", path), *places = list_of(a, t, "places", path);
         size_t n = (size_t)pre->shape[0];
-        need(keys->count == n && paths->count == n && v->N + n <= N && print->size == n * 16, "%s: %zu rows, %zu keys; use --fresh", path, n, keys->count);
+        need(keys->count == n && paths->count == n && places->count == n && v->N + n <= N && print->size == n * 16, "%s: %zu rows, %zu keys; use --fresh", path, n, keys->count);
         if (n) {
             int shape[4] = {(int)pre->shape[1], (int)pre->shape[2], (int)post->shape[1], (int)post->shape[2]};
             if (v->N == 0) v->T_pre = shape[0], v->D_pre = shape[1], v->T_post = shape[2], v->D_post = shape[3];
@@ -249,7 +242,10 @@ Vectors *vectors_open(Study *s) {
         }
         v->parts[p] = (struct VectorPart){.first = v->N, .count = n, .dtype = pre->dtype, .pre = pre->bytes, .post = post->bytes};
         memcpy(v->prints + v->N, print->bytes, n * 16);
-        for (size_t i = 0; i < n; i++, v->N++) v->keys[v->N] = keys->items[i].text, v->paths[v->N] = paths->items[i].text;
+        for (size_t i = 0; i < n; i++, v->N++) {
+            v->keys[v->N] = keys->items[i].text, v->paths[v->N] = paths->items[i].text, v->places[v->N] = (size_t)places->items[i].integer;
+            need(v->places[v->N] >= from && v->places[v->N] < to, "%s: row %zu is of no picture of this part; use --fresh", path, i);
+        }
     }
     need(v->N >= LEAST_PICTURES, "%s: vectors of %zu pictures; the study needs at least %d", s->out, v->N, LEAST_PICTURES);
     v->groups = groups_of_equal(a, v->prints, NULL, 0, v->N);

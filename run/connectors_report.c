@@ -59,7 +59,7 @@ static const char *percent_interval(Arena *a, Interval i) { return arena_print(a
 
 static int picture_of(Report *r, size_t row) {
     if (r->picture[row] >= 0) return r->picture[row];
-    Image image = study_image(r->a, r->s, r->v->paths[row], r->v->keys[row]);
+    Image image = study_image(r->a, r->s, r->v->places[row]);
     Picture p = picture_from(&image);
     int longer = p.width > p.height ? p.width : p.height;
     if (longer > THUMB) {
@@ -236,7 +236,7 @@ static void recon_section(Report *r) {
     size_t n, m;
     double *mse = column_of(r->a, path, "mse_pre", &n), *mean = column_of(r->a, path, "mse_mean", &m), *cosine = column_of(r->a, path, "cosine_pre", &m),
            *centred = column_of(r->a, path, "cosine_centred", &m);
-    Recon *net = recon_open(r->s, r->v);
+    Recon *net = recon_open(r->s, r->v, false);
     const uint8_t *part = r->s->part;
     need(n == r->v->N, "recon.csv: %zu rows for %zu pictures; run `retina connectors recon` again", n, r->v->N);
     page_section(r->page, "Reconstruction", "A small network learns to rebuild what the connector was given from what it gave, token by token. Pictures of the test part were never seen, nor were copies of them.");
@@ -284,7 +284,7 @@ static void recon_section(Report *r) {
         vectors_pre(r->v, i, y);
         recon_predict(net, r->a, x, r->v->T_post, p);
         recon_score(net, p, y, r->v->T_pre, error);
-        Image image = study_image(r->a, r->s, r->v->paths[i], r->v->keys[i]);
+        Image image = study_image(r->a, r->s, r->v->places[i]);
         int side = image.width > 224 ? 224 : image.width;
         uint8_t *square = resize_rgb8(r->a, image.rgb, image.width, image.height, side, side, RESIZE_BICUBIC);
         Bytes jpeg = jpeg_encode(r->a, square, side, side, 85, JPEG_444);

@@ -123,6 +123,9 @@ if [ -d data/zoo/llava ]; then
     for f in table.tsv geometry.json per_image.csv recon.csv captions/chunk-00000.json; do same "killed $n times: $f" "$D/s1/$f" "$D/s2/$f"; done
     body "$D/s1/vectors/part-00001.safetensors" "$D/v1" && body "$D/s2/vectors/part-00001.safetensors" "$D/v2" # the head names the folder
     same "killed $n times: vectors" "$D/v1" "$D/v2"
+    $R connectors export --out "$D/s1" $S >/dev/null 2>&1
+    for i in 0 1; do $R connectors export --out "$D/s2" $S --shard $i/2 --threads 1 >/dev/null 2>&1; done
+    for p in 0 3; do body "$D/s1/vectors_recon/part-0000$p.safetensors" "$D/v1" && body "$D/s2/vectors_recon/part-0000$p.safetensors" "$D/v2"; same "rebuilt vectors, two jobs and one: part $p" "$D/v1" "$D/v2"; done
     says "steps of other settings" 1 "holds vectors of other pictures" $R connectors report --out "$D/s2" --count 30 --part-size 16 --quiet
     says "geometry of another point" 1 "was made from other vectors" $R connectors report --out "$D/s2" $S --pre-point normed
     $R connectors --out "$D/s3" $S --threads 1 >/dev/null 2>&1
