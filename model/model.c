@@ -1,6 +1,7 @@
 // model.c: see model.h.
 #include "model.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "bert.h"
@@ -63,7 +64,11 @@ static const Family *family_of(const Json *config, const char *dir) {
         for (const char *const *t = list[i]->types; *t; t++)
             if (strcmp(*t, type) == 0) return list[i];
     }
-    die("%s/config.json: models of type \"%s\" cannot be run; `retina info` lists the families", dir, type);
+    char known[1024] = "";
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) // a type that several families have is told once
+        for (const char *const *t = list[i]->types; *t && !list[i]->architecture && at < sizeof known - 64; t++) at += (size_t)snprintf(known + at, 64, at ? ", %s" : "%s", *t);
+    die("%s/config.json: models of type \"%s\" cannot be run; these can: %s", dir, type, known);
 }
 
 // The device may hold copies of what will not change. It takes one when it first meets it.

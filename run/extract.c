@@ -204,7 +204,6 @@ static void inputs_open(Extract *e, const Given *g) {
     if (p > 1 && t > 1 && p != t) die_usage("extract: %zu pictures and %zu texts; one of either, or as many", p, t);
     e->ready = g->ids || g->pixels;
     e->count = g->ids ? (size_t)e->ids.shape[0] : g->pixels ? (size_t)e->pixels.shape[0] : p > t ? p : t;
-    if (g->ids) e->shard_size = (int)e->count; // one forward, so one file
     e->replacements = take(a, Replacement, g->replace.count);
     for (; e->replacement_count < g->replace.count; e->replacement_count++) {
         Replacement *r = &e->replacements[e->replacement_count];

@@ -103,6 +103,14 @@ static Taps *asking(Extract *e, Arena *a, const Inputs *in) {
     return t;
 }
 
+static long axis_of(const Taps *t, const char *name, int axis) {
+    const TapInfo *list;
+    size_t n = taps_listed(t, &list);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].name, name) == 0) return axis < list[i].shape.ndim ? list[i].shape.shape[axis] : -1;
+    return -1;
+}
+
 // Of a replacement for all inputs, the rows of those in the present forward; of one for a single input, as many copies.
 static Tensor rows_now(const Extract *e, Arena *a, Tensor with) {
     bool each = e->count > 1 && (with.shape[0] == 1 || (size_t)with.shape[0] == e->count);
@@ -117,7 +125,11 @@ static Tensor rows_now(const Extract *e, Arena *a, Tensor with) {
 
 Taps *columns_ask(Extract *e, Arena *a, const Inputs *in) {
     Taps *t = asking(e, a, in);
-    for (size_t i = 0; i < e->replacement_count; i++) taps_replace(t, e->replacements[i].name, rows_now(e, a, e->replacements[i].with));
+    for (size_t i = 0; i < e->replacement_count; i++) {
+        const Replacement *r = &e->replacements[i];
+        bool whole = axis_of(t, r->name, 0) == r->with.shape[0]; // as it is: all of this forward's inputs, or a table for them
+        taps_replace(t, r->name, whole ? r->with : rows_now(e, a, r->with));
+    }
     return t;
 }
 
@@ -143,12 +155,16 @@ static Inputs example(const Extract *e) {
     return in;
 }
 
-static long axis_of(const Taps *t, const char *name, int axis) {
-    const TapInfo *list;
-    size_t n = taps_listed(t, &list);
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i].name, name) == 0) return axis < list[i].shape.ndim ? list[i].shape.shape[axis] : -1;
-    return -1;
+// How many inputs a file's head can name (io/safetensors.c: 100 MB).
+static size_t nameable(const Extract *e) {
+    size_t longest = 0, prompt = 0;
+    for (size_t i = 0; i < e->pictures.count; i++) {
+        size_t n = strlen(e->pictures.items[i].path) + strlen(e->pictures.items[i].key);
+        if (n > longest) longest = n;
+    }
+    for (size_t i = 0; i < e->prompt_count; i++)
+        if (strlen(e->prompts[i]) > prompt) prompt = strlen(e->prompts[i]);
+    return 40000000 / (longest + prompt + 64) + 1;
 }
 
 void columns_plan(Extract *e) {
@@ -170,9 +186,13 @@ void columns_plan(Extract *e) {
         for (int d = 2; d < x.ndim; d++) c->square = c->square || axis_of(other, c->name, d) != x.shape[d];
         bytes += e->pool && x.ndim == 3 ? tensor_bytes(x) / (size_t)(x.shape[1] ? x.shape[1] : 1) : tensor_bytes(x);
     }
-    e->each = e->shard_size ? (size_t)e->shard_size : FILE_BYTES / bytes + 1;
+    size_t most = nameable(e);
+    e->each = FILE_BYTES / bytes + 1 < most ? FILE_BYTES / bytes + 1 : most;
+    if (e->shard_size) e->each = (size_t)e->shard_size;
+    if (tensor_given(e->ids)) e->each = e->count; // one forward, so one file
+    need(e->ready || e->each <= most || e->count <= most, "--shard-size %d: the head of a file can name %zu such inputs", e->shard_size, most);
     e->alone = (e->count + e->each - 1) / e->each;
-    if (e->alone < (size_t)e->shards) e->each = (e->count + (size_t)e->shards - 1) / (size_t)e->shards; // something for every job
+    if (e->alone < (size_t)e->shards && !tensor_given(e->ids)) e->each = (e->count + (size_t)e->shards - 1) / (size_t)e->shards; // something for every job
     e->files = (e->count + e->each - 1) / e->each;
     e->rows = take(a, size_t, e->each < e->count ? e->each : e->count);
 }

@@ -269,6 +269,9 @@ static void jobs(void) {
     check(!file_exists(at("many.safetensors.index.json")), "jobs write no index");
     status = retina(arena_print(a, "extract merge%s", pictures_command + 7), at("straight.txt"), many);
     check(status == 0 && file_exists(at("many.safetensors.index.json")) && file_exists(at("many-00011-of-00012.safetensors")), "merge writes the index of twelve files");
+    for (int i = 0; i < 2; i++) retina("extract --model " G "llama-2 --ids %s --taps model.layers.0 --out %s --quiet --shard %d/2", at("right.safetensors"), at("ids.safetensors"), i);
+    retina("extract --model " G "llama-2 --ids %s --taps model.layers.0 --out %s --quiet", at("right.safetensors"), at("ids1.safetensors"));
+    check(same_files("ids.safetensors", "ids1.safetensors"), "ready ids are one forward, whatever the number of jobs");
     check(retina("extract --model x --taps x --out x --ids 1 --shard 4/4") == 2 && retina("extract --model x --taps x --out x --ids 1 --shard 1/2x") == 2, "--shard 4/4 and 1/2x: wrong use");
 }
 
@@ -302,6 +305,14 @@ static void replaced_rows(void) {
         const TensorEntry *x = tensors_need(results("two.safetensors"), "visual_projection"), *y = status == 0 ? tensors_need(results("put.safetensors"), "visual_projection") : NULL;
         check(y && memcmp(x->bytes, y->bytes, x->size) == 0, "taps of two pictures put back in their places, batches of %d (%s)", batch, said);
     }
+    retina("extract --model " G "clip-openai %s --taps '*position_embedding,visual_projection' --quiet --out %s", two, at("two.safetensors"));
+    const TensorEntry *table = tensors_need(results("two.safetensors"), "vision_model.embeddings.position_embedding");
+    TensorsWriter *tw = tensors_create(a, at("with.safetensors"), &(TensorPlan){"x", DTYPE_F32, 3, {1, table->shape[1], table->shape[2]}}, 1, NULL);
+    tensors_put(tw, "x", table->bytes, table->size / 2);
+    tensors_finish(tw);
+    int ok = retina("extract --model " G "clip-openai %s --taps visual_projection --quiet --out %s --replace vision_model.embeddings.position_embedding=%s", two, at("put.safetensors"), at("with.safetensors"));
+    check(ok == 0 && memcmp(tensors_need(results("two.safetensors"), "visual_projection")->bytes, tensors_need(results("put.safetensors"), "visual_projection")->bytes, 2 * 16 * 4) == 0,
+          "a table of positions put back for all inputs (%s)", said);
     // the reference's pooled vector is taken before the module's output can be replaced
     retina("extract --model " G "clip-openai --ids 1,2,98 --taps text_model,text_projection --quiet --out %s", at("two.safetensors"));
     const TensorEntry *e = tensors_need(results("two.safetensors"), "text_model");
