@@ -363,11 +363,9 @@ static void diversity_section(Report *r) {
         page_cell_number(r->page, (double)w->vocabulary, 0), page_cell_number(r->page, l + 1 < v->L ? (double)w->same_next : NAN, 0), page_cell_number(r->page, w->jaccard_last, 3);
     }
     page_table_end(r->page);
-    if (r->truth && r->words[r->from].distinct == v->N && r->words[r->native].distinct >= v->N * 9 / 10) {
-        size_t least = v->N;
-        for (int l = 0; l < v->L; l++) least = r->words[l].distinct < least ? r->words[l].distinct : least;
-        if (least >= v->N * 9 / 10) page_note(r->page, arena_print(r->a, "No funnel here: at least %zu of %zu captions are distinct at every layer.", least, v->N));
-    }
+    size_t least = v->N;
+    for (int l = r->from; l < v->L; l++) least = r->words[l].distinct < least ? r->words[l].distinct : least;
+    if (least >= v->N * 9 / 10) page_note(r->page, arena_print(r->a, "No funnel here: from layer 1 on at least %zu of %zu captions are distinct at every layer.", least, v->N));
 }
 
 static void score_section(Report *r) {

@@ -1,5 +1,5 @@
 // test_caption_scores.c: BLEU, ROUGE-L, CIDEr-D against pycocoevalcap's scorers (test/reference/caption_scores.py).
-// Seen red: the longer of two lengths as close, lengths in words for CIDEr-D's penalty, the mean over references for ROUGE.
+// Seen red: the longer of two lengths as close, the mean over references for ROUGE.
 #include <math.h>
 
 #include "analysis/caption_scores.h"

@@ -2,8 +2,7 @@
 # `retina verbalize` as a user meets it: the original's files byte by byte (test/reference/verbalize.py wrote the golden ones with
 # Python's json and csv), the same captions for any threads, batch, shard and after kill -9, archives that are damaged, and
 # what it refuses.
-# Seen red: a layer's state left unreplaced, layers counted from 0, duplicate keys dropped, a part kept that other options made,
-# bad samples in an archive ending the run, the class token's row exchanged.
+# Seen red: a layer's state left unreplaced, a part kept that other options made.
 cd "$(dirname "$0")/.." || exit 1
 R=./retina G=test/golden status=0
 export ASAN_OPTIONS=detect_leaks=0 # what a command keeps until its end is no leak
