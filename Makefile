@@ -138,7 +138,7 @@ run_verbalize: retina
 
 # Ratios against peers in one run: make bench PEERS=DIR_OF_A_PYTHON_ENVIRONMENT
 bench: retina
-	./retina bench $(if $(PEERS),--peers $(PEERS)) $(ARGS)
+	./retina bench $(ARGS) $(if $(PEERS),--peers $(PEERS))
 
 # ---- checks that are not tests
 # Every test under AddressSanitizer and UndefinedBehaviorSanitizer, then 200,000 damaged inputs through every parser; or
@@ -185,7 +185,7 @@ help:
 	@echo "make run_verbalize         a caption for every layer of a vision tower: study on the shipped small model"
 	@echo "  MODEL=DIR IMAGES=PATH OUT=DIR ARGS='--count 1000'   … on a real model and real pictures"
 	@echo "make zoo                   train the small models again and compare them with data/zoo, byte by byte"
-	@echo "make bench [PEERS=VENV]    speed of the products against the machine and PyTorch"
+	@echo "make bench [PEERS=VENV ARGS=speed]  speed against the machine and PyTorch (also: forward --model DIR)"
 	@echo "make bench_emu             bytes and flops of the CUDA kernels beside their floor, counted without a GPU"
 	@echo "make ptxas                 registers and spills of the CUDA kernels (needs nvcc, no GPU)"
 	@echo "make fuzz [TARGET=csv RUNS=200000 SECONDS=60]  damaged files through one parser, or all"
