@@ -34,7 +34,7 @@ for c in info extract generate tokenize chat preprocess decode world random conn
     if $R $c --help >"$D/out" 2>&1 && grep -q usage "$D/out"; then ok "$c --help"; else fail "$c --help"; fi
 done
 [ "$(RETINA_ISA=scalar $R --version | grep -c scalar)" = 1 ] && ok "version names the instruction set" || fail "version"
-says "unknown instruction set" 1 "scalar, avx2 and avx512" env RETINA_ISA=mmx $R generate --model $G/llama-2 --ids 1 --json
+says "unknown instruction set" 1 "scalar, avx2, avx512" env RETINA_ISA=mmx $R generate --model $G/llama-2 --ids 1 --json
 
 # ---- broken input: exit 1 and one sentence
 says "no directory" 1 "no such model directory" $R info "$D/none"
