@@ -82,17 +82,18 @@ $(BUILD)/test/test_extract: | $(BUILD)/retina # runs it
 
 # ---- CUDA kernels without a GPU: the same .cu files as C, every access to memory checked (test/cuda_emu/emulate.h)
 KERNELS := $(sort $(wildcard cuda/*.cu))
+EMU_CC := $(if $(findstring clang,$(CC)),gcc,$(CC)) # a launch is a function inside a function, which only gcc has
 EMU_FLAGS := -std=gnu11 -O1 -g -ffp-contract=off -fno-math-errno -I. -Itest -Itest/cuda_emu -DRETINA_EMULATE -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE \
              -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers -Wno-unused-function -Wno-unused-value -Wno-psabi
 EMU_CHECKED := -fsanitize=thread,bounds --param tsan-instrument-func-entry-exit=0
 EMU_OBJECTS := $(patsubst %,$(BUILD)/emu/%.o,$(KERNELS) $(sort $(wildcard test/cuda_emu/*.c test/cuda_emu/*.cu)))
 $(BUILD)/emu/%.cu.o: %.cu
 	@mkdir -p $(@D)
-	$(Q)$(CC) -x c $(EMU_FLAGS) $(EMU_CHECKED) -MMD -MP -c -o $@ $<
+	$(Q)$(EMU_CC) -x c $(EMU_FLAGS) $(EMU_CHECKED) -MMD -MP -c -o $@ $<
 
 $(BUILD)/emu/%.c.o: %.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(EMU_FLAGS) -O2 -MMD -MP -c -o $@ $<
+	$(Q)$(EMU_CC) $(EMU_FLAGS) -O2 -MMD -MP -c -o $@ $<
 
 $(BUILD)/test/test_cuda_%.o: FLAGS += -std=gnu11 -Itest -Itest/cuda_emu -DRETINA_EMULATE -Wno-unused-function
 $(filter $(BUILD)/test/test_cuda_%,$(TEST_PROGRAMS)): $(BUILD)/test/%: $(BUILD)/test/%.o $(EMU_OBJECTS) $(BUILD)/libtest.a $(BUILD)/libretina.a
@@ -101,7 +102,7 @@ $(filter $(BUILD)/test/test_cuda_%,$(TEST_PROGRAMS)): $(BUILD)/test/%: $(BUILD)/
 # Counts of bytes and flops per kernel, by the emulator
 $(BUILD)/test/bench/emu: test/bench/emu.c $(EMU_OBJECTS) $(BUILD)/libretina.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(EMU_FLAGS) -O2 -o $@ $^ $(LIBS)
+	$(Q)$(EMU_CC) $(EMU_FLAGS) -O2 -o $@ $^ $(LIBS)
 .PHONY: bench_emu
 bench_emu: $(BUILD)/test/bench/emu
 	@$<
