@@ -46,7 +46,6 @@ static __device__ bool make_orthogonal(double *b, int m, double *w, int k, int i
         c = 1 / sqrt(1 + t * t), s = -c * t;
     }
     if (!turn && !swap) return false;
-    __syncwarp(); // all lanes have read
     rotate(x, y, m, swap, c, s, lane);
     if (w) rotate(w + (size_t)i * k, w + (size_t)j * k, k, swap, c, s, lane);
     return true;

@@ -7,7 +7,7 @@
 #include "cuda_check.h"
 #include "io/random.h"
 
-enum { CAUSAL = 1, WINDOW = 2, CAP = 4, LENGTHS = 8, KEY_MASK = 16, MASK = 32, WEIGHTS = 64 };
+enum { CAUSAL = 1, WINDOW = 2, CAP = 4, LENGTHS = 8, KEY_MASK = 16, MASK = 32, WEIGHTS = 64, WIDE = 128 };
 
 static void one(long B, long Tq, long Tk, long H, long G, long D, int with) {
     size_t q_n = (size_t)(B * Tq * H * D), k_n = (size_t)(B * Tk * G * D), w_n = (size_t)(B * H * Tq * Tk);
@@ -18,7 +18,7 @@ static void one(long B, long Tq, long Tk, long H, long G, long D, int with) {
     for (long b = 0; b < B; b++) lengths[b] = (int32_t)(Tk - b * Tk / 3);
     for (long i = 0; i < B * Tk; i++) key_mask[i] = rng_uniform((Rng){.seed = 9}, (uint64_t)i) < 0.7 && i / Tk != 1; // text 1 sees nothing
     Attention a = {.out = out, .q = q, .k = k, .v = v, .B = B, .Tq = Tq, .Tk = Tk, .H = H, .G = G, .D = D, .scale = 0.3f, .softcap = with & CAP ? 2 : 0,
-                   .causal = with & CAUSAL, .window = with & WINDOW ? 5 : 0, .key_lengths = with & LENGTHS ? lengths : NULL, .key_mask = with & KEY_MASK ? key_mask : NULL,
+                   .causal = with & CAUSAL, .window = with & WIDE ? 45 : with & WINDOW ? 5 : 0, .key_lengths = with & LENGTHS ? lengths : NULL, .key_mask = with & KEY_MASK ? key_mask : NULL,
                    .mask = with & MASK ? mask : NULL, .weights = with & WEIGHTS ? weights : NULL};
     Attention d = a;
     d.q = to_device(q, q_n * 4), d.k = to_device(k, k_n * 4), d.v = to_device(v, k_n * 4), d.out = device_room(q_n * 4);
@@ -80,6 +80,7 @@ int main(void) {
     one(2, 9, 9, 2, 2, 16, 0);
     one(1, 33, 33, 2, 1, 20, CAUSAL);
     one(1, 31, 31, 1, 1, 64, WINDOW | CAUSAL);
+    one(1, 16, 80, 2, 2, 8, CAUSAL | LENGTHS | WIDE); // the first key seen is no multiple of sixteen
     one(2, 7, 67, 4, 2, 8, CAUSAL | LENGTHS | WEIGHTS);
     one(3, 5, 37, 3, 1, 12, KEY_MASK | WEIGHTS);
     one(1, 17, 45, 2, 2, 32, MASK | CAP);

@@ -1,4 +1,5 @@
 // test_cuda_gemm.c: products through the emulator against the CPU: f32 bit for bit, bf16 against f64.
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,6 +32,17 @@ static void one(GemmKind kind, Dtype type, int version, long M, long N, long K, 
           accumulate ? ", on top" : "", emu_first_report());
     device_empty();
     free(a), free(b), free(bias), free(c), free(got), free(stored);
+}
+
+// Products that round to -0: a zero added after the last of them would make the sum +0.
+static void below_zero(int version) {
+    float a[33], b[33], c = 1, got;
+    for (int k = 0; k < 33; k++) a[k] = -1e-30f, b[k] = 1e-30f;
+    Gemm d = {.kind = GEMM_NT, .M = 1, .N = 1, .K = 33, .A = to_device(a, sizeof a), .lda = 33, .B = to_device(b, sizeof b), .ldb = 33, .C = to_device(&c, sizeof c), .ldc = 1};
+    cuda_gemm_version(&d, version, NULL);
+    from_device(&got, d.C, sizeof got);
+    check(got == 0 && signbit(got), "version %d: a sum of vanishing negative products is -0", version);
+    device_empty();
 }
 
 static float rounded(uint16_t h) {
@@ -89,6 +101,7 @@ int main(void) {
     emu_backwards(true);
     one(GEMM_NT, DTYPE_F32, 64, 65, 66, 33, true, false);
     emu_backwards(false);
+    for (int v = 0; v < 4; v++) below_zero(versions[v]);
     tensor(64, 1, 1, 8, ACT_NONE, false, false, false);
     tensor(64, 33, 31, 136, ACT_GELU, true, false, false);
     tensor(64, 64, 67, 64, ACT_NONE, true, true, true);
