@@ -1,0 +1,178 @@
+// test_cuda_light.c: every light kernel over a sweep of shapes on the emulated GPU, through the table of operations: the bits of the CPU.
+//
+// Bound: none. Shapes: 1, a half-warp and a warp and one beside each, a block and one beside, primes. Inputs are normal numbers with a
+// few large ones; the emulator knows that results were written by nobody, and reports every step outside, race and unwritten number.
+// Caught when broken on purpose: a fold in another order, a shuffle over 32 lanes, a row behind the last one that is written.
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "cuda/backend.h"
+#include "cuda/device.h"
+#include "io/random.h"
+#include "model/ops.h"
+
+static const Device *gpu;
+static Arena *arena;
+
+static Tensor numbers(Dtype type, int ndim, const long *shape, uint64_t seed) {
+    Tensor x = tensor_take(arena, DTYPE_F32, ndim, shape);
+    for (size_t i = 0; i < tensor_count(x); i++) f32(x)[i] = (float)rng_normal((Rng){seed, 7}, i) * (i % 13 == 5 ? 9.0f : 1.0f);
+    if (type == DTYPE_F32) return x;
+    Tensor narrow = tensor_take(arena, type, ndim, shape);
+    if (type == DTYPE_BF16) convert_f32_bf16(narrow.data, f32(x), tensor_count(x));
+    else convert_f32_f16(narrow.data, f32(x), tensor_count(x));
+    return narrow;
+}
+
+static Tensor indices(int ndim, const long *shape, long below) {
+    Tensor x = tensor_take(arena, DTYPE_I32, ndim, shape);
+    for (size_t i = 0; i < tensor_count(x); i++) i32(x)[i] = (int32_t)((i * 7 + 3) % (size_t)below);
+    return x;
+}
+
+// The same operation on both devices, from the same inputs.
+typedef Tensor Operation(Run *run, const Tensor *in, long n);
+
+static void both(const char *name, Operation *operation, const Tensor *in, long n) {
+    emu_forget();
+    Run *here = run_on(arena, device_cpu()), *there = run_on(arena, gpu);
+    Tensor want = operation(here, in, n), got = run_read(there, operation(there, in, n));
+    size_t bad = 0, count = tensor_count(want);
+    bool shapes = tensor_same_shape(want, got);
+    for (size_t i = 0; shapes && i < count; i++) bad += memcmp(f32(want) + i, f32(got) + i, 4) != 0;
+    char t[128];
+    check(shapes && bad == 0 && emu_reports() == 0, "%s %s: %zu of %zu differ; %s", name, tensor_shape_text(want, t), bad, count, emu_reports() ? emu_first_report() : "nothing reported");
+    arena_release(arena, (Mark){0});
+}
+
+static Tensor do_layernorm(Run *r, const Tensor *in, long n) { return layernorm(r, in[0], in[1], in[2], 1e-5f); }
+static Tensor do_rmsnorm(Run *r, const Tensor *in, long n) { return rmsnorm(r, in[0], in[1], 1e-6f, n ? RMS_ZERO_CENTRED : RMS_PLAIN); }
+static Tensor do_l2norm(Run *r, const Tensor *in, long n) { return l2norm(r, in[0], 1e-12f); }
+static Tensor do_act(Run *r, const Tensor *in, long n) { return activation(r, in[0], (Act)n); }
+static Tensor do_add(Run *r, const Tensor *in, long n) { return add(r, in[0], in[1]); }
+static Tensor do_mul(Run *r, const Tensor *in, long n) { return mul(r, in[0], in[1]); }
+static Tensor do_add_rows(Run *r, const Tensor *in, long n) { return add_rows(r, in[0], in[1]); }
+static Tensor do_mul_row(Run *r, const Tensor *in, long n) { return mul_row(r, in[0], in[1]); }
+static Tensor do_scale(Run *r, const Tensor *in, long n) { return scale(r, in[0], 0.3f); }
+static Tensor do_scale_by(Run *r, const Tensor *in, long n) { return scale_by(r, in[0], in[1]); }
+static Tensor do_softcap(Run *r, const Tensor *in, long n) { return softcap(r, in[0], 5); }
+static Tensor do_clamp(Run *r, const Tensor *in, long n) { return clamp(r, in[0], -1, 0.5f); }
+static Tensor do_exp(Run *r, const Tensor *in, long n) { return exp_of(r, in[0]); }
+static Tensor do_patchify(Run *r, const Tensor *in, long n) { return patchify(r, in[0], (int)n); }
+static Tensor do_prepend(Run *r, const Tensor *in, long n) { return prepend_row(r, in[0], in[1]); }
+static Tensor do_slice(Run *r, const Tensor *in, long n) { return rows_slice(r, in[0], n, in[0].shape[1]); }
+static Tensor do_rows_at(Run *r, const Tensor *in, long n) { return rows_at(r, in[0], in[1]); }
+static Tensor do_rows_put(Run *r, const Tensor *in, long n) { return rows_put(r, in[0], in[1], in[2]); }
+static Tensor do_concat_last(Run *r, const Tensor *in, long n) { return concat_last(r, in[0], in[1]); }
+static Tensor do_concat_tokens(Run *r, const Tensor *in, long n) { return concat_tokens(r, in[0], in[1]); }
+static Tensor do_slice_last(Run *r, const Tensor *in, long n) { return slice_last(r, in[0], n, tensor_last(in[0])); }
+static Tensor do_mean(Run *r, const Tensor *in, long n) { return mean_tokens(r, in[0]); }
+static Tensor do_transpose(Run *r, const Tensor *in, long n) { return transpose(r, in[0]); }
+static Tensor do_embedding(Run *r, const Tensor *in, long n) { return embedding(r, in[0], in[1]); }
+static Tensor do_cross_entropy(Run *r, const Tensor *in, long n) { return cross_entropy(r, in[0], in[1]); }
+static Tensor do_mean_squared(Run *r, const Tensor *in, long n) { return mean_squared(r, in[0], in[1]); }
+static Tensor do_linear(Run *r, const Tensor *in, long n) { return linear(r, in[0], in[1], in[2]); }
+
+static int never(Recorder *self, const OpRecord *op) { return (void)self, (void)op, 0; }
+
+static Tensor do_dropout(Run *r, const Tensor *in, long n) {
+    Recorder recorder = {.record = never}; // dropout is the identity without a tape
+    r->recorder = &recorder;
+    Tensor out = dropout(r, in[0], 0.25f, 5, (uint64_t)n);
+    r->recorder = NULL;
+    return out;
+}
+
+static Tensor do_rotary(Run *r, const Tensor *in, long n) {
+    Tensor c, s;
+    rotary_tables(r, &c, &s, in[1], in[2]);
+    return rotary(r, in[0], c, s, (int)n);
+}
+
+static Tensor do_store(Run *r, const Tensor *in, long n) {
+    Tensor store = run_tensor(r, DTYPE_F32, in[1].ndim, in[1].shape);
+    if (r->device->memory) run_write(r, store, f32(in[1]));
+    else memcpy(store.data, in[1].data, tensor_bytes(store));
+    rows_store(r, store, in[0], i32(in[2]));
+    return store;
+}
+
+static void points(long n) {
+    Tensor x = numbers(DTYPE_F32, DIMS(n), 1);
+    for (int act = ACT_NONE; act <= ACT_SIGMOID; act++) both("activation", do_act, &x, act), x = numbers(DTYPE_F32, DIMS(n), 1);
+#define POINT(name, operation, number) both(name, operation, (Tensor[]){numbers(DTYPE_F32, DIMS(n), 1), numbers(DTYPE_F32, DIMS(n), 2)}, number)
+    POINT("add", do_add, 0);
+    POINT("mul", do_mul, 0);
+    POINT("scale", do_scale, 0);
+    POINT("softcap", do_softcap, 0);
+    POINT("clamp", do_clamp, 0);
+    POINT("exp", do_exp, 0);
+    POINT("dropout", do_dropout, n);
+    POINT("mean_squared", do_mean_squared, 0);
+    both("scale_by", do_scale_by, (Tensor[]){numbers(DTYPE_F32, DIMS(n), 1), numbers(DTYPE_BF16, DIMS(1), 2)}, 0);
+}
+
+static void rows(long R, long C, Dtype type) {
+#define X numbers(DTYPE_F32, DIMS(R, C), 3)
+#define W numbers(type, DIMS(C), 4)
+    both("layernorm", do_layernorm, (Tensor[]){X, W, numbers(type, DIMS(C), 5)}, 0);
+    both("layernorm, bare", do_layernorm, (Tensor[]){X, NO_TENSOR, NO_TENSOR}, 0);
+    both("rmsnorm", do_rmsnorm, (Tensor[]){X, W}, 0);
+    both("rmsnorm, 1 + w", do_rmsnorm, (Tensor[]){X, W}, 1);
+    both("l2norm", do_l2norm, (Tensor[]){X}, 0);
+    both("add_rows", do_add_rows, (Tensor[]){X, W}, 0);
+    both("mul_row", do_mul_row, (Tensor[]){X, W}, 0);
+    both("transpose", do_transpose, (Tensor[]){X}, 0);
+    Tensor targets = indices(DIMS(R), C);
+    if (R > 1) i32(targets)[1] = -1;
+    both("cross_entropy", do_cross_entropy, (Tensor[]){X, targets}, 0);
+    both("embedding", do_embedding, (Tensor[]){numbers(type, DIMS(R, C), 6), indices(DIMS(2, 3), R)}, 0);
+    both("linear", do_linear, (Tensor[]){X, numbers(type, DIMS(5, C), 7), numbers(type, DIMS(5), 8)}, 0);
+}
+
+static void tokens(long B, long T, long C) {
+#define Y numbers(DTYPE_F32, DIMS(B, T, C), 9)
+    both("prepend_row", do_prepend, (Tensor[]){Y, numbers(DTYPE_F16, DIMS(C), 10)}, 0);
+    both("rows_slice", do_slice, (Tensor[]){Y}, T / 2);
+    both("rows_at", do_rows_at, (Tensor[]){Y, indices(DIMS(B), T)}, 0);
+    both("concat_last", do_concat_last, (Tensor[]){Y, numbers(DTYPE_F32, DIMS(B, T, 3), 11)}, 0);
+    both("concat_tokens", do_concat_tokens, (Tensor[]){Y, numbers(DTYPE_F32, DIMS(B, 2, C), 12)}, 0);
+    both("slice_last", do_slice_last, (Tensor[]){Y}, C / 3);
+    both("mean_tokens", do_mean, (Tensor[]){Y}, 0);
+    long put = B * T / 2 + 1; // some places twice: the later row stays
+    both("rows_put", do_rows_put, (Tensor[]){Y, indices(DIMS(put), B * T), numbers(DTYPE_F32, DIMS(put, C), 13)}, 0);
+    both("rows_store", do_store, (Tensor[]){Y, numbers(DTYPE_F32, DIMS(B, T + 9, C), 14), indices(DIMS(B), 9)}, 0);
+}
+
+static void turns(long B, long T, long heads, long D, long half) {
+    Tensor positions = tensor_take(arena, DTYPE_I32, DIMS(B, T));
+    for (long i = 0; i < B * T; i++) i32(positions)[i] = (int32_t)(i * 977 % 4000);
+    Tensor frequencies = tensor_take(arena, DTYPE_F32, DIMS(half));
+    for (long j = 0; j < half; j++) f32(frequencies)[j] = 1.0f / (float)(1 + 3 * j * j);
+    both("rotary", do_rotary, (Tensor[]){numbers(DTYPE_F32, DIMS(B, T, heads * D), 15), positions, frequencies}, heads);
+}
+
+int main(void) {
+    const char *why;
+    gpu = device_cuda(&why);
+    arena = arena_new("a case");
+    static const long counts[] = {1, 31, 255, 257, 1023, 1025, 2049};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) points(counts[i]);
+    static const struct {
+        long R, C;
+        Dtype type;
+    } shapes[] = {{1, 1, DTYPE_F32}, {7, 15, DTYPE_BF16}, {8, 16, DTYPE_F32}, {9, 17, DTYPE_F16}, {33, 31, DTYPE_F32}, {5, 33, DTYPE_BF16}, {2, 257, DTYPE_F32}, {17, 64, DTYPE_BF16}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) rows(shapes[i].R, shapes[i].C, shapes[i].type);
+    tokens(1, 1, 1);
+    tokens(2, 5, 7);
+    tokens(3, 17, 33);
+    turns(1, 1, 1, 2, 1);
+    turns(2, 5, 3, 16, 8);
+    turns(2, 3, 2, 20, 5);
+    both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(2, 3, 9, 14), 16)}, 4);
+    both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(1, 1, 5, 5), 16)}, 5);
+    arena_free(arena);
+    return check_end();
+}
