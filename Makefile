@@ -27,23 +27,43 @@ AVX512BF16 := $(AVX512) -mavx512bf16
 AMX := $(AVX512BF16) -mamx-tile -mamx-bf16
 endif
 
+# With nvcc the kernels of cuda/ are compiled, GPU or not, and linked with the static runtime: the program starts without a driver.
 NVCC := $(shell command -v nvcc 2>/dev/null)
-FOUND := cpu: $(MACHINE), $(shell $(CC) --version | head -n 1); cuda: $(if $(NVCC),nvcc $(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'); the kernels are the next version's: CPU only,none)
+ifneq (,$(NVCC))
+CUDA_ARCHS ?= 80 90a 100
+CUDA_LIB := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/lib64,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/lib,$(realpath $(NVCC)))))
+CUDA_FLAGS := -std=c++17 -O3 -fmad=false -I. -Icuda $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+              -Werror all-warnings -Xcompiler -fno-exceptions,-fno-threadsafe-statics,-Wall,-Wextra,-Werror,-Wno-unused-parameter,-Wno-missing-field-initializers,-Wno-unused-function
+CUDA_OBJECTS := $(patsubst %.cu,build/nvcc/%.o,$(sort $(wildcard cuda/*.cu))) # one folder: these flags do not change
+CUDA_LIBS := -L$(CUDA_LIB) -lcudart_static -ldl -lrt
+CUDA_FOUND := nvcc $(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'), $(foreach a,$(CUDA_ARCHS),sm_$(a))
+else
+CUDA_FOUND := none
+endif
+FOUND := cpu: $(MACHINE), $(shell $(CC) --version | head -n 1); cuda: $(CUDA_FOUND)
 
 comma := ,
 # Short lines by default; V=1 shows the commands.
 Q := $(if $(V),,@)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: all retina test zoo help clean sanitize fuzz install format-check bench run_connectors run_verbalize
+.PHONY: all retina test test_cuda zoo help clean sanitize fuzz install format-check bench run_connectors run_verbalize
 all: retina
 	@echo "$(FOUND)"
 
 retina: $(BUILD)/retina # every set of flags has its own folder; ./retina is the one that was built last
 	@cmp -s $< $@ || cp $< $@
 
-$(BUILD)/retina: $(call object,$(COMMANDS)) $(BUILD)/libretina.a
-	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/retina: $(call object,$(COMMANDS)) $(CUDA_OBJECTS) $(BUILD)/libretina.a
+	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
+
+build/nvcc/%.o: %.cu
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) $(CUDA_FLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+ifneq (,$(NVCC))
+$(BUILD)/run/device.o: FLAGS += -DRETINA_CUDA
+endif
 
 $(BUILD)/libretina.a: $(call object,$(LIBRARY))
 	@rm -f $@
@@ -121,6 +141,20 @@ ptxas: $(if $(NVCC),$(patsubst %.cu,$(BUILD)/ptxas/%.log,$(KERNELS)))
 test: retina $(TEST_PROGRAMS)
 	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/commands.sh test/fail.sh test/includes.sh test/verbalize.sh)
 
+# The backend's tests on a real GPU, then the small ones under compute-sanitizer.
+GPU_TESTS := $(patsubst %,build/gpu/test_cuda_%,light models)
+build/gpu/%.o: test/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) -Itest -MMD -MP -c -o $@ $<
+build/gpu/test_cuda_%: build/gpu/test_cuda_%.o $(CUDA_OBJECTS) $(BUILD)/libtest.a $(BUILD)/libretina.a
+	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
+test_cuda:
+	@if [ -z "$(NVCC)" ]; then echo "test_cuda: there is no nvcc here"; exit 0; fi; \
+	if ! nvidia-smi -L >/dev/null 2>&1; then echo "test_cuda: there is no GPU here; make test runs the same tests on the emulated one"; exit 0; fi; \
+	$(MAKE) retina $(GPU_TESTS) && BUILD=$(BUILD) sh test/run.sh $(GPU_TESTS) && \
+	if command -v compute-sanitizer >/dev/null; then for tool in memcheck racecheck; do compute-sanitizer --tool $$tool --error-exitcode 1 build/gpu/test_cuda_light || exit 1; done; \
+	else echo "test_cuda: compute-sanitizer is not installed: not run"; fi
+
 # Trains the shipped models again (hours; can be interrupted) and compares every file but the log with data/zoo.
 ZOO ?= clip llava coca
 zoo: retina
@@ -182,6 +216,7 @@ install: retina
 help:
 	@echo "make                       build ./retina"
 	@echo "make test                  every test; ends with 'N passed, N failed'"
+	@echo "make test_cuda             the GPU's tests on a real GPU, and compute-sanitizer"
 	@echo "make run_connectors        what a connector does to an image: study on the shipped small model"
 	@echo "make run_verbalize         a caption for every layer of a vision tower: study on the shipped small model"
 	@echo "  MODEL=DIR IMAGES=PATH OUT=DIR ARGS='--count 1000'   … on a real model and real pictures"
@@ -198,4 +233,4 @@ help:
 clean:
 	rm -rf build build-* retina
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) build/nvcc build/gpu -name '*.d' 2>/dev/null | sort -u)

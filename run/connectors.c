@@ -1,5 +1,6 @@
 // connectors.c: `retina connectors`: options, pictures, the order of the steps.
 #include "connectors.h"
+#include "device.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -176,7 +177,7 @@ int run_connectors(int argc, char **argv) {
     if (threads) threads_set(threads);
     s->bf16 = dtype == 1;
     if (!s->prompt) s->prompt = study_prompt(s->arena, s->model_dir);
-    need(device != 2, "--device cuda: this build has no CUDA; use --device cpu");
+    device_pick(device);
     s->from_world = s->images == NULL;
     if (s->image_size == 0) {
         Preprocess p = preprocess_read(s->arena, s->model_dir);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "device.h"
 #include "extract_parts.h"
 #include "io/lines.h"
 #include "io/progress.h"
@@ -307,7 +308,7 @@ int run_extract(int argc, char **argv) {
     if (shard) option_shard(shard, &e->shard, &e->shards);
     if (merge && shard) die_usage("extract merge: --shard is for the jobs before it");
     if (threads) threads_set(threads);
-    need(device != 2, "--device cuda: this build has no CUDA; use --device cpu");
+    device_pick(device);
     e->save = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[save];
     if ((g->pixels && g->images.count) || ((g->prompt != NULL) + (g->prompts != NULL) + (g->ids != NULL) > 1)) die_usage("extract: one kind of pictures and one kind of texts");
     if (!g->pixels && !g->images.count && !g->prompt && !g->prompts && !g->ids) die_usage("extract: no input; give --image, --pixels, --prompt, --prompts or --ids");

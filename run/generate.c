@@ -1,5 +1,6 @@
 // generate.c: `retina generate`: text from a model, streamed on a terminal.
 #include "generate.h"
+#include "device.h"
 #include "generate_captions.h"
 
 #include <stdio.h>
@@ -157,7 +158,7 @@ int run_generate(int argc, char **argv) {
     if (beams > 1 && sample) die_usage("generate: --beams or --sample, not both");
     if (beams > 1 && stop) die_usage("generate: --stop goes with greedy or drawn text");
     if (threads) threads_set(threads);
-    need(device != 2, "--device cuda: this build has no CUDA; use --device cpu");
+    device_pick(device);
     Arena *a = arena_new("generate");
     Model *m = model_open(a, dir, false);
     m->bf16 = dtype == 1;

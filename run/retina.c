@@ -6,6 +6,7 @@
 #include "chat.h"
 #include "connectors.h"
 #include "decode.h"
+#include "device.h"
 #include "extract.h"
 #include "generate.h"
 #include "info.h"
@@ -60,7 +61,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (strcmp(name, "--version") == 0) {
-        printf("retina %s, commit %s, compiler %s, instructions %s, device cpu\n", VERSION, RETINA_COMMIT, __VERSION__, cpu_describe());
+        printf("retina %s, commit %s, compiler %s, instructions %s, devices %s\n", VERSION, RETINA_COMMIT, __VERSION__, cpu_describe(), device_built());
         return 0;
     }
     for (size_t i = 0; i < COMMANDS; i++)

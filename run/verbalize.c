@@ -1,5 +1,6 @@
 // verbalize.c: `retina verbalize`: options, the order of the steps.
 #include "verbalize.h"
+#include "device.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -155,7 +156,7 @@ int run_verbalize(int argc, char **argv) {
     if (threads < 0) die_usage("--threads %d: 0 or more", threads);
     check_counts(s);
     if (threads) threads_set(threads);
-    need(device != 2, "--device cuda: this build has no CUDA; use --device cpu");
+    device_pick(device);
     const Step *step = NULL;
     const char *names[STEPS];
     for (size_t i = 0; i < STEPS; i++) {

@@ -11,5 +11,7 @@ bad model 'cuda|analysis|train|run|test'
 bad cuda 'analysis|train|run|test'
 bad analysis 'cuda|train|run|test'
 bad train 'cuda|analysis|run|test'
-bad run 'cuda|test'
+bad run 'test'
+others=$(grep -lE '#include "cuda/' run/*.c run/*.h | grep -v '^run/device.c$')
+if [ -n "$others" ]; then echo "FAIL run/device.c alone sees cuda/: $others"; status=1; else echo "ok   run/device.c alone sees cuda/"; fi
 exit $status

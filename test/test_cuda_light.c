@@ -9,8 +9,9 @@
 
 #include "check.h"
 #include "cuda/backend.h"
-#include "cuda/device.h"
+#include "cuda_reports.h"
 #include "io/random.h"
+#include "model/kernels.h"
 #include "model/ops.h"
 
 static const Device *gpu;
@@ -146,6 +147,17 @@ static void tokens(long B, long T, long C) {
     both("rows_store", do_store, (Tensor[]){Y, numbers(DTYPE_F32, DIMS(B, T + 9, C), 14), indices(DIMS(B), 9)}, 0);
 }
 
+static Tensor do_attention(Run *r, const Tensor *in, long n) {
+    int32_t lengths[] = {(int32_t)(in[1].shape[1] - n % 2), (int32_t)in[1].shape[1]};
+    AttnShape s = {.heads = 4, .kv_heads = 2, .causal = n & 1, .window = n & 2 ? 3 : 0, .softcap = n & 4 ? 10 : 0, .key_lengths = n & 8 ? lengths : NULL};
+    return attention(r, in[0], in[1], in[2], s);
+}
+
+static void heads(long T, long Tk, long D) {
+    for (long n = 0; n < 16; n += 3)
+        both("attention", do_attention, (Tensor[]){numbers(DTYPE_F32, DIMS(2, T, 4 * D), 17), numbers(DTYPE_F32, DIMS(2, Tk, 2 * D), 18), numbers(DTYPE_F32, DIMS(2, Tk, 2 * D), 19)}, n);
+}
+
 static void turns(long B, long T, long heads, long D, long half) {
     Tensor positions = tensor_take(arena, DTYPE_I32, DIMS(B, T));
     for (long i = 0; i < B * T; i++) i32(positions)[i] = (int32_t)(i * 977 % 4000);
@@ -168,6 +180,9 @@ int main(void) {
     tokens(1, 1, 1);
     tokens(2, 5, 7);
     tokens(3, 17, 33);
+    heads(1, 1, 4);
+    heads(5, 17, 16);
+    heads(33, 33, 20);
     turns(1, 1, 1, 2, 1);
     turns(2, 5, 3, 16, 8);
     turns(2, 3, 2, 20, 5);

@@ -10,7 +10,7 @@
 
 #include "check.h"
 #include "cuda/backend.h"
-#include "cuda/device.h"
+#include "cuda_reports.h"
 #include "golden.h"
 #include "io/file.h"
 #include "model/generate.h"
@@ -99,8 +99,12 @@ static void generation(Arena *a, const char *name, const Model *cpu, const Model
     check(same_answers(answers(a, cpu, two, 2, 1, true), answers(a, gpu, two, 2, 1, true), 2), "%s: two drawn texts", name);
     check(same_answers(answers(a, cpu, &in, 1, 3, false), answers(a, gpu, &in, 1, 3, false), 1), "%s: three beams", name);
     EmuGraphCounts after = emu_graph_counts();
+#ifdef RETINA_EMULATE
     check(after.launched - before.launched >= 8 && after.updated > before.updated, "%s: steps are repeated as graphs: %d launched, %d built, %d updated", name,
           after.launched - before.launched, after.built - before.built, after.updated - before.updated);
+#else
+    (void)before, (void)after;
+#endif
 }
 
 static void model_case(const char *directory, const char *golden, bool generates) {
