@@ -1,6 +1,8 @@
 // device.c: see device.h. The one file that knows whether the kernels of cuda/ were built.
 #include "device.h"
 
+#include <unistd.h>
+
 #include "io/error.h"
 #include "model/device.h"
 
@@ -20,7 +22,7 @@ void device_pick(int choice) {
     const Device *gpu = device_cuda(&why);
     if (gpu) device_use(gpu), note("on %s", device_cuda_name());
     else if (choice == CUDA) die("--device cuda: no GPU can be used here: %s; use --device cpu", why);
-    else note("no GPU can be used here (%s): on the CPU", why);
+    else if (access("/dev/nvidiactl", F_OK) == 0) note("the GPU cannot be used (%s): on the CPU", why);
 }
 #else
 const char *device_built(void) { return "cpu"; }
