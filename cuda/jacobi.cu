@@ -51,7 +51,7 @@ static __device__ bool make_orthogonal(double *b, int m, double *w, int k, int i
     return true;
 }
 
-static __global__ __launch_bounds__(THREADS) void jacobi(CudaJacobi a, int in_shared) {
+static __global__ __launch_bounds__(THREADS, 2) void jacobi(CudaJacobi a, int in_shared) {
     DYNAMIC_SHARED(double, near);
     int t = (int)threadIdx.x, warp = t / 32, lane = t % 32, n = a.n;
     double *far_b = a.b + (size_t)blockIdx.x * n * a.m, *far_w = a.w ? a.w + (size_t)blockIdx.x * n * a.k : NULL;
