@@ -28,7 +28,8 @@ AMX := $(AVX512BF16) -mamx-tile -mamx-bf16
 endif
 
 # With nvcc the kernels of cuda/ are compiled, GPU or not, and linked with the static runtime: the program starts without a driver.
-NVCC := $(shell command -v nvcc 2>/dev/null)
+# Not when the compiler makes programs for another machine: nvcc would make them for this one.
+NVCC := $(if $(findstring $(shell uname -m),$(MACHINE)),$(shell command -v nvcc 2>/dev/null))
 ifneq (,$(NVCC))
 CUDA_ARCHS ?= 80 90a 100
 CUDA_LIB := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/lib64,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/lib,$(realpath $(NVCC)))))
