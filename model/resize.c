@@ -11,9 +11,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "io/thread.h"
-
-enum { BITS = RESIZE_BITS };
+#include "resize_kernels.h"
 
 // ---- filters
 
@@ -66,7 +66,7 @@ ResizeTaps resize_taps8(Arena *a, int from, int to, ResizeFilter filter) {
         if (high > from) high = from;
         for (int k = 0; k < high - low; k++) sum += w[k] = kernel(filter, (k + low - centre + 0.5) * inverse);
         for (int k = 0; k < high - low; k++) {
-            double v = (sum != 0 ? w[k] / sum : w[k]) * (1 << BITS);
+            double v = (sum != 0 ? w[k] / sum : w[k]) * (1 << RESIZE_BITS);
             t.fixed[(size_t)i * t.most + k] = (int32_t)(v < 0 ? v - 0.5 : v + 0.5);
         }
         t.first[i] = low;
@@ -77,69 +77,82 @@ ResizeTaps resize_taps8(Arena *a, int from, int to, ResizeFilter filter) {
 
 // ---- 8 bits
 
-static inline uint8_t clip(int32_t sum) {
-    int32_t v = sum >> BITS;
-    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+static void plain_row(uint8_t *out, const uint8_t *in, int new_width, const Taps *t) {
+    for (int x = 0; x < new_width; x++) {
+        const int32_t *w = t->fixed + (size_t)x * t->most;
+        const uint8_t *p = in + (size_t)t->first[x] * 3;
+        int32_t r = 1 << (RESIZE_BITS - 1), g = r, b = r;
+        for (int k = 0; k < t->count[x]; k++, p += 3) {
+            r += w[k] * p[0];
+            g += w[k] * p[1];
+            b += w[k] * p[2];
+        }
+        out[3 * x] = resize_clip(r);
+        out[3 * x + 1] = resize_clip(g);
+        out[3 * x + 2] = resize_clip(b);
+    }
+}
+
+static void plain_column(uint8_t *out, const uint8_t *in, size_t stride, const int32_t *w, int count, int n) { resize_column_loop(out, in, stride, w, count, n); }
+
+const ResizeKernels resize_plain_kernels = {plain_row, plain_column};
+
+static const ResizeKernels *kernels_for_machine(void) {
+#if defined(__x86_64__)
+    if (cpu_level() >= CPU_AVX2) return &resize_avx2_kernels;
+#endif
+    return &resize_plain_kernels;
+}
+
+static void halves_make(Arena *a, Taps *t, int to) {
+    t->groups = (t->most + 3) / 4;
+    t->halves = take_zero(a, int16_t, size_mul((size_t)to, (size_t)t->groups * 8, "resize"));
+    for (int i = 0; i < to; i++)
+        for (int k = 0; k < t->count[i]; k++) {
+            int16_t *group = t->halves + ((size_t)i * (size_t)t->groups + (size_t)(k / 4)) * 8 + k % 4;
+            int32_t w = t->fixed[(size_t)i * t->most + k], low = w & 0x7FFF;
+            group[0] = (int16_t)low;
+            group[4] = (int16_t)((w - low) / 32768);
+        }
 }
 
 typedef struct {
+    const ResizeKernels *kernels;
     uint8_t *out;
-    const uint8_t *in;
-    int width, new_width; // pixels; of columns: bytes of a row in `width`
+    const uint8_t *in, *tail; // tail: a copy of the rows from `safe` on, with room behind them
+    int width, safe, new_width; // pixels; of columns: bytes of a row in `width`
     Taps taps;
 } Job8;
 
 static void rows8(void *arg, size_t begin, size_t end) {
     const Job8 *j = arg;
     for (size_t y = begin; y < end; y++) {
-        const uint8_t *in = j->in + y * (size_t)j->width * 3;
-        uint8_t *out = j->out + y * (size_t)j->new_width * 3;
-        for (int x = 0; x < j->new_width; x++) {
-            const int32_t *w = j->taps.fixed + (size_t)x * j->taps.most;
-            const uint8_t *p = in + (size_t)j->taps.first[x] * 3;
-            int32_t r = 1 << (BITS - 1), g = r, b = r;
-            for (int k = 0; k < j->taps.count[x]; k++, p += 3) {
-                r += w[k] * p[0];
-                g += w[k] * p[1];
-                b += w[k] * p[2];
-            }
-            out[3 * x] = clip(r);
-            out[3 * x + 1] = clip(g);
-            out[3 * x + 2] = clip(b);
-        }
+        size_t row = (size_t)j->width * 3;
+        const uint8_t *in = y < (size_t)j->safe ? j->in + y * row : j->tail + (y - (size_t)j->safe) * row;
+        j->kernels->row(j->out + y * (size_t)j->new_width * 3, in, j->new_width, &j->taps);
     }
 }
 
 static void columns8(void *arg, size_t begin, size_t end) {
-    enum { PART = 64 };
     const Job8 *j = arg;
-    for (size_t y = begin; y < end; y++) {
-        const int32_t *w = j->taps.fixed + y * (size_t)j->taps.most;
-        const uint8_t *in = j->in + (size_t)j->taps.first[y] * j->width;
-        uint8_t *out = j->out + y * (size_t)j->width;
-        for (int x = 0; x < j->width; x += PART) {
-            int32_t sum[PART];
-            int n = j->width - x < PART ? j->width - x : PART;
-            for (int i = 0; i < PART; i++) sum[i] = 1 << (BITS - 1);
-            for (int k = 0; k < j->taps.count[y]; k++) {
-                const uint8_t *p = in + (size_t)k * j->width + x;
-                if (n == PART)
-                    for (int i = 0; i < PART; i++) sum[i] += w[k] * p[i];
-                else
-                    for (int i = 0; i < n; i++) sum[i] += w[k] * p[i];
-            }
-            for (int i = 0; i < n; i++) out[x + i] = clip(sum[i]);
-        }
-    }
+    for (size_t y = begin; y < end; y++)
+        j->kernels->column(j->out + y * (size_t)j->width, j->in + (size_t)j->taps.first[y] * j->width, (size_t)j->width, j->taps.fixed + y * (size_t)j->taps.most,
+                           j->taps.count[y], j->width);
 }
 
 static void rows8_all(Arena *a, uint8_t *out, const uint8_t *in, int width, int height, int new_width, ResizeFilter filter) {
-    Job8 job = {out, in, width, new_width, resize_taps8(a, width, new_width, filter)};
+    size_t row = (size_t)width * 3;
+    int rows = (int)(RESIZE_SPARE / row) + 1; // from where a read behind the row could leave the picture
+    if (rows > height) rows = height;
+    uint8_t *tail = take_zero(a, uint8_t, (size_t)rows * row + RESIZE_SPARE);
+    memcpy(tail, in + (size_t)(height - rows) * row, (size_t)rows * row);
+    Job8 job = {kernels_for_machine(), out, in, tail, width, height - rows, new_width, resize_taps8(a, width, new_width, filter)};
+    halves_make(a, &job.taps, new_width);
     parallel_for((size_t)height, 8, rows8, &job);
 }
 
 static void columns8_all(Arena *a, uint8_t *out, const uint8_t *in, int width, int height, int new_height, ResizeFilter filter) {
-    Job8 job = {out, in, 3 * width, 0, resize_taps8(a, height, new_height, filter)};
+    Job8 job = {.kernels = kernels_for_machine(), .out = out, .in = in, .width = 3 * width, .taps = resize_taps8(a, height, new_height, filter)};
     parallel_for((size_t)new_height, 8, columns8, &job);
 }
 

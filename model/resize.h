@@ -24,6 +24,8 @@ typedef struct {
     int *count;     // how many
     int32_t *fixed; // weights times 2^22, or
     float *real;    // weights; (new size, most)
+    int groups;      // `fixed` once more for vectors of 16 bits, where a processor wants it (resize_kernels.h): w = high * 2^15 + low;
+    int16_t *halves; // for each new sample `groups` times the four low halves, then the four high ones, zeros behind the last
 } ResizeTaps;
 ResizeTaps resize_taps8(Arena *a, int from, int to, ResizeFilter filter); // not for RESIZE_NEAREST
 

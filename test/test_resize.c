@@ -4,7 +4,9 @@
 // sum, one sample fewer under the filter, a = -0.75.
 #include "check.h"
 #include "io/checksum.h"
+#include "io/random.h"
 #include "io/thread.h"
+#include "levels.h"
 #include "model/resize.h"
 #include "picture_pack.h"
 
@@ -79,9 +81,31 @@ static void test_real(void) {
     arena_free(a);
 }
 
-int main(void) {
+// Pictures of random bytes and sizes, narrow ones among them: their rows end within what a vector reads.
+static int print_digest(void) {
+    Arena *a = arena_new("test");
+    Rng r = rng_of(7, "sizes");
+    uint8_t digests[300 * 8];
+    for (uint64_t i = 0; i < 300; i++) {
+        Mark mark = arena_mark(a);
+        int n[4], most[4] = {i % 3 ? 120 : 6, 90, 70, 70};
+        for (int k = 0; k < 4; k++) n[k] = 1 + (int)rng_below(r, 4 * i + (uint64_t)k, (uint64_t)most[k]);
+        size_t size = (size_t)n[0] * (size_t)n[1] * 3;
+        uint8_t *rgb = take(a, uint8_t, size);
+        for (size_t k = 0; k < size; k++) rgb[k] = (uint8_t)rng_u32(rng_of(i, "bytes"), k);
+        const uint8_t *out = resize_rgb8(a, rgb, n[0], n[1], n[2], n[3], (ResizeFilter)(i % 6));
+        blake2b(digests + 8 * i, 8, out, (size_t)n[2] * (size_t)n[3] * 3);
+        arena_release(a, mark);
+    }
+    arena_free(a);
+    return levels_print(digests, sizeof digests);
+}
+
+int main(int argc, char **argv) {
+    if (levels_child(argc)) return print_digest();
     test_rows();
     test_golden();
     test_real();
+    levels_check("300 random pictures", argv[0]);
     return check_end();
 }
