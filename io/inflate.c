@@ -28,6 +28,7 @@ typedef struct {
     uint8_t *out, *out_start, *out_end;
     const char *fault;
     bool full; // there was more than fits
+    const uint8_t *settled; // where `out` was when the last byte of input was first needed
     Code literals, distances;
 } Inflate;
 
@@ -55,6 +56,9 @@ static inline uint32_t take_bits(Input *in, int n) { // n <= 16, refilled before
     in->count -= n;
     return v;
 }
+
+// Of the input that has not been taken.
+static inline int64_t bits_left(const Input *in) { return (in->end - in->at) * 8 + in->count - in->made_up; }
 
 static inline bool overrun(const Input *in) { return in->made_up > in->count; }
 
@@ -141,8 +145,10 @@ static const char too_early[] = "it ends too early", no_code[] = "a Huffman code
 static bool block_codes(Inflate *z) {
     Input in = z->in; // copies, so that they stay in registers while bytes are written
     uint8_t *out = z->out, *out_end = z->out_end;
+    const uint8_t *settled = z->settled;
     const char *wrong = NULL;
     for (;;) {
+        if (in.end - in.at < 8 && bits_left(&in) >= 8) settled = out;
         refill(&in);
         int symbol = symbol_take(&in, &z->literals);
         if (symbol < 256) {
@@ -186,6 +192,7 @@ static bool block_codes(Inflate *z) {
     }
     z->in = in;
     z->out = out;
+    z->settled = settled;
     if (wrong) fault(z, wrong);
     return !wrong && !z->full;
 }
@@ -212,6 +219,7 @@ static bool block_stored(Inflate *z) {
     if (m) memcpy(z->out, z->in.at, m);
     z->out += m;
     z->in.at += m;
+    z->settled = z->out;
     if (m == n) return true;
     if (m == room) z->full = true;
     else fault(z, too_early);
@@ -261,6 +269,7 @@ static bool codes_dynamic(Inflate *z) {
 
 static bool blocks(Inflate *z) {
     for (bool last = false; !last;) {
+        if (bits_left(&z->in) >= 8) z->settled = z->out;
         refill(&z->in);
         last = take_bits(&z->in, 1);
         int kind = (int)take_bits(&z->in, 2);
@@ -275,7 +284,7 @@ static bool blocks(Inflate *z) {
 }
 
 Inflated inflate_some(uint8_t *out, size_t room, const uint8_t *in, size_t size, InflateForm form) {
-    Inflate z = {.in = {.at = in, .end = in + size}, .out = out, .out_start = out, .out_end = out + room};
+    Inflate z = {.in = {.at = in, .end = in + size}, .out = out, .out_start = out, .out_end = out + room, .settled = out};
     bool ended = false;
     if (form == INFLATE_ZLIB) {
         if (size < 2) fault(&z, too_early);
@@ -294,7 +303,8 @@ Inflated inflate_some(uint8_t *out, size_t room, const uint8_t *in, size_t size,
             ended = sum == adler32_of(1, out, (size_t)(z.out - out)) || fault(&z, "its checksum does not match");
         }
     }
-    return (Inflated){.written = (size_t)(z.out - out), .used = (size_t)(z.in.at - in), .ended = ended, .fault = z.fault};
+    const uint8_t *settled = bits_left(&z.in) < 8 ? z.settled : z.out;
+    return (Inflated){.written = (size_t)(z.out - out), .used = (size_t)(z.in.at - in), .ended = ended, .fault = z.fault, .settled = (size_t)(settled - out)};
 }
 
 size_t inflate(uint8_t *out, size_t room, const uint8_t *in, size_t size, InflateForm form, const char *where) {

@@ -269,14 +269,16 @@ static size_t pass_bytes(const Png *p, const Pass *pass) {
     return columns == 0 ? 0 : size_mul(1 + row_bytes(p, columns), (size_t)rows, p->path);
 }
 
-// Rows of one pass, as far as `bytes` reach. Returns how many bytes they took, 0 when there were too few.
-static size_t pass_rows(Png *p, const Pass *pass, uint8_t *bytes, size_t size, const uint8_t *zeros) {
+// Rows of one pass, as far as `bytes` reach, and none that begins at `settled` or later: Pillow asks zlib for row after
+// row, and stops after the one for which zlib took the last byte of the file, though it could make more of it.
+// Returns how many bytes they took, 0 when there were too few.
+static size_t pass_rows(Png *p, const Pass *pass, uint8_t *bytes, size_t size, const uint8_t *settled, const uint8_t *zeros) {
     int columns = pass_count(p->width, pass->x, pass->step_x), rows = pass_count(p->height, pass->y, pass->step_y);
     size_t n = row_bytes(p, columns), d = (size_t)(channels_of(p->type) * p->depth + 7) / 8;
     if (columns == 0) return 0;
     const uint8_t *before = zeros;
     for (int y = 0; y < rows; y++) {
-        if (size < n + 1) return 0;
+        if (size < n + 1 || bytes >= settled) return 0;
         if (bytes[0] > 4) {
             damaged(p, "a row with a filter that does not exist");
             return 0;
@@ -312,8 +314,9 @@ static void decode_rows(Arena *a, Png *p) {
         if (p->options.alpha_white && p->type >= 4) memset(first, 255, 3); // transparent
         for (size_t i = 0; i < pixels; i++) memcpy(p->rgb + 3 * i, first, 3);
     }
+    const uint8_t *settled = bytes + (r.ended ? total : r.settled);
     for (int i = 0; i < count; i++) {
-        size_t n = pass_rows(p, &passes[i], bytes, r.written, zeros);
+        size_t n = pass_rows(p, &passes[i], bytes, r.written, settled, zeros);
         if (n == 0 && pass_bytes(p, &passes[i]) > 0) break; // out of data
         bytes += n;
         r.written -= n;
