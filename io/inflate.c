@@ -140,7 +140,7 @@ static void copy_match(uint8_t *out, size_t distance, size_t length, const uint8
     }
 }
 
-static const char too_early[] = "it ends too early", no_code[] = "a Huffman code that does not exist";
+static const char too_early[] = "it ends too early", no_checksum[] = "it ends before its checksum", no_code[] = "a Huffman code that does not exist";
 
 static bool block_codes(Inflate *z) {
     Input in = z->in; // copies, so that they stay in registers while bytes are written
@@ -296,7 +296,7 @@ Inflated inflate_some(uint8_t *out, size_t room, const uint8_t *in, size_t size,
     if (ended && form == INFLATE_ZLIB) {
         ended = false;
         if (z.in.end - z.in.at < 4) {
-            fault(&z, "it ends before its checksum");
+            fault(&z, no_checksum);
         } else {
             uint32_t sum = (uint32_t)z.in.at[0] << 24 | (uint32_t)z.in.at[1] << 16 | (uint32_t)z.in.at[2] << 8 | z.in.at[3];
             z.in.at += 4;
@@ -304,7 +304,8 @@ Inflated inflate_some(uint8_t *out, size_t room, const uint8_t *in, size_t size,
         }
     }
     const uint8_t *settled = bits_left(&z.in) < 8 ? z.settled : z.out;
-    return (Inflated){.written = (size_t)(z.out - out), .used = (size_t)(z.in.at - in), .ended = ended, .fault = z.fault, .settled = (size_t)(settled - out)};
+    return (Inflated){.written = (size_t)(z.out - out), .used = (size_t)(z.in.at - in), .ended = ended, .fault = z.fault, .settled = (size_t)(settled - out),
+                      .cut = z.fault == too_early || z.fault == no_checksum};
 }
 
 size_t inflate(uint8_t *out, size_t room, const uint8_t *in, size_t size, InflateForm form, const char *where) {

@@ -14,6 +14,7 @@ typedef struct {
     size_t written, used; // bytes put out, bytes of input taken
     bool ended;           // the stream came to its own end, its checksum (zlib) was there and right
     const char *fault;    // NULL, or what is wrong with the data; `written` bytes are good all the same
+    bool cut;             // the fault is that the input ends too early
     size_t settled;       // bytes put out before the symbol that needed the last byte of input; all, if none did
 } Inflated;
 

@@ -306,7 +306,7 @@ static void decode_rows(Arena *a, Png *p) {
     uint8_t *bytes = take(a, uint8_t, total);
     const uint8_t *zeros = take_zero(a, uint8_t, row_bytes(p, p->width));
     Inflated r = inflate_some(bytes, total, data_gather(a, p), p->data_size, INFLATE_ZLIB);
-    if (r.fault) damaged(p, r.fault);
+    if (r.fault) damaged(p, "%s", r.fault);
     else if (r.written < total) damaged(p, "the data end before the last row");
     if (p->options.truncated_ok) { // what no row reaches is black, or the first colour of the palette
         uint8_t first[3];
@@ -314,6 +314,7 @@ static void decode_rows(Arena *a, Png *p) {
         if (p->options.alpha_white && p->type >= 4) memset(first, 255, 3); // transparent
         for (size_t i = 0; i < pixels; i++) memcpy(p->rgb + 3 * i, first, 3);
     }
+    if (r.fault && !r.cut && r.written > 0) r.written--; // zlib looks behind a row before it hands it out: what it cannot read there costs the row
     const uint8_t *settled = bytes + (r.ended ? total : r.settled);
     for (int i = 0; i < count; i++) {
         size_t n = pass_rows(p, &passes[i], bytes, r.written, settled, zeros);
