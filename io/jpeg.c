@@ -89,8 +89,8 @@ static void rows_out(const Jpeg *j, int from, int to, uint8_t *room) {
         if (j->components == 4) {
             cmyk_row(rgb, row, ycc, j->width);
         } else if (!ycc) {
-            const uint8_t *r = row[0], *g = j->components == 1 ? r : row[1], *b = j->components == 1 ? r : row[2];
-            for (int x = 0; x < j->width; x++) rgb[3 * x] = r[x], rgb[3 * x + 1] = g[x], rgb[3 * x + 2] = b[x];
+            bool grey = j->components == 1;
+            j->rows->interleave(rgb, row[0], row[grey ? 0 : 1], row[grey ? 0 : 2], j->width);
         }
     }
 }

@@ -70,6 +70,7 @@ typedef struct {
     void (*tall)(uint8_t *out, const uint8_t *near, const uint8_t *far, int n, int bias); // 1:2 down
     void (*wide_tall)(uint8_t *out, const uint8_t *near, const uint8_t *far, int n);      // both; 2n samples
     void (*ycc)(uint8_t *rgb, const uint8_t *y, const uint8_t *cb, const uint8_t *cr, int n);
+    void (*interleave)(uint8_t *rgb, const uint8_t *r, const uint8_t *g, const uint8_t *b, int n);
 } JpegRows;
 extern const JpegRows jpeg_rows_plain, jpeg_rows_avx2;
 

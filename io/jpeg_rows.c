@@ -4,4 +4,4 @@
 #define NAME(x) plain_##x
 #include "jpeg_rows.inc"
 
-const JpegRows jpeg_rows_plain = {plain_idct, plain_wide, plain_tall, plain_wide_tall, plain_ycc};
+const JpegRows jpeg_rows_plain = {plain_idct, plain_wide, plain_tall, plain_wide_tall, plain_ycc, plain_interleave};

@@ -141,6 +141,13 @@ static void avx2_ycc(uint8_t *rgb, const uint8_t *y, const uint8_t *cb, const ui
     sixteen(out, in[0], in[1], in[2]);
     memcpy(rgb + 3 * i, out, 3 * (size_t)(n - i));
 }
+
+static void avx2_interleave(uint8_t *rgb, const uint8_t *r, const uint8_t *g, const uint8_t *b, int n) {
+    int i = 0;
+    for (; i + 16 <= n; i += 16)
+        store_rgb(rgb + 3 * i, _mm_loadu_si128((const __m128i *)(r + i)), _mm_loadu_si128((const __m128i *)(g + i)), _mm_loadu_si128((const __m128i *)(b + i)));
+    for (; i < n; i++) rgb[3 * i] = r[i], rgb[3 * i + 1] = g[i], rgb[3 * i + 2] = b[i];
+}
 #endif
 
-const JpegRows jpeg_rows_avx2 = {avx2_idct, avx2_wide, avx2_tall, avx2_wide_tall, avx2_ycc};
+const JpegRows jpeg_rows_avx2 = {avx2_idct, avx2_wide, avx2_tall, avx2_wide_tall, avx2_ycc, avx2_interleave};
