@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bench_peer.h"
+#include "bench_pictures.h"
 #include "bench_speed.h"
 #include "bench_verbalize.h"
 #include "io/option.h"
@@ -95,7 +96,7 @@ int run_bench(int argc, char **argv) {
     VerbalizeBench v = {.layers = 12, .pictures = 8, .length = 30, .peer_layers = 1};
     int tokens = 600;
     const char *model = NULL;
-    TextList what;
+    TextList what, images = {0};
     Option options[] = {{"peers", OPT_TEXT, &peers, "a Python environment with PyTorch", NULL},
                         {"rounds", OPT_INT, &rounds, "of each contender; 0: 11, or 3 of verbalize", NULL},
                         {"out", OPT_TEXT, &out, "F.md, as test/bench/NAME.md; without it the table is only printed", NULL},
@@ -108,13 +109,17 @@ int run_bench(int argc, char **argv) {
                         {"pictures", OPT_INT, &v.pictures, "how many", NULL},
                         {"length", OPT_INT, &v.length, "ids of a caption, start and end included", NULL},
                         {"peer-layers", OPT_INT, &v.peer_layers, "that the peer really does; the rest is multiplied", NULL},
-                        {"config", OPT_TEXT, &v.config, "an open_clip_config.json; default: coca_ViT-L-14", NULL}};
-    options_parse("retina bench [products|speed|forward|verbalize] [--peers VENV] [--out test/bench/NAME.md]",
-                  "products: the float32 products against the machine and against PyTorch in one run. speed: bf16, decoding, attention, analysis. forward: a whole model. verbalize: captions of all layers against open_clip's own procedure.",
+                        {"config", OPT_TEXT, &v.config, "an open_clip_config.json; default: coca_ViT-L-14", NULL},
+                        {NULL, OPT_FLAG, NULL, "jpeg", NULL},
+                        {"images", OPT_LIST, &images, "a JPEG; without it, drawn ones", NULL}};
+    options_parse("retina bench [products|speed|forward|verbalize|jpeg|resize] [--peers VENV] [--out test/bench/NAME.md]",
+                  "products: the float32 products against the machine and against PyTorch in one run. speed: bf16, decoding, attention, analysis. forward: a whole model. verbalize: captions of all layers against open_clip's own procedure. "
+                  "jpeg, resize: pictures decoded against libjpeg-turbo, resized against Pillow, on one core.",
                   options, sizeof options / sizeof *options, argc, argv, &what);
     bool captions = what.count > 0 && strcmp(what.items[0], "verbalize") == 0;
     bool speed = what.count > 0 && strcmp(what.items[0], "speed") == 0, forward = what.count > 0 && strcmp(what.items[0], "forward") == 0;
-    if (what.count > 1 || (what.count == 1 && !captions && !speed && !forward && strcmp(what.items[0], "products") != 0)) die_usage("bench %s: products, speed, forward or verbalize", what.items[0]);
+    bool jpeg = what.count > 0 && strcmp(what.items[0], "jpeg") == 0, resize = what.count > 0 && strcmp(what.items[0], "resize") == 0;
+    if (what.count > 1 || (what.count == 1 && !captions && !speed && !forward && !jpeg && !resize && strcmp(what.items[0], "products") != 0)) die_usage("bench %s: products, speed, forward, verbalize, jpeg or resize", what.items[0]);
     if (forward && !model) die_usage("bench forward: --model DIR is wanted");
     if (tokens < 1) die_usage("bench: --tokens is at least 1");
     if (rounds < 0 || threads < 0) die_usage("bench: a count is negative");
@@ -135,6 +140,14 @@ int run_bench(int argc, char **argv) {
         if (speed) bench_speed(a, peers, rounds, w);
         else bench_forward(a, model, tokens, peers, rounds, w);
         if (w) writer_close(w);
+        arena_free(a);
+        return 0;
+    }
+    if (jpeg || resize) {
+        PicturesBench p = {.arena = a, .venv = peers, .rounds = rounds, .images = images, .out = out ? writer_open(out) : NULL};
+        if (jpeg) bench_jpeg(&p);
+        else bench_resize(&p);
+        if (p.out) writer_close(p.out);
         arena_free(a);
         return 0;
     }

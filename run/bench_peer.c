@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,6 +36,16 @@ double peer_ask(Peer *p, const char *format, ...) {
     fflush(p->to);
     need(fscanf(p->from, "%lf", &seconds) == 1, "bench: the peer gave no answer; is PyTorch (and open_clip) in that environment?");
     return seconds;
+}
+
+void peer_line(Peer *p, char *answer, size_t room, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    vfprintf(p->to, format, list);
+    va_end(list);
+    fflush(p->to);
+    need(fgets(answer, (int)room, p->from), "bench: the peer gave no answer; does that environment hold what its script in test/bench/ imports?");
+    answer[strcspn(answer, "\n")] = 0;
 }
 
 void peer_end(Peer *p) {

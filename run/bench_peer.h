@@ -14,6 +14,7 @@ typedef struct {
 
 Peer peer_start(const char *venv, const char *script, const char *argument); // argument may be NULL
 double peer_ask(Peer *p, const char *format, ...) PRINTF_LIKE(2, 3);
+void peer_line(Peer *p, char *answer, size_t room, const char *format, ...) PRINTF_LIKE(4, 5); // the whole line of the answer
 void peer_end(Peer *p);
 
 typedef struct {
