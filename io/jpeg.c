@@ -39,10 +39,10 @@ void jpeg_damaged(Jpeg *j, const char *format, ...) {
 // Row y of the picture in one component, at full width; `room` holds it when it is not there already.
 static const uint8_t *full_row(const Jpeg *j, const JpegComponent *c, int y, uint8_t *room) {
     int fx = j->h_max / c->h, fy = j->v_max / c->v, row = y / fy;
-    const uint8_t *near = c->samples + (size_t)row * c->stride;
+    const uint8_t *near = jpeg_row_at(c, row);
     if (fx == 1 && fy == 1) return near;
     int other = y % 2 ? row + 1 : row - 1; // the next nearest row, for fy == 2
-    const uint8_t *far = other < 0 || other >= c->height ? near : near + (ptrdiff_t)(other - row) * c->stride;
+    const uint8_t *far = other < 0 || other >= c->height ? near : jpeg_row_at(c, other);
     if (fx == 1 && fy == 2) {
         j->rows->tall(room, near, far, c->width, y % 2 ? 2 : 1);
     } else if (fx == 2 && fy == 1 && c->width > 2) {
@@ -126,7 +126,7 @@ static void samples_of_row(Jpeg *j, int mcu_row, bool smooth) {
             for (int x = 0; x < c->blocks_w; x++) {
                 const int16_t *block = c->coefficients + ((size_t)y * c->across + x) * 64;
                 if (smooth) jpeg_smooth_block(j, c, y, x, guess);
-                j->rows->idct(c->samples + (size_t)y * 8 * c->stride + x * 8, c->stride, smooth ? guess : block, c->quant);
+                j->rows->idct(jpeg_block_at(c, x, y), c->stride, smooth ? guess : block, c->quant);
             }
     }
 }
@@ -178,7 +178,8 @@ static void planes_take(Arena *a, Jpeg *j, bool many) {
         jpeg_need(j, j->h_max % c->h == 0 && j->v_max % c->v == 0,
                   "sampling factors %d x %d beside %d x %d: only whole ratios are possible (libjpeg refuses them, too)", c->h, c->v, j->h_max, j->v_max);
         size_t blocks = size_mul((size_t)c->across, (size_t)c->down, j->path);
-        c->samples = take(a, uint8_t, size_mul(blocks, 64, j->path));
+        c->ring = c->v == 1 ? 2 : c->v == 2 ? 4 : 8;
+        c->samples = take(a, uint8_t, size_mul((size_t)c->across, (size_t)c->ring * 64, j->path));
         if (many) c->coefficients = take_zero(a, int16_t, size_mul(blocks, 64, j->path));
     }
     j->unstuffed = take(a, uint8_t, (size_t)(j->end - j->at) + 8);

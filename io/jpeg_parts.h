@@ -59,9 +59,13 @@ typedef struct {
     uint16_t quant[64];       // row * 8 + column
     int8_t known[64], known_before[64]; // progressive, by zigzag: lowest known bit, -1: none; and one scan earlier
     int16_t *coefficients;    // (down, across, 64); NULL where each block is turned into samples at once
-    uint8_t *samples;         // (down * 8, across * 8)
+    uint8_t *samples;         // (ring * 8, across * 8): row y of blocks lies at y % ring, until rows of RGB are made of it
+    int ring;                 // a power of two that holds two rows of MCUs, so that the second can look back at the first
     int stride;               // across * 8
 } JpegComponent;
+
+static inline uint8_t *jpeg_block_at(const JpegComponent *c, int x, int y) { return c->samples + (size_t)(y & (c->ring - 1)) * 8 * (size_t)c->stride + (size_t)x * 8; }
+static inline const uint8_t *jpeg_row_at(const JpegComponent *c, int y) { return c->samples + (size_t)(y & (8 * c->ring - 1)) * (size_t)c->stride; }
 
 // Rows and blocks; both sets give the same bits.
 typedef struct {

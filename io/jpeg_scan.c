@@ -204,7 +204,7 @@ static void block_to(Jpeg *j, JpegComponent *c, int x, int y) {
         k = block_decode(j, &j->in, dc, ac, &c->prediction, c->coefficients + ((size_t)y * c->across + x) * 64);
     } else {
         _Alignas(32) int16_t block[64] = {0};
-        uint8_t *out = c->samples + (size_t)y * 8 * c->stride + x * 8;
+        uint8_t *out = jpeg_block_at(c, x, y);
         k = block_decode(j, &j->in, dc, ac, &c->prediction, block);
         if (k > 1) j->rows->idct(out, c->stride, block, c->quant);
         else flat_block(out, c->stride, block[0], c->quant[0]);
@@ -214,7 +214,7 @@ static void block_to(Jpeg *j, JpegComponent *c, int x, int y) {
 
 // A block of an MCU that has no data: what was there before stays; at first that is zero, grey.
 static void block_skip(JpegComponent *c, int x, int y) {
-    if (!c->coefficients) flat_block(c->samples + (size_t)y * 8 * c->stride + x * 8, c->stride, 0, 0);
+    if (!c->coefficients) flat_block(jpeg_block_at(c, x, y), c->stride, 0, 0);
 }
 
 // One row of MCUs. A scan of one component holds one block per MCU, and a row of blocks at a time: then
