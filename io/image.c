@@ -1,6 +1,7 @@
 // image.c: see image.h. Which decoder, which way up.
 #include "image.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void image_check_size(const char *path, uint64_t width, uint64_t height, const ImageOptions *options) {
@@ -76,29 +77,45 @@ Image image_oriented(Arena *a, Image image) {
 
 // ---- kinds of files
 
+typedef enum { BY_PILLOW, BY_HEIF, BY_JXL, BY_SVG, BY_PDF } Converter;
+
 typedef struct {
     const char *bytes;
     size_t length, at;
     const char *name;
+    Converter converter;
 } Magic;
+
+// After "ftyp" at byte 4 comes one of many brands.
+static const Magic known[] = {
+    {"BM", 2, 0, "a BMP"},           {"GIF8", 4, 0, "a GIF"},         {"WEBP", 4, 8, "a WebP"},
+    {"II\x2A\0", 4, 0, "a TIFF"},    {"MM\0\x2A", 4, 0, "a TIFF"},    {"II\x2B\0", 4, 0, "a BigTIFF"},
+    {"MM\0\x2B", 4, 0, "a BigTIFF"}, {"ftypavif", 8, 4, "an AVIF"},   {"ftypavis", 8, 4, "an AVIF"},
+    {"ftyphei", 7, 4, "a HEIC", BY_HEIF}, {"ftyphev", 7, 4, "a HEIC", BY_HEIF}, {"ftypmif1", 8, 4, "a HEIF", BY_HEIF},
+    {"ftypmsf1", 8, 4, "a HEIF", BY_HEIF}, {"\0\0\0\x0CjP  ", 8, 0, "a JPEG 2000"}, {"\xFF\x4F\xFF\x51", 4, 0, "a JPEG 2000"},
+    {"\xFF\x0A", 2, 0, "a JPEG XL", BY_JXL}, {"\0\0\0\x0CJXL ", 8, 0, "a JPEG XL", BY_JXL}, {"8BPS", 4, 0, "a Photoshop"},
+    {"%PDF", 4, 0, "a PDF", BY_PDF}, {"\0\0\1\0", 4, 0, "an ICO"},     {"<svg", 4, 0, "an SVG", BY_SVG},
+    {"DDS ", 4, 0, "a DDS"},         {"qoif", 4, 0, "a QOI"},         {"P4", 2, 0, "a PBM"}};
+
+static const char *const converters[] = {
+    [BY_PILLOW] = "python3 -c \"from PIL import Image; Image.open('%s').convert('RGB').save('picture.png')\"",
+    [BY_HEIF] = "heif-convert '%s' picture.png (libheif)",
+    [BY_JXL] = "djxl '%s' picture.png (libjxl)",
+    [BY_SVG] = "rsvg-convert '%s' -o picture.png (librsvg)",
+    [BY_PDF] = "pdftoppm -png '%s' picture (poppler)"};
 
 static bool begins(Bytes file, const char *bytes, size_t length, size_t at) {
     return file.size >= at + length && memcmp(file.bytes + at, bytes, length) == 0;
 }
 
 static _Noreturn void refuse(Bytes file) {
-    static const Magic known[] = {
-        {"BM", 2, 0, "a BMP"},          {"GIF8", 4, 0, "a GIF"},        {"WEBP", 4, 8, "a WebP"},
-        {"II\x2A\0", 4, 0, "a TIFF"},   {"MM\0\x2A", 4, 0, "a TIFF"},   {"II\x2B\0", 4, 0, "a BigTIFF"},
-        {"MM\0\x2B", 4, 0, "a BigTIFF"}, {"ftypavif", 8, 4, "an AVIF"}, {"ftypheic", 8, 4, "a HEIC"},
-        {"ftypmif1", 8, 4, "a HEIF"},   {"\0\0\0\x0CjP  ", 8, 0, "a JPEG 2000"}, {"\xFF\x4F\xFF\x51", 4, 0, "a JPEG 2000"},
-        {"\xFF\x0A", 2, 0, "a JPEG XL"}, {"\0\0\0\x0CJXL ", 8, 0, "a JPEG XL"}, {"8BPS", 4, 0, "a Photoshop"},
-        {"%PDF", 4, 0, "a PDF"},        {"\0\0\x01\0", 4, 0, "an ICO"}, {"<svg", 4, 0, "an SVG"}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (begins(file, known[i].bytes, known[i].length, known[i].at))
-            die("%s: %s file; JPEG, PNG and PPM are read here; convert it: python3 -c \"from PIL import Image; "
-                "Image.open('%s').convert('RGB').save('picture.png')\"",
-                file.path, known[i].name, path_name(file.path));
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const Magic *m = &known[i];
+        if (!begins(file, m->bytes, m->length, m->at)) continue;
+        char how[500];
+        snprintf(how, sizeof how, converters[m->converter], path_name(file.path));
+        die("%s: %s file%s; JPEG, PNG and PPM are read here; convert it: %s", file.path, m->name, strcmp(m->name, "a GIF") == 0 ? " (the studies take its first frame)" : "", how);
+    }
     need(file.size > 0, "%s: an empty file; a JPEG, PNG or PPM picture is wanted here", file.path);
     die("%s: not a picture that is known here: it begins with %02X %02X %02X %02X; JPEG, PNG and PPM are read", file.path, file.bytes[0],
         file.size > 1 ? file.bytes[1] : 0, file.size > 2 ? file.bytes[2] : 0, file.size > 3 ? file.bytes[3] : 0);

@@ -15,6 +15,7 @@ static size_t bytes_of(int width, int height) { return size_mul(size_mul((size_t
 static Picture squared(Arena *a, const Preprocess *p, Picture x) {
     if (x.width == x.height) return x;
     int side = x.width > x.height ? x.width : x.height;
+    need((int64_t)side * side <= IMAGE_PIXELS_MAX, "%s: %d x %d pixels would become a square of more than %u; crop it first", x.path, x.width, x.height, IMAGE_PIXELS_MAX);
     uint8_t *rgb = take(a, uint8_t, bytes_of(side, side));
     for (size_t i = 0; i < (size_t)side * (size_t)side; i++)
         for (int c = 0; c < 3; c++) rgb[i * 3 + (size_t)c] = (uint8_t)(int)((double)p->mean[c] * 255);

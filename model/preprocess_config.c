@@ -117,6 +117,7 @@ static void height_and_width(int *height, int *width, const Json *v, const char 
     need(!list || v->count == 2, "%s: \"%s\": [height, width] is wanted, not %zu numbers", path, key, v->count);
     *height = side(list ? &v->items[0] : object ? json_get(v, "height") : v, key, path);
     *width = side(list ? &v->items[1] : object ? json_get(v, "width") : v, key, path);
+    need((int64_t)*height * *width <= IMAGE_PIXELS_MAX, "%s: \"%s\": %d x %d pixels; at most %u are possible", path, key, *height, *width, IMAGE_PIXELS_MAX);
 }
 
 static void pixel_count(int64_t *out, const Json *size, const char *key, const char *other, const char *path) {

@@ -159,6 +159,9 @@ static void test_refused(void) {
         {"preprocessor_config.json", "{\"image_processor_type\": \"Qwen2VLImageProcessor\", \"size\": {\"shortest_edge\": 4}}", "numbers of pixels"},
         {"preprocessor_config.json", "{\"image_processor_type\": \"Idefics2ImageProcessor\", \"size\": {\"shortest_edge\": 4}}", "longest_edge are wanted"},
         {"preprocessor_config.json", "{\"image_processor_type\": \"DINOv3ViTImageProcessorFast\", \"resample\": 1}", "\"resample\" is 1"},
+        {"preprocessor_config.json", "{\"image_processor_type\": \"CLIPImageProcessor\", \"crop_size\": 65536}", "65536 x 65536 pixels"},
+        {"preprocessor_config.json", "{\"image_processor_type\": \"CLIPImageProcessor\", \"resample\": null}", "\"resample\" is null"},
+        {"preprocessor_config.json", "{\"image_processor_type\": \"BitImageProcessor\", \"image_mean\": null}", "\"image_mean\" is null"},
         {"open_clip_config.json", "{\"vision_cfg\": {\"image_size\": [1, 2, 3]}}", "[height, width]"},
         {"open_clip_config.json", "{\"preprocess_cfg\": {\"interpolation\": \"nearest\"}}", "interpolation"},
         {"open_clip_config.json", "{\"preprocess_cfg\": {\"resize_mode\": \"crop\"}}", "resize_mode"},
@@ -173,6 +176,9 @@ static void test_refused(void) {
     check_dies("Qwen refuses lines", "line.png: a picture of 1 x 300") { preprocess_prepare(a, &qwen, line); }
     Preprocess clip = {.resize = true, .rule = SIZE_SHORT, .least = 60000, .type = "CLIP"};
     check_dies("beyond all pixels", "line.png: 1 x 300 pixels would become 60000 x 18000000") { preprocess_prepare(a, &clip, line); }
+    Preprocess square = {.square = true, .type = "LLaVA"};
+    Picture thread = {.rgb = rgb, .width = 1, .height = 65500, .path = "thread.png"};
+    check_dies("a thread makes no square", "thread.png: 1 x 65500 pixels would become a square") { preprocess_prepare(a, &square, thread); }
     Preprocess split = {.kind = PREPROCESS_PIECES, .split = true, .resize = true, .rule = SIZE_CLAMPED, .least = 3, .most = 9, .pad = true, .type = "Idefics2"};
     Picture row = {.rgb = rgb, .width = 300, .height = 1, .path = "row.png"};
     check_dies("a row has no quarters", "row.png: a picture of one row") { preprocess_prepare(a, &split, row); }
