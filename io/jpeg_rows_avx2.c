@@ -5,7 +5,8 @@
 //   version                              640x427, whole decoding over libjpeg-turbo's
 //                                        q75 4:2:0   q90 4:2:0   q90 4:4:4   (Zen 4, 2026-11; two photographs)
 //   0  jpeg_rows.inc compiled for AVX2   1.9-2.7     1.7-2.3     1.9-3.5     kept: it is the loop of every other machine
-//   1  idct and ycc by hand              0.98-1.08   0.97-1.09   0.98-1.11   in use
+//   1  idct and ycc by hand              0.98-1.08   0.97-1.09   0.98-1.11
+//   2  samples of two MCU rows only      0.97-1.06   0.89-1.03   0.92-1.00   in use (progressive 0.87-0.91)
 //   -  blocks queued by the dozen before their transform: 1.04-1.16; removed
 #include "jpeg_parts.h"
 
