@@ -117,8 +117,9 @@ static _Noreturn void refuse(Bytes file) {
         die("%s: %s file%s; JPEG, PNG and PPM are read here; convert it: %s", file.path, m->name, strcmp(m->name, "a GIF") == 0 ? " (the studies take its first frame)" : "", how);
     }
     need(file.size > 0, "%s: an empty file; a JPEG, PNG or PPM picture is wanted here", file.path);
-    die("%s: not a picture that is known here: it begins with %02X %02X %02X %02X; JPEG, PNG and PPM are read", file.path, file.bytes[0],
-        file.size > 1 ? file.bytes[1] : 0, file.size > 2 ? file.bytes[2] : 0, file.size > 3 ? file.bytes[3] : 0);
+    char begin[16] = "";
+    for (size_t i = 0; i < file.size && i < 4; i++) snprintf(begin + 3 * i, sizeof begin - 3 * i, " %02X", file.bytes[i]);
+    die("%s: not a picture that is known here: it begins with%s; JPEG, PNG and PPM are read", file.path, begin);
 }
 
 Image image_decode(Arena *a, Bytes file, const ImageOptions *options) {

@@ -7,7 +7,7 @@
 #include "io/option.h"
 #include "io/picture_options.h"
 #include "io/safetensors.h"
-#include "model/preprocess.h"
+#include "model/batch.h"
 
 typedef struct {
     Arena *arena;
@@ -27,24 +27,34 @@ static TensorsWriter *create(const Job *j, const TensorPlan *plan, size_t count)
     return tensors_create(j->arena, j->out, plan, count, (const char *const[]){"processor", j->preprocess.type, NULL});
 }
 
-// Pictures of one size go straight into the file, however many there are.
+static Picture look(void *arg, Arena *a, size_t k, const Image *image) {
+    if (image->damage) note("%s: %s", image->path, image->damage);
+    return picture_from(image);
+}
+
+// Pictures of one size go straight into the file, however many there are, a batch at a time on all threads.
 static void stream(const Job *j) {
+    enum { BATCH = 64 };
+    Batch batch = batch_new(j->arena, BATCH);
+    const Gathered **items = take(j->arena, const Gathered *, j->list.count);
+    for (size_t i = 0; i < j->list.count; i++) items[i] = &j->list.items[i];
     TensorsWriter *w = NULL;
     Tensor first = NO_TENSOR;
-    Mark mark = {0};
     for (size_t i = 0; i < j->list.count; i++) {
-        Tensor x = prepare(j, j->arena, i).pixels;
+        size_t k = i % BATCH, left = j->list.count - i;
+        if (k == 0) batch_read(&batch, items + i, left < BATCH ? left : BATCH, &j->preprocess, &j->options, look, NULL);
+        need(!batch.errors[k], "%s", batch.errors[k]);
+        Tensor x = batch.pixels[k];
         if (!w) {
             first = x;
-            w = create(j, &(TensorPlan){.name = "pixel_values", .dtype = DTYPE_F32, .ndim = 4, .shape = {(int64_t)j->list.count, 3, x.shape[2], x.shape[3]}}, 1);
-            mark = arena_mark(j->arena);
+            w = create(j, &(TensorPlan){.name = "pixel_values", .dtype = DTYPE_F32, .ndim = 4, .shape = {(int64_t)j->list.count, 3, x.shape[1], x.shape[2]}}, 1);
         }
-        need(tensor_same_shape(x, first), "%s: becomes %ld x %ld pixels, the first picture %ld x %ld; give pictures of one size, or one at a time",
-             j->list.items[i].path, x.shape[3], x.shape[2], first.shape[3], first.shape[2]);
+        need(tensor_same_shape(x, first), "%s: becomes %ld x %ld pixels, the first picture %ld x %ld; give pictures of one size, or one at a time", items[i]->path,
+             x.shape[2], x.shape[1], first.shape[2], first.shape[1]);
         tensors_put(w, "pixel_values", x.data, tensor_bytes(x));
-        arena_release(j->arena, mark);
     }
     tensors_finish(w);
+    batch_free(&batch);
 }
 
 // The reference's masks and grids are 64-bit.
