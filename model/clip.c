@@ -130,7 +130,7 @@ static Tensor position_rows(Run *run, const ClipVision *m, long GH, long GW, boo
 static Tensor vision_embed(Run *run, const ClipVision *m, Tensor pixels, bool interpolate) {
     const char *p = m->prefix;
     long C = m->cfg.C, GH, GW;
-    need(pixels.ndim == 4, "CLIP's vision tower takes pixels (B, 3, height, width)");
+    need(pixels.ndim == 4, "pixels: CLIP's vision tower takes (B, 3, height, width)");
     GH = pixels.shape[2] / m->P, GW = pixels.shape[3] / m->P;
     need(interpolate || (pixels.shape[2] == m->image && pixels.shape[3] == m->image),
          "CLIP's vision tower takes pictures of %d x %d pixels, not %ld x %ld; --interpolate resamples its positions", m->image, m->image, pixels.shape[3],
@@ -260,9 +260,9 @@ static Outputs clip_forward(Run *run, const Model *model, const Inputs *in) {
 }
 
 static Tensor example_pixels(Arena *a, const Json *vision) {
-    long S = json_int_or(vision, "image_size", 224);
+    long S = config_int_or(vision, "image_size", 224);
     (void)a;
-    return tensor_of(NULL, DTYPE_F32, DIMS(1, json_int_or(vision, "num_channels", 3), S, S));
+    return tensor_of(NULL, DTYPE_F32, DIMS(1, config_int_or(vision, "num_channels", 3), S, S));
 }
 
 static Inputs clip_example(Arena *a, const Model *model, int height, int width, int tokens) {

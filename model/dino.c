@@ -263,7 +263,7 @@ static Tensor layer_forward(Run *run, const Dino *m, const DinoLayer *k, Tensor 
 }
 
 Tensor dino_forward(Run *run, const Dino *m, Tensor pixels) {
-    need(pixels.ndim == 4 && pixels.shape[2] >= m->P && pixels.shape[3] >= m->P, "a DINO takes pixels (B, 3, height, width) of at least %d x %d", m->P, m->P);
+    need(pixels.ndim == 4 && pixels.shape[2] >= m->P && pixels.shape[3] >= m->P, "pixels: %ld x %ld; DINO takes (B, 3, height, width) of at least %d x %d", pixels.shape[2], pixels.shape[3], m->P, m->P);
     long GH = pixels.shape[2] / m->P, GW = pixels.shape[3] / m->P;
     Tensor x = embed(run, m, pixels, GH, GW);
     Turns turns = {0};
@@ -282,7 +282,7 @@ static Outputs forward(Run *run, const Model *model, const Inputs *in) {
 
 static Inputs example(Arena *a, const Model *model, int height, int width, int tokens) {
     (void)a, (void)tokens;
-    long S = json_int_or(model->config, "image_size", 224), channels = json_int_or(model->config, "num_channels", 3);
+    long S = config_int_or(model->config, "image_size", 224), channels = config_int_or(model->config, "num_channels", 3);
     return (Inputs){.pixels = tensor_of(NULL, DTYPE_F32, DIMS(1, channels, height ? height : S, width ? width : S))};
 }
 

@@ -39,7 +39,7 @@ static Llava *load_parts(Arena *a, const Json *c, Weights *w) {
     need(strcmp(strategy, "default") == 0 || strcmp(strategy, "full") == 0, "config.json: vision_feature_select_strategy \"%s\"; default and full are known", strategy);
     m->drop_cls = strcmp(strategy, "default") == 0;
     m->act = act_named(json_text_or(c, "projector_hidden_act", "gelu"), "config.json");
-    m->image_token = config_int_or(c, "image_token_id", json_int_or(c, "image_token_index", 32000));
+    m->image_token = config_int_or(c, "image_token_id", config_int_or(c, "image_token_index", 32000));
     long C = m->text->cfg.C, I = (long)m->vision->cfg.C * m->layer_count;
     bool bias = json_bool_or(c, "multimodal_projector_bias", true);
     m->w1 = weights_take(w, DIMS(C, I), "model.multi_modal_projector.linear_1.weight");

@@ -75,7 +75,7 @@ static Tensor position_rows(Run *run, const SiglipVision *m, long GH, long GW) {
 Tensor siglip_vision_forward(Run *run, const SiglipVision *m, Tensor pixels, bool interpolate) {
     const char *p = m->prefix;
     long C = m->cfg.C;
-    need(pixels.ndim == 4, "SigLIP's vision tower takes pixels (B, 3, height, width)");
+    need(pixels.ndim == 4, "pixels: SigLIP's vision tower takes (B, 3, height, width)");
     need(interpolate || (pixels.shape[2] == m->image && pixels.shape[3] == m->image),
          "SigLIP's vision tower takes pictures of %d x %d pixels, not %ld x %ld; --interpolate resamples its positions", m->image, m->image, pixels.shape[3],
          pixels.shape[2]);
@@ -198,8 +198,8 @@ static Outputs siglip_forward(Run *run, const Model *model, const Inputs *in) {
 }
 
 static Tensor example_pixels(const Json *vision) {
-    long S = json_int_or(vision, "image_size", 224);
-    return tensor_of(NULL, DTYPE_F32, DIMS(1, json_int_or(vision, "num_channels", 3), S, S));
+    long S = config_int_or(vision, "image_size", 224);
+    return tensor_of(NULL, DTYPE_F32, DIMS(1, config_int_or(vision, "num_channels", 3), S, S));
 }
 
 static Inputs siglip_example(Arena *a, const Model *model, int height, int width, int tokens) {

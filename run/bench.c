@@ -13,6 +13,7 @@
 #include "bench_peer.h"
 #include "bench_pictures.h"
 #include "bench_speed.h"
+#include "bench_tokenizer.h"
 #include "bench_verbalize.h"
 #include "io/option.h"
 #include "io/progress.h"
@@ -112,20 +113,30 @@ int run_bench(int argc, char **argv) {
                         {"config", OPT_TEXT, &v.config, "an open_clip_config.json; default: coca_ViT-L-14", NULL},
                         {NULL, OPT_FLAG, NULL, "jpeg", NULL},
                         {"images", OPT_LIST, &images, "a JPEG; without it, drawn ones", NULL}};
-    options_parse("retina bench [products|speed|forward|verbalize|jpeg|resize] [--peers VENV] [--out test/bench/NAME.md]",
+    options_parse("retina bench [products|speed|forward|verbalize|jpeg|resize|tokenizer DIR…] [--peers VENV] [--out test/bench/NAME.md]",
                   "products: the float32 products against the machine and against PyTorch in one run. speed: bf16, decoding, attention, analysis. forward: a whole model. verbalize: captions of all layers against open_clip's own procedure. "
-                  "jpeg, resize: pictures decoded against libjpeg-turbo, resized against Pillow, on one core.",
+                  "jpeg, resize: pictures decoded against libjpeg-turbo, resized against Pillow, on one core. tokenizer: texts to ids, and texts that could make it slow.",
                   options, sizeof options / sizeof *options, argc, argv, &what);
+    bool tokenizers = what.count > 0 && strcmp(what.items[0], "tokenizer") == 0;
+    if (tokenizers && what.count == 1) die_usage("bench tokenizer: which directories?");
     bool captions = what.count > 0 && strcmp(what.items[0], "verbalize") == 0;
     bool speed = what.count > 0 && strcmp(what.items[0], "speed") == 0, forward = what.count > 0 && strcmp(what.items[0], "forward") == 0;
     bool jpeg = what.count > 0 && strcmp(what.items[0], "jpeg") == 0, resize = what.count > 0 && strcmp(what.items[0], "resize") == 0;
-    if (what.count > 1 || (what.count == 1 && !captions && !speed && !forward && !jpeg && !resize && strcmp(what.items[0], "products") != 0)) die_usage("bench %s: products, speed, forward, verbalize, jpeg or resize", what.items[0]);
+    if (!tokenizers && (what.count > 1 || (what.count == 1 && !captions && !speed && !forward && !jpeg && !resize && strcmp(what.items[0], "products") != 0)))
+        die_usage("bench %s: products, speed, forward, verbalize, jpeg, resize or tokenizer", what.items[0]);
     if (forward && !model) die_usage("bench forward: --model DIR is wanted");
     if (tokens < 1) die_usage("bench: --tokens is at least 1");
     if (rounds < 0 || threads < 0) die_usage("bench: a count is negative");
     if (v.layers < 1 || v.pictures < 1 || v.length < 2 || v.peer_layers < 1) die_usage("bench: --layers, --pictures and --peer-layers are at least 1, --length at least 2");
     if (threads) threads_set(threads);
     Arena *a = arena_new("bench");
+    if (tokenizers) {
+        Writer *w = out ? writer_open(out) : NULL;
+        bench_tokenizer(a, (const char *const *)(what.items + 1), (size_t)what.count - 1, w);
+        if (w) writer_close(w);
+        arena_free(a);
+        return 0;
+    }
     if (captions) {
         v.rounds = rounds ? rounds : 3, v.venv = peers;
         Writer *w = out ? writer_open(out) : NULL;

@@ -2,8 +2,11 @@
 
     python test/peers/check_tokenizers.py [--retina ./retina] [--count 100000] [--seed 1] [--only NAME,…] [--dir DIR]
 
+    python test/peers/check_tokenizers.py --random 200 --count 2000 [--seed 1]
+
 Builds a tokenizer of every family of test/reference/make_tokenizers.py, larger than the golden ones, and for each compares
 ids with and without special tokens, and decoded texts of these ids and of random ones. With --dir, the tokenizer.json there.
+With --random, so many tokenizers whose every part is drawn (random_tokenizers.py), texts that the library cannot encode left out.
 """
 import argparse
 import json
@@ -17,6 +20,7 @@ import unicodedata
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "reference"))
 import make_tokenizers as make  # noqa: E402
+import random_tokenizers  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 
 SPACES = [" ", "  ", "   ", "\t", "\n", "\r\n", "\r", "\n\n", " \n ", "\u00a0", "\u3000", "\u2028", "\u2029", "\u1680", "\x0b", "\x0c", "\x85", "\u200b", "\u202f", "\ufeff"]
@@ -84,7 +88,9 @@ def shorter(command, folder, t, text, special):
 
 def compare(command, folder, name, strings, rng):
     t = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
-    clip = name.startswith("clip")
+    js = json.load(open(os.path.join(folder, "tokenizer.json"), encoding="utf-8"))
+    # BPE with an end of words and ByteLevel's decoder is CLIP's, whose class does the rest
+    clip = js["model"].get("end_of_word_suffix") and (js["decoder"] or {}).get("type") == "ByteLevel"
     wrong = 0
     lines = [json.dumps(s, ensure_ascii=False) for s in strings]
     for special in ((), ("--no-special",)):
@@ -103,12 +109,58 @@ def compare(command, folder, name, strings, rng):
         got = retina(command, folder, [json.dumps(x) for x in ids], "--decode", *keep)
         want = [t.decode(x, skip_special_tokens=not keep) for x in ids]
         if clip:
-            want = [w.replace("</w>", " ").strip() for w in want]
+            want = [w.replace(js["model"]["end_of_word_suffix"], " ").strip() for w in want]
         bad = [i for i in range(len(ids)) if got[i] != want[i]]
         wrong += len(bad)
         for i in bad[:3]:
             print("  %s decode %s: %s\n    here      %s\n    reference %s" % (name, " ".join(keep), ids[i], ascii(got[i]), ascii(want[i])))
     return wrong, len(strings), len(ids)
+
+
+def encodable(t, strings):
+    """Those that the library takes: a model without an unknown token refuses some."""
+    out = []
+    for s in strings:
+        try:
+            t.encode(s)
+            out.append(s)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # its panics are no Exceptions
+            pass
+    return out
+
+
+def randomly(a, folder):
+    """Numbers of tokenizers, texts and differences; tokenizers that this program refuses to load are counted by its reason."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where the library writes its panics
+    total = texts = 0
+    refused = {}
+    for seed in range(a.seed, a.seed + a.random):
+        js, special = random_tokenizers.draw(seed)
+        name = "random-%d" % seed
+        where = os.path.join(folder, name)
+        os.makedirs(where)
+        make.dump(os.path.join(where, "tokenizer.json"), js)
+        rng = random.Random(seed)
+        try:
+            t = Tokenizer.from_file(os.path.join(where, "tokenizer.json"))
+            strings = encodable(t, [string(rng, make.WORDS, special or [" "]) for _ in range(a.count)])
+            wrong, count, _ = compare(a.retina.split(), where, name, strings, rng) if strings else (0, 0, 0)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as e:
+            reason = str(e).split("tokenizer.json: ")[-1]
+            refused[reason] = refused.get(reason, 0) + 1
+            continue
+        total += wrong
+        texts += count
+        if wrong:
+            print("  %s: %d differ: %s" % (name, wrong, json.dumps({k: js[k] if k != "model" else {x: y for x, y in js[k].items() if x not in ("vocab", "merges")} for k in js if k != "added_tokens"}, ensure_ascii=True)), flush=True)
+    for reason, n in sorted(refused.items()):
+        print("  refused %d: %s" % (n, reason))
+    print("%d random tokenizers, %d texts twice: %d differences" % (a.random, texts, total))
+    return total > 0
 
 
 def main():
@@ -118,10 +170,13 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--only", default="")
     p.add_argument("--dir")
+    p.add_argument("--random", type=int, default=0)
     a = p.parse_args()
     rng = random.Random(a.seed)
     total = 0
     with tempfile.TemporaryDirectory() as folder:
+        if a.random:
+            return randomly(a, folder)
         built = {} if a.dir else make.families(6, a.seed)
         for name, one in built.items():
             make.write(folder, name, one)
