@@ -15,7 +15,10 @@ static long number(Bytes f, size_t *at, const char *what) {
     }
     long v = 0;
     size_t first = i;
-    for (; i < f.size && i - first < 9 && f.bytes[i] >= '0' && f.bytes[i] <= '9'; i++) v = v * 10 + (f.bytes[i] - '0');
+    for (; i < f.size && f.bytes[i] >= '0' && f.bytes[i] <= '9'; i++) {
+        v = v * 10 + (f.bytes[i] - '0');
+        need(v <= INT32_MAX, "%s: byte %zu: the %s in the PPM header is beyond 2147483647", f.path, first, what);
+    }
     need(i > first, "%s: byte %zu: no %s in the PPM header; the file is damaged", f.path, i, what);
     *at = i;
     return v;
