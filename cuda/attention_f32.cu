@@ -4,7 +4,7 @@
 // sixteen running sums (key number mod 16) folded in halves, outputs over keys ascending, hidden ones with a weight of zero.
 // Floor: 4 B H Tq Tk D flops at the f32 rate, half of it when causal: keys that no query of a block sees are not read.
 // Allow: nothing.    Repeats: bit for bit.
-// Needs: one row of scores fits shared memory: Tk <= about 50000.
+// Needs: one row of scores fits shared memory: Tk <= about 40000.
 //   version
 //   0  a block per query: scores, softmax, sum     kept as ROWS = 1 of the same kernel, for long contexts
 //   1  a block per 8 queries of one head, keys and values staged in shared memory 32 at a time     in use

@@ -7,8 +7,7 @@
 // Needs: K a multiple of 8, rows of A and W on 16 bytes; M and N free: rows outside are filled with zeros and not stored.
 //   version
 //   0  plain: one thread an output                                    gemm_f32.cu's plain loop does this with B in bf16
-//   1  mma.sync m16n8k16, 128 x 128 x 32, four stages of cp.async     in use on sm_80 and, until the next, everywhere
-//   2  wgmma, TMA, a producer warpgroup and two consumers             gemm_hopper.cu
+//   1  mma.sync m16n8k16, 128 x 128 x 32, four stages of cp.async     in use everywhere; Hopper's wgmma and TMA are not used yet
 // Shared memory: a row of a tile is 32 bf16 = four pieces of 16 bytes; piece c of row r lies at c ^ (r / 2 % 4), so that the
 // eight rows an ldmatrix reads at once lie in different banks.
 #include "device.h"
