@@ -74,8 +74,8 @@ while [ $i -lt 5 ]; do
 done >"$D/own.txt"
 grep '^[0-9]*,5,' "$D/a/captions.csv" | cut -d, -f7- | tr -d '"' >"$D/native.txt"
 same "the native layer says what the model says" "$D/native.txt" "$D/own.txt"
-grep '^[0-9]*,6,' "$D/a/captions.csv" | cut -d, -f7- | tr -d '"' >"$D/last.txt"
-cmp -s "$D/last.txt" "$D/own.txt" && fail "another layer says the same" || ok "another layer says something else"
+grep '^[0-9]*,1,' "$D/a/captions.csv" | cut -d, -f7- | tr -d '"' >"$D/early.txt" # the last block follows too closely to differ in five captions
+[ ! -s "$D/early.txt" ] || cmp -s "$D/early.txt" "$D/own.txt" && fail "another layer says the same" || ok "another layer says something else"
 $R verbalize caption $M --limit 5 --out "$D/b" --part-size 2 --threads 1 --rows 1
 $R verbalize tabulate $M --limit 5 --categories none --out "$D/a" --part-size 2; $R verbalize tabulate $M --limit 5 --categories none --out "$D/b" --part-size 2
 for f in caps_batch0.json entropy_batch0.json captions.csv controls.csv all_captions_layers_joined.csv; do same "one thread, one row: $f" "$D/a/$f" "$D/b/$f"; done

@@ -21,7 +21,7 @@ Contrast contrast_loss(Arena *scratch, const float *image, const float *text, in
 enum { PATCH_NONE = -1, PATCH_SIDE = 8, PATCH_WIDTH = SHAPES + 1 + COLOURS + 1 + 2 + 2 + 4 + PATCH_SIDE * PATCH_SIDE };
 typedef struct {
     int8_t shape, colour, large, striped; // shape PATCH_NONE: no object owns the patch
-    float box[4];                         // the object's box relative to the patch's centre, in 16 units
+    float box[4];                         // the object's box in 16 units, relative to the patch's centre or to the picture's middle
     uint8_t mask[PATCH_SIDE * PATCH_SIDE]; // pixels of the patch that the object owns
 } PatchTruth;
 

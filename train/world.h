@@ -145,7 +145,10 @@ typedef enum {
     ASK_SIZE,
     ASK_PATTERN,
     ASK_THERE, // yes or no
-    ASK_KINDS
+    ASK_KINDS, // of a scene's own questions; two more that only teach:
+    ASK_HALF = ASK_KINDS, // left or right half of the picture
+    ASK_UPPER,            // upper or lower half
+    ASK_TAUGHT
 } AskKind;
 extern const char *const ask_names[ASK_KINDS];
 

@@ -329,6 +329,23 @@ static bool ask_there(WorldQuestion *q, const WorldScene *s, Draw *d) {
     return true;
 }
 
+// "is the red disc in the left or the right half?"
+static bool ask_half(WorldQuestion *q, const WorldScene *s, bool level, Draw *d) {
+    const WorldObject *fit[WORLD_OBJECTS];
+    int n = 0;
+    for (int i = 0; i < s->count; i++) {
+        double from_middle = (level ? s->object[i].y : s->object[i].x) - WORLD_SIDE / 2;
+        if (how_many(s, &s->object[i], TELL_THING) == 1 && (from_middle < -APART / 2 || from_middle > APART / 2)) fit[n++] = &s->object[i];
+    }
+    if (!n) return false;
+    const WorldObject *o = fit[below(d, n)];
+    say(q->question, "is the ");
+    say_kind(q->question, o, TELL_THING, false, false);
+    say(q->question, level ? " in the upper or the lower half?" : " in the left or the right half?");
+    q->answer = level ? (o->y < WORLD_SIDE / 2 ? "upper" : "lower") : (o->x < WORLD_SIDE / 2 ? "left" : "right");
+    return true;
+}
+
 bool world_ask(WorldQuestion *q, const WorldScene *s, AskKind kind, Rng r) {
     Draw d = {.rng = r};
     *q = (WorldQuestion){.kind = kind};
@@ -345,6 +362,8 @@ bool world_ask(WorldQuestion *q, const WorldScene *s, AskKind kind, Rng r) {
     case ASK_SIZE: return ask_which(q, s, true, &d);
     case ASK_PATTERN: return ask_which(q, s, false, &d);
     case ASK_THERE: return ask_there(q, s, &d);
+    case ASK_HALF: return ask_half(q, s, false, &d);
+    case ASK_UPPER: return ask_half(q, s, true, &d);
     default: die("world: question of kind %d, there are %d", (int)kind, ASK_KINDS);
     }
 }

@@ -84,6 +84,8 @@ typedef struct {
     uint8_t *given;     // (B, K)
     PatchTruth *truth;  // (B, patches)
 } Pairs;
+typedef enum { BOX_FROM_PATCH, BOX_FROM_MIDDLE } BoxOrigin;
+void patch_truth(PatchTruth t[ZOO_PATCHES], const WorldScene *s, BoxOrigin origin);
 Pairs zoo_pairs(Arena *step, const Tokenizer *tok, PairsWanted want);
 
 // Texts as one matrix of ids, padded at the end with `pad`, to the longest or to `length` if that is more. lengths (count) may be NULL.

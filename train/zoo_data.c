@@ -69,7 +69,7 @@ static void second_caption(char text[WORLD_TEXT], const WorldScene *s, Rng r) {
     if (!world_caption(text, s, mix[k].kind, rng_sub(r, 1))) world_caption(text, s, CAPTION_FULL, rng_sub(r, 1)); // not every scene has a relation
 }
 
-static void truth_take(PatchTruth *t, const WorldScene *s) {
+void patch_truth(PatchTruth t[ZOO_PATCHES], const WorldScene *s, BoxOrigin origin) {
     uint8_t owner[ZOO_SIDE * ZOO_SIDE];
     int8_t object[ZOO_PATCHES];
     world_owners(s, ZOO_SIDE, owner);
@@ -81,7 +81,8 @@ static void truth_take(PatchTruth *t, const WorldScene *s) {
         if (object[p] < 0) continue;
         const WorldObject *o = &s->object[object[p]];
         t[p].shape = (int8_t)o->shape, t[p].colour = (int8_t)o->colour, t[p].large = o->large, t[p].striped = o->striped;
-        double cx = (p % side + 0.5) * PATCH_SIDE, cy = (p / side + 0.5) * PATCH_SIDE; // the centre
+        bool middle = origin == BOX_FROM_MIDDLE;
+        double cx = middle ? ZOO_SIDE / 2 : (p % side + 0.5) * PATCH_SIDE, cy = middle ? ZOO_SIDE / 2 : (p / side + 0.5) * PATCH_SIDE;
         t[p].box[0] = (float)((o->box.x0 - cx) / 16), t[p].box[1] = (float)((o->box.y0 - cy) / 16);
         t[p].box[2] = (float)((o->box.x1 - cx) / 16), t[p].box[3] = (float)((o->box.y1 - cy) / 16);
         for (int i = 0; i < PATCH_SIDE * PATCH_SIDE; i++) {
@@ -97,7 +98,7 @@ static void pairs_job(void *arg, size_t begin, size_t end) {
         WorldScene s;
         world_scene_in(&s, WORLD_SCENES, w->want.seed, SPLIT_TRAIN, w->want.first + i);
         zoo_pixels(w->pixels + i * 3 * ZOO_SIDE * ZOO_SIDE, &s);
-        if (w->truth) truth_take(w->truth + i * ZOO_PATCHES, &s);
+        if (w->truth) patch_truth(w->truth + i * ZOO_PATCHES, &s, BOX_FROM_PATCH);
         Rng r = rng_sub(s.rng, 77);
         CaptionKind kind = rng_below(r, 2, 2) ? CAPTION_FULL : CAPTION_FIRST;
         if ((int)rng_below(r, 1, 100) < w->want.full) {

@@ -42,16 +42,17 @@ static void talk_turn(Arena *a, Talk *t, const Speaker *who, const char *questio
 }
 
 static void talk_make(Arena *a, Talk *t, const Speaker *who, const WorldScene *s, TalkKind kind, bool picture) {
-    if (kind != TALK_QUESTIONS) {
+    if (kind == TALK_CAPTION || kind == TALK_BOTH) {
         char text[WORLD_TEXT];
         need(world_caption(text, s, CAPTION_FULL, rng_sub(s->rng, 79)), "a scene without a full caption");
         talk_turn(a, t, who, DESCRIBE, text, picture, SAID_AS_CAPTION);
     }
     if (kind == TALK_CAPTION) return;
-    WorldQuestion q[ASK_KINDS];
-    int n = 0;
-    for (int k = 0; k < ASK_KINDS; k++) n += world_ask(&q[n], s, (AskKind)k, rng_sub(s->rng, (uint64_t)(132 + k)));
-    uint32_t order[ASK_KINDS];
+    WorldQuestion q[2 * ASK_TAUGHT];
+    int n = 0, times = kind == TALK_LESSON ? 2 : 1, kinds = kind == TALK_LESSON ? ASK_TAUGHT : ASK_KINDS;
+    for (int again = 0; again < times; again++)
+        for (int k = 0; k < kinds; k++) n += world_ask(&q[n], s, (AskKind)k, rng_sub(s->rng, (uint64_t)(132 + 40 * again + k)));
+    uint32_t order[2 * ASK_TAUGHT];
     rng_permutation(rng_sub(s->rng, 80), order, (uint32_t)n);
     for (int i = 0; i < n; i++) talk_turn(a, t, who, q[order[i]].question, q[order[i]].answer, picture, SAID_AS_ANSWER);
 }
@@ -59,6 +60,7 @@ static void talk_make(Arena *a, Talk *t, const Speaker *who, const WorldScene *s
 typedef struct {
     uint64_t seed, first;
     float *pixels;
+    PatchTruth *truth;
     WorldScene *scenes;
 } SceneWork;
 
@@ -67,13 +69,15 @@ static void scenes_job(void *arg, size_t begin, size_t end) {
     for (size_t i = begin; i < end; i++) {
         world_scene_in(&w->scenes[i], WORLD_SCENES, w->seed, SPLIT_TRAIN, w->first + i);
         if (w->pixels) zoo_pixels(w->pixels + i * 3 * ZOO_SIDE * ZOO_SIDE, &w->scenes[i]);
+        if (w->truth) patch_truth(w->truth + i * ZOO_PATCHES, &w->scenes[i], BOX_FROM_MIDDLE);
     }
 }
 
-Dialogs dialogs_make(Arena *step, const Speaker *who, uint64_t seed, uint64_t first, int B, TalkKind kind, bool pictures) {
-    enum { ROOM = 512 };
-    Dialogs d = {.pixels = pictures ? tensor_take(step, DTYPE_F32, DIMS(B, 3, ZOO_SIDE, ZOO_SIDE)) : NO_TENSOR};
-    SceneWork w = {.seed = seed, .first = first, .pixels = f32(d.pixels), .scenes = take(step, WorldScene, (size_t)B)};
+Dialogs dialogs_make(Arena *step, const Speaker *who, uint64_t seed, uint64_t first, int B, TalkKind kind, bool pictures, bool truth) {
+    enum { ROOM = 640 };
+    Dialogs d = {.pixels = pictures ? tensor_take(step, DTYPE_F32, DIMS(B, 3, ZOO_SIDE, ZOO_SIDE)) : NO_TENSOR,
+                 .truth = truth ? take(step, PatchTruth, (size_t)B * ZOO_PATCHES) : NULL};
+    SceneWork w = {.seed = seed, .first = first, .pixels = f32(d.pixels), .truth = d.truth, .scenes = take(step, WorldScene, (size_t)B)};
     parallel_for((size_t)B, 1, scenes_job, &w);
     Talk *talks = take_zero(step, Talk, (size_t)B);
     size_t T = 0;

@@ -18,13 +18,15 @@ typedef struct {
     Tensor ids;     // (B, T), padded at the end
     Tensor targets; // (B, T): the next id where it is to be learned (what the assistant says), else -1
     Tensor answers; // (B, T): the same for answers to questions only
+    PatchTruth *truth; // (B, ZOO_PATCHES) of a lesson's pictures, places from the picture's middle; else NULL
     int silent;     // tokens at the front, up to the picture's last, that no row learns anything from
 } Dialogs;
 
-typedef enum { TALK_CAPTION, TALK_QUESTIONS, TALK_BOTH } TalkKind; // a full caption; all questions in any order; one after the other
+// A full caption; all questions in any order; one after the other; every question twice, and those that only teach.
+typedef enum { TALK_CAPTION, TALK_QUESTIONS, TALK_BOTH, TALK_LESSON } TalkKind;
 
 // Scenes first … first+B of the training split, with their pictures or texts alone.
-Dialogs dialogs_make(Arena *step, const Speaker *who, uint64_t seed, uint64_t first, int B, TalkKind kind, bool pictures);
+Dialogs dialogs_make(Arena *step, const Speaker *who, uint64_t seed, uint64_t first, int B, TalkKind kind, bool pictures, bool truth);
 
 // "USER: <image>\nTEXT ASSISTANT:" with the picture's tokens expanded.
 Ids dialog_prompt(Arena *a, const Speaker *who, const char *text, bool picture);

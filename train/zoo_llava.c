@@ -4,7 +4,10 @@
 //   0  the language model alone: captions, and questions about them, which the caption answers
 //   1  the projector alone, on captions
 //   2  projector and language model, half captions, half questions
-// The tower stands still throughout.
+// and one more, because questions about places and about what is not there need it:
+//   3  everything but the tower's last block, which nobody reads: captions, lessons of many questions, and the clip's patch
+//      targets after blocks 3 and 5, with places told from the picture's middle
+// The tower stands still until then; what is saved is this model's own.
 #include <string.h>
 
 #include "init.h"
@@ -18,14 +21,18 @@
 #include "zoo_dialog.h"
 #include "zoo_llava.h"
 
-enum { BATCH = 32, STAGES = 3, EVERY = 100, SUM_AT = 20, SENTENCES = 3000, WIDTH = 128, INNER = 352, BLOCKS = 4, CONTEXT = 512 };
-static const int stage_steps[STAGES] = {800, 300, 4000};
-static const double stage_lr[STAGES] = {2e-3, 3e-3, 2e-3};
+enum { BATCH = 32, STAGES = 4, HEADS = 2, LESSONS = 20, EVERY = 100, SUM_AT = 20, SENTENCES = 3000, WIDTH = 128, INNER = 352, BLOCKS = 4, CONTEXT = 512 };
+static const int stage_steps[STAGES] = {440, 165, 2200, 2500};
+static const double stage_lr[STAGES] = {2e-3, 3e-3, 2e-3, 1e-3};
 enum { WARMUP = 100 };
-static const char *const stage_names[STAGES] = {"llava: language", "llava: projector", "llava: answers"};
-static const char *const patterns[STAGES][4] = {{"model.language_model.*", "lm_head.weight", NULL},
+static const char *const stage_names[STAGES] = {"llava: language", "llava: projector", "llava: answers", "llava: everything"};
+static const int head_after[HEADS] = {5, 3}; // blocks; the projector reads the state after the fifth
+#define PATCH_WEIGHT 0.25
+static const char *const patterns[STAGES][8] = {{"model.language_model.*", "lm_head.weight", NULL},
                                                 {"model.multi_modal_projector.*", NULL},
-                                                {"model.language_model.*", "lm_head.weight", "model.multi_modal_projector.*", NULL}};
+                                                {"model.language_model.*", "lm_head.weight", "model.multi_modal_projector.*", NULL},
+    {"model.language_model.*", "lm_head.weight", "model.multi_modal_projector.*", "model.vision_tower.*embeddings*",
+     "model.vision_tower.*pre_layrnorm*", "model.vision_tower.*layers.[0-4].*", "patches.*", NULL}};
 
 static const InitRule rules[] = {
     {"model.vision_tower.*", INIT_CONSTANT, 0}, // read from the clip
@@ -138,6 +145,18 @@ static Tensor after(Run *run, Tensor ids, long from) { // columns [from, T) of i
     return out;
 }
 
+// What the projector reads. With the truth about the pictures, their patch targets join the loss.
+static Tensor visual(Run *run, const Stage *s, const Dialogs *d, Arena *step) {
+    const Llava *m = s->model->own;
+    if (!d->truth) return llava_visual(run, m, d->pixels);
+    bool wanted[7] = {0};
+    Tensor states[7];
+    for (int h = 0; h < HEADS; h++) wanted[head_after[h]] = true;
+    clip_vision_forward(run, m->vision, d->pixels, false, head_after[0], wanted, states);
+    patch_heads_backward(run, s, step, (Tensor[HEADS]){states[head_after[0]], states[head_after[1]]}, HEADS, d->truth, PATCH_WEIGHT);
+    return rows_slice(run, states[head_after[0]], 1, ZOO_PATCHES + 1);
+}
+
 // One batch of talks: the gradient of its loss is added. Returns the loss, and that of the answers alone.
 static double talks_step(const Stage *s, const Dialogs *d, Arena *step, double *answers) {
     const Llava *m = s->model->own;
@@ -145,7 +164,7 @@ static double talks_step(const Stage *s, const Dialogs *d, Arena *step, double *
     Run *run = run_new(step);
     run->recorder = tape_recorder(s->tape);
     Tensor x = llama_embed(run, m->text, d->ids);
-    if (tensor_given(d->pixels)) x = llava_merge(run, m, x, d->ids, llava_project(run, m, llava_visual(run, m, d->pixels)));
+    if (tensor_given(d->pixels)) x = llava_merge(run, m, x, d->ids, llava_project(run, m, visual(run, s, d, step)));
     Tensor h = llama_forward(run, m->text, x, NO_TENSOR, NULL);
     Tensor logits = llama_logits(run, m->text, rows_slice(run, h, d->silent, d->ids.shape[1]));
     Tensor loss = cross_entropy(run, logits, after(run, d->targets, d->silent));
@@ -160,13 +179,14 @@ static Losses train_step(const Stage *s, const Speaker *who, Arena *step, int st
     uint64_t from = seed + 500 + (uint64_t)stage, first = (uint64_t)s->adam->step * BATCH;
     tape_zero(s->tape);
     if (stage < 2) {
-        Dialogs d = dialogs_make(step, who, from, first, BATCH, stage == 0 ? TALK_BOTH : TALK_CAPTION, stage > 0);
+        Dialogs d = dialogs_make(step, who, from, first, BATCH, stage == 0 ? TALK_BOTH : TALK_CAPTION, stage > 0, false);
         l.captions = talks_step(s, &d, step, &l.answers);
         return l;
     }
-    Dialogs d = dialogs_make(step, who, from, first, BATCH / 2, TALK_CAPTION, true);
+    int asked = stage == 3 ? LESSONS : BATCH / 2, told = BATCH - asked;
+    Dialogs d = dialogs_make(step, who, from, first, told, TALK_CAPTION, true, stage == 3);
     l.captions = talks_step(s, &d, step, &none);
-    d = dialogs_make(step, who, from, first + BATCH / 2, BATCH / 2, TALK_QUESTIONS, true);
+    d = dialogs_make(step, who, from, first + (uint64_t)told, asked, stage == 3 ? TALK_LESSON : TALK_QUESTIONS, true, stage == 3);
     talks_step(s, &d, step, &l.answers);
     return l;
 }
@@ -185,14 +205,15 @@ const char *zoo_llava(Arena *a, const ZooOptions *o) {
     put_file(a, o->out, "config.json", config);
     Speaker who = {.tok = tokenizer_load(a, o->out, false), .image = image, .image_tokens = ZOO_PATCHES};
     Trainee *t = trainee_new(a, o->out, config);
+    patch_heads_add(t, HEADS, (int)json_int(json_get(t->config, "vision_config"), "hidden_size"));
     for (size_t i = 0; i < t->count; i++) init_tensor(t->data[i], rules, sizeof rules / sizeof *rules, o->seed, t->names[i]);
     tower_read(a, t, o->clip);
     int steps[STAGES];
     for (int i = 0; i < STAGES; i++) steps[i] = stage_steps[i] * o->steps / 100;
     const char *tower = tower_checksum(a, o->clip);
-    const char *recipe = arena_print(a, "llava: language %d steps lr %g, projector %d steps lr %g, answers %d steps lr %g, batch %d, AdamW 0.9 0.98 "
+    const char *recipe = arena_print(a, "llava: language %d steps lr %g, projector %d steps lr %g, answers %d steps lr %g, everything %d steps lr %g, batch %d, AdamW 0.9 0.98 "
                                      "decay 0.01 clip 1, warm-up %d, cosine to 0.02, seed %llu, tower %.16s", steps[0], stage_lr[0], steps[1], stage_lr[1],
-                                     steps[2], stage_lr[2], BATCH, WARMUP, (unsigned long long)o->seed, tower);
+                                     steps[2], stage_lr[2], steps[3], stage_lr[3], BATCH, WARMUP, (unsigned long long)o->seed, tower);
     Journey *j = journey_open(a, t, o->out, recipe, o->fresh);
     Arena *step = arena_new("a training step");
     for (int stage = j->stage; stage < STAGES; stage++) {
@@ -230,7 +251,8 @@ const char *zoo_llava(Arena *a, const ZooOptions *o) {
     size_t n = llava_scores(a, t, &who, o->seed, scores);
     scores_print(scores, n);
     const char *checksum = trainee_checksum(a, t);
-    zoo_json_write(a, o, j, "llava", DESCRIBE, NULL, recipe, checksum, scores, n);
+    zoo_json_write(a, o, j, "llava", DESCRIBE, "in the last stage, two linear heads on the patch tokens after blocks 3 and 5, not saved; questions about halves of the picture",
+                   recipe, checksum, scores, n);
     journey_end(j);
     return checksum;
 }
