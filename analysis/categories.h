@@ -48,7 +48,6 @@ int classes_unknown(const Classes *c);
 int classes_of(const Classes *c, const char *label, bool *mapped);
 const char *classes_label_for(const Classes *c, int k);  // a label that belongs to the class: its own name if it can be
 size_t classes_labels(const Classes *c); // how many labels the map knows
-void classes_label(const Classes *c, size_t i, const char **label, int *k);
 
 // ---- shares
 

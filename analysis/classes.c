@@ -137,4 +137,3 @@ const char *classes_label_for(const Classes *c, int k) {
 
 size_t classes_labels(const Classes *c) { return c->count; }
 
-void classes_label(const Classes *c, size_t i, const char **label, int *k) { *label = c->entries[i].label, *k = c->entries[i].k; }

@@ -342,6 +342,14 @@ const Json *json_read(Arena *a, const char *path) {
     return json_parse(a, (const char *)b.bytes, b.size, path);
 }
 
+const Json *json_kept(Arena *a, const char *path, const char *made_from) {
+    Trap trap;
+    if (!file_exists(path) || !trap_set(&trap)) return NULL;
+    const Json *j = json_read(a, path);
+    trap_end(&trap);
+    return strcmp(json_text_or(j, "made_from", ""), made_from) == 0 ? j : NULL;
+}
+
 const Json *json_find(const Json *o, const char *key, size_t length) {
     if (!o || o->kind != JSON_OBJECT) return NULL;
     if (o->index) {
@@ -558,18 +566,16 @@ const char *json_done(JsonOut *o, size_t *length) {
     return o->text;
 }
 
+void json_file_write(JsonOut *o, const char *path) {
+    size_t length;
+    const char *text = json_done(o, &length);
+    file_write(path, text, length);
+}
+
 const char *real_text(double v, char t[32]) {
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(t, 32, "%.*g", digits, v);
         if (strtod(t, NULL) == v) break;
-    }
-    return t;
-}
-
-const char *float_text(float v, char t[32]) {
-    for (int digits = 1; digits <= 9; digits++) {
-        snprintf(t, 32, "%.*g", digits, (double)v);
-        if (strtof(t, NULL) == v) break;
     }
     return t;
 }

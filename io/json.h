@@ -33,6 +33,8 @@ struct Json {
 // Lone surrogate escapes become U+FFFD.
 const Json *json_parse(Arena *a, const char *bytes, size_t size, const char *path);
 const Json *json_read(Arena *a, const char *path);
+// A file of an earlier run whose "made_from" is this; NULL when there is none, it is damaged, or it was made from something else.
+const Json *json_kept(Arena *a, const char *path, const char *made_from);
 const Json *json_parse_line(Arena *a, const char *bytes, size_t size, const char *path, uint64_t line); // one of a file: its number goes into messages
 
 // A large file of a known form, read from front to back; nothing is kept. Each call passes over white space, and dies
@@ -77,9 +79,9 @@ void json_put_real(JsonOut *o, const char *key, double value);
 void json_put_bool(JsonOut *o, const char *key, bool value);
 void json_put_null(JsonOut *o, const char *key);
 const char *json_done(JsonOut *o, size_t *length); // the text, closed by 0; all brackets must be closed
+void json_file_write(JsonOut *o, const char *path); // json_done into a file
 
-// Shortest decimal that reads back as the same double (or float): "0.1", "1e-05"; buffer of 32.
+// Shortest decimal that reads back as the same double: "0.1", "1e-05"; buffer of 32.
 const char *real_text(double value, char buffer[32]);
-const char *float_text(float value, char buffer[32]);
 
 #endif

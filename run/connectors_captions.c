@@ -94,9 +94,7 @@ static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n)
     }
     json_close(o);
     json_close(o);
-    size_t size;
-    const char *text = json_done(o, &size);
-    file_write(path, text, size);
+    json_file_write(o, path);
     arena_free(a);
 }
 

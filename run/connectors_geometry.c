@@ -147,9 +147,7 @@ static void original_json(Geometry *g, const double *knor, const double *displac
         json_close(o);
     }
     json_close(o);
-    size_t n;
-    const char *text = json_done(o, &n);
-    file_write(study_path(g->s, arena_print(a, "overlap_top%d_%s_torch.json", g->ks[g->k_count - 1], g->s->metric ? "cosine" : "l2")), text, n);
+    json_file_write(o, study_path(g->s, arena_print(a, "overlap_top%d_%s_torch.json", g->ks[g->k_count - 1], g->s->metric ? "cosine" : "l2")));
     arena_free(a);
 }
 
@@ -282,9 +280,7 @@ static void corrected_json(Geometry *g, const double *knor) {
     }
     json_close(o);
     json_close(o);
-    size_t n;
-    const char *text = json_done(o, &n);
-    file_write(study_path(g->s, "geometry.json"), text, n);
+    json_file_write(o, study_path(g->s, "geometry.json"));
     arena_free(a);
 }
 

@@ -149,9 +149,7 @@ void files_index(Extract *e, size_t files) {
     for (size_t f = 0; f < files; f++) json_put_text(o, NULL, path_name(file_of(e, a, f, files)));
     json_close(o);
     json_close(o);
-    size_t n;
-    const char *text = json_done(o, &n);
-    file_write(arena_print(a, "%s.index.json", e->out), text, n);
+    json_file_write(o, arena_print(a, "%s.index.json", e->out));
     arena_free(a);
 }
 

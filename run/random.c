@@ -180,9 +180,7 @@ int run_random(int argc, char **argv) {
     json_close(index);
     progress_end(&bar);
     if (shards > 1) {
-        size_t length;
-        const char *t = json_done(index, &length);
-        file_write(path_join(a, dir, "model.safetensors.index.json"), t, length);
+        json_file_write(index, path_join(a, dir, "model.safetensors.index.json"));
     }
     note("%s: %zu parameters in %zu file%s%s", dir, total, shards, shards > 1 ? "s" : "",
          tokenizer || !m->vocabulary ? "" : "; there was no tokenizer beside the configuration: give --ids, or copy one into it");

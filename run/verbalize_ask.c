@@ -154,19 +154,13 @@ static void ask(Asker *k, const char *path, const char *const *captions, size_t 
     }
     json_close(out);
     json_close(out);
-    size_t size;
-    const char *text = json_done(out, &size);
-    file_write(path, text, size);
+    json_file_write(out, path);
     arena_free(a);
 }
 
 static const Json *chunk_read(Asker *k, const char *path, const char *const *captions, size_t n) {
-    Trap trap;
-    if (!file_exists(path) || !trap_set(&trap)) return NULL;
-    const Json *j = json_read(k->arena, path);
-    trap_end(&trap);
-    const Json *list = json_get(j, "answers");
-    if (strcmp(json_text_or(j, "made_from", ""), k->made_from) != 0 || !list || list->kind != JSON_ARRAY || list->count != n) return NULL;
+    const Json *list = json_get(json_kept(k->arena, path, k->made_from), "answers");
+    if (!list || list->kind != JSON_ARRAY || list->count != n) return NULL;
     for (size_t i = 0; i < n; i++)
         if (strcmp(json_text_or(&list->items[i], "caption", ""), captions[i]) != 0) return NULL;
     return list;

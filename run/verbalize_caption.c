@@ -318,29 +318,16 @@ static void part_run(Verbalize *s, const Calibration *c, const char *digest, con
     }
     json_close(o);
     json_close(o);
-    size_t size;
-    const char *text = json_done(o, &size);
-    file_write(path, text, size);
+    json_file_write(o, path);
     batch_free(&batch);
     arena_free(scratch);
     arena_free(a);
 }
 
-// A kept file that was made from the same things, or NULL.
-static const Json *kept(Arena *a, const char *path, const char *digest) {
-    Trap trap;
-    if (!file_exists(path)) return NULL;
-    if (!trap_set(&trap)) return NULL; // damaged: made again
-    const Json *j = json_read(a, path);
-    trap_end(&trap);
-    const char *from = json_text_or(j, "made_from", "");
-    return strcmp(from, digest) == 0 ? j : NULL;
-}
-
 static void controls_run(Verbalize *s, const Calibration *c, const char *digest) {
     Speaker *k = verbalize_speaker(s);
     char *path = verbalize_path(s, "controls.json");
-    if (!s->fresh && kept(s->arena, path, digest)) return;
+    if (!s->fresh && json_kept(s->arena, path, digest)) return;
     Arena *a = arena_new("controls");
     int L = k->layer_count, w, h;
     preprocess_size(&k->preprocess, 100, 100, &w, &h);
@@ -364,9 +351,7 @@ static void controls_run(Verbalize *s, const Calibration *c, const char *digest)
     put_spoken(o, zero, s->save_steps);
     json_close(o);
     json_close(o);
-    size_t size;
-    const char *text = json_done(o, &size);
-    file_write(path, text, size);
+    json_file_write(o, path);
     arena_free(a);
 }
 
@@ -398,7 +383,7 @@ static Verbal *assemble(Verbalize *s, const char *digest) {
     size_t parts = parts_of(s), N = 0;
     const Json **j = take(a, const Json *, parts + 1);
     for (size_t p = 0; p < parts; p++) {
-        j[p] = kept(a, part_path(s, p), digest);
+        j[p] = json_kept(a, part_path(s, p), digest);
         if (!j[p]) return NULL;
         const Json *list = json_get(j[p], "pictures"), *failed = json_get(j[p], "failed");
         need(list && list->kind == JSON_ARRAY && failed && failed->kind == JSON_ARRAY, "%s: is damaged; use --fresh", part_path(s, p));
@@ -426,7 +411,7 @@ static Verbal *assemble(Verbalize *s, const char *digest) {
         }
     }
     v->batches = (int)((N + (size_t)s->batch_size - 1) / (size_t)s->batch_size);
-    const Json *c = kept(a, verbalize_path(s, "controls.json"), digest), *mean = json_get(c, "mean"), *zero = json_get(c, "zero");
+    const Json *c = json_kept(a, verbalize_path(s, "controls.json"), digest), *mean = json_get(c, "mean"), *zero = json_get(c, "zero");
     if (mean && mean->count == (size_t)v->L && zero && zero->count == 1) {
         v->mean = take(a, Spoken, (size_t)v->L), v->zero = take(a, Spoken, 1);
         for (int l = 0; l < v->L; l++) v->mean[l] = get_spoken(&mean->items[l]);
@@ -525,7 +510,7 @@ void verbalize_caption(Verbalize *s) {
         size_t from = p * (size_t)s->part_size, to = from + (size_t)s->part_size < N ? from + (size_t)s->part_size : N;
         char *path = part_path(s, p);
         Arena *a = arena_new("an earlier part");
-        bool there = !s->fresh && kept(a, path, digest);
+        bool there = !s->fresh && json_kept(a, path, digest);
         arena_free(a);
         if (there) progress_resume(&bar, to);
         else part_run(s, c, digest, path, from, to, &bar);

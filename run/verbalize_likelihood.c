@@ -106,9 +106,7 @@ static void part(Verbalize *s, const Verbal *v, const char *path, const char *ma
     }
     json_close(o);
     json_close(o);
-    size_t size;
-    const char *text = json_done(o, &size);
-    file_write(path, text, size);
+    json_file_write(o, path);
     arena_free(a);
 }
 
@@ -125,11 +123,7 @@ static const char *made_from_of(Verbalize *s, const Verbal *v) {
 static char *part_path(Verbalize *s, size_t p) { return arena_print(s->arena, "%s/likelihood/part-%05zu.json", s->out, p); }
 
 static const Json *kept(Arena *a, const char *path, const char *made_from) {
-    Trap trap;
-    if (!file_exists(path) || !trap_set(&trap)) return NULL;
-    const Json *j = json_read(a, path);
-    trap_end(&trap);
-    return strcmp(json_text_or(j, "made_from", ""), made_from) == 0 ? json_get(j, "pictures") : NULL;
+    return json_get(json_kept(a, path, made_from), "pictures");
 }
 
 static bool applies(Verbalize *s) { return s->captions_given.count == 0 && s->likelihood != 1 && !speaker_retrieves(verbalize_speaker(s)); }

@@ -240,9 +240,7 @@ static void summary_json(Verbalize *s, const Verbal *v, const Categories *c) {
         json_put_int(o, "answers lost by the tolerant reader", (int64_t)(v->N * (size_t)v->L - tolerant));
     }
     json_close(o);
-    size_t size;
-    const char *text = json_done(o, &size);
-    file_write(verbalize_path(s, "summary.json"), text, size);
+    json_file_write(o, verbalize_path(s, "summary.json"));
 }
 
 void verbalize_tabulate(Verbalize *s) {

@@ -368,7 +368,5 @@ void merges_write(Merges *b, const char *dir) {
         json_close(o);
     }
     json_close(o), json_close(o), json_close(o);
-    size_t n;
-    const char *text = json_done(o, &n);
-    file_write(path_join(b->arena, dir, "tokenizer.json"), text, n);
+    json_file_write(o, path_join(b->arena, dir, "tokenizer.json"));
 }

@@ -60,7 +60,5 @@ void zoo_json_write(Arena *a, const ZooOptions *o, const Journey *j, const char 
     scores_put(out, s, n);
     json_put_text(out, "log", j->notes);
     json_close(out);
-    size_t size;
-    const char *text = json_done(out, &size);
-    file_write(path_join(a, o->out, "ZOO.json"), text, size);
+    json_file_write(out, path_join(a, o->out, "ZOO.json"));
 }
