@@ -77,10 +77,10 @@ Tensor clip_layer_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Ten
     return tap(run, x, "%sencoder.layers.%d", prefix, l);
 }
 
-// A prefix without its dot is the name of the module itself; the root has none.
-static Tensor tap_module(Run *run, Tensor x, const char *prefix) {
-    size_t n = strlen(prefix);
-    return n ? tap(run, x, "%.*s", (int)n - 1, prefix) : x;
+Tensor clip_positions(Run *run, Tensor table, long T, const char *prefix) {
+    Tensor at = run_input(run, DTYPE_I32, DIMS(1, T));
+    for (long i = 0; !run->dry && i < T; i++) i32(at)[i] = (int32_t)i;
+    return tap(run, embedding(run, table, at), "%sembeddings.position_embedding", prefix);
 }
 
 // ---- vision
@@ -111,11 +111,7 @@ ClipVision *clip_vision_load(Arena *a, const Json *c, Weights *w, const char *pr
 // The table's rows for a grid of GH x GW patches: as stored, or resampled (the class token's row stays).
 static Tensor position_rows(Run *run, const ClipVision *m, long GH, long GW, bool interpolate) {
     long G = m->image / m->P, C = m->cfg.C, T = GH * GW + 1;
-    if (GH == G && GW == G) {
-        Tensor ids = run_input(run, DTYPE_I32, DIMS(1, m->T));
-        for (int i = 0; !run->dry && i < m->T; i++) i32(ids)[i] = i;
-        return tap(run, embedding(run, m->positions, ids), "%sembeddings.position_embedding", m->prefix);
-    }
+    if (GH == G && GW == G) return clip_positions(run, m->positions, m->T, m->prefix);
     need(interpolate, "CLIP's vision tower takes pictures of %d x %d pixels, not %ld x %ld; --interpolate resamples its positions", m->image, m->image,
          GW * m->P, GH * m->P);
     Tensor rows = run_input(run, DTYPE_F32, DIMS(1, T, C));
@@ -184,16 +180,17 @@ ClipText *clip_text_load(Arena *a, const Json *c, Weights *w, const char *prefix
     return m;
 }
 
+Tensor clip_text_embed(Run *run, Tensor tokens, Tensor positions, Tensor ids, const char *prefix) {
+    Tensor x = tap(run, embedding(run, tokens, ids), "%sembeddings.token_embedding", prefix);
+    Tensor rows = clip_positions(run, positions, ids.shape[1], prefix); // (1, T, C)
+    return tap(run, add_rows(run, x, tensor_view(rows, DIMS(rows.shape[1], rows.shape[2]))), "%sembeddings", prefix);
+}
+
 Tensor clip_text_forward(Run *run, const ClipText *m, Tensor ids, Tensor mask) {
     const char *p = m->prefix;
     long T = ids.shape[1];
     need(T <= m->positions_count, "text: %ld tokens; CLIP's text tower holds %d", T, m->positions_count);
-    Tensor x = tap(run, embedding(run, m->tokens, ids), "%sembeddings.token_embedding", p);
-    Tensor at = run_input(run, DTYPE_I32, DIMS(1, T));
-    for (long i = 0; !run->dry && i < T; i++) i32(at)[i] = (int32_t)i;
-    Tensor rows = tap(run, embedding(run, m->positions, at), "%sembeddings.position_embedding", p); // (1, T, C)
-    x = add_rows(run, x, tensor_view(rows, DIMS(T, m->cfg.C)));
-    x = tap(run, x, "%sembeddings", p);
+    Tensor x = clip_text_embed(run, m->tokens, m->positions, ids, p);
     AttnShape shape = {.heads = m->cfg.H, .causal = true, .key_mask = mask};
     for (int l = 0; l < m->cfg.L; l++) x = clip_layer_forward(run, &m->cfg, &m->layers[l], x, shape, p, l);
     x = tap(run, x, "%sencoder", p);
@@ -259,16 +256,15 @@ static Outputs clip_forward(Run *run, const Model *model, const Inputs *in) {
     return out;
 }
 
-static Tensor example_pixels(Arena *a, const Json *vision) {
+Tensor clip_pixels(const Json *vision) {
     long S = config_int_or(vision, "image_size", 224);
-    (void)a;
     return tensor_of(NULL, DTYPE_F32, DIMS(1, config_int_or(vision, "num_channels", 3), S, S));
 }
 
 static Inputs clip_example(Arena *a, const Model *model, int height, int width, int tokens) {
-    (void)height, (void)width;
+    (void)a, (void)height, (void)width;
     int T = tokens ? tokens : model->context;
-    return (Inputs){.pixels = example_pixels(a, json_get(model->config, "vision_config")), .ids = tensor_of(NULL, DTYPE_I32, DIMS(1, T))};
+    return (Inputs){.pixels = clip_pixels(json_get(model->config, "vision_config")), .ids = tensor_of(NULL, DTYPE_I32, DIMS(1, T))};
 }
 
 static const char *const clip_types[] = {"clip", NULL};
@@ -290,8 +286,8 @@ static Outputs vision_forward(Run *run, const Model *model, const Inputs *in) {
 }
 
 static Inputs vision_example(Arena *a, const Model *model, int height, int width, int tokens) {
-    (void)height, (void)width, (void)tokens;
-    return (Inputs){.pixels = example_pixels(a, model->config)};
+    (void)a, (void)height, (void)width, (void)tokens;
+    return (Inputs){.pixels = clip_pixels(model->config)};
 }
 
 static const char *const vision_types[] = {"clip_vision_model", NULL};

@@ -42,6 +42,11 @@ ClipConfig clip_config(const Json *c, ClipConfig usual, const char *act);
 ClipLayer clip_layer_load(Weights *w, const ClipConfig *c, const char *prefix, int l);
 Tensor clip_layer_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, AttnShape shape, const char *prefix, int l);
 
+// Rows 0 … T-1 of a table of positions: (1, T, C), with its tap.
+Tensor clip_positions(Run *run, Tensor table, long T, const char *prefix);
+Tensor clip_text_embed(Run *run, Tensor tokens, Tensor positions, Tensor ids, const char *prefix); // ids (B, T) -> (B, T, C)
+Tensor clip_pixels(const Json *vision); // one picture of the configuration's size, without data: a dry forward's input
+
 // pooled: whether post_layernorm is in the file and wanted.
 ClipVision *clip_vision_load(Arena *a, const Json *config, Weights *w, const char *prefix, bool pooled);
 ClipText *clip_text_load(Arena *a, const Json *config, Weights *w, const char *prefix);

@@ -297,7 +297,7 @@ Tensor llama_forward(Run *run, const Llama *m, Tensor x, Tensor mask, Cache *cac
     if (cache)
         for (long b = 0; b < B; b++) cache->lengths[cache->first + b] += (int32_t)T;
     x = tap(run, norm(run, c, x, m->norm), "%snorm", m->prefix);
-    return tap(run, x, "%.*s", (int)strlen(m->prefix) - 1, m->prefix);
+    return tap_module(run, x, m->prefix);
 }
 
 Tensor llama_logits(Run *run, const Llama *m, Tensor hidden) {

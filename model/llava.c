@@ -72,7 +72,7 @@ Tensor llava_visual(Run *run, const Llava *m, Tensor pixels) {
     Tensor last = clip_vision_forward(run, v, pixels, false, beyond ? L : deepest, wanted, states);
     if (beyond) {
         if (tensor_given(v->post_w)) clip_vision_pooled(run, v, last);
-        tap(run, last, "%.*s", (int)strlen(v->prefix) - 1, v->prefix);
+        tap_module(run, last, v->prefix);
     }
     Tensor x = NO_TENSOR;
     for (int i = 0; i < m->layer_count; i++) {

@@ -12,11 +12,6 @@
 #include "interpolate.h"
 #include "kernels.h" // widen
 
-static Tensor tap_module(Run *run, Tensor x, const char *prefix) { // a prefix without its dot is the module; the root has none
-    size_t n = strlen(prefix);
-    return n ? tap(run, x, "%.*s", (int)n - 1, prefix) : x;
-}
-
 // ---- vision
 
 static void head_load(SiglipVision *m, Weights *w) {
@@ -59,11 +54,7 @@ SiglipVision *siglip_vision_load(Arena *a, const Json *c, Weights *w, const char
 // The table for a grid of GH x GW patches: as stored, or resampled as a whole.
 static Tensor position_rows(Run *run, const SiglipVision *m, long GH, long GW) {
     int G = m->image / m->P, C = m->cfg.C;
-    if (GH == G && GW == G) {
-        Tensor ids = run_input(run, DTYPE_I32, DIMS(1, m->T));
-        for (int i = 0; !run->dry && i < m->T; i++) i32(ids)[i] = i;
-        return tap(run, embedding(run, m->positions, ids), "%sembeddings.position_embedding", m->prefix);
-    }
+    if (GH == G && GW == G) return clip_positions(run, m->positions, m->T, m->prefix);
     Tensor rows = run_input(run, DTYPE_F32, DIMS(1, GH * GW, C));
     if (run->dry) return rows;
     float *table = take(run->arena, float, (size_t)m->T * (size_t)C);
@@ -137,11 +128,7 @@ Tensor siglip_text_forward(Run *run, const SiglipText *m, Tensor ids) {
     const char *p = m->prefix;
     long T = ids.shape[1];
     need(T <= m->positions_count, "text: %ld tokens; SigLIP's text tower holds %d", T, m->positions_count);
-    Tensor x = tap(run, embedding(run, m->tokens, ids), "%sembeddings.token_embedding", p);
-    Tensor at = run_input(run, DTYPE_I32, DIMS(1, T));
-    for (long i = 0; !run->dry && i < T; i++) i32(at)[i] = (int32_t)i;
-    Tensor rows = tap(run, embedding(run, m->positions, at), "%sembeddings.position_embedding", p); // (1, T, C)
-    x = tap(run, add_rows(run, x, tensor_view(rows, DIMS(T, m->cfg.C))), "%sembeddings", p);
+    Tensor x = clip_text_embed(run, m->tokens, m->positions, ids, p);
     AttnShape shape = {.heads = m->cfg.H};
     for (int l = 0; l < m->cfg.L; l++) x = clip_layer_forward(run, &m->cfg, &m->layers[l], x, shape, p, l);
     x = tap(run, x, "%sencoder", p);
@@ -197,14 +184,9 @@ static Outputs siglip_forward(Run *run, const Model *model, const Inputs *in) {
     return out;
 }
 
-static Tensor example_pixels(const Json *vision) {
-    long S = config_int_or(vision, "image_size", 224);
-    return tensor_of(NULL, DTYPE_F32, DIMS(1, config_int_or(vision, "num_channels", 3), S, S));
-}
-
 static Inputs siglip_example(Arena *a, const Model *model, int height, int width, int tokens) {
     (void)a, (void)height, (void)width;
-    return (Inputs){.pixels = example_pixels(json_get(model->config, "vision_config")),
+    return (Inputs){.pixels = clip_pixels(json_get(model->config, "vision_config")),
                     .ids = tensor_of(NULL, DTYPE_I32, DIMS(1, tokens ? tokens : model->context))};
 }
 
@@ -222,7 +204,7 @@ static Outputs vision_forward(Run *run, const Model *model, const Inputs *in) { 
 
 static Inputs vision_example(Arena *a, const Model *model, int height, int width, int tokens) {
     (void)a, (void)height, (void)width, (void)tokens;
-    return (Inputs){.pixels = example_pixels(model->config)};
+    return (Inputs){.pixels = clip_pixels(model->config)};
 }
 
 static const Rename vision_renames[] = {{"vision_model.", ""}};

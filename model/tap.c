@@ -140,6 +140,11 @@ static void swap_axes(Run *run, Tensor out, Tensor x, long B, long P, long C) {
         run->device->transpose(tensor_of(f32(out) + b * P * C, DTYPE_F32, DIMS(C, P)), tensor_of(f32(x) + b * P * C, DTYPE_F32, DIMS(P, C)));
 }
 
+Tensor tap_module(Run *run, Tensor x, const char *prefix) {
+    size_t n = strlen(prefix);
+    return n ? tap(run, x, "%.*s", (int)n - 1, prefix) : x;
+}
+
 Tensor tap_channels_first(Run *run, Tensor x, long GH, long GW, const char *format, ...) {
     if (!run->taps) return x;
     char name[1024];

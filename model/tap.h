@@ -11,6 +11,7 @@
 // In a forward pass: x, or what somebody put in its place. Costs one comparison when nobody asked.
 #define tap(run, x, ...) ((run)->taps ? tap_named((run), (x), __VA_ARGS__) : (x))
 Tensor tap_named(Run *run, Tensor x, const char *format, ...) PRINTF_LIKE(3, 4);
+Tensor tap_module(Run *run, Tensor x, const char *prefix); // "a.b.": the tap of module a.b itself; the root, "", has none
 
 // True when the tap of this name was asked for and is still due (always in a run that lists): for work that
 // only a tap needs, as attention probabilities.
