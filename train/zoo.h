@@ -93,6 +93,7 @@ Tensor zoo_texts(Arena *step, const Tokenizer *tok, const char *const *texts, si
 
 // ---- heads on the patch tokens, in training only (zoo_patches.c)
 
+#define PATCH_HEADS_USED "two linear heads on the patch tokens after blocks 3 and 5, not saved: shape, colour, size, pattern, box and pixels of the object that owns a patch"
 void patch_heads_add(Trainee *t, int heads, int width); // "patches.H.norm", "patches.H.head": the first extra parameters
 // states[h] (B, 1 + ZOO_PATCHES, width) is what head h reads. Seeds the tape with weight / heads times each head's gradient;
 // returns the mean loss, and of head 0 what it got right.
@@ -138,9 +139,35 @@ const char *zoo_llava(Arena *a, const ZooOptions *o);
 const char *zoo_coca(Arena *a, const ZooOptions *o);
 size_t coca_scores(Arena *a, const Trainee *t, const Tokenizer *tok, uint64_t seed, Score *out); // zoo_coca_score.c
 
-// ZOO.json. prompt: the model's own words for a caption; training_only: what was used and not saved; either may be NULL.
-void zoo_json_write(Arena *a, const ZooOptions *o, const Journey *j, const char *name, const char *prompt, const char *training_only, const char *recipe,
-                    const char *checksum, const Score *s, size_t n);
+// What all recipes do, stage after stage (zoo_course.c): updates under a cosine with warm-up, a note of the mean losses and a
+// checkpoint every 100 of them, the checksum after 20. A parameter "logit_scale" never passes ln 100.
+typedef struct {
+    int stages;
+    const char *const *titles; // of each stage, for the progress bar
+    const int *steps;          // at 100 percent
+    const double *lr;
+    const int *warmup;
+    struct {
+        const char *name; // in the notes; "" where one stands behind another's name
+        int digits;
+    } losses[8];
+    int loss_count;
+    Stage *(*open)(Arena *a, Trainee *t, int stage, bool begins); // begins: not one that goes on where it was interrupted
+    // One batch: gradients into the stage's tape, what is to be noted into losses.
+    void (*step)(const void *arg, const Stage *s, Arena *scratch, int stage, uint64_t seed, double *losses);
+    const void *arg;
+} Course;
+int course_steps(const Course *c, const ZooOptions *o, int stage); // with the percentage
+bool course_run(Arena *a, Trainee *t, const ZooOptions *o, const Course *c, Journey *j); // then rounds and saves; false: --stop-after
+
+typedef struct {
+    const char *name, *recipe;
+    const char *prompt;        // the model's own words for a caption; or NULL
+    const char *training_only; // what was used and not saved; or NULL
+} ZooWords;
+// Prints the scores, writes ZOO.json, removes the checkpoint; the checksum of the weights.
+const char *course_end(Arena *a, const Trainee *t, const ZooOptions *o, Journey *j, ZooWords w, const Score *s, size_t n);
+void zoo_json_write(Arena *a, const ZooOptions *o, const Journey *j, ZooWords w, const char *checksum, const Score *s, size_t n);
 void zoo_preprocessor_write(Arena *a, const char *dir);
 void zoo_tokenizer_write(Arena *a, const char *dir, uint64_t seed, const char *pad_token, int length); // CLIP's kind, of the world's words
 const char *zoo_world_hash(Arena *a); // of the first pictures and captions of the world, as 32 hex digits

@@ -10,20 +10,18 @@
 
 #include "merges.h"
 #include "init.h"
-#include "io/blake2b.h"
 #include "io/file.h"
-#include "io/progress.h"
+#include "io/stamp.h"
 #include "model/clip.h"
 #include "real.h"
 #include "zoo.h"
 
-enum { BATCH = 32, NEAR = 4, STAGES = 3, HEADS = 2, EVERY = 100, SUM_AT = 20, SENTENCES = 4000, WIDTH = 96, TEXT_WIDTH = 64 };
+enum { BATCH = 32, NEAR = 4, STAGES = 3, HEADS = 2, SENTENCES = 4000, WIDTH = 96, TEXT_WIDTH = 64 };
 static const int head_after[HEADS] = {5, 3};  // blocks
 static const int stage_steps[STAGES] = {1600, 2000, 3000};
 static const double stage_lr[STAGES] = {3e-3, 2e-3, 2e-3};
 static const int stage_warmup[STAGES] = {200, 100, 100};
 static const char *const stage_names[STAGES] = {"clip: patches", "clip: captions", "clip: texts"};
-#define LOGIT_SCALE_MAX 4.605170185988092 // ln 100
 
 static const InitRule rules[] = {
     {"logit_scale", INIT_CONSTANT, 2.6592600369327783},           // ln(1 / 0.07)
@@ -113,9 +111,7 @@ static Trainee *parameters_make(Arena *a, const char *dir, const Tokenizer *tok,
 
 // ---- one step
 
-typedef struct {
-    double patches, pairs, hard, shape_right, pairs_right, hard_right;
-} Losses;
+enum { PATCHES, SHAPES_RIGHT, PAIRS, PAIRS_RIGHT, HARD, HARD_RIGHT, LOSSES }; // places among the losses
 
 static Tensor image_embed(Run *run, const Clip *m, Tensor last) {
     return l2norm(run, linear(run, clip_vision_pooled(run, m->vision, last), m->visual_projection, NO_TENSOR), 1e-12f);
@@ -126,8 +122,7 @@ static Tensor text_embed(Run *run, const Clip *m, Tensor ids) {
     return l2norm(run, linear(run, clip_text_pooled(run, m->text, last, ids), m->text_projection, NO_TENSOR), 1e-12f);
 }
 
-static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int stage, uint64_t seed) {
-    Losses l = {0};
+static void train_step(const void *tok, const Stage *s, Arena *step, int stage, uint64_t seed, double *losses) {
     const Clip *m = s->model->own;
     bool texts = stage >= 1, patches = stage <= 1;
     Pairs p = zoo_pairs(step, texts ? tok : NULL, (PairsWanted){.B = BATCH, .K = texts ? NEAR : 0, .full = 75, .truth = patches,
@@ -142,7 +137,7 @@ static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int 
     Tensor last = clip_vision_forward(run, m->vision, p.pixels, false, texts ? -1 : head_after[0], wanted, states);
     if (patches) {
         PatchScore score = patch_heads_backward(run, s, step, (Tensor[HEADS]){states[head_after[0]], states[head_after[1]]}, HEADS, p.truth, 1);
-        l.patches = score.loss, l.shape_right = score.shape_right;
+        losses[PATCHES] = score.loss, losses[SHAPES_RIGHT] = score.shape_right;
     }
     if (texts) {
         Tensor image = image_embed(run, m, last), text = text_embed(run, m, p.ids);
@@ -151,10 +146,9 @@ static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int 
         tape_seed(s->tape, step, image, di);
         tape_seed(s->tape, step, text, dt);
         tape_seed(s->tape, step, m->logit_scale, &ds);
-        l.pairs = c.pairs, l.hard = c.hard, l.pairs_right = c.pairs_right, l.hard_right = c.hard_right;
+        losses[PAIRS] = c.pairs, losses[HARD] = c.hard, losses[PAIRS_RIGHT] = c.pairs_right, losses[HARD_RIGHT] = c.hard_right;
     }
     tape_backward(s->tape, step, NO_TENSOR, 1);
-    return l;
 }
 
 // ---- scores
@@ -171,8 +165,8 @@ static size_t scores_make(Arena *a, const Trainee *t, const Tokenizer *tok, uint
 
 const char *zoo_world_hash(Arena *a) {
     Blake2b h;
-    uint8_t digest[16], rgb[ZOO_SIDE * ZOO_SIDE * 3];
-    blake2b_start(&h, sizeof digest, NULL, 0);
+    uint8_t rgb[ZOO_SIDE * ZOO_SIDE * 3];
+    blake2b_start(&h, 16, NULL, 0);
     for (uint64_t i = 0; i < 16; i++) {
         WorldScene s;
         world_scene(&s, WORLD_SCENES, 0, i);
@@ -184,11 +178,7 @@ const char *zoo_world_hash(Arena *a) {
             blake2b_add(&h, text, strlen(text));
         }
     }
-    blake2b_end(&h, digest);
-    char *text = take(a, char, 33);
-    for (int i = 0; i < 16; i++) memcpy(text + 2 * i, (char[]){"0123456789abcdef"[digest[i] >> 4], "0123456789abcdef"[digest[i] & 15]}, 2);
-    text[32] = 0;
-    return text;
+    return stamp_text(&h, a);
 }
 
 static const AdamConfig adam = {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .clip = 1};
@@ -196,6 +186,11 @@ static const char *const patterns[STAGES][5] = {
     {"vision_model.embeddings.*", "vision_model.pre_layrnorm.*", "vision_model.encoder.layers.[0-4].*", "patches.*", NULL},
     {"*", NULL},
     {"text_model.*", "text_projection.*", "visual_projection.*", "logit_scale", NULL}};
+
+static Stage *stage_open(Arena *a, Trainee *t, int stage, bool begins) {
+    if (stage == 2 && begins) trainee_round(t); // what the text tower learns against is what the file will hold
+    return stage_new(a, t, patterns[stage], adam, (Group){.lr_factor = 1, .decay = 0.05});
+}
 
 const char *zoo_clip(Arena *a, const ZooOptions *o) {
     folder_make(o->out);
@@ -205,57 +200,16 @@ const char *zoo_clip(Arena *a, const ZooOptions *o) {
     Trainee *t = parameters_make(a, o->out, tok, o->seed);
     const char *config = config_text_of(a, tok);
     file_write(path_join(a, o->out, "config.json"), config, strlen(config));
-    int steps[STAGES];
-    for (int i = 0; i < STAGES; i++) steps[i] = stage_steps[i] * o->steps / 100;
+    const Course course = {.stages = STAGES, .titles = stage_names, .steps = stage_steps, .lr = stage_lr, .warmup = stage_warmup, .open = stage_open, .step = train_step, .arg = tok,
+                           .losses = {[PATCHES] = {"patches", 4}, [SHAPES_RIGHT] = {"shapes", 3}, [PAIRS] = {"pairs", 4}, [PAIRS_RIGHT] = {"", 3}, [HARD] = {"near", 4},
+                                      [HARD_RIGHT] = {"", 3}},
+                           .loss_count = LOSSES};
     const char *recipe = arena_print(a, "clip: patches %d steps lr %g, captions %d steps lr %g, texts %d steps lr %g, batch %d, %d near misses, AdamW 0.9 0.98 decay 0.05 clip 1, "
-                                     "warm-up %d, %d and %d, cosine to 0.02, seed %llu", steps[0], stage_lr[0], steps[1], stage_lr[1], steps[2], stage_lr[2], BATCH, NEAR,
-                                     stage_warmup[0], stage_warmup[1], stage_warmup[2], (unsigned long long)o->seed);
+                                     "warm-up %d, %d and %d, cosine to 0.02, seed %llu", course_steps(&course, o, 0), stage_lr[0], course_steps(&course, o, 1), stage_lr[1],
+                                     course_steps(&course, o, 2), stage_lr[2], BATCH, NEAR, stage_warmup[0], stage_warmup[1], stage_warmup[2], (unsigned long long)o->seed);
     Journey *j = journey_open(a, t, o->out, recipe, o->fresh);
-    Arena *step = arena_new("a training step");
-    for (int stage = j->stage; stage < STAGES; stage++) {
-        if (stage == 2 && !(j->resumed && j->stage == 2)) trainee_round(t); // what the text tower learns against is what the file will hold
-        Stage *s = stage_new(a, t, patterns[stage], adam, (Group){.lr_factor = 1, .decay = 0.05});
-        adam_spare_vectors(s->adam);
-        journey_begin(j, s, stage);
-        Progress bar = progress_start(stage_names[stage], (size_t)steps[stage]);
-        progress_resume(&bar, (size_t)s->adam->step);
-        Losses mean = {0};
-        while (s->adam->step < steps[stage]) {
-            Mark mark = arena_mark(step);
-            Losses l = train_step(s, tok, step, stage, o->seed);
-            arena_release(step, mark);
-            adam_update(s->adam, schedule_cosine(stage_lr[stage], s->adam->step, stage_warmup[stage], steps[stage], 0.02));
-            float *scale = f32(trainee_find(t, "logit_scale"));
-            if (*scale > (float)LOGIT_SCALE_MAX) *scale = (float)LOGIT_SCALE_MAX;
-            int64_t at = s->adam->step;
-            if (stage == 0 && at == SUM_AT) journey_note(j, "sum20 %s", trainee_checksum(a, t));
-            if (o->stop_after && stage == 0 && at == o->stop_after) {
-                arena_free(step);
-                return trainee_checksum(a, t);
-            }
-            mean.patches += l.patches / EVERY, mean.pairs += l.pairs / EVERY, mean.hard += l.hard / EVERY;
-            mean.shape_right += l.shape_right / EVERY, mean.pairs_right += l.pairs_right / EVERY, mean.hard_right += l.hard_right / EVERY;
-            if (at % EVERY == 0) {
-                journey_note(j, "stage %d step %lld patches %.4f shapes %.3f pairs %.4f %.3f near %.4f %.3f", stage, (long long)at, mean.patches,
-                             mean.shape_right, mean.pairs, mean.pairs_right, mean.hard, mean.hard_right);
-                mean = (Losses){0};
-                journey_save(j, step, t, s, stage);
-            }
-            progress_at(&bar, (size_t)at);
-        }
-        progress_end(&bar);
-    }
-    trainee_round(t);
-    trainee_save(step, t, o->out);
-    arena_free(step);
+    if (!course_run(a, t, o, &course, j)) return trainee_checksum(a, t);
     Score scores[16];
     size_t n = scores_make(a, t, tok, o->seed, scores);
-    scores_print(scores, n);
-    const char *checksum = trainee_checksum(a, t);
-    zoo_json_write(a, o, j, "clip", NULL,
-                   "two linear heads on the patch tokens after blocks 3 and 5, not saved: shape, colour, size, pattern, box and "
-                   "pixels of the object that owns a patch",
-                   recipe, checksum, scores, n);
-    journey_end(j);
-    return checksum;
+    return course_end(a, t, o, j, (ZooWords){.name = "clip", .recipe = recipe, .training_only = PATCH_HEADS_USED}, scores, n);
 }

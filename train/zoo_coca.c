@@ -12,25 +12,24 @@
 #include "init.h"
 #include "io/blake2b.h"
 #include "io/file.h"
-#include "io/progress.h"
 #include "io/safetensors.h"
 #include "model/coca.h"
 #include "model/kernels.h"
 #include "real.h"
 #include "zoo.h"
 
-enum { BATCH = 32, NEAR = 3, STAGES = 2, HEADS = 2, EVERY = 100, SUM_AT = 20, WIDTH = 96, BLOCKS = 8, OLD_BLOCKS = 6, E = 64, CONTEXT = 31 };
+enum { BATCH = 32, NEAR = 3, STAGES = 2, HEADS = 2, WIDTH = 96, BLOCKS = 8, OLD_BLOCKS = 6, E = 64, CONTEXT = 31 };
 static const int head_after[HEADS] = {5, 3}; // blocks
 static const int stage_steps[STAGES] = {1000, 1800};
 static const double stage_lr[STAGES] = {3e-3, 2e-3};
 enum { WARMUP = 100 };
+static const int stage_warmup[STAGES] = {WARMUP, WARMUP};
 #define OLD_LR 0.3      // of the rate, for what comes from the clip
 #define CAPTION_WEIGHT 2
 #define PATCH_WEIGHT 0.5
 static const char *const stage_names[STAGES] = {"coca: words", "coca: everything"};
 static const char *const patterns[STAGES][8] = {
     {"visual.transformer.resblocks.[67].*", "visual.attn_pool.*", "visual.ln_post.*", "visual.proj", "text.*", "text_decoder.*", "logit_scale", NULL}, {"*", NULL}};
-#define LOGIT_SCALE_MAX 4.605170185988092 // ln 100
 
 static const InitRule rules[] = {
     {"logit_scale", INIT_CONSTANT, 2.6592600369327783}, // ln(1 / 0.07)
@@ -126,9 +125,7 @@ static bool from_clip(const char *name) {
 
 // ---- one step
 
-typedef struct {
-    double captions, pairs, hard, patches, pairs_right, hard_right, shape_right;
-} Losses;
+enum { CAPTIONS, PAIRS, PAIRS_RIGHT, HARD, HARD_RIGHT, PATCHES, SHAPES_RIGHT, LOSSES }; // places among the losses
 
 // Texts [from, to) of (R, L, C).
 static Tensor texts_slice(Run *run, Tensor x, long from, long to) {
@@ -137,8 +134,7 @@ static Tensor texts_slice(Run *run, Tensor x, long from, long to) {
     return tensor_view(flat, DIMS(to - from, L, C));
 }
 
-static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int stage, uint64_t seed) {
-    Losses l = {0};
+static void train_step(const void *tok, const Stage *s, Arena *step, int stage, uint64_t seed, double *losses) {
     const Coca *m = s->model->own;
     bool patches = stage == 1;
     Pairs p = zoo_pairs(step, tok, (PairsWanted){.B = BATCH, .K = NEAR, .full = 100, .truth = patches, .pad_zero = true, .second = true, .length = stage ? CONTEXT : 0,
@@ -153,7 +149,7 @@ static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int 
     Tensor pooled = coca_pool(run, m, coca_tower(run, m, p.pixels, wanted, states));
     if (patches) {
         PatchScore score = patch_heads_backward(run, s, step, (Tensor[HEADS]){states[head_after[0]], states[head_after[1]]}, HEADS, p.truth, PATCH_WEIGHT);
-        l.patches = score.loss, l.shape_right = score.shape_right;
+        losses[PATCHES] = score.loss, losses[SHAPES_RIGHT] = score.shape_right;
     }
     Tensor text, tokens = coca_text(run, m, p.ids, &text); // all of them: contrastive ones, near misses, the decoder's
     long R = p.ids.shape[0], L = p.ids.shape[1], told = R - BATCH;
@@ -165,7 +161,7 @@ static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int 
             i32(next)[b * (L - 1) + t] = id ? id : -1; // padding is not learned
         }
     Tensor loss = cross_entropy(run, logits, next);
-    l.captions = (double)*f32(loss);
+    losses[CAPTIONS] = (double)*f32(loss);
     Tensor image = l2norm(run, coca_image_embed(run, m, pooled), 1e-12f);
     text = rows_slice(run, tensor_view(l2norm(run, text, 1e-12f), DIMS(1, R, E)), 0, told);
     float *di = take(step, float, tensor_count(image)), *dt = take(step, float, tensor_count(text)), ds;
@@ -173,26 +169,20 @@ static Losses train_step(const Stage *s, const Tokenizer *tok, Arena *step, int 
     tape_seed(s->tape, step, image, di);
     tape_seed(s->tape, step, text, dt);
     tape_seed(s->tape, step, m->logit_scale, &ds);
-    l.pairs = c.pairs, l.hard = c.hard, l.pairs_right = c.pairs_right, l.hard_right = c.hard_right;
+    losses[PAIRS] = c.pairs, losses[HARD] = c.hard, losses[PAIRS_RIGHT] = c.pairs_right, losses[HARD_RIGHT] = c.hard_right;
     tape_backward(s->tape, step, loss, CAPTION_WEIGHT);
-    return l;
 }
 
 // ---- the recipe
 
 static const AdamConfig adam = {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .clip = 1};
 
-static Stage *stage_open(Arena *a, const Trainee *t, int stage) {
+static Stage *stage_open(Arena *a, Trainee *t, int stage, bool begins) {
+    (void)begins;
     Stage *s = stage_new(a, t, patterns[stage], adam, (Group){.lr_factor = 1, .decay = 0.05});
-    adam_spare_vectors(s->adam);
     for (size_t i = 0; i < tape_parameters(s->tape); i++)
         if (from_clip(s->names[i])) s->adam->groups[i].lr_factor = OLD_LR;
     return s;
-}
-
-static void mean_add(Losses *mean, const Losses *l) {
-    mean->captions += l->captions / EVERY, mean->pairs += l->pairs / EVERY, mean->hard += l->hard / EVERY, mean->patches += l->patches / EVERY;
-    mean->pairs_right += l->pairs_right / EVERY, mean->hard_right += l->hard_right / EVERY, mean->shape_right += l->shape_right / EVERY;
 }
 
 const char *zoo_coca(Arena *a, const ZooOptions *o) {
@@ -202,55 +192,17 @@ const char *zoo_coca(Arena *a, const ZooOptions *o) {
     const char *config = config_text_of(a, tok);
     config_write(a, o->out, config);
     Trainee *t = parameters_make(a, o, config);
-    int steps[STAGES];
-    for (int i = 0; i < STAGES; i++) steps[i] = stage_steps[i] * o->steps / 100;
-    const char *tower = tower_checksum(a, o->clip);
+    const Course course = {.stages = STAGES, .titles = stage_names, .steps = stage_steps, .lr = stage_lr, .warmup = stage_warmup, .open = stage_open, .step = train_step, .arg = tok,
+                           .losses = {[CAPTIONS] = {"captions", 4}, [PAIRS] = {"pairs", 4}, [PAIRS_RIGHT] = {"", 3}, [HARD] = {"near", 4}, [HARD_RIGHT] = {"", 3},
+                                      [PATCHES] = {"patches", 4}, [SHAPES_RIGHT] = {"shapes", 3}},
+                           .loss_count = LOSSES};
     const char *recipe = arena_print(a, "coca: words %d steps lr %g, everything %d steps lr %g (blocks of the clip %g of it), batch %d, %d near misses, captions %d, "
-                                     "patches %g, AdamW 0.9 0.98 decay 0.05 clip 1, warm-up %d, cosine to 0.02, seed %llu, tower %.16s", steps[0], stage_lr[0], steps[1],
-                                     stage_lr[1], OLD_LR, BATCH, NEAR, CAPTION_WEIGHT, PATCH_WEIGHT, WARMUP, (unsigned long long)o->seed, tower);
+                                     "patches %g, AdamW 0.9 0.98 decay 0.05 clip 1, warm-up %d, cosine to 0.02, seed %llu, tower %.16s", course_steps(&course, o, 0), stage_lr[0],
+                                     course_steps(&course, o, 1), stage_lr[1], OLD_LR, BATCH, NEAR, CAPTION_WEIGHT, PATCH_WEIGHT, WARMUP, (unsigned long long)o->seed,
+                                     tower_checksum(a, o->clip));
     Journey *j = journey_open(a, t, o->out, recipe, o->fresh);
-    Arena *step = arena_new("a training step");
-    for (int stage = j->stage; stage < STAGES; stage++) {
-        Stage *s = stage_open(a, t, stage);
-        journey_begin(j, s, stage);
-        Progress bar = progress_start(stage_names[stage], (size_t)steps[stage]);
-        progress_resume(&bar, (size_t)s->adam->step);
-        Losses mean = {0};
-        while (s->adam->step < steps[stage]) {
-            Mark mark = arena_mark(step);
-            Losses l = train_step(s, tok, step, stage, o->seed);
-            arena_release(step, mark);
-            adam_update(s->adam, schedule_cosine(stage_lr[stage], s->adam->step, WARMUP, steps[stage], 0.02));
-            float *scale = f32(trainee_find(t, "logit_scale"));
-            if (*scale > (float)LOGIT_SCALE_MAX) *scale = (float)LOGIT_SCALE_MAX;
-            int64_t at = s->adam->step;
-            if (stage == 0 && at == SUM_AT) journey_note(j, "sum20 %s", trainee_checksum(a, t));
-            if (o->stop_after && stage == 0 && at == o->stop_after) {
-                arena_free(step);
-                return trainee_checksum(a, t);
-            }
-            mean_add(&mean, &l);
-            if (at % EVERY == 0) {
-                journey_note(j, "stage %d step %lld captions %.4f pairs %.4f %.3f near %.4f %.3f patches %.4f shapes %.3f", stage, (long long)at, mean.captions, mean.pairs,
-                             mean.pairs_right, mean.hard, mean.hard_right, mean.patches, mean.shape_right);
-                mean = (Losses){0};
-                journey_save(j, step, t, s, stage);
-            }
-            progress_at(&bar, (size_t)at);
-        }
-        progress_end(&bar);
-    }
-    trainee_round(t);
-    trainee_save(step, t, o->out);
-    arena_free(step);
+    if (!course_run(a, t, o, &course, j)) return trainee_checksum(a, t);
     Score scores[32];
     size_t n = coca_scores(a, t, tok, o->seed, scores);
-    scores_print(scores, n);
-    const char *checksum = trainee_checksum(a, t);
-    zoo_json_write(a, o, j, "coca", NULL,
-                   "two linear heads on the patch tokens after blocks 3 and 5, not saved: shape, colour, size, pattern, box and "
-                   "pixels of the object that owns a patch",
-                   recipe, checksum, scores, n);
-    journey_end(j);
-    return checksum;
+    return course_end(a, t, o, j, (ZooWords){.name = "coca", .recipe = recipe, .training_only = PATCH_HEADS_USED}, scores, n);
 }

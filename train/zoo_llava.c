@@ -13,7 +13,6 @@
 #include "init.h"
 #include "io/blake2b.h"
 #include "io/file.h"
-#include "io/progress.h"
 #include "io/safetensors.h"
 #include "merges.h"
 #include "model/kernels.h"
@@ -21,10 +20,11 @@
 #include "zoo_dialog.h"
 #include "zoo_llava.h"
 
-enum { BATCH = 32, STAGES = 4, HEADS = 2, LESSONS = 20, EVERY = 100, SUM_AT = 20, SENTENCES = 3000, WIDTH = 128, INNER = 352, BLOCKS = 4, CONTEXT = 512 };
+enum { BATCH = 32, STAGES = 4, HEADS = 2, LESSONS = 20, SENTENCES = 3000, WIDTH = 128, INNER = 352, BLOCKS = 4, CONTEXT = 512 };
 static const int stage_steps[STAGES] = {440, 165, 2200, 2500};
 static const double stage_lr[STAGES] = {2e-3, 3e-3, 2e-3, 1e-3};
 enum { WARMUP = 100 };
+static const int stage_warmup[STAGES] = {WARMUP, WARMUP, WARMUP, WARMUP};
 static const char *const stage_names[STAGES] = {"llava: language", "llava: projector", "llava: answers", "llava: everything"};
 static const int head_after[HEADS] = {5, 3}; // blocks; the projector reads the state after the fifth
 #define PATCH_WEIGHT 0.25
@@ -134,9 +134,7 @@ static void tower_read(Arena *a, Trainee *t, const char *clip) {
 
 // ---- one step
 
-typedef struct {
-    double captions, answers; // nats per token
-} Losses;
+enum { CAPTIONS, ANSWERS, LOSSES }; // places among the losses, nats per token
 
 static Tensor after(Run *run, Tensor ids, long from) { // columns [from, T) of i32 (B, T)
     long B = ids.shape[0], T = ids.shape[1];
@@ -173,27 +171,30 @@ static double talks_step(const Stage *s, const Dialogs *d, Arena *step, double *
     return (double)*f32(loss);
 }
 
-static Losses train_step(const Stage *s, const Speaker *who, Arena *step, int stage, uint64_t seed) {
-    Losses l = {0};
+static void train_step(const void *who, const Stage *s, Arena *step, int stage, uint64_t seed, double *losses) {
     double none;
     uint64_t from = seed + 500 + (uint64_t)stage, first = (uint64_t)s->adam->step * BATCH;
     tape_zero(s->tape);
     if (stage < 2) {
         Dialogs d = dialogs_make(step, who, from, first, BATCH, stage == 0 ? TALK_BOTH : TALK_CAPTION, stage > 0, false);
-        l.captions = talks_step(s, &d, step, &l.answers);
-        return l;
+        losses[CAPTIONS] = talks_step(s, &d, step, &losses[ANSWERS]);
+        return;
     }
     int asked = stage == 3 ? LESSONS : BATCH / 2, told = BATCH - asked;
     Dialogs d = dialogs_make(step, who, from, first, told, TALK_CAPTION, true, stage == 3);
-    l.captions = talks_step(s, &d, step, &none);
+    losses[CAPTIONS] = talks_step(s, &d, step, &none);
     d = dialogs_make(step, who, from, first + (uint64_t)told, asked, stage == 3 ? TALK_LESSON : TALK_QUESTIONS, true, stage == 3);
-    talks_step(s, &d, step, &l.answers);
-    return l;
+    talks_step(s, &d, step, &losses[ANSWERS]);
 }
 
 // ---- the recipe
 
 static const AdamConfig adam = {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .clip = 1};
+
+static Stage *stage_open(Arena *a, Trainee *t, int stage, bool begins) {
+    (void)begins;
+    return stage_new(a, t, patterns[stage], adam, (Group){.lr_factor = 1, .decay = 0.01});
+}
 
 const char *zoo_llava(Arena *a, const ZooOptions *o) {
     folder_make(o->out);
@@ -208,51 +209,17 @@ const char *zoo_llava(Arena *a, const ZooOptions *o) {
     patch_heads_add(t, HEADS, (int)json_int(json_get(t->config, "vision_config"), "hidden_size"));
     for (size_t i = 0; i < t->count; i++) init_tensor(t->data[i], rules, sizeof rules / sizeof *rules, o->seed, t->names[i]);
     tower_read(a, t, o->clip);
-    int steps[STAGES];
-    for (int i = 0; i < STAGES; i++) steps[i] = stage_steps[i] * o->steps / 100;
-    const char *tower = tower_checksum(a, o->clip);
+    const Course course = {.stages = STAGES, .titles = stage_names, .steps = stage_steps, .lr = stage_lr, .warmup = stage_warmup, .open = stage_open, .step = train_step, .arg = &who,
+                           .losses = {[CAPTIONS] = {"captions", 4}, [ANSWERS] = {"answers", 4}}, .loss_count = LOSSES};
     const char *recipe = arena_print(a, "llava: language %d steps lr %g, projector %d steps lr %g, answers %d steps lr %g, everything %d steps lr %g, batch %d, AdamW 0.9 0.98 "
-                                     "decay 0.01 clip 1, warm-up %d, cosine to 0.02, seed %llu, tower %.16s", steps[0], stage_lr[0], steps[1], stage_lr[1],
-                                     steps[2], stage_lr[2], steps[3], stage_lr[3], BATCH, WARMUP, (unsigned long long)o->seed, tower);
+                                     "decay 0.01 clip 1, warm-up %d, cosine to 0.02, seed %llu, tower %.16s", course_steps(&course, o, 0), stage_lr[0], course_steps(&course, o, 1),
+                                     stage_lr[1], course_steps(&course, o, 2), stage_lr[2], course_steps(&course, o, 3), stage_lr[3], BATCH, WARMUP, (unsigned long long)o->seed,
+                                     tower_checksum(a, o->clip));
     Journey *j = journey_open(a, t, o->out, recipe, o->fresh);
-    Arena *step = arena_new("a training step");
-    for (int stage = j->stage; stage < STAGES; stage++) {
-        Stage *s = stage_new(a, t, patterns[stage], adam, (Group){.lr_factor = 1, .decay = 0.01});
-        adam_spare_vectors(s->adam);
-        journey_begin(j, s, stage);
-        Progress bar = progress_start(stage_names[stage], (size_t)steps[stage]);
-        progress_resume(&bar, (size_t)s->adam->step);
-        Losses mean = {0};
-        while (s->adam->step < steps[stage]) {
-            Mark mark = arena_mark(step);
-            Losses l = train_step(s, &who, step, stage, o->seed);
-            arena_release(step, mark);
-            adam_update(s->adam, schedule_cosine(stage_lr[stage], s->adam->step, WARMUP, steps[stage], 0.02));
-            int64_t at = s->adam->step;
-            if (stage == 0 && at == SUM_AT) journey_note(j, "sum20 %s", trainee_checksum(a, t));
-            if (o->stop_after && stage == 0 && at == o->stop_after) {
-                arena_free(step);
-                return trainee_checksum(a, t);
-            }
-            mean.captions += l.captions / EVERY, mean.answers += l.answers / EVERY;
-            if (at % EVERY == 0) {
-                journey_note(j, "stage %d step %lld captions %.4f answers %.4f", stage, (long long)at, mean.captions, mean.answers);
-                mean = (Losses){0};
-                journey_save(j, step, t, s, stage);
-            }
-            progress_at(&bar, (size_t)at);
-        }
-        progress_end(&bar);
-    }
-    trainee_round(t);
-    trainee_save(step, t, o->out);
-    arena_free(step);
+    if (!course_run(a, t, o, &course, j)) return trainee_checksum(a, t);
     Score scores[32];
     size_t n = llava_scores(a, t, &who, o->seed, scores);
-    scores_print(scores, n);
-    const char *checksum = trainee_checksum(a, t);
-    zoo_json_write(a, o, j, "llava", DESCRIBE, "in the last stage, two linear heads on the patch tokens after blocks 3 and 5, not saved; questions about halves of the picture",
-                   recipe, checksum, scores, n);
-    journey_end(j);
-    return checksum;
+    return course_end(a, t, o, j, (ZooWords){.name = "llava", .recipe = recipe, .prompt = DESCRIBE,
+                                             .training_only = "in the last stage, two linear heads on the patch tokens after blocks 3 and 5, not saved; questions about halves of the picture"},
+                      scores, n);
 }

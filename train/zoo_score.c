@@ -43,18 +43,17 @@ void scores_print(const Score *s, size_t count) {
     fflush(stdout);
 }
 
-void zoo_json_write(Arena *a, const ZooOptions *o, const Journey *j, const char *name, const char *prompt, const char *training_only, const char *recipe,
-                    const char *checksum, const Score *s, size_t n) {
+void zoo_json_write(Arena *a, const ZooOptions *o, const Journey *j, ZooWords w, const char *checksum, const Score *s, size_t n) {
     JsonOut *out = json_out(a, 1);
     char value[64];
     json_open(out, NULL, '{');
-    json_put_text(out, "name", name);
-    if (prompt) json_put_text(out, "prompt", prompt);
-    json_put_text(out, "recipe", recipe);
+    json_put_text(out, "name", w.name);
+    if (w.prompt) json_put_text(out, "prompt", w.prompt);
+    json_put_text(out, "recipe", w.recipe);
     json_put_int(out, "seed", (int64_t)o->seed);
     json_put_int(out, "percent of the recipe's steps", o->steps);
     json_put_text(out, "world", zoo_world_hash(a));
-    if (training_only) json_put_text(out, "training only", training_only);
+    if (w.training_only) json_put_text(out, "training only", w.training_only);
     json_put_text(out, "checksum after 20 steps", journey_noted(j, "sum20", value) ? value : "");
     json_put_text(out, "checksum", checksum);
     scores_put(out, s, n);

@@ -1,0 +1,77 @@
+// zoo_course.c: the way through a recipe's stages that all recipes share: updates, notes, checkpoints, the end.
+#include <string.h>
+
+#include "io/progress.h"
+#include "zoo.h"
+
+#define LOGIT_SCALE_MAX 4.605170185988092 // ln 100, as CLIP's authors keep it
+enum { EVERY = 100, SUM_AT = 20, LOSSES_MAX = 8 };
+
+static float *logit_scale_of(const Trainee *t) {
+    for (size_t i = 0; i < t->own; i++)
+        if (strcmp(t->names[i], "logit_scale") == 0) return f32(t->data[i]);
+    return NULL;
+}
+
+static void note_losses(Journey *j, Arena *scratch, const Course *c, int stage, int64_t at, const double *mean) {
+    const char *line = arena_print(scratch, "stage %d step %lld", stage, (long long)at);
+    for (int i = 0; i < c->loss_count; i++) line = arena_print(scratch, "%s%s%s %.*f", line, *c->losses[i].name ? " " : "", c->losses[i].name, c->losses[i].digits, mean[i]);
+    journey_note(j, "%s", line);
+}
+
+// One stage; false when --stop-after came first.
+static bool stage_run(Arena *a, Trainee *t, const ZooOptions *o, const Course *c, Journey *j, Arena *scratch, int stage) {
+    Stage *s = c->open(a, t, stage, !(j->resumed && j->stage == stage));
+    adam_spare_vectors(s->adam);
+    journey_begin(j, s, stage);
+    int steps = course_steps(c, o, stage);
+    float *logit_scale = logit_scale_of(t);
+    Progress bar = progress_start(c->titles[stage], (size_t)steps);
+    progress_resume(&bar, (size_t)s->adam->step);
+    double mean[LOSSES_MAX] = {0};
+    while (s->adam->step < steps) {
+        double losses[LOSSES_MAX] = {0};
+        Mark mark = arena_mark(scratch);
+        c->step(c->arg, s, scratch, stage, o->seed, losses);
+        arena_release(scratch, mark);
+        adam_update(s->adam, schedule_cosine(c->lr[stage], s->adam->step, c->warmup[stage], steps, 0.02));
+        if (logit_scale && *logit_scale > (float)LOGIT_SCALE_MAX) *logit_scale = (float)LOGIT_SCALE_MAX;
+        int64_t at = s->adam->step;
+        if (stage == 0 && at == SUM_AT) journey_note(j, "sum20 %s", trainee_checksum(a, t));
+        if (o->stop_after && stage == 0 && at == o->stop_after) return false;
+        for (int i = 0; i < c->loss_count; i++) mean[i] += losses[i] / EVERY;
+        if (at % EVERY == 0) {
+            mark = arena_mark(scratch);
+            note_losses(j, scratch, c, stage, at, mean);
+            memset(mean, 0, sizeof mean);
+            journey_save(j, scratch, t, s, stage);
+            arena_release(scratch, mark);
+        }
+        progress_at(&bar, (size_t)at);
+    }
+    progress_end(&bar);
+    return true;
+}
+
+int course_steps(const Course *c, const ZooOptions *o, int stage) { return c->steps[stage] * o->steps / 100; }
+
+bool course_run(Arena *a, Trainee *t, const ZooOptions *o, const Course *c, Journey *j) {
+    need(c->loss_count <= LOSSES_MAX, "a course with %d losses; %d at most", c->loss_count, LOSSES_MAX);
+    Arena *scratch = arena_new("a training step");
+    bool whole = true;
+    for (int stage = j->stage; whole && stage < c->stages; stage++) whole = stage_run(a, t, o, c, j, scratch, stage);
+    if (whole) {
+        trainee_round(t);
+        trainee_save(scratch, t, o->out);
+    }
+    arena_free(scratch);
+    return whole;
+}
+
+const char *course_end(Arena *a, const Trainee *t, const ZooOptions *o, Journey *j, ZooWords w, const Score *s, size_t n) {
+    scores_print(s, n);
+    const char *checksum = trainee_checksum(a, t);
+    zoo_json_write(a, o, j, w, checksum, s, n);
+    journey_end(j);
+    return checksum;
+}
