@@ -4,6 +4,7 @@
 #define RETINA_TRAIN_ZOO_H
 
 #include "io/json.h"
+#include "io/safetensors.h"
 #include "losses.h"
 #include "model/model.h"
 #include "model/tokenizer.h"
@@ -58,6 +59,7 @@ void journey_end(Journey *j); // removes the file
 const char *trainee_checksum(Arena *a, const Trainee *t);
 // The same of the vision tower inside a directory of the zoo's clip: what recipes that begin with it depend on.
 const char *tower_checksum(Arena *a, const char *clip);
+void tensor_widen(float *out, const Tensors *file, const char *name, size_t n); // all n values of a stored tensor; dies when it has another number
 void trainee_round(Trainee *t); // to bf16, as the file will hold them
 void trainee_save(Arena *scratch, const Trainee *t, const char *dir); // config.json and model.safetensors
 
@@ -67,6 +69,8 @@ enum { ZOO_SIDE = 64, ZOO_PATCHES = (ZOO_SIDE / PATCH_SIDE) * (ZOO_SIDE / PATCH_
 
 // CLIP's normalisation of a picture (3, 64, 64).
 void zoo_pixels(float *out, const WorldScene *s);
+// Held-out scenes first … first+count: the scenes, and their pictures (count, 3, 64, 64).
+Tensor zoo_held_out(Arena *a, WorldScene *scenes, uint64_t seed, uint64_t first, int count);
 
 // What a batch of pictures with captions and near misses takes from the world.
 typedef struct {

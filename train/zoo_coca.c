@@ -12,9 +12,7 @@
 #include "init.h"
 #include "io/blake2b.h"
 #include "io/file.h"
-#include "io/safetensors.h"
 #include "model/coca.h"
-#include "model/kernels.h"
 #include "real.h"
 #include "zoo.h"
 
@@ -71,16 +69,6 @@ static void config_write(Arena *a, const char *dir, const char *model) {
 
 // ---- parameters
 
-static void copy_from(Tensors *file, const char *name, float *to, size_t n) {
-    const TensorEntry *e = tensors_need(file, name);
-    need(e->size == n * dtype_size(e->dtype), "\"%s\" of the clip has another shape than CoCa's tower wants", name);
-    Arena *a = arena_new("a tensor of the clip");
-    void *aligned = arena_take(a, e->size, 64);
-    memcpy(aligned, e->bytes, e->size);
-    widen(to, aligned, e->dtype, n);
-    arena_free(a);
-}
-
 // The clip's vision tower under OpenCLIP's names; its three projections become the thirds of one.
 static void tower_read(Arena *a, const Trainee *t, const char *clip) {
     static const char *const bare[][2] = {{"embeddings.class_embedding", "class_embedding"}, {"embeddings.patch_embedding.weight", "conv1.weight"},
@@ -91,17 +79,17 @@ static void tower_read(Arena *a, const Trainee *t, const char *clip) {
     Tensors *file = tensors_open(a, clip);
     for (int i = 0; i < 5; i++) {
         Tensor x = trainee_find(t, arena_print(a, "visual.%s", bare[i][1]));
-        copy_from(file, arena_print(a, "vision_model.%s", bare[i][0]), f32(x), tensor_count(x));
+        tensor_widen(f32(x), file, arena_print(a, "vision_model.%s", bare[i][0]), tensor_count(x));
     }
     for (int l = 0; l < OLD_BLOCKS; l++)
         for (int k = 0; k < 2; k++) {
             for (int i = 0; i < 5; i++) {
                 Tensor x = trainee_find(t, arena_print(a, "visual.transformer.resblocks.%d.%s.%s", l, block[i][1], kinds[k]));
-                copy_from(file, arena_print(a, "vision_model.encoder.layers.%d.%s.%s", l, block[i][0], kinds[k]), f32(x), tensor_count(x));
+                tensor_widen(f32(x), file, arena_print(a, "vision_model.encoder.layers.%d.%s.%s", l, block[i][0], kinds[k]), tensor_count(x));
             }
             Tensor x = trainee_find(t, arena_print(a, "visual.transformer.resblocks.%d.attn.in_proj_%s", l, kinds[k]));
             for (size_t i = 0, n = tensor_count(x) / 3; i < 3; i++)
-                copy_from(file, arena_print(a, "vision_model.encoder.layers.%d.self_attn.%c_proj.%s", l, "qkv"[i], kinds[k]), f32(x) + i * n, n);
+                tensor_widen(f32(x) + i * n, file, arena_print(a, "vision_model.encoder.layers.%d.self_attn.%c_proj.%s", l, "qkv"[i], kinds[k]), n);
         }
     tensors_close(file);
 }

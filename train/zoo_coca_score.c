@@ -139,11 +139,7 @@ size_t coca_scores(Arena *a, const Trainee *t, const Tokenizer *tok, uint64_t se
         Arena *scratch = arena_new("pictures");
         Run *run = run_new(scratch);
         WorldScene scenes[CHUNK];
-        Tensor pixels = tensor_take(scratch, DTYPE_F32, DIMS(CHUNK, 3, ZOO_SIDE, ZOO_SIDE));
-        for (int i = 0; i < CHUNK; i++) {
-            world_scene_in(&scenes[i], WORLD_SCENES, seed + 2, SPLIT_TEST, (uint64_t)(first + i));
-            zoo_pixels(f32(pixels) + (size_t)i * 3 * ZOO_SIDE * ZOO_SIDE, &scenes[i]);
-        }
+        Tensor pixels = zoo_held_out(scratch, scenes, seed + 2, (uint64_t)first, CHUNK);
         Tensor tokens = coca_image_tokens(run, m, coca_pool(run, m, coca_tower(run, m, pixels, NULL, NULL)));
         captions_score(model, tok, scenes, tokens, &y, &blind);
         relations_score(m, tok, scenes, tokens, &y);

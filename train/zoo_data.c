@@ -28,6 +28,15 @@ Tensor zoo_texts(Arena *step, const Tokenizer *tok, const char *const *texts, si
     return out;
 }
 
+Tensor zoo_held_out(Arena *a, WorldScene *scenes, uint64_t seed, uint64_t first, int count) {
+    Tensor pixels = tensor_take(a, DTYPE_F32, DIMS(count, 3, ZOO_SIDE, ZOO_SIDE));
+    for (int i = 0; i < count; i++) {
+        world_scene_in(&scenes[i], WORLD_SCENES, seed, SPLIT_TEST, first + (uint64_t)i);
+        zoo_pixels(f32(pixels) + (size_t)i * 3 * ZOO_SIDE * ZOO_SIDE, &scenes[i]);
+    }
+    return pixels;
+}
+
 typedef struct {
     PairsWanted want;
     float *pixels;

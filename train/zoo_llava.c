@@ -13,9 +13,7 @@
 #include "init.h"
 #include "io/blake2b.h"
 #include "io/file.h"
-#include "io/safetensors.h"
 #include "merges.h"
-#include "model/kernels.h"
 #include "model/llava.h"
 #include "zoo_dialog.h"
 #include "zoo_llava.h"
@@ -122,12 +120,7 @@ static void tower_read(Arena *a, Trainee *t, const char *clip) {
     Tensors *file = tensors_open(a, clip);
     for (size_t i = 0; i < t->own; i++) {
         if (strncmp(t->names[i], prefix, sizeof prefix - 1) != 0) continue;
-        const TensorEntry *e = tensors_need(file, arena_print(a, "vision_model.%s", t->names[i] + sizeof prefix - 1));
-        size_t n = tensor_count(t->data[i]);
-        need(e->size == n * dtype_size(e->dtype), "%s: \"%s\" has another shape than config.json says", clip, e->name);
-        uint8_t *aligned = arena_take(a, e->size, 1);
-        memcpy(aligned, e->bytes, e->size);
-        widen(f32(t->data[i]), aligned, e->dtype, n);
+        tensor_widen(f32(t->data[i]), file, arena_print(a, "vision_model.%s", t->names[i] + sizeof prefix - 1), tensor_count(t->data[i]));
     }
     tensors_close(file);
 }

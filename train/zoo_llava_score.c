@@ -188,11 +188,7 @@ size_t llava_scores(Arena *a, const Trainee *t, const Speaker *who, uint64_t see
         Arena *scratch = arena_new("pictures");
         Run *run = run_new(scratch);
         WorldScene scenes[CHUNK];
-        Tensor pixels = tensor_take(scratch, DTYPE_F32, DIMS(CHUNK, 3, ZOO_SIDE, ZOO_SIDE));
-        for (int i = 0; i < CHUNK; i++) {
-            world_scene_in(&scenes[i], WORLD_SCENES, seed + 2, SPLIT_TEST, (uint64_t)(first + i));
-            zoo_pixels(f32(pixels) + (size_t)i * 3 * ZOO_SIDE * ZOO_SIDE, &scenes[i]);
-        }
+        Tensor pixels = zoo_held_out(scratch, scenes, seed + 2, (uint64_t)first, CHUNK);
         Tensor visual = llava_project(run, m, llava_visual(run, m, pixels));
         captions_score(m, model, who, scenes, visual, y);
         questions_score(m, who, scenes, visual, y);

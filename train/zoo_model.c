@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "init.h"
-#include "io/safetensors.h"
 #include "io/stamp.h"
+#include "model/kernels.h" // widen
 #include "zoo.h"
 
 enum { EXTRA_MAX = 16 };
@@ -95,6 +95,16 @@ const char *tower_checksum(Arena *a, const char *clip) {
     tensors_close(file);
     need(found > 0, "%s: holds no vision tower; is it the zoo's clip?", clip);
     return stamp_text(&h, a);
+}
+
+void tensor_widen(float *out, const Tensors *file, const char *name, size_t n) {
+    const TensorEntry *e = tensors_need(file, name);
+    need(e->size == n * dtype_size(e->dtype), "%s: \"%s\" holds another number of values than the %zu that are wanted", e->path, name, n);
+    Arena *a = arena_new("a stored tensor");
+    void *aligned = arena_take(a, e->size, 1);
+    memcpy(aligned, e->bytes, e->size);
+    widen(out, aligned, e->dtype, n);
+    arena_free(a);
 }
 
 void trainee_round(Trainee *t) {
