@@ -136,6 +136,13 @@ void convert_f32_bf16(void *out, const float *in, size_t n) {
     }
 }
 
+float bf16_round(float x) {
+    uint16_t half;
+    convert_f32_bf16(&half, &x, 1);
+    convert_bf16_f32(&x, &half, 1);
+    return x;
+}
+
 void convert_f32_f16(void *out, const float *in, size_t n) {
     uint16_t *o = out;
     for (size_t i = 0; i < n; i++) {

@@ -82,6 +82,7 @@ void sincos_of(double x, double *sine, double *cosine);  // |x| < 1e6 within 1e-
 void convert_bf16_f32(float *out, const void *in, size_t n);
 void convert_f16_f32(float *out, const void *in, size_t n);
 void convert_f32_bf16(void *out, const float *in, size_t n); // to nearest, ties to even; NaN stays NaN
+float bf16_round(float x);                                    // what a bf16 file will hold of it
 void convert_f32_f16(void *out, const float *in, size_t n);
 void convert_f64_f32(float *out, const void *in, size_t n);
 void widen(float *out, const void *in, Dtype type, size_t n); // F32, BF16, F16, F64 to f32

@@ -48,7 +48,7 @@ static Inputs inputs_of(Arena *a, const Model *m, int tokens) {
 
 static void one(const Table *t, Forward *f, const char *name, const char *ask) {
     double s = table_row(t, &(Row){.name = name, .ask = ask, .work = forward_work, .arg = f});
-    table_say(t, "| … | %.3f a second | | | | memory %zu KiB of %zu KiB planned |", 1 / s, f->used >> 10, f->planned >> 10);
+    bench_say(t->w, "| … | %.3f a second | | | | memory %zu KiB of %zu KiB planned |", 1 / s, f->used >> 10, f->planned >> 10);
     need(f->planned == 0 || f->used <= f->planned + (64 << 10), "bench: a forward took %zu bytes, the dry run said %zu", f->used, f->planned);
 }
 
@@ -77,7 +77,7 @@ void bench_forward(Arena *a, const char *directory, int tokens, const char *venv
     Table t = {.w = w, .rounds = rounds, .top = ceilings_measure(a)};
     Peer peer;
     if (venv) peer = peer_start(venv, "test/bench/peer_speed.py", directory), t.peer = &peer;
-    table_say(&t, "\n`retina bench forward`, %s (%s), %s, bf16 by %s, %d threads, %d alternating rounds; the peer is transformers in the same type.", path_name(directory), m->family->name,
+    bench_say(t.w, "\n`retina bench forward`, %s (%s), %s, bf16 by %s, %d threads, %d alternating rounds; the peer is transformers in the same type.", path_name(directory), m->family->name,
               cpu_describe(), gemm_bf16_path(), threads_count(), rounds);
     table_head(&t, "forward");
     for (int half = 0; half < 2; half++) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 Peer peer_start(const char *venv, const char *script, const char *argument) {
@@ -58,4 +59,21 @@ static int ascending(const void *a, const void *b) { return *(const double *)a <
 Times times_of(double *t, int n) {
     qsort(t, (size_t)n, sizeof *t, ascending);
     return (Times){t[n / 2], t[0], t[n - 1]};
+}
+
+double cpu_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void bench_say(Writer *file, const char *format, ...) {
+    char line[1200];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(line, sizeof line, format, list);
+    va_end(list);
+    printf("%s\n", line);
+    fflush(stdout);
+    if (file) writer_print(file, "%s\n", line);
 }

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "io/error.h"
+#include "io/file.h"
 
 typedef struct {
     FILE *to, *from;
@@ -21,5 +22,9 @@ typedef struct {
     double median, least, most;
 } Times;
 Times times_of(double *t, int n);
+double cpu_seconds(void); // of this thread's own time: other programs do not count
+
+// A line to the terminal, and into the file when there is one.
+void bench_say(Writer *file, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

@@ -5,10 +5,8 @@
 // compress about as photographs do.
 #include "bench_pictures.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench_peer.h"
@@ -18,23 +16,6 @@
 #include "io/thread.h"
 #include "model/cpu.h"
 #include "model/resize.h"
-
-static double cpu_seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void PRINTF_LIKE(2, 3) line_out(const PicturesBench *b, const char *format, ...) { // to the terminal, and into the file
-    char line[1000];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(line, sizeof line, format, list);
-    va_end(list);
-    printf("%s\n", line);
-    fflush(stdout);
-    if (b->out) writer_print(b->out, "%s\n", line);
-}
 
 // ---- pictures
 
@@ -111,16 +92,16 @@ static void result(const PicturesBench *b, const char *what, const char *size, d
         p = times_of(theirs, b->rounds);
         snprintf(peer, sizeof peer, " %.2f (%.2f – %.2f) | %.2f |", 1e3 * p.median, 1e3 * p.least, 1e3 * p.most, t.median / p.median);
     }
-    line_out(b, "| %s | %s | %.2f (%.2f – %.2f) | %.0f |%s %s |", what, size, 1e3 * t.median, 1e3 * t.least, 1e3 * t.most, pixels / t.median * 1e-6, peer,
+    bench_say(b->out, "| %s | %s | %.2f (%.2f – %.2f) | %.0f |%s %s |", what, size, 1e3 * t.median, 1e3 * t.least, 1e3 * t.most, pixels / t.median * 1e-6, peer,
                t.most > 1.5 * t.least || p.most > 1.5 * p.least ? "noisy" : "");
 }
 
 static void head(const PicturesBench *b, const char *what, const char *peer) {
     char column[120] = "";
     if (b->venv) snprintf(column, sizeof column, " %s | ratio |", peer);
-    line_out(b, "%s, `retina bench%s`, %s, one core, milliseconds of processor time,\nmedian (smallest – largest) of %d alternating rounds; ratio: ours over the peer, lower is better.\n",
+    bench_say(b->out, "%s, `retina bench%s`, %s, one core, milliseconds of processor time,\nmedian (smallest – largest) of %d alternating rounds; ratio: ours over the peer, lower is better.\n",
                what, b->venv ? " --peers VENV" : "", cpu_describe(), b->rounds);
-    line_out(b, "| picture | | ours | Mpixel/s |%s note |\n|---|---|---|---|%s---|", column, b->venv ? "---|---|" : "");
+    bench_say(b->out, "| picture | | ours | Mpixel/s |%s note |\n|---|---|---|---|%s---|", column, b->venv ? "---|---|" : "");
 }
 
 // ---- JPEG

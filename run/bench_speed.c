@@ -26,14 +26,6 @@ static float *random_floats(Arena *a, size_t n, const char *what) {
     return x;
 }
 
-static double rounded(float x) {
-    uint16_t h;
-    float y;
-    convert_f32_bf16(&h, &x, 1);
-    convert_bf16_f32(&y, &h, 1);
-    return (double)y;
-}
-
 // ---- products with bf16 weights
 
 typedef struct {
@@ -57,7 +49,7 @@ static double product_error(const Product *p) {
         for (long k = 0; k < g->K; k++) {
             float w;
             convert_bf16_f32(&w, (const uint16_t *)g->B + n * g->K + k, 1);
-            want += (g->bf16 ? rounded(g->A[m * g->K + k]) : (double)g->A[m * g->K + k]) * (double)w;
+            want += (g->bf16 ? (double)bf16_round(g->A[m * g->K + k]) : (double)g->A[m * g->K + k]) * (double)w;
         }
         diff += pow((double)g->C[m * g->N + n] - want, 2), norm += want * want;
     }
@@ -92,7 +84,7 @@ static void products(Arena *a, const Table *t) {
         double s = table_row(t, &(Row){.name = name, .ask = ask, .work = product_work, .arg = &p, .operations = 2.0 * (double)(M * N) * (double)K,
                                        .bytes = p.copies > 1 ? 2.0 * (double)weight : 0, .peak = t->top.bf16});
         if (N == 4096 && K == 4096 && M <= 64 && M > 1) once = M == 32 ? s : once;
-        if (M == 1 && N == 4096) table_say(t, "| 32 rows over 1 row | %.2f | | | | | |", once / s);
+        if (M == 1 && N == 4096) bench_say(t->w, "| 32 rows over 1 row | %.2f | | | | | |", once / s);
         arena_release(a, mark);
     }
 }
@@ -197,7 +189,7 @@ void bench_speed(Arena *a, const char *venv, int rounds, Writer *w) {
     Table t = {.w = w, .rounds = rounds, .top = ceilings_measure(a)};
     Peer peer;
     if (venv) peer = peer_start(venv, "test/bench/peer_speed.py", NULL), t.peer = &peer;
-    table_say(&t, "`retina bench speed%s`, %s, bf16 by %s, %d threads, %d alternating rounds: median (smallest – largest).\n"
+    bench_say(t.w, "`retina bench speed%s`, %s, bf16 by %s, %d threads, %d alternating rounds: median (smallest – largest).\n"
                   "Ceilings, best of five: f32 %.0f GFLOP/s, bf16 %.0f GFLOP/s, read L2 %.0f GB/s, read memory %.1f GB/s.\n"
                   "Floor: the larger of operations over that peak and bytes over memory; 1.00 is as fast as this machine can.",
               venv ? " --peers VENV" : "", cpu_describe(), gemm_bf16_path(), threads_count(), rounds, t.top.f32 * 1e-9, t.top.bf16 * 1e-9, t.top.l2 * 1e-9, t.top.memory * 1e-9);

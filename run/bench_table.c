@@ -2,7 +2,6 @@
 #include "bench_table.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "io/progress.h"
@@ -95,19 +94,8 @@ Ceilings ceilings_measure(Arena *a) {
 
 // ---- rows
 
-void table_say(const Table *t, const char *format, ...) {
-    char line[1200];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(line, sizeof line, format, list);
-    va_end(list);
-    printf("%s\n", line);
-    fflush(stdout);
-    if (t->w) writer_print(t->w, "%s\n", line);
-}
-
 void table_head(const Table *t, const char *what) {
-    table_say(t, "\n| %s | ours, ms | G/s | of the floor |%s note |\n|---|---|---|---|%s---|", what, t->peer ? " peer, ms | ratio |" : "", t->peer ? "---|---|" : "");
+    bench_say(t->w, "\n| %s | ours, ms | G/s | of the floor |%s note |\n|---|---|---|---|%s---|", what, t->peer ? " peer, ms | ratio |" : "", t->peer ? "---|---|" : "");
 }
 
 typedef struct {
@@ -156,6 +144,6 @@ double table_row(const Table *t, const Row *r) {
         at += snprintf(line + at, sizeof line - (size_t)at, " %.2f (%.2f – %.2f) | %.2f |", 1e3 * b.theirs.median, 1e3 * b.theirs.least, 1e3 * b.theirs.most,
                        b.ours.median / b.theirs.median);
     else if (t->peer) at += snprintf(line + at, sizeof line - (size_t)at, " | |");
-    table_say(t, "%s %s |", line, still ? "noisy, thrice" : again ? "measured again" : "");
+    bench_say(t->w, "%s %s |", line, still ? "noisy, thrice" : again ? "measured again" : "");
     return b.ours.median;
 }

@@ -26,7 +26,6 @@ typedef struct {
     double operations, bytes, peak; // of one call; peak: operations a second; 0: no floor is known
 } Row;
 
-void table_say(const Table *t, const char *format, ...) PRINTF_LIKE(2, 3); // a line of its own
 void table_head(const Table *t, const char *what);
 double table_row(const Table *t, const Row *r); // the median, seconds
 

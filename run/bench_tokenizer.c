@@ -8,8 +8,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench_peer.h"
 #include "io/random.h"
 #include "model/tokenizer.h"
 #include "model/unicode.h"
@@ -76,13 +76,6 @@ static size_t cut(const Growing *text, size_t n) {
     return n < text->length ? n : text->length;
 }
 
-// Of this thread's own time: other programs do not count.
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 // Best of three if it is quick. Negative: the text is refused (a vocabulary without an unknown token).
 static double seconds(Arena *a, const Tokenizer *t, const char *text, size_t n) {
     volatile double best = 1e30;
@@ -93,9 +86,9 @@ static double seconds(Arena *a, const Tokenizer *t, const char *text, size_t n) 
             arena_release(a, mark);
             return -1;
         }
-        double start = now();
+        double start = cpu_seconds();
         tokenizer_encode(t, a, text, n, true);
-        double took = now() - start;
+        double took = cpu_seconds() - start;
         trap_end(&trap);
         arena_release(a, mark);
         if (took < best) best = took;

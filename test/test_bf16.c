@@ -33,14 +33,6 @@ static float *random_floats(Arena *a, size_t n, const char *what) {
     return x;
 }
 
-static double rounded(float x) {
-    uint16_t h;
-    float y;
-    convert_f32_bf16(&h, &x, 1);
-    convert_bf16_f32(&y, &h, 1);
-    return (double)y;
-}
-
 static float after(double x, Act act) { // ACT_NONE or ACT_QUICK_GELU
     return (float)(act == ACT_NONE ? x : x / (1 + exp(-1.702 * x)));
 }
@@ -50,7 +42,7 @@ static float *wanted(Arena *a, const Gemm *g, const float *B) { // B as floats
     for (long m = 0; m < g->M; m++)
         for (long n = 0; n < g->N; n++) {
             double s = g->accumulate ? (double)g->C[m * g->ldc + n] : 0;
-            for (long k = 0; k < g->K; k++) s += rounded(g->A[m * g->lda + k]) * rounded(B[n * g->ldb + k]);
+            for (long k = 0; k < g->K; k++) s += (double)bf16_round(g->A[m * g->lda + k]) * (double)bf16_round(B[n * g->ldb + k]);
             want[m * g->N + n] = after(s + (g->bias ? (double)g->bias[n] : 0), g->act);
         }
     return want;

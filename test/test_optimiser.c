@@ -12,10 +12,17 @@
 #include "io/random.h"
 #include "io/thread.h"
 #include "test/check.h"
+#include "model/kernels.h"
 #include "train/checkpoint.h"
 #include "train/init.h"
 #include "train/losses.h"
 #include "train/real.h"
+
+static uint16_t bf16_bits(float x) {
+    uint16_t half;
+    convert_f32_bf16(&half, &x, 1);
+    return half;
+}
 
 static void fill(float *x, size_t n, const char *name) {
     Rng r = rng_of(1, name);

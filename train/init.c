@@ -3,7 +3,6 @@
 
 #include <fnmatch.h>
 #include <math.h>
-#include <string.h>
 
 #include "io/random.h"
 #include "io/thread.h"
@@ -45,17 +44,4 @@ void init_fill(float *out, int ndim, const long *shape, InitKind kind, double sc
 void init_tensor(Tensor x, const InitRule *rules, size_t count, uint64_t seed, const char *name) {
     const InitRule *r = init_rule(rules, count, name);
     init_fill(f32(x), x.ndim, x.shape, r->kind, r->scale, seed, name);
-}
-
-uint16_t bf16_bits(float x) {
-    uint32_t b;
-    memcpy(&b, &x, 4);
-    if ((b & 0x7FFFFFFF) > 0x7F800000) return (uint16_t)(b >> 16 | 0x40); // a NaN stays one
-    return (uint16_t)((b + 0x7FFF + (b >> 16 & 1)) >> 16);
-}
-
-float bf16_round(float x) {
-    uint32_t b = (uint32_t)bf16_bits(x) << 16;
-    memcpy(&x, &b, 4);
-    return x;
 }

@@ -27,8 +27,4 @@ const InitRule *init_rule(const InitRule *rules, size_t count, const char *name)
 void init_fill(float *out, int ndim, const long *shape, InitKind kind, double scale, uint64_t seed, const char *name);
 void init_tensor(Tensor x, const InitRule *rules, size_t count, uint64_t seed, const char *name); // f32
 
-// Sixteen bits of each number, rounded to nearest even: what a bf16 file will hold.
-float bf16_round(float x);
-uint16_t bf16_bits(float x);
-
 #endif

@@ -125,7 +125,7 @@ void trainee_save(Arena *a, const Trainee *t, const char *dir) {
     for (size_t i = 0; i < t->own; i++) {
         size_t n = tensor_count(t->data[i]);
         uint16_t *half = take(a, uint16_t, n);
-        for (size_t k = 0; k < n; k++) half[k] = bf16_bits(f32(t->data[i])[k]);
+        convert_f32_bf16(half, f32(t->data[i]), n);
         tensors_put(w, t->names[i], half, n * sizeof *half);
     }
     tensors_finish(w);
