@@ -7,7 +7,9 @@
 #include "captions.h"
 #include "io/base64.h"
 #include "io/file.h"
+#include "io/image.h"
 #include "io/markup.h"
+#include "model/resize.h"
 #include "plot.h"
 #include "page_style.h"
 #include "plot_parts.h"
@@ -193,6 +195,21 @@ int page_picture(Page *p, const void *bytes, size_t size, int width, int height)
     const char *uri = arena_print(p->arena, "data:image/%s;base64,%s", png ? "png" : "jpeg", text);
     p->pictures[p->picture_count] = (Picture){.uri = uri, .width = width, .height = height};
     return p->picture_count++;
+}
+
+int page_thumbnail(Page *p, const uint8_t *rgb, int width, int height, int longest, int quality) {
+    Arena *a = arena_new("a small picture");
+    int longer = width > height ? width : height;
+    if (longer > longest) {
+        int w = width * longest / longer, h = height * longest / longer;
+        w = w ? w : 1, h = h ? h : 1;
+        rgb = resize_rgb8(a, rgb, width, height, w, h, RESIZE_BICUBIC);
+        width = w, height = h;
+    }
+    Bytes jpeg = jpeg_encode(a, rgb, width, height, quality, JPEG_444);
+    int n = page_picture(p, jpeg.bytes, jpeg.size, width, height);
+    arena_free(a);
+    return n;
 }
 
 static void picture_at(Page *p, int picture, const char *name, bool marked) {

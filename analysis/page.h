@@ -46,6 +46,8 @@ void page_table_end(Page *p);
 
 // Pictures. Each is stored once, however often it is shown. bytes: a whole JPEG or PNG file.
 int page_picture(Page *p, const void *bytes, size_t size, int width, int height);
+// Of pixels (height, width, 3): made small, its longer side at most `longest`, as a JPEG of this quality.
+int page_thumbnail(Page *p, const uint8_t *rgb, int width, int height, int longest, int quality);
 
 typedef struct {
     int picture;         // of page_picture

@@ -61,14 +61,7 @@ static int picture_of(Report *r, size_t row) {
     if (r->picture[row] >= 0) return r->picture[row];
     Image image = study_image(r->a, r->s, r->v->places[row]);
     Picture p = picture_from(&image);
-    int longer = p.width > p.height ? p.width : p.height;
-    if (longer > THUMB) {
-        int w = p.width * THUMB / longer, h = p.height * THUMB / longer;
-        w = w ? w : 1, h = h ? h : 1;
-        p = (Picture){.rgb = resize_rgb8(r->a, p.rgb, p.width, p.height, w, h, RESIZE_BICUBIC), .width = w, .height = h};
-    }
-    Bytes jpeg = jpeg_encode(r->a, p.rgb, p.width, p.height, 85, JPEG_444);
-    return r->picture[row] = page_picture(r->page, jpeg.bytes, jpeg.size, p.width, p.height);
+    return r->picture[row] = page_thumbnail(r->page, p.rgb, p.width, p.height, THUMB, 85);
 }
 
 // ---- sections

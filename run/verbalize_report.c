@@ -7,7 +7,6 @@
 #include "analysis/page.h"
 #include "io/csv.h"
 #include "io/number.h"
-#include "model/resize.h"
 #include "verbalize_measure.h"
 
 #define SHOWN 12   // pictures with all their captions
@@ -51,14 +50,7 @@ static int picture_of(Report *r, size_t i) {
     ImageOptions options = picture_options(&r->s->picture_options);
     Image image = gathered_read(r->a, &r->s->pictures.items[r->v->at[i]], &options);
     Picture p = picture_from(&image);
-    int longer = p.width > p.height ? p.width : p.height;
-    if (longer > THUMB) {
-        int w = p.width * THUMB / longer, h = p.height * THUMB / longer;
-        w = w ? w : 1, h = h ? h : 1;
-        p = (Picture){.rgb = resize_rgb8(r->a, p.rgb, p.width, p.height, w, h, RESIZE_BICUBIC), .width = w, .height = h};
-    }
-    Bytes jpeg = jpeg_encode(r->a, p.rgb, p.width, p.height, 88, JPEG_444);
-    return page_picture(r->page, jpeg.bytes, jpeg.size, p.width, p.height);
+    return page_thumbnail(r->page, p.rgb, p.width, p.height, THUMB, 88);
 }
 
 static const char *const world_kinds[KINDS] = {"colour", "shape", "size", "pattern", "number", "place", "position", "unknown"};
