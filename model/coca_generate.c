@@ -2,9 +2,9 @@
 #include "coca_generate.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "choose.h"
 #include "io/random.h"
 #include "io/thread.h"
 #include "kernels.h"
@@ -19,26 +19,7 @@ CocaOptions coca_options(const Model *model) {
 
 void coca_rules(float *scores, int V, const int32_t *x, int count, const CocaOptions *o) {
     if (count < o->min_seq_len && o->eos >= 0 && o->eos < V) scores[o->eos] = -INFINITY;
-    if (o->repetition_penalty == 1) return;
-    float p = (float)o->repetition_penalty;
-    for (int i = 0; i < count; i++) { // each id once
-        bool seen = false;
-        for (int j = 0; j < i && !seen; j++) seen = x[j] == x[i];
-        if (seen || x[i] < 0 || x[i] >= V) continue;
-        float *s = &scores[x[i]];
-        *s = *s < 0 ? *s * p : *s / p;
-    }
-}
-
-typedef struct {
-    float score;
-    int32_t id;
-} Choice;
-
-static int by_score(const void *a, const void *b) {
-    const Choice *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
+    scores_penalise(scores, V, x, count, o->repetition_penalty);
 }
 
 // exp((score - largest) / temperature) of the first n of sorted scores.
@@ -70,15 +51,10 @@ static int kept_of(Arena *scratch, const Choice *c, int V, const CocaOptions *o)
 }
 
 static int32_t choose(Arena *scratch, const float *scores, int V, const CocaOptions *o, uint64_t key, int step) {
-    if (o->way == COCA_TOP_K && o->top_k == 1) {
-        int best = 0; // of equals the lowest id; the reference draws among them
-        for (int i = 1; i < V; i++)
-            if (scores[i] > scores[best]) best = i;
-        return best;
-    }
+    if (o->way == COCA_TOP_K && o->top_k == 1) return scores_largest(scores, V); // of equals the reference draws one
     Choice *c = take(scratch, Choice, (size_t)V);
     for (int i = 0; i < V; i++) c[i] = (Choice){scores[i], i};
-    qsort(c, (size_t)V, sizeof *c, by_score);
+    choices_sort(c, V);
     int n = kept_of(scratch, c, V, o);
     const float *p = exps(scratch, c, n, o->temperature);
     double sum = 0;

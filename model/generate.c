@@ -6,10 +6,10 @@
 #include "generate.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "beams.h"
+#include "choose.h"
 #include "io/random.h"
 #include "kernels.h"
 
@@ -58,16 +58,7 @@ GenerateOptions generate_options(Arena *a, const Model *m) {
 }
 
 void generate_process(float *scores, int V, const int32_t *sequence, int length, int new_count, const GenerateOptions *o) {
-    if (o->repetition_penalty != 1) {
-        float p = (float)o->repetition_penalty;
-        for (int i = 0; i < length; i++) { // each id once: the first time that it stands in the sequence
-            bool seen = false;
-            for (int j = 0; j < i && !seen; j++) seen = sequence[j] == sequence[i];
-            if (seen || sequence[i] < 0 || sequence[i] >= V) continue;
-            float *s = &scores[sequence[i]];
-            *s = *s < 0 ? *s * p : *s / p;
-        }
-    }
+    scores_penalise(scores, V, sequence, length, o->repetition_penalty);
     int n = o->no_repeat_ngram;
     if (n > 0 && length + 1 >= n)
         for (int i = 0; i + n <= length; i++)
@@ -108,23 +99,12 @@ static double log_sum_of(Arena *scratch, const float *scores, int V, double *ent
 
 double generate_log_sum(Arena *scratch, const float *scores, int V) { return log_sum_of(scratch, scores, V, NULL); }
 
-typedef struct {
-    float score;
-    int32_t id;
-} Choice;
-
-static int by_score(const void *a, const void *b) {
-    const Choice *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
 // temperature, top-k, top-p, then one uniform number against the running sum of probabilities, largest first.
 static int32_t draw(Arena *scratch, const float *scores, int V, const GenerateOptions *o, int text, int step) {
     Mark mark = arena_mark(scratch);
     Choice *c = take(scratch, Choice, (size_t)V);
     for (int i = 0; i < V; i++) c[i] = (Choice){scores[i] / (float)o->temperature, i};
-    qsort(c, (size_t)V, sizeof *c, by_score);
+    choices_sort(c, V);
     int keep = o->top_k > 0 && o->top_k < V ? o->top_k : V;
     while (keep < V && o->top_k > 0 && c[keep].score == c[keep - 1].score) keep++; // the reference keeps ties of the k-th
     while (keep > 1 && c[keep - 1].score == -INFINITY) keep--;
@@ -152,13 +132,6 @@ static int32_t draw(Arena *scratch, const float *scores, int V, const GenerateOp
     return id;
 }
 
-static int32_t largest(const float *scores, int V) {
-    int best = 0;
-    for (int i = 1; i < V; i++)
-        if (scores[i] > scores[best]) best = i;
-    return best;
-}
-
 typedef struct {
     int32_t *sequence; // prompt and answer
     int length, prompt;
@@ -171,7 +144,7 @@ static void choose(Arena *scratch, Text *t, Generated *g, float *logits, int V, 
     float *scores = take(scratch, float, (size_t)V);
     memcpy(scores, logits, (size_t)V * sizeof *scores);
     generate_process(scores, V, t->sequence, t->length, g->count, o);
-    int32_t id = o->sample ? draw(scratch, scores, V, o, text, g->count) : largest(scores, V);
+    int32_t id = o->sample ? draw(scratch, scores, V, o, text, g->count) : scores_largest(scores, V);
     g->logprobs[g->count] = (float)((double)logits[id] - log_sum);
     g->ids[g->count++] = id;
     t->sequence[t->length++] = id;

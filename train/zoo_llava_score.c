@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "io/progress.h"
+#include "model/choose.h"
 #include "model/llava.h"
 #include "zoo_llava.h"
 
@@ -104,12 +105,6 @@ static Tensor prompts_embed(Run *run, const Llava *m, const Speaker *who, const 
     return llava_merge(run, m, llama_embed(run, m->text, ids), ids, visual);
 }
 
-static int32_t best(const float *x, long n) {
-    long b = 0;
-    for (long i = 1; i < n; i++) b = x[i] > x[b] ? i : b;
-    return (int32_t)b;
-}
-
 static void captions_score(const Llava *m, const Model *model, const Speaker *who, const WorldScene *scenes, Tensor visual, Tally *y) {
     Arena *a = arena_new("captions");
     Run *run = run_new(a);
@@ -125,7 +120,7 @@ static void captions_score(const Llava *m, const Model *model, const Speaker *wh
         Tensor logits = llama_logits(run, m->text, h), ids = run_tensor(run, DTYPE_I32, DIMS(CHUNK, 1));
         bool all = true;
         for (int i = 0; i < CHUNK; i++) {
-            int32_t next = best(f32(logits) + (long)i * m->text->cfg.V, m->text->cfg.V);
+            int32_t next = scores_largest(f32(logits) + (long)i * m->text->cfg.V, m->text->cfg.V);
             done[i] = done[i] || next == end;
             if (!done[i]) said[i][count[i]++] = next;
             i32(ids)[i] = next;
@@ -155,7 +150,7 @@ static void questions_score(const Llava *m, const Speaker *who, const WorldScene
         for (int i = 0; i < CHUNK; i++) {
             if (!has[i]) continue;
             Ids answer = tokenizer_encode(who->tok, a, q[i].answer, strlen(q[i].answer), false);
-            tally_answer(y, kind, q[i].answer, best(f32(logits) + (long)i * m->text->cfg.V, m->text->cfg.V) == answer.ids[0]);
+            tally_answer(y, kind, q[i].answer, scores_largest(f32(logits) + (long)i * m->text->cfg.V, m->text->cfg.V) == answer.ids[0]);
         }
         arena_free(a);
     }
