@@ -138,7 +138,7 @@ static void block(const Job *job, const Room *w, long b, long g, long r0, long n
     if (first >= last) end = first;
     k->turn(w->Q, NR, w->rows, D, NR, D);
     score(job, w, b, first, end, q, n, &lanes, top);
-    k->soften(w->S, end - first, first, top);
+    k->soften(w->S, end - first, top);
     if (a->weights) write_weights(job, w, b, g, r0, n, first, end, q);
     if (a->dropout > 0) drop_weights(job, w, b, g, r0, n, first, end);
     for (long d = 0; d < D; d += k->MR) // (d, queries)

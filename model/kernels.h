@@ -128,7 +128,7 @@ typedef struct {
     void (*widen)(float *out, const void *in, Dtype type, long n);
     // attention: S (keys, NR), see kernels_attention.h
     void (*scores)(float *S, long rows, long key, const Queries *q, float scale, float cap, const float *bias, const uint8_t *mask, float *top);
-    void (*soften)(float *S, long rows, long key, float *top);
+    void (*soften)(float *S, long rows, float *top);
     void (*turn)(float *out, long ldo, const float *x, long ld, long rows, long columns); // out[c ldo + r] = x[r ld + c]
     void (*mix)(float *out, long ldo, const float *P, long ldp, const float *x, long ld, long M, long keys, long D); // out = P (M, keys) · x (keys, D)
 } KernelTable;

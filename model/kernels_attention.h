@@ -22,8 +22,9 @@ static void scores_table(float *S, long rows, long key, const Queries *q, float 
         }
 }
 
-// S becomes softmax(S) down the rows; key is that of the first row. A query that sees nothing gets zeros.
-static void soften_table(float *S, long rows, long key, float *top) {
+// S becomes softmax(S) down the rows. A query that sees nothing gets zeros. Which key the first row is does not matter: sums
+// that are shifted along all sixteen fold to the same bits.
+static void soften_table(float *S, long rows, float *top) {
     for (int v = 0; v < TILE_VECTORS; v++) {
         V t = load(top + v * LANES), sums[SUMS];
         Mask some = more(t, all(-INFINITY));
@@ -33,7 +34,7 @@ static void soften_table(float *S, long rows, long key, float *top) {
         for (long j = 0; j < rows; j++) {
             V e = vexp(load(s + j * TILE_VECTORS * LANES) - t);
             store(s + j * TILE_VECTORS * LANES, e);
-            sums[(key + j) % SUMS] += e;
+            sums[j % SUMS] += e;
         }
         for (int half = SUMS / 2; half; half /= 2)
             for (int i = 0; i < half; i++) sums[i] += sums[i + half];

@@ -196,6 +196,23 @@ static void test_attention(Arena *a) {
         }
 }
 
+// A query's result is its own: alone, with the keys up to its own, it has the bits that it has among all others.
+static void test_query_alone(Arena *a) {
+    enum { T = 700, H = 1, D = 8, WINDOW = 37 }; // more queries than share their packed keys
+    size_t n = T * H * D;
+    Attention t = {.B = 1, .Tq = T, .Tk = T, .H = H, .G = H, .D = D, .scale = 0.25f, .causal = true, .window = WINDOW,
+                   .q = random_floats(a, n, "q"), .k = random_floats(a, n, "k"), .v = random_floats(a, n, "v")};
+    float *all = take(a, float, n), *alone = take(a, float, n);
+    t.out = all;
+    attention_rows(&t);
+    const float *q = t.q;
+    for (long i = 0; i < T; i++) {
+        t.Tq = 1, t.Tk = i + 1, t.q = q + i * H * D, t.out = alone + i * H * D;
+        attention_rows(&t);
+    }
+    check_same("queries of a window, alone and together", alone, all, n * sizeof *all);
+}
+
 static void test_rows(Arena *a) {
     static const long widths[] = {1, 15, 16, 17, 31, 33, 127, 1023, 1024};
     for (size_t s = 0; s < sizeof widths / sizeof *widths; s++) {
@@ -293,6 +310,7 @@ int main(void) {
     test_rows(a);
     test_gemm(a);
     test_attention(a);
+    test_query_alone(a);
     test_levels(a);
     test_threads(a);
     arena_free(a);
