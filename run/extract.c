@@ -282,7 +282,7 @@ int run_extract(int argc, char **argv) {
         {"interpolate", OPT_FLAG, &e->interpolate, "resample positions for pictures of another size", NULL},
         PICTURE_OPTIONS(e->picture_options),
         {NULL, OPT_FLAG, NULL, "results", NULL},
-        {"pool", OPT_CHOICE, &e->pool, "of the tokens", "none|mean|first|last|max"},
+        {"pool", OPT_CHOICE, &e->pool, "of the tokens; what has none (maps, vectors) stays as it is", "none|mean|first|last|max"},
         {"save-dtype", OPT_CHOICE, &save, "stored type", "f32|bf16|f16"},
         {"shard-size", OPT_INT, &e->shard_size, "inputs in a file; 0: about 1.5 GB", NULL},
         {"replace", OPT_LIST, &g->replace, "NAME=F.safetensors[:TENSOR] in the tap's place; repeatable", NULL},

@@ -31,11 +31,9 @@ void columns_clear(Extract *e) {
 // One input's tensor, or what pooling leaves of it, behind those of the inputs before.
 static void append(Extract *e, Column *c, const float *values, int ndim, const long *shape) {
     size_t n = 1;
-    char t[128];
     for (int d = 0; d < ndim; d++) n *= (size_t)shape[d];
-    bool pooled = e->pool != POOL_NONE && ndim > 1;
-    need(!pooled || (ndim == 2 && shape[0] > 0), "--pool: an input's tensor of the tap %s is %s; tokens [T, C] can be pooled; leave it out of --taps", c->name,
-         tensor_shape_text(tensor_of(NULL, DTYPE_F32, ndim, shape), t));
+    bool pooled = e->pool != POOL_NONE && ndim == 2; // tokens (T, C)
+    need(!pooled || shape[0] > 0, "--pool: an input has no tokens in the tap %s", c->name);
     if (pooled) n = (size_t)shape[1], ndim = 1;
     grow((void **)&c->values, &c->room, c->used + n, sizeof(float));
     if (pooled) tokens_pool(c->values + c->used, values, shape[0], shape[1], (Pool)e->pool), shape++;
@@ -176,7 +174,8 @@ void columns_plan(Extract *e) {
     Taps *t = asking(e, a, &in), *twice = model_taps(a, e->model, &more), *other = model_taps(a, e->model, &shorter);
     e->column_count = taps_asked(t, &list);
     e->columns = take_zero(a, Column, e->column_count);
-    size_t bytes = 1;
+    size_t bytes = 1, whole = 0; // taps that pooling leaves whole
+    const char *first = NULL;
     for (size_t i = 0; i < e->column_count; i++) {
         Tensor x = list[i].shape;
         Column *c = &e->columns[i];
@@ -185,7 +184,9 @@ void columns_plan(Extract *e) {
         c->text = x.ndim > 2 && axis_of(other, c->name, 1) != x.shape[1];
         for (int d = 2; d < x.ndim; d++) c->square = c->square || axis_of(other, c->name, d) != x.shape[d];
         bytes += e->pool && x.ndim == 3 ? tensor_bytes(x) / (size_t)(x.shape[1] ? x.shape[1] : 1) : tensor_bytes(x);
+        if (x.ndim > 3) whole++, first = first ? first : c->name;
     }
+    if (e->pool && whole) note("--pool: of the taps %zu are not tokens [T, C] and stay as they are; the first is %s", whole, first);
     size_t most = nameable(e);
     e->each = FILE_BYTES / bytes + 1 < most ? FILE_BYTES / bytes + 1 : most;
     if (e->shard_size) e->each = (size_t)e->shard_size;

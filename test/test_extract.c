@@ -161,6 +161,20 @@ static void pooled_texts(void) {
     }
 }
 
+// Of every tap at once: tokens are pooled, what is none (a map, a vector, attention's weights) stays.
+static void pooled_everything(void) {
+    const char *command = "extract --model " G "clip-openai --image " G "preprocess/square.png --taps '*' --out %s --quiet %s";
+    if (!check(retina(command, at("whole.safetensors"), "") == 0 && retina(command, at("pooled.safetensors"), "--pool mean") == 0, "--pool with every tap (%s)", said)) return;
+    Tensors *whole = results("whole.safetensors"), *pooled = results("pooled.safetensors");
+    size_t tokens = 0, others = 0, wrong = 0;
+    for (size_t i = 0; i < tensors_count(whole); i++) {
+        const TensorEntry *w = tensors_at(whole, i), *p = tensors_need(pooled, w->name);
+        if (w->ndim == 3) tokens++, wrong += p->ndim != 2 || p->shape[1] != w->shape[2];
+        else others++, wrong += p->ndim != w->ndim || p->size != w->size || memcmp(p->bytes, w->bytes, w->size) != 0;
+    }
+    check(tokens > 5 && others > 2 && wrong == 0, "--pool with every tap: %zu of tokens, %zu others whole, %zu wrong", tokens, others, wrong);
+}
+
 static void prompts(void) {
     static const char text[] = "a cat\na cat and a dog on the mat\nb\na cat\n";
     scratch_file(a, "prompts.txt", text, sizeof text - 1);
@@ -362,6 +376,7 @@ int main(int count, char **words) {
     padded_alone("qwen3-small");
     padded_alone("bert-small");
     pooled_texts();
+    pooled_everything();
     prompts();
     draw();
     order_and_batch();
