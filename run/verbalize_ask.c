@@ -10,6 +10,7 @@
 #include "io/csv.h"
 #include "io/json.h"
 #include "io/progress.h"
+#include "io/stamp.h"
 #include "model/generate.h"
 #include "model/prompt.h"
 #include "verbalize.h"
@@ -166,6 +167,16 @@ static const Json *chunk_read(Asker *k, const char *path, const char *const *cap
     return list;
 }
 
+// The model by its content: another one in the same folder is asked again.
+static const char *made_from_of(Verbalize *s) {
+    Blake2b h;
+    blake2b_start(&h, 16, NULL, 0);
+    const char *settings = arena_print(s->arena, "%s|%d", s->prompt_kind == 1 ? "original" : "fixed", s->label_tokens);
+    blake2b_add(&h, settings, strlen(settings));
+    stamp_model(&h, s->llm);
+    return stamp_text(&h, s->arena);
+}
+
 void verbalize_ask(Verbalize *s, const char *const *captions, size_t count, const char **answers) {
     Asker asker = {.arena = s->arena, .model = model_open(s->arena, s->llm, false), .original = s->prompt_kind == 1}, *k = &asker;
     need(k->model->family->generates && !k->model->family->takes_images, "%s: a %s model; a language model with a chat template is wanted", s->llm, k->model->family->name);
@@ -173,7 +184,7 @@ void verbalize_ask(Verbalize *s, const char *const *captions, size_t count, cons
     need(k->prompter.chat.family != CHAT_NONE, "%s: has no chat template; an instruction model is wanted", s->llm);
     k->options = generate_options(s->arena, k->model);
     k->options.max_new = s->label_tokens;
-    k->made_from = arena_print(s->arena, "%s|%s|%d", s->llm, k->original ? "original" : "fixed", s->label_tokens);
+    k->made_from = made_from_of(s);
     k->folder = verbalize_path(s, arena_print(s->arena, "label_top3_%s", verbalize_labeller_name(s)));
     Progress bar = progress_start("label", count);
     static const char *const columns[] = {"caption", "stopped"};

@@ -62,6 +62,8 @@ printf '{"layer_0": ["red", "gold", "red"]}' >"$D/caps_batch1.json"
 L="--captions $D/caps_batch1.json --llm $D/llm --categories llm --label-tokens 4 --quiet"
 $R verbalize label $L --out "$D/ask" && [ "$(grep -c . "$D/ask/label_top3_llm/stopped.csv")" = 3 ] && ok "each distinct caption is asked once" || fail "each distinct caption is asked once"
 cp "$D/ask/label_top3_llm/answers-00000.json" "$D/answers" && rm "$D/ask/label_top3_llm/"class* && $R verbalize label $L --out "$D/ask" && same "answers are kept" "$D/ask/label_top3_llm/answers-00000.json" "$D/answers"
+sed 's/"rms_norm_eps": [^,}]*/"rms_norm_eps": 0.5/' "$D/llm/config.json" >"$D/config.json" && mv "$D/config.json" "$D/llm/"
+$R verbalize label $L --out "$D/ask" && cmp -s "$D/ask/label_top3_llm/answers-00000.json" "$D/answers" && fail "another model in the same folder is asked again" || ok "another model in the same folder is asked again"
 says "a question that does not fit" 1 "do not fit" $R verbalize label $L --label-tokens 8000 --out "$D/ask2"
 says "a labeller without a template" 1 "no chat template" $R verbalize label --captions "$D/caps_batch1.json" --llm $G/llama-2 --categories llm --out "$D/ask2"
 
