@@ -47,7 +47,7 @@ comma := ,
 # Short lines by default; V=1 shows the commands.
 Q := $(if $(V),,@)
 
-.PRECIOUS: $(BUILD)/%.o
+.PRECIOUS: $(BUILD)/%.o build/gpu/%.o
 .PHONY: all retina test test_cuda zoo help clean sanitize fuzz install format-check bench run_connectors run_verbalize
 all: retina
 	@echo "$(FOUND)"
@@ -142,19 +142,25 @@ ptxas: $(if $(NVCC),$(patsubst %.cu,$(BUILD)/ptxas/%.log,$(KERNELS)))
 test: retina $(TEST_PROGRAMS)
 	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/commands.sh test/fail.sh test/includes.sh test/verbalize.sh)
 
-# The backend's tests on a real GPU, then the small ones under compute-sanitizer.
-GPU_TESTS := $(patsubst %,build/gpu/test_cuda_%,light models)
+# ---- on a real GPU: everything that runs there is built into build/gpu, with or without a GPU here, and test/gpu_day.sh runs it
+CUDA_INCLUDE := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/include,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/include,$(realpath $(NVCC)))))
+GPU_FLAGS = -std=gnu11 -Itest -isystem $(CUDA_INCLUDE)
+GPU_TESTS := $(patsubst test/%.c,build/gpu/%,$(filter-out test/test_cuda_mistakes.c,$(wildcard test/test_cuda_*.c)))
+GPU_PROGRAMS := $(GPU_TESTS) $(patsubst %,build/gpu/%,bench_cuda retina test_bf16) # stripped, and packed in build/gpu.tar.xz, to be carried
+GPU_BENCH := $(patsubst test/%.c,build/gpu/%.o,$(wildcard test/bench/cuda*.c))
 build/gpu/%.o: test/%.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(FLAGS) -Itest -MMD -MP -c -o $@ $<
-build/gpu/test_cuda_%: build/gpu/test_cuda_%.o $(CUDA_OBJECTS) $(BUILD)/libtest.a $(BUILD)/libretina.a
+	$(Q)$(CC) $(FLAGS) $(GPU_FLAGS) -MMD -MP -c -o $@ $<
+build/gpu/test_cuda_%: build/gpu/test_cuda_%.o build/gpu/cuda_emu/check.o $(CUDA_OBJECTS) $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
-test_cuda:
-	@if [ -z "$(NVCC)" ]; then echo "test_cuda: there is no nvcc here"; exit 0; fi; \
-	if ! nvidia-smi -L >/dev/null 2>&1; then echo "test_cuda: there is no GPU here; make test runs the same tests on the emulated one"; exit 0; fi; \
-	$(MAKE) retina $(GPU_TESTS) && BUILD=$(BUILD) sh test/run.sh $(GPU_TESTS) && \
-	if command -v compute-sanitizer >/dev/null; then for tool in memcheck racecheck; do compute-sanitizer --tool $$tool --error-exitcode 1 build/gpu/test_cuda_light || exit 1; done; \
-	else echo "test_cuda: compute-sanitizer is not installed: not run"; fi
+build/gpu/bench_cuda: $(GPU_BENCH) $(BUILD)/run/bench_peer.o $(CUDA_OBJECTS) $(BUILD)/libretina.a
+	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
+.PHONY: gpu bench_cuda
+gpu: $(if $(NVCC),$(GPU_TESTS) build/gpu/bench_cuda retina $(BUILD)/test/test_bf16)
+	@$(if $(NVCC),cp retina $(BUILD)/test/test_bf16 build/gpu/ && strip $(GPU_PROGRAMS) && tar -cf - $(GPU_PROGRAMS) | xz -2 -T2 > build/gpu.tar.xz,echo "gpu: there is no nvcc here")
+# Its tests against the CPU, models of data/zoo, the small shapes under compute-sanitizer
+test_cuda bench_cuda: gpu
+	@$(if $(NVCC),sh test/gpu_day.sh $(or $(SECONDS_ALL),600) $(if $(filter test_cuda,$@),tests zoo sanitize,bench),echo "$@: there is no nvcc here")
 
 # Trains the shipped models again (hours; can be interrupted) and compares every file but the log with data/zoo.
 ZOO ?= clip llava coca
@@ -218,6 +224,7 @@ help:
 	@echo "make                       build ./retina"
 	@echo "make test                  every test; ends with 'N passed, N failed'"
 	@echo "make test_cuda             the GPU's tests on a real GPU, and compute-sanitizer"
+	@echo "make bench_cuda            the CUDA kernels on a real GPU against cuBLAS, PyTorch and a plain copy"
 	@echo "make run_connectors        what a connector does to an image: study on the shipped small model"
 	@echo "make run_verbalize         a caption for every layer of a vision tower: study on the shipped small model"
 	@echo "  MODEL=DIR IMAGES=PATH OUT=DIR ARGS='--count 1000'   … on a real model and real pictures"

@@ -37,7 +37,11 @@ extern "C" {
 #ifdef RETINA_EMULATE
 #include "emulate.h"
 #else
+#ifdef __CUDACC__
 #include <cuda_runtime.h>
+#else // a file in C beside kernels: tests and benchmarks
+#include <cuda_runtime_api.h>
+#endif
 
 #define DIM3(x, y, z) dim3((unsigned)(x), (unsigned)(y), (unsigned)(z))
 #define DYNAMIC_SHARED(type, name)                                                                 \
@@ -66,7 +70,9 @@ static inline void cuda_check(cudaError_t e, const char *what, const char *file,
 static inline void device_taken(void *p, size_t bytes) { (void)p, (void)bytes; }
 static inline void device_released(void *p, size_t bytes) { (void)p, (void)bytes; }
 
+#ifdef __CUDACC__
 #include "device_ptx.h"
+#endif
 #endif
 
 // ---- bits
@@ -146,6 +152,8 @@ static __device__ inline float smaller(float a, float b) { return a < b ? a : b;
 #undef number
 #undef pick
 
+#if defined __CUDACC__ || defined RETINA_EMULATE
 static __device__ inline int thread_lane(void) { return (int)(threadIdx.x & 31); }
+#endif
 
 #endif

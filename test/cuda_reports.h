@@ -6,12 +6,15 @@
 #ifdef RETINA_EMULATE
 #include "cuda/device.h"
 #else
+#include <stdbool.h>
+
 typedef struct {
     int built, updated, launched;
 } EmuGraphCounts;
 static inline int emu_reports(void) { return 0; }
 static inline const char *emu_first_report(void) { return ""; }
 static inline void emu_forget(void) {}
+static inline void emu_backwards(bool backwards) { (void)backwards; }
 static inline EmuGraphCounts emu_graph_counts(void) { return (EmuGraphCounts){0}; }
 #endif
 

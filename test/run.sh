@@ -2,12 +2,13 @@
 # Runs every test program given and closes with "N passed, N failed". A program that ends by a signal,
 # or with a failing status and no FAIL line, counts as one failure. Lines of "ok" are kept in the log.
 passed=0 failed=0 skipped=0
+limit=${LIMIT:+timeout -k 5 $LIMIT stdbuf -oL} # seconds for each program
 log=${BUILD:-build}/test.log
 : > "$log"
 for program in "$@"; do
     name=${program##*/}
     started=$(date +%s)
-    case $program in *.sh) sh "$program" > "$log.one" 2>&1 ;; *) "$program" > "$log.one" 2>&1 ;; esac
+    case $program in *.sh) sh "$program" > "$log.one" 2>&1 ;; *) $limit "$program" > "$log.one" 2>&1 ;; esac
     status=$?
     cat "$log.one" >> "$log"
     p=$(grep -ac '^ok ' "$log.one")

@@ -96,6 +96,19 @@ int main(void) {
     tensor(2, 33, 97, 2, 2, 64, KEY_MASK);
     emu_backwards(true);
     tensor(1, 31, 129, 1, 1, 128, CAUSAL);
+    emu_backwards(false);
+    if (real_shapes()) {
+        one(2, 577, 577, 16, 16, 64, 0);
+        one(1, 729, 729, 4, 4, 72, 0);
+        one(1, 1500, 1500, 4, 2, 128, CAUSAL);
+        one(2, 1, 3000, 8, 2, 128, CAUSAL | LENGTHS);
+        tensor(2, 577, 577, 16, 16, 64, 0);
+        tensor(2, 2048, 2048, 8, 2, 128, CAUSAL);
+        tensor(1, 1000, 1000, 4, 4, 80, CAUSAL);
+        tensor(1, 577, 2000, 4, 4, 96, 0);
+        tensor(4, 1, 4096, 32, 8, 128, CAUSAL | LENGTHS);
+        tensor(2, 3000, 3000, 4, 4, 128, CAUSAL | LENGTHS | KEY_MASK);
+    }
     check_dies("a head of 72", "64, 80, 96 and 128") { cuda_attention_bf16(&(AttentionBf16){.B = 1, .Tq = 1, .Tk = 1, .H = 1, .G = 1, .D = 72}, NULL); }
     return check_end();
 }

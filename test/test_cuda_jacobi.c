@@ -65,5 +65,12 @@ int main(void) {
     one(1, 20, 1100, false, false); // too large for shared memory
     emu_backwards(true);
     one(2, 11, 13, true, false);
+    emu_backwards(false);
+    if (real_shapes()) {
+        one(100, 64, 64, true, true);
+        one(3, 64, 300, false, false);
+        one(2, 150, 150, true, false);
+        one(1, 300, 300, false, true);
+    }
     return check_end();
 }

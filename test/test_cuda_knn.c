@@ -62,6 +62,11 @@ int main(void) {
     one(33, 64, 33, 64, true, true, false); // more asked for than are allowed
     emu_backwards(true);
     one(18, 129, 7, 32, false, false, false);
+    emu_backwards(false);
+    if (real_shapes()) {
+        one(64, 10000, 768, 100, true, false, false);
+        one(33, 20011, 64, 256, false, true, false);
+    }
     check_dies("too many neighbours", "300 neighbours") { cuda_knn(&(CudaKnn){.K = 300, .N = 1000, .Q = 1}, NULL); }
     return check_end();
 }

@@ -9,7 +9,7 @@
 
 #include "check.h"
 #include "cuda/backend.h"
-#include "cuda_reports.h"
+#include "cuda_check.h"
 #include "io/random.h"
 #include "model/kernels.h"
 #include "model/ops.h"
@@ -169,6 +169,7 @@ static void turns(long B, long T, long heads, long D, long half) {
 int main(void) {
     const char *why;
     gpu = device_cuda(&why);
+    need(gpu, "a test of the GPU: %s", why);
     arena = arena_new("a case");
     static const long counts[] = {1, 31, 255, 257, 1023, 1025, 2049};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) points(counts[i]);
@@ -188,6 +189,18 @@ int main(void) {
     turns(2, 3, 2, 20, 5);
     both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(2, 3, 9, 14), 16)}, 4);
     both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(1, 1, 5, 5), 16)}, 5);
+    if (real_shapes()) {
+        points(1000003);
+        rows(577, 1024, DTYPE_BF16);
+        rows(300, 4096, DTYPE_F32);
+        rows(9, 32000, DTYPE_F16);
+        rows(70000, 32, DTYPE_F32);
+        tokens(4, 577, 1024);
+        heads(577, 577, 64);
+        heads(1, 2000, 128);
+        turns(2, 600, 32, 128, 64);
+        both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(4, 3, 336, 336), 16)}, 14);
+    }
     arena_free(arena);
     return check_end();
 }

@@ -10,7 +10,7 @@
 
 #include "check.h"
 #include "cuda/backend.h"
-#include "cuda_reports.h"
+#include "cuda_check.h"
 #include "golden.h"
 #include "io/file.h"
 #include "model/generate.h"
@@ -165,5 +165,10 @@ int main(void) {
     model_case("gemma2-small", "golden", true);
     model_case("llava-default", "golden", true);
     model_case("coca-small", "golden", false);
+    if (real_shapes()) {
+        static const char *const more[] = {"llama-2", "llama-biases", "llava-eras", "llava-full", "qwen2-small", "qwen2-window", "qwen3-eras", "gemma2-eras", "dinov2-small", "dinov2-swiglu",
+                                           "dinov3-gated", "roberta-eras", "bert-eras", "siglip-vision", "clip-gelu", "clip-vision", "coca-plain"};
+        for (size_t i = 0; i < sizeof more / sizeof *more; i++) model_case(more[i], "golden", false);
+    }
     return check_end();
 }

@@ -44,5 +44,11 @@ int main(void) {
     one(1, 20, 97, 19, 31, RESIZE_BILINEAR); // columns first
     one(3, 64, 48, 64, 24, RESIZE_BOX);
     one(1, 33, 31, 101, 31, RESIZE_HAMMING);
+    if (real_shapes()) {
+        one(4, 640, 480, 448, 336, RESIZE_BICUBIC);
+        one(2, 1203, 1999, 336, 558, RESIZE_BICUBIC);
+        one(1, 480, 4000, 479, 224, RESIZE_LANCZOS);
+        one(3, 224, 224, 384, 384, RESIZE_BICUBIC);
+    }
     return check_end();
 }

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "cuda_check.h"
-#include "emulate.h"
+#include "cuda/device.h"
 #include "io/random.h"
 
 static void *held[256];
@@ -19,6 +19,9 @@ float *random_floats(size_t n, unsigned long long seed) {
 void *device_room(size_t bytes) {
     need(held_count < 256, "a test: more than 256 pieces of device memory");
     CUDA_CHECK(cudaMalloc(&held[held_count], bytes));
+#ifndef RETINA_EMULATE
+    CUDA_CHECK(cudaMemset(held[held_count], 0xff, bytes));
+#endif
     return held[held_count++];
 }
 
@@ -32,4 +35,12 @@ void from_device(void *host, const void *device, size_t bytes) { CUDA_CHECK(cuda
 
 void device_empty(void) {
     while (held_count) CUDA_CHECK(cudaFree(held[--held_count]));
+}
+
+bool real_shapes(void) {
+#ifdef RETINA_EMULATE
+    return false;
+#else
+    return !getenv("SMALL_SHAPES");
+#endif
 }

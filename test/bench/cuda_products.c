@@ -1,0 +1,122 @@
+// cuda_products.c: matrix products: f32 and bf16, square ones, those of ViT-L/14-336 and of a 7B language model.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda.h"
+#include "io/random.h"
+#include "model/kernels.h"
+
+typedef struct {
+    long M, N, K;
+    int version; // -1: the one that is in use
+    Act act;
+    bool bias;
+} Product;
+
+static Gemm f32_of(const Product *p, int turn) {
+    Gemm g = {.kind = GEMM_NT, .M = p->M, .N = p->N, .K = p->K, .lda = p->K, .ldb = p->K, .ldc = p->N, .B_type = DTYPE_F32};
+    g.A = floats_at((size_t)(p->M * p->K), turn, 0), g.B = floats_at((size_t)(p->N * p->K), turn, 1), g.C = result_at((size_t)(p->M * p->N) * 4, turn);
+    return g;
+}
+
+static GemmBf16 bf16_of_product(const Product *p, int turn) {
+    GemmBf16 g = {.M = p->M, .N = p->N, .K = p->K, .lda = p->K, .ldw = p->K, .ldc = p->N, .C_bf16 = true, .act = p->act};
+    g.A = halves_at((size_t)(p->M * p->K), turn, 0), g.W = halves_at((size_t)(p->N * p->K), turn, 1), g.C = result_at((size_t)(p->M * p->N) * 2, turn);
+    if (p->bias) g.bias = floats_at((size_t)p->N, turn, 2);
+    return g;
+}
+
+static void f32_work(void *arg, int turn) {
+    const Product *p = arg;
+    Gemm g = f32_of(p, turn);
+    if (p->version < 0) cuda_gemm(&g, NULL);
+    else cuda_gemm_version(&g, p->version, NULL);
+}
+
+static void f32_library(void *arg, int turn) {
+    Gemm g = f32_of(arg, turn);
+    blas_f32(&g);
+}
+
+static void bf16_work(void *arg, int turn) {
+    const Product *p = arg;
+    GemmBf16 g = bf16_of_product(p, turn);
+    if (p->version < 0) cuda_gemm_bf16(&g, NULL);
+    else cuda_gemm_bf16_version(&g, p->version, NULL);
+}
+
+static void bf16_library(void *arg, int turn) {
+    GemmBf16 g = bf16_of_product(arg, turn);
+    blas_bf16(&g);
+}
+
+static float *fetched(const void *device, size_t count, bool halves) { // as floats, for free()
+    float *x = malloc(count * 4);
+    uint16_t *h = malloc(count * 2);
+    need(x && h, "bench: no memory");
+    CUDA_CHECK(cudaMemcpy(halves ? (void *)h : (void *)x, device, count * (halves ? 2 : 4), cudaMemcpyDeviceToHost));
+    if (halves) convert_bf16_f32(x, h, count);
+    free(h);
+    return x;
+}
+
+// ||got - want|| / ||want|| over 200 outputs, the corners among them.
+static double error_of(const Product *p, const void *A, const void *W, const void *C, const float *bias, bool halves) {
+    double wrong = 0, all = 0;
+    size_t size = halves ? 2 : 4;
+    for (uint64_t i = 0; i < 200; i++) {
+        long m = i == 0 ? 0 : i == 1 ? p->M - 1 : (long)rng_below(rng_of(8, "m"), i, (uint64_t)p->M), n = i == 0 ? 0 : i == 1 ? p->N - 1 : (long)rng_below(rng_of(8, "n"), i, (uint64_t)p->N);
+        float *a = fetched((const char *)A + (size_t)(m * p->K) * size, (size_t)p->K, halves), *w = fetched((const char *)W + (size_t)(n * p->K) * size, (size_t)p->K, halves);
+        float *c = fetched((const char *)C + (size_t)(m * p->N + n) * size, 1, halves), *b = bias ? fetched(bias + n, 1, false) : NULL;
+        double s = b ? (double)*b : 0;
+        for (long k = 0; k < p->K; k++) s += (double)a[k] * (double)w[k];
+        float f = (float)s;
+        activate(&f, &f, 1, p->act);
+        wrong += pow((double)*c - (double)f, 2), all += (double)f * (double)f;
+        free(a), free(w), free(c), free(b);
+    }
+    return sqrt(wrong / all);
+}
+
+static void f32_row(Bench *b, Product p) {
+    char shape[80];
+    snprintf(shape, sizeof shape, "%ld x %ld x %ld", p.M, p.N, p.K);
+    Contest c = {.area = "f32 product", .shape = shape, .ours = f32_work, .library = blas_open() ? f32_library : NULL, .arg = &p, .flops = 2.0 * (double)p.M * (double)p.N * (double)p.K,
+                 .peak = b->f32, .bytes = 4.0 * (double)(p.M * p.K + p.N * p.K + p.M * p.N), .allow = 4e-6};
+    f32_work(&p, 0);
+    Gemm g = f32_of(&p, 0);
+    c.error = error_of(&p, g.A, g.B, g.C, NULL, false);
+    contest(b, &c);
+}
+
+static void bf16_row(Bench *b, Product p, double gate, double goal) {
+    char shape[80], name[60], ask[80];
+    snprintf(shape, sizeof shape, "%ld x %ld x %ld%s", p.M, p.N, p.K, p.bias ? ", bias, GELU" : "");
+    snprintf(name, sizeof name, p.version < 0 ? "bf16 product" : "bf16 product, version %d", p.version);
+    snprintf(ask, sizeof ask, "linear_gelu %ld %ld %ld", p.M, p.N, p.K);
+    Contest c = {.area = name, .shape = shape, .ours = bf16_work, .library = blas_open() && !p.bias ? bf16_library : NULL, .ask = p.bias ? ask : NULL, .arg = &p,
+                 .flops = 2.0 * (double)p.M * (double)p.N * (double)p.K, .peak = b->bf16, .bytes = 2.0 * (double)(p.M * p.K + p.N * p.K + p.M * p.N), .gate = gate, .goal = goal, .allow = 4e-3};
+    bf16_work(&p, 0);
+    GemmBf16 g = bf16_of_product(&p, 0);
+    c.error = error_of(&p, g.A, g.W, g.C, g.bias, true);
+    contest(b, &c);
+}
+
+void bench_products(Bench *b) {
+    static const long vit[][2] = {{3072, 1024}, {1024, 1024}, {4096, 1024}, {1024, 4096}}, llama[][2] = {{12288, 4096}, {4096, 4096}, {22016, 4096}, {4096, 11008}};
+    for (long n = 4096; n <= 8192; n *= 2) bf16_row(b, (Product){n, n, n, -1, ACT_NONE, false}, 0.80, 0.95);
+    for (int i = 0; i < 4; i++) bf16_row(b, (Product){64 * 577, vit[i][0], vit[i][1], -1, ACT_NONE, false}, 0.75, 0.95);
+    bf16_row(b, (Product){64 * 577, 4096, 1024, -1, ACT_GELU, true}, 0.75, 0.95);
+    bf16_row(b, (Product){8 * 577, 4096, 1024, -1, ACT_NONE, false}, 0, 0);
+    for (int i = 0; i < 4; i++) bf16_row(b, (Product){2048, llama[i][0], llama[i][1], -1, ACT_NONE, false}, 0.75, 0.95);
+    for (long m = 1; m <= 64; m *= 4) // decoding
+        for (int i = 1; i < 3; i++) bf16_row(b, (Product){m, llama[i][0], llama[i][1], -1, ACT_NONE, false}, 0, 0);
+    for (int version = 64; version <= 128; version *= 2) bf16_row(b, (Product){4096, 4096, 4096, version, ACT_NONE, false}, 0, 0);
+    f32_row(b, (Product){4096, 4096, 4096, -1, ACT_NONE, false});
+    f32_row(b, (Product){8 * 577, 4096, 1024, -1, ACT_NONE, false});
+    f32_row(b, (Product){8 * 577, 1024, 4096, -1, ACT_NONE, false});
+    f32_row(b, (Product){1, 4096, 4096, -1, ACT_NONE, false});
+    f32_row(b, (Product){16, 4096, 4096, -1, ACT_NONE, false});
+}

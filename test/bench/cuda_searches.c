@@ -1,0 +1,157 @@
+// cuda_searches.c: nearest neighbours, singular values of many matrices, resizing of pictures.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cuda.h"
+#include "io/memory.h"
+#include "io/random.h"
+#include "model/resize.h"
+
+// ---- neighbours among n points of length one, each point's own left out
+
+typedef struct {
+    CudaKnn a;
+    float *points;
+} Search;
+
+static void search_work(void *arg, int turn) {
+    Search *s = arg;
+    cuda_knn(&s->a, NULL);
+    (void)turn;
+}
+
+// How many of the neighbours of some queries are not the best by double precision: a score below the K-th best by more than rounding.
+static double search_error(const Search *s) {
+    const CudaKnn *a = &s->a;
+    float *x = malloc((size_t)a->N * (size_t)a->C * 4);
+    double *score = malloc((size_t)a->N * sizeof *score), worst = 0;
+    int32_t id[256];
+    need(x && score, "bench: no memory");
+    CUDA_CHECK(cudaMemcpy(x, s->points, (size_t)a->N * (size_t)a->C * 4, cudaMemcpyDeviceToHost));
+    for (uint64_t n = 0; n < 5; n++) {
+        long q = n == 0 ? a->Q - 1 : (long)rng_below(rng_of(8, "q"), n, (uint64_t)a->Q), better = 0;
+        double least = INFINITY;
+        CUDA_CHECK(cudaMemcpy(id, a->id + q * a->K, (size_t)a->K * 4, cudaMemcpyDeviceToHost));
+        for (long j = 0; j < a->N; j++) {
+            score[j] = 0;
+            for (int c = 0; c < a->C; c++) score[j] += (double)x[q * a->C + c] * (double)x[j * a->C + c];
+        }
+        for (int k = 0; k < a->K; k++) least = id[k] >= 0 && id[k] < a->N && id[k] != q ? fmin(least, score[id[k]]) : -INFINITY;
+        for (long j = 0; j < a->N; j++) better += j != q && score[j] > least + 1e-5;
+        worst = fmax(worst, better >= a->K ? 1 + (double)(better - a->K) : 0);
+    }
+    free(x), free(score);
+    return worst;
+}
+
+static void search(Bench *b, long n, int C, int K) {
+    Search s = {.a = {.Q = n, .N = n, .C = C, .K = K, .without_self = true}};
+    char shape[80], ask[80];
+    if (bench_late(b)) {
+        b->skipped++;
+        return;
+    }
+    CUDA_CHECK(cudaMalloc((void **)&s.points, (size_t)n * (size_t)C * 4));
+    CUDA_CHECK(cudaMalloc((void **)&s.a.id, (size_t)n * (size_t)K * 4));
+    CUDA_CHECK(cudaMalloc((void **)&s.a.score, (size_t)n * (size_t)K * 4));
+    cuda_l2norm(s.points, floats_at((size_t)n * (size_t)C, 0, 0), n, C, 1e-12f, NULL);
+    s.a.query = s.a.point = s.points;
+    snprintf(shape, sizeof shape, "%ld x %d, k = %d", n, C, K);
+    snprintf(ask, sizeof ask, "knn %ld %d %d", n, C, K);
+    Contest c = {.area = "neighbours", .shape = shape, .ours = search_work, .ask = ask, .arg = &s, .flops = 2.0 * (double)n * (double)n * C, .peak = b->f32, .gate = 1.2, .goal = 2, .allow = 0};
+    search_work(&s, 0);
+    c.error = search_error(&s);
+    contest(b, &c);
+    CUDA_CHECK(cudaFree(s.points)), CUDA_CHECK(cudaFree(s.a.id)), CUDA_CHECK(cudaFree(s.a.score));
+}
+
+// ---- singular values
+
+typedef struct {
+    CudaJacobi a;
+    double *from;
+} Values;
+
+static void values_work(void *arg, int turn) {
+    Values *v = arg;
+    size_t bytes = (size_t)v->a.batch * (size_t)v->a.n * (size_t)v->a.m * 8;
+    CUDA_CHECK(cudaMemcpyAsync(v->a.b, v->from, bytes, cudaMemcpyDeviceToDevice, NULL)); // it works in place
+    cuda_jacobi(&v->a, NULL);
+    (void)turn;
+}
+
+static void values(Bench *b, long batch, int n, int m) {
+    Values v = {.a = {.batch = batch, .n = n, .m = m}};
+    size_t count = (size_t)batch * (size_t)n * (size_t)m;
+    char shape[80], ask[80];
+    if (bench_late(b)) {
+        b->skipped++;
+        return;
+    }
+    double *x = malloc(count * 8), *length = malloc((size_t)(batch * n) * 8), squares = 0, found = 0;
+    need(x && length, "bench: no memory");
+    for (size_t i = 0; i < count; i++) x[i] = rng_normal(rng_of(6, "matrices"), i), squares += x[i] * x[i];
+    CUDA_CHECK(cudaMalloc((void **)&v.from, count * 8));
+    CUDA_CHECK(cudaMalloc((void **)&v.a.b, count * 8));
+    CUDA_CHECK(cudaMalloc((void **)&v.a.length, (size_t)(batch * n) * 8));
+    CUDA_CHECK(cudaMemcpy(v.from, x, count * 8, cudaMemcpyHostToDevice));
+    snprintf(shape, sizeof shape, "%ld of %d x %d", batch, n, m);
+    snprintf(ask, sizeof ask, "svdvals %ld %d %d", batch, n, m);
+    Contest c = {.area = "singular values", .shape = shape, .ours = values_work, .ask = ask, .arg = &v, .bytes = (double)count * 8, .gate = 1, .goal = 3, .allow = 1e-12};
+    values_work(&v, 0);
+    CUDA_CHECK(cudaMemcpy(length, v.a.length, (size_t)(batch * n) * 8, cudaMemcpyDeviceToHost));
+    for (long i = 0; i < batch * n; i++) found += length[i] * length[i];
+    c.error = fabs(found - squares) / squares; // the values themselves are test_cuda_jacobi's matter
+    contest(b, &c);
+    CUDA_CHECK(cudaFree(v.from)), CUDA_CHECK(cudaFree(v.a.b)), CUDA_CHECK(cudaFree(v.a.length));
+    free(x), free(length);
+}
+
+// ---- pictures
+
+typedef struct {
+    CudaResize across, down;
+} Pictures;
+
+static CudaResize pass(Arena *a, long count, int width, int height, int to, bool across) {
+    ResizeTaps t = resize_taps8(a, across ? width : height, to, RESIZE_BICUBIC);
+    CudaResize r = {.count = count, .width = width, .height = height, .to = to, .across = across, .most = t.most};
+    const void *host[3] = {t.first, t.count, t.fixed};
+    size_t bytes[3] = {(size_t)to * sizeof(int), (size_t)to * sizeof(int), (size_t)to * (size_t)t.most * sizeof(int32_t)};
+    void *there[3];
+    for (int i = 0; i < 3; i++) {
+        CUDA_CHECK(cudaMalloc(&there[i], bytes[i]));
+        CUDA_CHECK(cudaMemcpy(there[i], host[i], bytes[i], cudaMemcpyHostToDevice));
+    }
+    r.first = there[0], r.taps = there[1], r.fixed = there[2];
+    return r;
+}
+
+static void pictures_work(void *arg, int turn) {
+    Pictures *p = arg;
+    size_t old = (size_t)p->across.count * (size_t)p->across.width * (size_t)p->across.height * 3, between = (size_t)p->down.count * (size_t)p->down.width * (size_t)p->down.height * 3;
+    p->across.in = (const uint8_t *)halves_at(old / 2 + 1, turn, 0), p->across.out = result_at(2 * between, turn);
+    p->down.in = p->across.out, p->down.out = p->across.out + between;
+    cuda_resize8(&p->across, NULL);
+    cuda_resize8(&p->down, NULL);
+}
+
+static void pictures(Bench *b, long count, int width, int height, int to_width, int to_height) {
+    Arena *a = arena_new("pictures");
+    Pictures p = {pass(a, count, width, height, to_width, true), pass(a, count, to_width, height, to_height, false)};
+    char shape[80];
+    snprintf(shape, sizeof shape, "%ld of %d x %d to %d x %d", count, width, height, to_width, to_height);
+    contest(b, &(Contest){.area = "resize", .shape = shape, .ours = pictures_work, .arg = &p, .bytes = 3.0 * (double)count * (width * height + 2.0 * to_width * height + to_width * to_height)});
+    arena_free(a);
+}
+
+void bench_searches(Bench *b) {
+    values(b, 256, 64, 64);
+    values(b, 1024, 32, 32);
+    values(b, 132, 128, 128);
+    pictures(b, 64, 640, 480, 448, 336);
+    search(b, 10000, 1024, 100);
+    values(b, 64, 576, 576);
+    search(b, 100000, 1024, 100);
+}

@@ -1,0 +1,106 @@
+// cuda_whole.c: whole forwards through the backend, as `--device cuda --dtype bf16` runs them, beside transformers in bf16 on the same GPU.
+// Times are the clock's: sending pictures up and reading results back belong to it.
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "cuda.h"
+#include "cuda/backend.h"
+#include "io/progress.h"
+#include "io/random.h"
+#include "model/generate.h"
+
+static double rounds_of(double (*once)(void *arg), void *arg, Peer *torch, const char *ask, double *python) {
+    double ours[5], theirs[5];
+    bool asked = torch && peer_ask(torch, "%s\n", ask) > 0;
+    once(arg);
+    for (int i = 0; i < 5; i++) {
+        ours[i] = once(arg);
+        if (asked) theirs[i] = peer_ask(torch, "%s\n", ask);
+    }
+    *python = asked ? times_of(theirs, 5).median : 0;
+    return times_of(ours, 5).median;
+}
+
+typedef struct {
+    Model *m;
+    Inputs in, *prompts;
+    int texts, tokens;
+} Whole;
+
+static double forward_once(void *arg) {
+    Whole *w = arg;
+    double start = seconds_now();
+    Arena *scratch = arena_new("a forward");
+    Run *run = run_on(scratch, w->m->device);
+    Outputs out = model_forward(run, w->m, &w->in);
+    run_read(run, tensor_given(out.image_embeds) ? out.image_embeds : out.hidden);
+    arena_free(scratch);
+    return seconds_now() - start;
+}
+
+// Seconds of one further token of all texts: a long answer less a short one.
+static double tokens_once(void *arg) {
+    Whole *w = arg;
+    double took[2];
+    for (int i = 0; i < 2; i++) {
+        Arena *a = arena_new("answers");
+        GenerateOptions o = generate_options(a, w->m);
+        o.max_new = o.min_new = i ? w->tokens + 1 : 1;
+        double start = seconds_now();
+        generate(a, w->m, w->prompts, w->texts, &o, NULL);
+        took[i] = seconds_now() - start;
+        arena_free(a);
+    }
+    return (took[1] - took[0]) / w->tokens;
+}
+
+static void pictures(Bench *b, const char *dir, int batch) {
+    Arena *a = arena_new("a model");
+    Whole w = {.m = model_open(a, dir, false)};
+    w.m->bf16 = true;
+    w.in = w.m->family->example(a, w.m, 0, 0, 0);
+    long side = w.in.pixels.shape[2];
+    w.in.pixels = tensor_take(a, DTYPE_F32, DIMS(batch, 3, side, side));
+    for (size_t i = 0; i < tensor_count(w.in.pixels); i++) f32(w.in.pixels)[i] = (float)((double)(i * 2654435761u % 4096) / 2048 - 1);
+    char ask[600];
+    double python;
+    snprintf(ask, sizeof ask, "pictures %s %d %ld", dir, batch, side);
+    double ours = rounds_of(forward_once, &w, b->torch, ask, &python);
+    const double flops = 382e9 * batch; // ViT-L/14-336: 349 in linear layers, 33 in attention
+    bench_say(b->page, "| ViT-L/14-336 forward, bf16 | %d pictures: %.0f image/s (PyTorch %.0f) | %.2f | %.1f TFLOP/s | - | %.2f | %.2f | 0.80 | 1.00 | %s | |", batch, batch / ours, python > 0 ? batch / python : 0,
+              ours * 1e3, flops / ours * 1e-12, python / ours, flops / b->bf16 / ours, python > 0 && python / ours < 0.8 ? "BELOW" : "");
+    arena_free(a);
+}
+
+static void answers(Bench *b, const char *dir, int texts) {
+    Arena *a = arena_new("a model");
+    Whole w = {.m = model_open(a, dir, false), .texts = texts, .tokens = 48};
+    w.m->bf16 = true;
+    w.prompts = take_zero(a, Inputs, (size_t)texts);
+    for (int i = 0; i < texts; i++) {
+        w.prompts[i].ids = tensor_take(a, DTYPE_I32, DIMS(1, 64));
+        for (int t = 0; t < 64; t++) i32(w.prompts[i].ids)[t] = 3 + (t * 37 + i * 101) % 30000;
+    }
+    char ask[600];
+    double python, bytes = 0;
+    snprintf(ask, sizeof ask, "answers %s %d 64", dir, texts);
+    struct stat file;
+    if (stat(path_join(a, dir, "model.safetensors"), &file) == 0) bytes = (double)file.st_size - (double)w.m->vocabulary * 4096 * 2; // of the table of embeddings, a row is read
+    double ours = rounds_of(tokens_once, &w, b->torch, ask, &python), roof = bytes / b->copy / ours;
+    bench_say(b->page, "| 7B language model, 8 of its 32 layers, bf16 | next token of %d text%s: %.0f tokens/s (PyTorch %.0f) | %.3f | %.2f TB/s | - | %.2f | %.2f | %s | %s | |", texts, texts > 1 ? "s" : "",
+              texts / ours, python > 0 ? texts / python : 0, ours * 1e3, bytes / ours * 1e-12, python / ours, roof, texts == 1 ? "0.60 | 0.80" : "0.50 | 0.70", roof < (texts == 1 ? 0.6 : 0.5) ? "BELOW" : "");
+    arena_free(a);
+}
+
+void bench_whole(Bench *b, const char *models) {
+    const char *why;
+    const Device *gpu = device_cuda(&why);
+    need(gpu, "bench: %s", why);
+    device_use(gpu);
+    char path[500];
+    snprintf(path, sizeof path, "%s/vit", models);
+    if (!bench_late(b)) pictures(b, path, 64);
+    snprintf(path, sizeof path, "%s/llama", models);
+    for (int texts = 1; texts <= 32; texts *= 32)
+        if (!bench_late(b)) answers(b, path, texts);
+}

@@ -1,0 +1,149 @@
+#!/bin/sh
+# Everything that wants a real GPU, in at most SECONDS, from programs that `make gpu` left in build/gpu (made here or carried here):
+#     sh test/gpu_day.sh SECONDS [machine|tests|zoo|bench|sanitize|cpu …]
+# Each section has its own limit and its own log under $OUT (build/gpu_day without it); a summary is printed last. The GPU's settings
+# are left alone. Without a GPU it says so and ends with 0; with one it ends with 1 if anything failed.
+cd "$(dirname "$0")/.." || exit 1
+total=${1:?seconds}
+shift
+[ $# -gt 0 ] || set -- machine tests zoo bench sanitize cpu
+OUT=${OUT:-build/gpu_day}
+mkdir -p "$OUT"
+work=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) # models of several GB: in memory
+trap 'rm -rf "$work"' EXIT
+began=$(date +%s)
+summary="$OUT/summary.txt"
+: >"$summary"
+failures=0
+
+left() { echo $((total - $(date +%s) + began)); }
+least() { [ "$1" -lt "$2" ] && echo "$1" || echo "$2"; }
+say() { echo "$*" | tee -a "$summary"; }
+failed() { failures=$((failures + 1)); say "FAIL $*"; }
+
+[ -x build/gpu/retina ] || [ ! -f build/gpu.tar.xz ] || tar -xJf build/gpu.tar.xz
+[ -x build/gpu/retina ] || make -j"$(nproc)" gpu >"$OUT/build.log" 2>&1 || { tail -n 20 "$OUT/build.log"; exit 1; }
+if ! nvidia-smi -L >/dev/null 2>&1; then
+    echo "gpu_day: there is no GPU here; make test runs the same tests on the emulated one"
+    exit 0
+fi
+
+machine() {
+    { nvidia-smi; nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem,clocks.max.sm,power.limit,temperature.gpu --format=csv; nvcc --version; lscpu; free -g; df -h . /dev/shm; } >"$OUT/machine.txt" 2>&1
+    say "machine: $(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader), $(nproc) cores, $(lscpu | sed -n 's/^Model name: *//p'), $(grep -o -w 'amx_[a-z0-9]*\|avx512_bf16\|avx512_fp16\|avx512f' /proc/cpuinfo | sort -u | tr '\n' ' ')"
+}
+
+# Each program on its own: what fails or hangs does not stop the others.
+tests() {
+    programs=$(find build/gpu -maxdepth 1 -name 'test_cuda_*' ! -name '*.[od]' | sort)
+    # shellcheck disable=SC2086
+    BUILD=$work LIMIT=$(least "${LIMIT:-60}" "$1") timeout "$1" sh test/run.sh $programs >"$OUT/tests.txt" 2>&1 || failed "tests (tests.txt)"
+    cat "$work/test.log" "$work/test.log.one" >>"$OUT/tests.txt" 2>/dev/null
+    sed '/^ok \|^$/d' "$OUT/tests.txt" | awk '!seen[$0]++' | cut -c1-240 | head -n 60 | tee -a "$summary"
+}
+
+# The same command on both devices: the same bytes.
+both() {
+    name=$1
+    shift
+    for device in cpu cuda; do
+        begin=$(date +%s%N)
+        timeout 60 build/gpu/retina "$@" --device $device >"$work/$device.out" 2>"$work/$device.err" || { failed "$name --device $device: $(tail -n 2 "$work/$device.err" | cut -c1-300)"; return; }
+        eval "took_$device=$((($(date +%s%N) - begin) / 1000000))"
+    done
+    if cmp -s "$work/cpu.out" "$work/cuda.out"; then say "ok   $name: the same bytes (cpu $took_cpu ms, cuda $took_cuda ms)"; else
+        failed "$name: other output"
+        diff "$work/cpu.out" "$work/cuda.out" | cut -c1-300 | head -n 6 | tee -a "$summary"
+    fi
+}
+
+files() { # the same file made on both
+    name=$1 file=$2
+    shift 2
+    for device in cpu cuda; do
+        timeout 100 build/gpu/retina "$@" --out "$work/$device$file" --device $device --quiet >/dev/null 2>"$work/$device.err" || { failed "$name --device $device: $(tail -n 2 "$work/$device.err" | cut -c1-300)"; return; }
+    done
+    if diff -rq "$work/cpu$file" "$work/cuda$file" >"$work/diff"; then say "ok   $name: the same bytes"; else failed "$name: $(head -n 3 "$work/diff" | tr '\n' ' ' | cut -c1-300)"; fi
+}
+
+zoo() {
+    build/gpu/retina world --out "$work/world" --count 8 --format png --quiet >/dev/null 2>&1
+    pictures=$(find "$work/world" -name '*.png' | sort | head -n 8)
+    [ -n "$pictures" ] || pictures=$(find test/golden/pictures -name '*.png' -o -name '*.jpg' | sort | head -n 4)
+    first=$(echo "$pictures" | head -n 1)
+    both "generate llava greedy" generate --model data/zoo/llava --image "$first" --prompt "What is in the picture?" --json --quiet
+    both "generate llava drawn" generate --model data/zoo/llava --image "$first" --prompt "What is in the picture?" --sample --top-k 20 --top-p 0.9 --seed 5 --json --quiet
+    both "generate llava beams" generate --model data/zoo/llava --image "$first" --prompt "What is in the picture?" --beams 4 --json --quiet
+    both "generate coca" generate --model data/zoo/coca --image "$first" --json --quiet
+    both "generate llama bf16" generate --model test/golden/llama-3 --ids 1,2,3 --max-new-tokens 20 --json --quiet
+    for m in clip llava coca; do
+        images=""
+        for p in $pictures; do images="$images --image $p"; done
+        # shellcheck disable=SC2086
+        if [ $m = llava ]; then files "extract $m" .safetensors extract --model data/zoo/$m $images --prompt "What is this?" --taps '*' --batch 3
+        elif [ $m = coca ]; then files "extract $m" .safetensors extract --model data/zoo/$m $images --taps 'visual*' --batch 3
+        else files "extract $m" .safetensors extract --model data/zoo/$m $images --taps '*' --batch 3; fi
+        rm -f "$work"/*.safetensors
+    done
+    files "connectors" .study connectors --count 30 --part-size 16 --captions 4 --max-new-tokens 8 --epochs 1
+}
+
+sanitize() {
+    command -v compute-sanitizer >/dev/null || { say "sanitize: compute-sanitizer is not installed: not run"; return; }
+    ends=$(($(date +%s) + $1))
+    : >"$OUT/sanitize.txt"
+    for tool in memcheck racecheck; do
+        for t in gemm attention knn jacobi resize light; do
+            [ "$(date +%s)" -lt "$ends" ] || { say "sanitize: no time for $tool $t"; continue; }
+            echo "== $tool $t" >>"$OUT/sanitize.txt"
+            SMALL_SHAPES=1 timeout "$(least 40 $((ends - $(date +%s))))" compute-sanitizer --tool $tool --error-exitcode 9 --print-limit 20 build/gpu/test_cuda_$t >"$work/sanitize" 2>&1
+            status=$?
+            grep -v '^ok ' "$work/sanitize" | head -n 80 >>"$OUT/sanitize.txt"
+            case $status in 0) say "ok   $tool $t" ;; 124) say "sanitize: $tool $t: out of time" ;; *) failed "$tool $t: $(grep -m 3 '=========.*\(Error\|Invalid\|race\|Race\|hazard\)\|^FAIL' "$work/sanitize" | tr '\n' ' ' | cut -c1-300)" ;; esac
+        done
+    done
+}
+
+bench() {
+    mkdir -p "$work/bin"
+    python=$(command -v python3)
+    printf '#!/bin/sh\nexec %s "$@"\n' "$python" >"$work/bin/python"
+    chmod +x "$work/bin/python"
+    peer=
+    "$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null && peer=$work || say "bench: no PyTorch with CUDA here"
+    RETINA_CUBLAS=${RETINA_CUBLAS:-$("$python" -c 'import glob, os, nvidia; print(next(f for p in nvidia.__path__ for f in sorted(glob.glob(os.path.join(p, "**", "libcublas.so.*"), recursive=True))))' 2>/dev/null)}
+    export RETINA_CUBLAS
+    for m in "vit vit_l_336" "llama llama_7b_8_layers"; do # shellcheck disable=SC2086
+        set -- "$1" $m
+        mkdir -p "$work/models/$2.config" && cp "test/bench/$3.json" "$work/models/$2.config/config.json"
+        timeout 60 build/gpu/retina random "$work/models/$2" --config "$work/models/$2.config/config.json" --dtype bf16 --quiet >/dev/null 2>>"$work/bench.err" || say "bench: no model $2"
+    done
+    timeout -k 5 "$(least "$1" "$(left)")" stdbuf -oL build/gpu/bench_cuda "$(least $(($1 - 30)) $(($(left) - 15)))" "$OUT/bench.md" "${peer:--}" "$work/models" >"$OUT/bench.txt" 2>"$work/bench.err" || failed "bench: $(tail -n 3 "$work/bench.err" | cut -c1-400)"
+    cat "$work/bench.err" >>"$OUT/bench.txt"
+    grep '^copy\|^| \|rows,' "$OUT/bench.txt" | sed 's/ | /|/g; s/^| //; s/ |$//' | cut -c1-150 | tee -a "$summary"
+}
+
+cpu() {
+    timeout "$1" build/gpu/test_bf16 >"$work/bf16" 2>&1 || failed "test_bf16 on this CPU"
+    say "cpu: test_bf16: $(grep -c '^ok ' "$work/bf16") ok, $(grep -c '^FAIL' "$work/bf16") failed; $(build/gpu/retina --version 2>/dev/null | head -n 1)"
+    grep '^FAIL' "$work/bf16" | head -n 5 | tee -a "$summary"
+    cp "$work/bf16" "$OUT/cpu.txt"
+}
+
+for section in "$@"; do
+    rest=$(left)
+    [ "$rest" -gt 5 ] || { say "no time for $section"; continue; }
+    start=$(date +%s)
+    case $section in
+    machine) machine ;;
+    tests) tests "$(least 150 "$rest")" ;;
+    zoo) zoo ;;
+    bench) bench "$(case "$*" in *sanitize*) least $((rest - 70)) 400 ;; *) echo "$rest" ;; esac)" ;;
+    sanitize) sanitize "$(least 90 "$rest")" ;;
+    cpu) cpu "$(least 40 "$rest")" ;;
+    *) say "gpu_day: there is no section $section" ;;
+    esac
+    say "-- $section: $(($(date +%s) - start)) s"
+done
+say "gpu_day: $failures failures, $(($(date +%s) - began)) s"
+[ $failures -eq 0 ]
