@@ -116,8 +116,9 @@ void contest(Bench *b, const Contest *c) {
     double ours[ROUNDS], library[ROUNDS], torch[ROUNDS];
     bool with_torch = c->ask && b->torch;
     int calls = calls_for(c->ours, c->arg), library_calls = c->library ? calls_for(c->library, c->arg) : 0;
-    if (with_torch) with_torch = peer_ask(b->torch, "%s\n", c->ask) > 0; // sets up and warms; -1: it cannot
-    int rounds = region(c->ours, c->arg, 1) > 0.1 ? 3 : ROUNDS;
+    double slowest = region(c->ours, c->arg, 1), first = with_torch ? peer_ask(b->torch, "%s\n", c->ask) : 0; // sets up and warms; -1: it cannot
+    with_torch = first > 0;
+    int rounds = fmax(slowest, first) > 0.05 ? 3 : ROUNDS;
     for (int i = 0; i < rounds; i++) {
         ours[i] = region(c->ours, c->arg, calls);
         if (c->library) library[i] = region(c->library, c->arg, library_calls);

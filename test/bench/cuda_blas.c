@@ -16,6 +16,9 @@ static struct {
 } blas;
 
 bool blas_open(void) {
+    static bool tried;
+    if (tried) return blas.handle != NULL;
+    tried = true;
     const char *names[] = {getenv("RETINA_CUBLAS"), "libcublas.so.13", "libcublas.so.12", "libcublas.so", "/usr/local/cuda/lib64/libcublas.so"};
     void *library = NULL;
     for (size_t i = 0; i < sizeof names / sizeof *names && !library; i++)
