@@ -20,6 +20,9 @@ typedef struct Tokenizer Tokenizer;
 // config.json, special_tokens_map.json and added_tokens.json where they are. Dies, with file and
 // place, on anything that cannot be followed exactly: an unknown pattern, component or option.
 Tokenizer *tokenizer_load(Arena *a, const char *dir, bool rebuild);
+// The tokenizer of an OpenCLIP model, from a directory of any kind (CLIP's own, say): texts are cleaned
+// before (openclip_text.h). tokenizer_load does so by itself for a directory of OpenCLIP's.
+Tokenizer *tokenizer_load_openclip(Arena *a, const char *dir);
 
 typedef struct {
     int32_t *ids;

@@ -297,6 +297,21 @@ static void from_vocabulary(Load *l, Tokenizer *t) {
     parts_of_class(l, t);
 }
 
+// Whether texts are cleaned as OpenCLIP does it, whose own tokenizer also makes small letters of all; one that it borrows
+// from Hugging Face decides about that itself.
+static bool is_openclip(const Load *l) {
+    static const char *const files[] = {"open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"};
+    bool any = l->openclip || l->merges;
+    for (size_t i = 0; i < sizeof files / sizeof *files && !any; i++) any = has(l, files[i]);
+    return any;
+}
+
+static bool is_borrowed(const Load *l) {
+    const Json *config = optional_json(l, "open_clip_config.json"), *inner = json_get(config, "model_cfg");
+    const Json *name = json_get(json_get(inner ? inner : config, "text_cfg"), "hf_tokenizer_name");
+    return name && name->kind == JSON_TEXT;
+}
+
 static Tokenizer *load(Load *l) {
     Tokenizer *t = take_zero(l->keep, Tokenizer, 1);
     bool json = has(l, "tokenizer.json"), bpe = has(l, "vocab.json") && has(l, "merges.txt");
@@ -342,11 +357,13 @@ static Tokenizer *load(Load *l) {
     t->clean_up = json_bool_or(l->config, "clean_up_tokenization_spaces", false);
     t->split_special = json_bool_or(l->config, "split_special_tokens", false);
     t->cut_left = strcmp(json_text_or(l->config, "truncation_side", "right"), "left") == 0;
+    t->clean = !is_openclip(l) ? CLEAN_NOT : is_borrowed(l) ? CLEAN_SPACES : CLEAN_LOWER;
+    if (t->clean == CLEAN_LOWER) t->normals.count = 0; // OpenCLIP's own tokenizer does nothing further
     return t;
 }
 
-Tokenizer *tokenizer_load(Arena *a, const char *dir, bool rebuild) {
-    Load l = {.keep = a, .scratch = arena_new("tokenizer files"), .dir = dir, .rebuild = rebuild};
+static Tokenizer *load_from(Load l) {
+    l.scratch = arena_new("tokenizer files");
     Tokenizer *volatile t = NULL;
     Trap trap;
     if (!trap_set(&trap)) { // the parsed files are large: they go, whatever happens
@@ -358,3 +375,7 @@ Tokenizer *tokenizer_load(Arena *a, const char *dir, bool rebuild) {
     arena_free(l.scratch);
     return t;
 }
+
+Tokenizer *tokenizer_load(Arena *a, const char *dir, bool rebuild) { return load_from((Load){.keep = a, .dir = dir, .rebuild = rebuild}); }
+
+Tokenizer *tokenizer_load_openclip(Arena *a, const char *dir) { return load_from((Load){.keep = a, .dir = dir, .openclip = true}); }

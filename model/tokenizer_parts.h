@@ -303,6 +303,7 @@ struct Tokenizer {
     bool clean_up;      // clean_up_tokenization_spaces, for models other than BPE
     bool split_special; // special tokens in a text are text
     bool cut_left;      // truncation_side
+    enum { CLEAN_NOT, CLEAN_SPACES, CLEAN_LOWER } clean; // of texts before all else: openclip_text.h
 };
 
 const Added *added_of(const Tokenizer *t, int32_t id);
@@ -313,7 +314,7 @@ typedef struct {
     const Json *file, *config, *model_config, *special_map, *added_map; // NULL: not there
     const Json *vocabulary, *merges; // of OpenCLIP's own file; NULL: another kind
     const Class *class;
-    bool rebuild;
+    bool rebuild, openclip; // openclip: the model is OpenCLIP's, whatever the directory says
 } Load;
 
 // OpenCLIP's bpe_simple_vocab_16e6.txt[.gz] as what a CLIPTokenizer's vocab.json and merges.txt hold; NULL: the folder has none.

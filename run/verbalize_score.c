@@ -116,7 +116,7 @@ static void score(Verbalize *s, Verbal *v, const char *dir) {
     Arena *a = arena_new("scores"), *scratch = arena_new("a vector");
     Judge judge = {.model = strcmp(dir, s->model_dir) == 0 ? verbalize_speaker(s)->model : model_open(a, dir, false)}, *j = &judge;
     need(judges(j->model), "--judge %s: a %s model; a CLIP or CoCa directory is wanted", dir, j->model->family->name);
-    j->tokenizer = tokenizer_load(a, s->tokenizer && strcmp(dir, s->model_dir) == 0 ? s->tokenizer : dir, false);
+    j->tokenizer = s->tokenizer && strcmp(dir, s->model_dir) == 0 ? tokenizer_load_openclip(a, s->tokenizer) : tokenizer_load(a, dir, false);
     j->preprocess = preprocess_read(a, dir);
     float **images = take(a, float *, v->N);
     Progress bar = progress_start("score", v->N);

@@ -62,7 +62,7 @@ static void open_coca(Speaker *k, Verbalize *s) {
     k->kind = SPEAKS_COCA;
     k->L = k->native = m->cfg.vision.L, k->T = m->T, k->C = m->cfg.vision.C;
     k->what = arena_print(s->arena, "CoCa: %d vision blocks, a pooler of %d queries, %d decoder blocks", k->L, m->cfg.Q, m->cfg.cross.L);
-    o->prompter = (Prompter){.model = k->model, .tokenizer = tokenizer_load(s->arena, s->tokenizer ? s->tokenizer : s->model_dir, false)};
+    o->prompter = (Prompter){.model = k->model, .tokenizer = s->tokenizer ? tokenizer_load_openclip(s->arena, s->tokenizer) : tokenizer_load(s->arena, s->model_dir, false)};
     CocaOptions *c = &o->coca;
     *c = coca_options(k->model);
     c->way = s->decode == 2 ? COCA_TOP_P : s->decode == 3 ? COCA_BEAMS : COCA_TOP_K;
