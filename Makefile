@@ -33,7 +33,7 @@ NVCC := $(if $(findstring $(shell uname -m),$(MACHINE)),$(shell command -v nvcc 
 ifneq (,$(NVCC))
 CUDA_ARCHS ?= 80 90a 100
 CUDA_LIB := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/lib64,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/lib,$(realpath $(NVCC)))))
-CUDA_FLAGS := -std=c++17 -O3 -fmad=false -I. -Icuda $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+CUDA_FLAGS := -std=c++17 -O3 -fmad=false -I. -Icuda $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) $(if $(filter 90a,$(CUDA_ARCHS)),-DRETINA_SM90A) \
               -Werror all-warnings -Xcompiler -fno-exceptions,-fno-threadsafe-statics,-Wall,-Wextra,-Werror,-Wno-unused-parameter,-Wno-missing-field-initializers,-Wno-unused-function
 CUDA_OBJECTS := $(patsubst %.cu,build/nvcc/%.o,$(sort $(wildcard cuda/*.cu))) # one folder: these flags do not change
 CUDA_LIBS := -L$(CUDA_LIB) -lcudart_static -ldl -lrt

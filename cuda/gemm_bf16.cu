@@ -7,7 +7,7 @@
 // Needs: K a multiple of 8, rows of A and W on 16 bytes; M and N free: rows outside are filled with zeros and not stored.
 //   version
 //   0  plain: one thread an output                                    gemm_f32.cu's plain loop does this with B in bf16
-//   1  mma.sync m16n8k16, 128 x 128 x 32, four stages of cp.async     in use everywhere; Hopper's wgmma and TMA are not used yet
+//   1  mma.sync m16n8k16, 128 x 128 x 32, four stages of cp.async     in use everywhere but on Hopper: gemm_hopper.cu
 // Shared memory: a row of a tile is 32 bf16 = four pieces of 16 bytes; piece c of row r lies at c ^ (r / 2 % 4), so that the
 // eight rows an ldmatrix reads at once lie in different banks.
 #include "device.h"
@@ -57,6 +57,10 @@ HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream) {
     need(g->K % 8 == 0 && g->lda % 8 == 0 && g->ldw % 8 == 0, "cuda: a bf16 product with rows of %ld, %ld and %ld values: multiples of 8 are wanted; pad the weights", g->K,
          g->lda, g->ldw);
     need(((uintptr_t)g->A | (uintptr_t)g->W) % 16 == 0, "cuda: a bf16 product of matrices that do not start on 16 bytes");
+    if (cuda_gemm_hopper_takes(g)) {
+        cuda_gemm_hopper(g, -1, stream);
+        return;
+    }
     const long processors = 132;
     long large = ((g->M + 127) / 128) * ((g->N + 127) / 128);
     if (large < processors / 2) launch_64(g, stream);
@@ -64,6 +68,7 @@ HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream) {
 }
 
 HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream) {
-    if (version == 64) launch_64(g, stream);
+    if (version > 900) cuda_gemm_hopper(g, version, stream);
+    else if (version == 64) launch_64(g, stream);
     else launch_128(g, stream);
 }

@@ -22,7 +22,11 @@ typedef struct {
     bool residual_bf16;
 } GemmBf16;
 HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream);
-HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 64, 128: that tile
+HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 64, 128: that tile; 901 to 908: gemm_hopper.cu
+
+// ---- gemm_hopper.cu: the same with Hopper's instructions
+HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g);
+HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream); // -1: the best for the shape
 
 // ---- attention_bf16.cu: tensor cores; letters and masks as in model/kernels.h's Attention
 typedef struct {

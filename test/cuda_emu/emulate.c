@@ -22,7 +22,7 @@ static bool is_silent, is_backwards;
 static struct {
     int threads, arrived;
     Met met;
-} named[16];
+} named[16 + THREADS_MAX / 128]; // the last: of each warpgroup
 
 // ---- reports
 
@@ -95,6 +95,7 @@ static void fiber(void) {
     machine.run(machine.arguments);
     Thread *t = machine.self;
     if (t->copies_count) report(NULL, "a thread ends with %d asynchronous copies that it never waited for", t->copies_count);
+    hopper_thread_ends();
     t->state = ENDED;
     machine.ended++;
     give_way();
@@ -148,11 +149,7 @@ int emu_syncthreads_count(int line, int yes) {
 
 void emu_syncthreads(int line) { emu_syncthreads_count(line, 0); }
 
-static void named_barrier(int line, int id, int threads, bool wait) {
-    if (id < 0 || id > 15 || threads % 32 || threads <= 0) {
-        report(NULL, "barrier %d for %d threads in line %d: 0 to 15, and whole warps", id, threads, line);
-        return;
-    }
+static void meet(int line, int id, int threads, bool wait) {
     Thread *t = machine.self;
     if (named[id].arrived && named[id].threads != threads)
         report(NULL, "barrier %d is for %d threads here (line %d), for %d elsewhere", id, threads, line, named[id].threads);
@@ -172,6 +169,13 @@ static void named_barrier(int line, int id, int threads, bool wait) {
         shadow_pass(w, &named[id].met);
         w->state = READY;
     }
+}
+
+void warpgroup_meets(int line) { meet(line, 16 + machine.self->tid / 128, 128, true); }
+
+static void named_barrier(int line, int id, int threads, bool wait) {
+    if (id >= 0 && id <= 15 && threads % 32 == 0 && threads > 0) meet(line, id, threads, wait);
+    else report(NULL, "barrier %d for %d threads in line %d: 0 to 15, and whole warps", id, threads, line);
 }
 
 void emu_named_barrier(int line, int id, int threads) { named_barrier(line, id, threads, true); }
@@ -201,6 +205,7 @@ static void run_block(void) {
     memset(named, 0, sizeof named);
     machine.block_first = ++machine.interval;
     shadow_block_starts();
+    hopper_block_starts();
     for (int i = 0; i < machine.threads; i++) {
         Thread *t = machine.thread[i];
         t->tid = i;
@@ -218,12 +223,13 @@ static void run_block(void) {
             emu_switch(&machine.scheduler_sp, t->sp);
             moved = true;
         }
-        if (!moved) {
+        if (!moved && !hopper_lands(is_backwards)) {
             stuck();
             break;
         }
     }
     machine.self = NULL;
+    hopper_block_ends();
     counts.blocks++, counts.threads += (uint64_t)machine.threads;
 }
 

@@ -19,9 +19,9 @@ typedef struct {
     char *stack; // kept from launch to launch
     dim3 index;
     int tid;
-    enum { READY, AT_BARRIER, AT_NAMED, AT_WARP, ENDED } state;
+    enum { READY, AT_BARRIER, AT_NAMED, AT_WARP, AT_MBARRIER, ENDED } state;
     int line;      // of the barrier or warp operation where it stands
-    int at;        // named barrier
+    int at;        // named barrier, or which mbarrier
     uint32_t mask; // of the warp operation
     uint64_t value;
     // order within the interval between two block barriers: a clock per thread, and what this thread knows of the others'
@@ -65,7 +65,17 @@ typedef struct {
 } Met;
 void shadow_arrive(Met *m, Thread *t);
 void shadow_pass(Thread *t, const Met *m);
+void shadow_join(Met *to, const Met *from);
+void shadow_landed(void *p, size_t bytes); // the copy is there
 void *shared_memory(void);
+
+void warpgroup_meets(int line); // all four warps
+
+// hopper.c
+void hopper_block_starts(void);
+void hopper_thread_ends(void);
+void hopper_block_ends(void);
+bool hopper_lands(bool newest); // one tile that is on its way; false: there is none
 
 // warp.c: all lanes of the mask put down a value and get everybody's
 const uint64_t *warp_exchange(int line, uint32_t mask, uint64_t value);

@@ -103,6 +103,12 @@ void shadow_pass(Thread *t, const Met *m) {
     for (int i = 0; i < machine.threads; i++) k[i] = m->known[i] > k[i] ? m->known[i] : k[i];
 }
 
+void shadow_join(Met *to, const Met *from) {
+    if (from->interval != machine.interval) return;
+    if (to->interval != machine.interval) *to = *from;
+    for (int i = 0; i < machine.threads; i++) to->known[i] = from->known[i] > to->known[i] ? from->known[i] : to->known[i];
+}
+
 static bool in_past(Access a, Thread *t) { return a.interval != machine.interval || a.tid == (unsigned)t->tid || clocks(t)[a.tid] >= a.clock; }
 
 static bool other_block(Access a) { return a.interval >= machine.launch_first && a.interval < machine.block_first; }
@@ -239,6 +245,11 @@ void shadow_in_flight(void *pointer, size_t bytes) {
     Shared *s = dynamic_shared;
     if (at >= DYNAMIC) s = static_shared, at = (size_t)((char *)pointer - __start_emu_shared);
     for (size_t i = 0; i < bytes; i += 4) s[(at + i) / 4].written = 0;
+}
+
+void shadow_landed(void *pointer, size_t bytes) {
+    size_t at = (size_t)((char *)pointer - region);
+    for (size_t i = 0; i < bytes; i += 4) dynamic_shared[(at + i) / 4].written = 0xf;
 }
 
 #define CODE __builtin_return_address(0)

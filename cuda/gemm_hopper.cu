@@ -1,0 +1,198 @@
+// gemm_hopper.cu: the product of gemm_bf16.cu on Hopper: wgmma reads both operands from shared memory, the tensor copy engine brings
+// them there.
+//
+// Twin of: gemm_bf16.cu; the same arguments, its own order of the sum.
+// Floor: 2MNK flops at the bf16 rate, 2(MK + NK + MN) bytes moved.
+// Allow: as gemm_bf16.cu.    Repeats: bit for bit (one warpgroup owns an output, one order).
+// Needs: compute capability 9.0; K a positive multiple of 8; A, W and their rows on 16 bytes; M and N free: the copy engine brings zeros for
+// rows and columns outside, and the last step stores what is inside.
+//   version
+//   901  one warpgroup, 64 x 64, one stage: copy, wait, multiply                     kept: all that wgmma needs, on one page
+//   902  128 x 128, a warp that copies, two warpgroups that multiply, six stages     one block a tile
+//   903  128 x 256, registers moved to the multiplying warpgroups, four stages       one block a tile
+//   904  the same, blocks stay and take tile after tile, row by row of tiles
+//   905  the same in bands of tiles that share their operands in the L2 cache        in use
+//   906, 907, 908  as 905 with tiles of 128 x 192, 128 x 128, 64 x 256                     in use where they fill the processors better
+#include "device_hopper.h"
+#include "kernels.h"
+
+#define BK 64 // columns of a stage: rows of 128 bytes
+#define ROW 128
+#define WARPGROUP 128
+#define CHUNK 64 // columns of the result that a warp turns into rows at a time
+
+#if HOPPER_CODE
+// Sixteen rows by 64 columns of one warp pass through shared memory from the order of the accumulators to rows, and from there with
+// bias, activation and residual to C in pieces of four columns. Piece p of row r lies at p ^ (r % 4 * 2): no two lanes of a half warp
+// that write, or of a quarter that reads, meet in a bank.
+static __device__ __forceinline__ int chunk_at(int row, int piece) { return row * CHUNK + (piece ^ (row % 4 * 2)) * 4; }
+
+static __device__ __forceinline__ void chunk_fill(float *chunk, const float *acc, int lane) { // acc: eight tiles of eight columns
+    int g = lane / 4, t = lane % 4;
+    UNROLL
+    for (int j = 0; j < CHUNK / 8; j++)
+        UNROLL
+        for (int half = 0; half < 2; half++)
+            *(float2 *)(chunk + chunk_at(g + 8 * half, 2 * j + t / 2) + t % 2 * 2) = make_float2(acc[4 * j + 2 * half], acc[4 * j + 2 * half + 1]);
+}
+
+static __device__ __forceinline__ void store_four(const GemmBf16 *g, long m, long n, float4 s, float4 bias) {
+    long at = m * g->ldc + n;
+    s.x += bias.x, s.y += bias.y, s.z += bias.z, s.w += bias.w;
+    if (g->act != ACT_NONE) s.x = f_act(s.x, g->act), s.y = f_act(s.y, g->act), s.z = f_act(s.z, g->act), s.w = f_act(s.w, g->act);
+    if (g->residual && g->residual_bf16) {
+        uint2 r = *(const uint2 *)((const uint16_t *)g->residual + at);
+        s.x += float_from(r.x << 16), s.y += float_from(r.x & 0xffff0000u), s.z += float_from(r.y << 16), s.w += float_from(r.y & 0xffff0000u);
+    } else if (g->residual) {
+        float4 r = *(const float4 *)((const float *)g->residual + at);
+        s.x += r.x, s.y += r.y, s.z += r.z, s.w += r.w;
+    }
+    if (g->C_bf16) *(uint2 *)((uint16_t *)g->C + at) = make_uint2(bf16_pair(s.x, s.y), bf16_pair(s.z, s.w));
+    else *(float4 *)((float *)g->C + at) = s;
+}
+
+static __device__ __forceinline__ void store_one(const GemmBf16 *g, long m, long n, float s) {
+    long at = m * g->ldc + n;
+    s = f_act(s + (g->bias ? g->bias[n] : 0), g->act);
+    if (g->residual) s += g->residual_bf16 ? float_of_bf16(((const uint16_t *)g->residual)[at]) : ((const float *)g->residual)[at];
+    if (g->C_bf16) ((uint16_t *)g->C)[at] = (uint16_t)bf16_pair(s, 0);
+    else ((float *)g->C)[at] = s;
+}
+
+// The rows and columns of a chunk that lie inside C. `fours`: rows of C and of the residual allow pieces of four columns.
+static __device__ __forceinline__ void chunk_store(const GemmBf16 *g, const float *chunk, long m0, long n0, bool fours, int lane) {
+    int piece = lane % 16;
+    long n = n0 + 4 * piece;
+    if (fours && n + 4 <= g->N) {
+        float4 bias = g->bias ? make_float4(g->bias[n], g->bias[n + 1], g->bias[n + 2], g->bias[n + 3]) : make_float4(0, 0, 0, 0);
+        UNROLL_BY(2)
+        for (int r = lane / 16; r < 16; r += 2)
+            if (m0 + r < g->M) store_four(g, m0 + r, n, *(const float4 *)(chunk + chunk_at(r, piece)), bias);
+        return;
+    }
+    UNROLL_BY(1)
+    for (int r = lane / 16; r < 16; r += 2)
+        UNROLL_BY(1)
+        for (int e = 0; e < 4; e++)
+            if (m0 + r < g->M && n + e < g->N) store_one(g, m0 + r, n + e, chunk[chunk_at(r, piece) + e]);
+}
+
+static __device__ __forceinline__ bool in_fours(const GemmBf16 *g) {
+    size_t c = g->C_bf16 ? 2 : 4, r = g->residual_bf16 ? 2 : 4;
+    return g->ldc % 4 == 0 && (size_t)g->C % (4 * c) == 0 && (size_t)g->residual % (4 * r) == 0;
+}
+#endif
+
+// ---- version 901
+
+#define PLAIN_TILE 64
+#define PLAIN_SHARED (2 * PLAIN_TILE * ROW + 4 * 16 * CHUNK * 4 + 8)
+
+static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONSTANT TensorMap a_map, GRID_CONSTANT TensorMap w_map, GemmBf16 g) {
+#if HOPPER_CODE
+    DYNAMIC_SHARED(unsigned char, shared);
+    unsigned char *a = shared, *w = a + PLAIN_TILE * ROW;
+    float *chunk = (float *)(w + PLAIN_TILE * ROW) + (int)threadIdx.x / 32 * 16 * CHUNK;
+    uint64_t *arrived = (uint64_t *)(shared + PLAIN_SHARED - 8);
+    int m0 = (int)blockIdx.y * PLAIN_TILE, n0 = (int)blockIdx.x * PLAIN_TILE, lane = thread_lane(), warp = (int)threadIdx.x / 32;
+    if (threadIdx.x == 0) {
+        mbarrier_init(arrived, 1);
+        mbarrier_init_done();
+    }
+    __syncthreads();
+    FRAGMENT(float, acc, 32);
+    UNROLL
+    for (int i = 0; i < 32; i++) acc[i] = 0;
+    for (int step = 0; step * BK < g.K; step++) {
+        if (threadIdx.x == 0) {
+            mbarrier_expect(arrived, 2 * PLAIN_TILE * ROW);
+            tile_load(a, &a_map, step * BK, m0, arrived);
+            tile_load(w, &w_map, step * BK, n0, arrived);
+        }
+        mbarrier_wait(arrived, step & 1);
+        wgmma_fence();
+        UNROLL
+        for (int k = 0; k < BK; k += 16) wgmma_n64(acc, wgmma_rows(a) + WGMMA_COLUMNS(k), wgmma_rows(w) + WGMMA_COLUMNS(k), 1);
+        wgmma_commit();
+        wgmma_wait(0);
+        __syncthreads(); // nobody reads the tiles any more
+    }
+    chunk_fill(chunk, acc, lane);
+    __syncwarp();
+    chunk_store(&g, chunk, m0 + 16 * warp, n0, in_fours(&g), lane);
+#else
+    __trap(); // compiled for another generation
+#endif
+}
+
+// ---- the others
+
+#define TILE(name) name##_128x256
+#define BM 128
+#define BN 256
+#define CONSUMERS 2
+#define STAGES 4
+#include "gemm_hopper_tile.inc"
+
+#define TILE(name) name##_128x192
+#define BM 128
+#define BN 192
+#define CONSUMERS 2
+#define STAGES 4
+#include "gemm_hopper_tile.inc"
+
+#define TILE(name) name##_128x128
+#define BM 128
+#define BN 128
+#define CONSUMERS 2
+#define STAGES 6
+#include "gemm_hopper_tile.inc"
+
+#define TILE(name) name##_64x256
+#define BM 64
+#define BN 256
+#define CONSUMERS 1
+#define STAGES 5
+#include "gemm_hopper_tile.inc"
+
+// ---- host
+
+static void launch_plain(const GemmBf16 *g, cudaStream_t stream) {
+    TensorMap a = tile_map(g->A, g->M, g->K, g->lda, PLAIN_TILE), w = tile_map(g->W, g->N, g->K, g->ldw, PLAIN_TILE);
+    LAUNCH(gemm_hopper_plain, DIM3((g->N + 63) / 64, (g->M + 63) / 64, 1), DIM3(WARPGROUP, 1, 1), PLAIN_SHARED, stream, a, w, *g);
+}
+
+HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g) {
+    return gpu_is_hopper() && g->K > 0 && g->M < 1l << 31 && g->N < 1l << 31 && g->K < 1l << 31 && ((g->M + 63) / 64) * ((g->N + 127) / 128) < 1l << 30;
+}
+
+// The tile that takes the least time: as many rounds as it needs to give every processor its tiles, each as long as its
+// part of the product, longer where a smaller tile reads more per product.
+static int best_version(const GemmBf16 *g) {
+    static const struct {
+        int version, rows, columns;
+        double cost; // of a round
+    } tiles[] = {{905, 128, 256, 1.0}, {906, 128, 192, 0.80}, {907, 128, 128, 0.60}, {908, 64, 256, 0.60}};
+    int best = 905;
+    double least = 0;
+    for (int i = 0; i < 4; i++) {
+        long count = ((g->M + tiles[i].rows - 1) / tiles[i].rows) * ((g->N + tiles[i].columns - 1) / tiles[i].columns);
+        double time = (double)((count + gpu_processors() - 1) / gpu_processors()) * tiles[i].cost;
+        if (i == 0 || time < least) least = time, best = tiles[i].version;
+    }
+    return best;
+}
+
+HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream) {
+    if (version < 0) version = best_version(g);
+    switch (version) {
+    case 901: launch_plain(g, stream); break;
+    case 902: launch_128x128(g, false, 0, stream); break;
+    case 903: launch_128x256(g, false, 0, stream); break;
+    case 904: launch_128x256(g, true, 1, stream); break;
+    case 905: launch_128x256(g, true, 16, stream); break;
+    case 906: launch_128x192(g, true, 14, stream); break;
+    case 907: launch_128x128(g, true, 12, stream); break;
+    default: launch_64x256(g, true, 24, stream);
+    }
+}

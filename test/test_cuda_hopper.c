@@ -1,0 +1,113 @@
+// test_cuda_hopper.c: products with Hopper's instructions against the f64 product of the rounded inputs, every version.
+//
+// Bound: 2e-6 for sums in f32 (K up to 4096), 4e-3 for results in bf16. Places between the rows of C keep what they held; results are
+// NaN before. Emulated with small shapes, on a Hopper GPU also with those around every tile's edge and those of real models.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "cuda/kernels.h"
+#include "cuda_check.h"
+#include "io/random.h"
+
+typedef struct {
+    int version;
+    long M, N, K, gap; // columns between the rows of C
+    Act act;
+    bool bias, residual, bf16;
+} Case;
+
+static float *widened_from(const uint16_t *h, size_t n) {
+    float *f = malloc((n ? n : 1) * sizeof *f);
+    need(f, "a test: no memory");
+    convert_bf16_f32(f, h, n);
+    return f;
+}
+
+static uint16_t *narrow_from(const float *f, size_t n) {
+    uint16_t *h = malloc((n ? n : 1) * sizeof *h);
+    need(h, "a test: no memory");
+    convert_f32_bf16(h, f, n);
+    return h;
+}
+
+// What C has to be at (m, n), but for the order of the sum.
+static float expected(const Case *c, const float *a, const float *w, const float *bias, const float *old, long m, long n, long lda, long ldc) {
+    double s = 0;
+    for (long k = 0; k < c->K; k++) s += (double)a[m * lda + k] * (double)w[n * c->K + k];
+    float f = (float)(c->bias ? s + (double)bias[n] : s);
+    activate(&f, &f, 1, c->act);
+    return c->residual ? f + old[m * ldc + n] : f;
+}
+
+static void one(Case c) {
+    long lda = c.K + 8, ldc = c.N + c.gap;
+    size_t a_n = (size_t)(lda * c.M), w_n = (size_t)(c.K * c.N), c_n = (size_t)(ldc * c.M), seen = 0, kept = 0;
+    float *af = random_floats(a_n, 5), *wf = random_floats(w_n, 6), *bias = random_floats((size_t)c.N, 7), *oldf = random_floats(c_n, 8);
+    uint16_t *a16 = narrow_from(af, a_n), *w16 = narrow_from(wf, w_n), *old16 = narrow_from(oldf, c_n), *got16 = malloc(c_n * 2);
+    float *a = widened_from(a16, a_n), *w = widened_from(w16, w_n), *old = c.bf16 ? widened_from(old16, c_n) : oldf, *got = malloc(c_n * 4);
+    float *want = malloc((size_t)(c.M * c.N) * 4), *dense = malloc((size_t)(c.M * c.N) * 4);
+    need(got16 && got && want && dense, "a test: no memory");
+    GemmBf16 g = {.M = c.M, .N = c.N, .K = c.K, .lda = lda, .ldw = c.K, .ldc = ldc, .A = to_device(a16, a_n * 2), .W = to_device(w16, w_n * 2), .C_bf16 = c.bf16, .act = c.act,
+                  .bias = c.bias ? to_device(bias, (size_t)c.N * 4) : NULL, .residual_bf16 = c.bf16};
+    if (c.residual) g.residual = c.bf16 ? to_device(old16, c_n * 2) : to_device(oldf, c_n * 4);
+    memset(got, 0xff, c_n * 4); // NaN
+    g.C = to_device(got, c_n * (c.bf16 ? 2 : 4));
+    emu_forget();
+    cuda_gemm_bf16_version(&g, c.version, NULL);
+    from_device(c.bf16 ? (void *)got16 : got, g.C, c_n * (c.bf16 ? 2 : 4));
+    if (c.bf16) convert_bf16_f32(got, got16, c_n);
+    long step = c.M * c.N * c.K < 50000000 ? 1 : 1 + c.M * c.N / 5000; // of large ones, some thousand outputs
+    if (c.N % step == 0) step++;
+    for (long at = 0; at < c.M * c.N; at += step) {
+        want[seen] = expected(&c, a, w, bias, old, at / c.N, at % c.N, lda, ldc);
+        dense[seen++] = got[at / c.N * ldc + at % c.N];
+    }
+    for (long m = 0; m < c.M; m++)
+        for (long n = 0; n < c.N; n++) kept += isnan(got[m * ldc + n]) != 0; // an output nobody wrote
+    for (long m = 0; m < c.M; m++)
+        for (long n = c.N; n < ldc; n++) kept += isnan(got[m * ldc + n]) == 0; // a place between rows that somebody did
+    char name[160];
+    snprintf(name, sizeof name, "hopper %d, %ld x %ld x %ld, act %d%s%s%s", c.version, c.M, c.N, c.K, (int)c.act, c.bias ? ", bias" : "", c.residual ? ", residual" : "",
+             c.bf16 ? ", bf16 out" : "");
+    check_near(name, dense, want, seen, c.bf16 ? 4e-3 : 2e-6);
+    check(kept == 0 && emu_reports() == 0, "%s: all of C and nothing else is written %s", name, emu_first_report());
+    device_empty();
+    if (old != oldf) free(old);
+    free(af), free(wf), free(bias), free(oldf), free(a16), free(w16), free(old16), free(got16), free(a), free(w), free(got), free(want), free(dense);
+}
+
+static const int versions[] = {901, 902, 903, 904, 905, 906, 907, 908};
+#define VERSIONS (int)(sizeof versions / sizeof *versions)
+
+static void edges(void) {
+    static const long sides[] = {1, 15, 17, 31, 33, 64, 128, 200, 577}, depths[] = {8, 64, 72, 136, 1024};
+    for (int m = 0; m < 9; m++)
+        for (int n = 0; n < 9; n++) {
+            int x = m * 9 + n;
+            one((Case){versions[x % VERSIONS], sides[m], sides[n], depths[x % 5], (x + n) % 3 * 2, (Act)(x % 4), x % 2 == 0, x % 3 == 0, x / 2 % 2 == 0});
+        }
+    for (int v = 0; v < VERSIONS; v++) {
+        one((Case){versions[v], 577, 577, 4096, 3, ACT_NONE, true, true, false});
+        one((Case){versions[v], 1154, 4096, 1024, 0, ACT_GELU, true, false, true});
+        one((Case){versions[v], 4616, 3072, 1024, 0, ACT_NONE, true, true, true});
+        one((Case){versions[v], 2048, 11008, 4096, 0, ACT_NONE, false, false, true}); // several rounds of every processor
+        one((Case){versions[v], 70000, 72, 24, 0, ACT_SILU, true, false, false});
+    }
+}
+
+int main(void) {
+    for (int v = 0; v < VERSIONS; v++) {
+        one((Case){versions[v], 1, 1, 8, 0, ACT_NONE, false, false, false});
+        one((Case){versions[v], 67, 36, 200, 4, ACT_GELU, true, true, true});
+        one((Case){versions[v], 33, 131, 72, 1, ACT_SILU, true, true, false});
+    }
+    emu_backwards(true);
+    for (int v = 0; v < VERSIONS; v++) one((Case){versions[v], 150, 280, 72, 0, ACT_NONE, true, false, v % 2 == 0});
+    one((Case){907, 650, 130, 456, 0, ACT_NONE, true, false, true}); // more tiles than processors, more steps than stages
+    emu_backwards(false);
+    one((Case){908, 650, 130, 456, 0, ACT_NONE, true, false, true});
+    if (real_shapes()) edges();
+    return check_end();
+}
