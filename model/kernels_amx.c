@@ -13,6 +13,16 @@
 
 #ifdef AMX_MODEL
 #include AMX_MODEL
+#else
+// The instructions themselves: gcc 12's intrinsics do not say which memory they read, so that stores before them were dropped.
+// Tiles are numbers; a stride is in bytes.
+#define tiles_configure(config) __asm__ volatile("ldtilecfg %0" ::"m"(*(config)))
+#define tiles_release() __asm__ volatile("tilerelease")
+#define tile_zero(t) __asm__ volatile("tilezero %%tmm" #t ::)
+#define tile_load(t, x, stride) __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(x), "r"((size_t)(stride)) : "memory")
+#define tile_stream(t, x, stride) __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #t ::"r"(x), "r"((size_t)(stride)) : "memory")
+#define tile_store(t, x, stride) __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(x), "r"((size_t)(stride)) : "memory")
+#define tile_dot(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
 #endif
 
 // Palette 1 of the instruction's documentation: eight tiles, here all of 16 rows and 64 bytes.
@@ -25,10 +35,10 @@ typedef struct {
 static void begin(void) {
     TileConfig c = {.palette = 1};
     for (int t = 0; t < 8; t++) c.bytes[t] = 64, c.rows[t] = 16;
-    _tile_loadconfig(&c);
+    tiles_configure(&c);
 }
 
-static void end(void) { _tile_release(); }
+static void end(void) { tiles_release(); }
 
 // Blocks of 16 words in k: rows 0 … 15, then, if there are more than 16 rows, rows 16 … 31; missing rows are zero.
 static void pack_a(float *out, const Gemm *g, long m0, int mr, long k0, long kn) {
@@ -42,50 +52,50 @@ static void pack_a(float *out, const Gemm *g, long m0, int mr, long k0, long kn)
 
 static void tile_two(long words, const float *A, const float *B, float *C, size_t stride, bool from_c) { // 16 rows
     if (from_c) {
-        _tile_loadd(0, C, stride);
-        _tile_loadd(1, C + LANES, stride);
+        tile_load(0, C, stride);
+        tile_load(1, C + LANES, stride);
     } else {
-        _tile_zero(0);
-        _tile_zero(1);
+        tile_zero(0);
+        tile_zero(1);
     }
     for (long w = 0; w < words; w += 16, A += A_TILE, B += 16 * DOT_COLUMNS) {
-        _tile_loadd(4, A, 64);
-        _tile_stream_loadd(6, B, B_STRIDE);
-        _tile_stream_loadd(7, B + LANES, B_STRIDE);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
+        tile_load(4, A, 64);
+        tile_stream(6, B, B_STRIDE);
+        tile_stream(7, B + LANES, B_STRIDE);
+        tile_dot(0, 4, 6);
+        tile_dot(1, 4, 7);
     }
-    _tile_stored(0, C, stride);
-    _tile_stored(1, C + LANES, stride);
+    tile_store(0, C, stride);
+    tile_store(1, C + LANES, stride);
 }
 
 static void tile_four(long words, const float *A, const float *B, float *C, size_t stride, bool from_c) { // 32 rows
     float *low = C + 16 * (stride / 4);
     if (from_c) {
-        _tile_loadd(0, C, stride);
-        _tile_loadd(1, C + LANES, stride);
-        _tile_loadd(2, low, stride);
-        _tile_loadd(3, low + LANES, stride);
+        tile_load(0, C, stride);
+        tile_load(1, C + LANES, stride);
+        tile_load(2, low, stride);
+        tile_load(3, low + LANES, stride);
     } else {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
+        tile_zero(0);
+        tile_zero(1);
+        tile_zero(2);
+        tile_zero(3);
     }
     for (long w = 0; w < words; w += 16, A += 2 * A_TILE, B += 16 * DOT_COLUMNS) {
-        _tile_stream_loadd(6, B, B_STRIDE);
-        _tile_stream_loadd(7, B + LANES, B_STRIDE);
-        _tile_loadd(4, A, 64);
-        _tile_loadd(5, A + A_TILE, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+        tile_stream(6, B, B_STRIDE);
+        tile_stream(7, B + LANES, B_STRIDE);
+        tile_load(4, A, 64);
+        tile_load(5, A + A_TILE, 64);
+        tile_dot(0, 4, 6);
+        tile_dot(1, 4, 7);
+        tile_dot(2, 5, 6);
+        tile_dot(3, 5, 7);
     }
-    _tile_stored(0, C, stride);
-    _tile_stored(1, C + LANES, stride);
-    _tile_stored(2, low, stride);
-    _tile_stored(3, low + LANES, stride);
+    tile_store(0, C, stride);
+    tile_store(1, C + LANES, stride);
+    tile_store(2, low, stride);
+    tile_store(3, low + LANES, stride);
 }
 
 // Squares that are cut off below go through one that is whole: a tile is never stored in part.

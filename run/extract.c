@@ -202,7 +202,7 @@ static void inputs_open(Extract *e, const Given *g) {
     }
     texts_open(e, g);
     size_t p = e->pictures.count, t = e->prompt_count;
-    if (p > 1 && t > 1 && p != t) die_usage("extract: %zu pictures and %zu texts; one of either, or as many", p, t);
+    if (p > 1 && t > 1 && p != t) die_usage("extract: %zu pictures and %zu texts; one of either, or as many; two towers can be read in two runs", p, t);
     e->ready = g->ids || g->pixels;
     e->count = g->ids ? (size_t)e->ids.shape[0] : g->pixels ? (size_t)e->pixels.shape[0] : p > t ? p : t;
     e->replacements = take(a, Replacement, g->replace.count);

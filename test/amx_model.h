@@ -77,17 +77,10 @@ static void amx_dpbf16ps(int c, int a, int b) {
 
 static void amx_release(void) { amx.configured = false; }
 
-#undef _tile_loadconfig
-#undef _tile_release
-#undef _tile_loadd
-#undef _tile_stream_loadd
-#undef _tile_stored
-#undef _tile_zero
-#undef _tile_dpbf16ps
-#define _tile_loadconfig amx_loadconfig
-#define _tile_release amx_release
-#define _tile_loadd amx_load
-#define _tile_stream_loadd amx_load
-#define _tile_stored amx_store
-#define _tile_zero amx_zero
-#define _tile_dpbf16ps amx_dpbf16ps
+#define tiles_configure amx_loadconfig
+#define tiles_release amx_release
+#define tile_load amx_load
+#define tile_stream amx_load
+#define tile_store amx_store
+#define tile_zero amx_zero
+#define tile_dot amx_dpbf16ps
