@@ -29,15 +29,34 @@ static Stored stored(Tensor t) {
     return s;
 }
 
-// x rounded to bf16 and products on tensor cores, where the weight is stored so and its rows stand on 16 bytes.
+#define FEW_ROWS 16 // of a step: rounded where the product reads them
+
+// x rounded to bf16. Products that follow each other on one x (queries, keys and values) share it: nothing else has run since.
+static const uint16_t *rounded(const float *x, size_t count) {
+    static struct {
+        const float *of;
+        size_t count;
+        uint16_t *to;
+        unsigned long operation;
+    } last;
+    bool again = last.of == x && last.count == count && last.operation + 1 == gpu_operations();
+    if (!again) {
+        last.to = (uint16_t *)gpu_room_kept(count * sizeof(uint16_t));
+        cuda_narrow(last.to, x, count, S);
+    }
+    last.of = x, last.count = count, last.operation = gpu_operations();
+    return last.to;
+}
+
+// Products on tensor cores, where the weight is stored in bf16 and rows stand on 16 bytes.
 static bool linear_on_tensor_cores(const Gemm *g) {
     if (g->B_type != DTYPE_BF16 || g->K % 8 != 0 || (uintptr_t)g->B % 16 != 0) return false;
     GemmBf16 t;
     memset(&t, 0, sizeof t);
-    uint16_t *narrow = (uint16_t *)gpu_room((size_t)(g->M * g->K) * sizeof *narrow);
-    cuda_narrow(narrow, g->A, (size_t)(g->M * g->K), S);
     t.M = g->M, t.N = g->N, t.K = t.lda = t.ldw = g->K, t.ldc = g->ldc;
-    t.A = narrow, t.W = (const uint16_t *)g->B, t.C = g->C;
+    if (g->M <= FEW_ROWS && (uintptr_t)g->A % 16 == 0) t.A_f32 = g->A;
+    else t.A = rounded(g->A, (size_t)(g->M * g->K));
+    t.W = (const uint16_t *)g->B, t.C = g->C;
     t.bias = g->bias;
     t.act = ACT_NONE;
     cuda_gemm_bf16(&t, S);
@@ -213,7 +232,7 @@ static void op_rotary_tables(Tensor cosine, Tensor sine, Tensor positions, Tenso
     cuda_rotary_tables(out_of(cosine), out_of(sine), ints(positions), floats(frequencies), (long)tensor_count(positions), tensor_last(frequencies), S);
 }
 
-static void op_attention(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
+static Attention attention_of(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
     gpu_begin("attention", out);
     Attention a;
     memset(&a, 0, sizeof a);
@@ -235,8 +254,46 @@ static void op_attention(Tensor out, Tensor q, Tensor k, Tensor v, const AttnSha
     if (tensor_given(s->key_mask)) a.key_mask = (const uint8_t *)gpu_ready(s->key_mask.data, tensor_bytes(s->key_mask));
     if (tensor_given(s->mask)) a.mask = floats(s->mask);
     if (tensor_given(weights)) a.weights = out_of(weights);
+    return a;
+}
+
+static void op_attention(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
+    Attention a = attention_of(out, q, k, v, s, weights);
     if (a.B > 0 && a.Tq > 0) cuda_attention(&a, S);
 }
+
+#define FEW_QUERIES 4
+
+static uint16_t *narrowed(const float *x, size_t count) {
+    uint16_t *to = (uint16_t *)gpu_room(count * sizeof *to);
+    cuda_narrow(to, x, count, S);
+    return to;
+}
+
+// With --dtype bf16: on tensor cores; a step's few queries by a kernel that reads keys and values as they are kept.
+static void op_attention_bf16(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
+    Attention a = attention_of(out, q, k, v, s, weights);
+    bool plain = !a.mask && !a.weights, aligned = ((uintptr_t)a.q | (uintptr_t)a.k | (uintptr_t)a.v) % 16 == 0;
+    if (a.B == 0 || a.Tq == 0) return;
+    if (plain && aligned && a.Tq <= FEW_QUERIES && a.D <= 128 && a.D % 4 == 0) {
+        cuda_attention_few(&a, (float *)gpu_room(cuda_attention_few_room(&a)), S);
+    } else if (plain && (a.D == 64 || a.D == 80 || a.D == 96 || a.D == 128)) {
+        AttentionBf16 t;
+        size_t keys = (size_t)(a.B * a.Tk * a.G * a.D);
+        memset(&t, 0, sizeof t);
+        t.out_f32 = a.out;
+        t.q = narrowed(a.q, (size_t)(a.B * a.Tq * a.H * a.D));
+        t.k = narrowed(a.k, keys);
+        t.v = a.k == a.v ? t.k : narrowed(a.v, keys);
+        t.B = a.B, t.Tq = a.Tq, t.Tk = a.Tk, t.H = a.H, t.G = a.G, t.D = a.D;
+        t.scale = a.scale, t.softcap = a.softcap, t.causal = a.causal, t.window = a.window;
+        t.key_lengths = a.key_lengths, t.key_mask = a.key_mask;
+        cuda_attention_bf16(&t, S);
+    } else {
+        cuda_attention(&a, S);
+    }
+}
+
 
 static void op_cross_entropy(Tensor out, Tensor logits, Tensor targets) {
     gpu_begin("cross_entropy", logits);
@@ -274,6 +331,7 @@ static const Device *in_bf16(void) {
         fill(&t);
         t.name = "cuda, bf16";
         t.linear = op_linear_bf16;
+        t.attention = op_attention_bf16;
     }
     return &t;
 }

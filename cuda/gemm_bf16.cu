@@ -16,6 +16,7 @@
 #define BK 32
 #define STAGES 4
 #define PIECES (BK / 8)
+#define THIN_MOST 64 // rows that gemm_bf16_thin.cu takes
 
 static __device__ __forceinline__ int piece_at(int row, int piece) { return (row * PIECES + (piece ^ (row / 2 % PIECES))) * 8; }
 
@@ -56,7 +57,12 @@ HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream) {
     if (g->M == 0 || g->N == 0) return;
     need(g->K % 8 == 0 && g->lda % 8 == 0 && g->ldw % 8 == 0, "cuda: a bf16 product with rows of %ld, %ld and %ld values: multiples of 8 are wanted; pad the weights", g->K,
          g->lda, g->ldw);
-    need(((uintptr_t)g->A | (uintptr_t)g->W) % 16 == 0, "cuda: a bf16 product of matrices that do not start on 16 bytes");
+    need(((uintptr_t)g->A | (uintptr_t)g->A_f32 | (uintptr_t)g->W) % 16 == 0, "cuda: a bf16 product of matrices that do not start on 16 bytes");
+    if (g->M <= THIN_MOST) {
+        cuda_gemm_bf16_thin(g, stream);
+        return;
+    }
+    need(!g->A_f32, "cuda: a bf16 product of %ld rows in f32", g->M);
     if (cuda_gemm_hopper_takes(g)) {
         cuda_gemm_hopper(g, -1, stream);
         return;
@@ -69,6 +75,7 @@ HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream) {
 
 HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream) {
     if (version > 900) cuda_gemm_hopper(g, version, stream);
+    else if (version == 1) cuda_gemm_bf16_thin(g, stream);
     else if (version == 64) launch_64(g, stream);
     else launch_128(g, stream);
 }

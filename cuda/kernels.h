@@ -14,6 +14,7 @@ HOST void cuda_attention(const Attention *a, cudaStream_t stream);
 typedef struct {
     long M, N, K, lda, ldw, ldc; // in elements
     const uint16_t *A, *W;
+    const float *A_f32; // instead of A, of at most 64 rows: rounded where it is read
     void *C;
     bool C_bf16; // else f32
     const float *bias; // (N) or NULL
@@ -22,7 +23,8 @@ typedef struct {
     bool residual_bf16;
 } GemmBf16;
 HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream);
-HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 64, 128: that tile; 901 to 908: gemm_hopper.cu
+HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 1: the thin one; 64, 128: that tile; 901 to 908: gemm_hopper.cu
+HOST void cuda_gemm_bf16_thin(const GemmBf16 *g, cudaStream_t stream); // gemm_bf16_thin.cu: M <= 64
 
 // ---- gemm_hopper.cu: the same with Hopper's instructions
 HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g);
@@ -31,6 +33,7 @@ HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream);
 // ---- attention_bf16.cu: tensor cores; letters and masks as in model/kernels.h's Attention
 typedef struct {
     uint16_t *out;
+    float *out_f32; // instead of out
     const uint16_t *q, *k, *v;
     long B, Tq, Tk, H, G, D;
     float scale, softcap;
@@ -40,6 +43,10 @@ typedef struct {
     const uint8_t *key_mask;
 } AttentionBf16;
 HOST void cuda_attention_bf16(const AttentionBf16 *a, cudaStream_t stream);
+
+// ---- attention_few.cu: few queries over many keys, f32, the sums in an order of its own. D <= 128, no mask, no weights
+HOST void cuda_attention_few(const Attention *a, float *room, cudaStream_t stream);
+HOST size_t cuda_attention_few_room(const Attention *a); // bytes
 
 // ---- knn.cu
 typedef struct {

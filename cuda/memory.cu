@@ -47,7 +47,8 @@ static struct {
     Kept *kept; // by address
     size_t kept_count, kept_room;
     Slab *slabs;
-    Arena *transit;
+    Arena *transit, *across; // scratch of one operation, and of several
+    unsigned long operations;
     char *pinned[2];
     cudaEvent_t free[2]; // the copies out of this buffer are done
     int half;
@@ -84,6 +85,7 @@ bool gpu_open(const char **why) {
                 CUDA_CHECK(cudaEventCreateWithFlags(&gpu.free[i], cudaEventDisableTiming));
             }
             gpu.transit = arena_new("what is sent along");
+            gpu.across = arena_new("what several operations share");
             gpu.open = true;
         }
     }
@@ -300,12 +302,15 @@ static void launch_step(void) {
 }
 
 HOST void gpu_repeats(void) {
+    const Mark nothing = {NULL, 0, NULL, 0};
     if (gpu.capturing) launch_step();
     if (!gpu.warm) { // the first step meets weights and makes room; it runs as it is
         gpu.warm = true;
         return;
     }
     buffers_empty();
+    arena_release(gpu.transit, nothing); // the step before is done: the next one takes the same places
+    arena_release(gpu.across, nothing);
     CUDA_CHECK(cudaStreamBeginCapture(gpu.stream, cudaStreamCaptureModeRelaxed));
     gpu.capturing = true;
 }
@@ -314,10 +319,19 @@ HOST void gpu_begin(const char *what, Tensor shape) {
     Mark nothing = {NULL, 0, NULL, 0};
     gpu.what = what;
     gpu.shape = shape;
+    gpu.operations++;
     if (!gpu.capturing) arena_release(gpu.transit, nothing);
 }
 
+HOST unsigned long gpu_operations(void) { return gpu.operations; }
+
 HOST void *gpu_room(size_t bytes) { return arena_take_from(gpu.transit, &gpu_memory, bytes); }
+
+HOST void *gpu_room_kept(size_t bytes) {
+    Mark nothing = {NULL, 0, NULL, 0};
+    if (!gpu.capturing) arena_release(gpu.across, nothing);
+    return arena_take_from(gpu.across, &gpu_memory, bytes);
+}
 
 HOST const void *gpu_ready(const void *p, size_t bytes) {
     if (!p || on_gpu(p)) return p;

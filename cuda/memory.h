@@ -18,7 +18,9 @@ extern const MemorySource gpu_memory;
 // else a copy made now, which lives until the next gpu_begin (or to the end of a captured step).
 void gpu_begin(const char *what, Tensor shape); // of every operation; names it in messages
 const void *gpu_ready(const void *p, size_t bytes);
+unsigned long gpu_operations(void); // how many have begun
 void *gpu_room(size_t bytes); // scratch until the next gpu_begin
+void *gpu_room_kept(size_t bytes); // one more piece, which outlives gpu_begin: until the next gpu_room_kept
 
 void gpu_read(void *to, const void *from, size_t bytes);
 void gpu_write(void *to, const void *from, size_t bytes);

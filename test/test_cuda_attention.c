@@ -40,6 +40,32 @@ static void one(long B, long Tq, long Tk, long H, long G, long D, int with) {
     free(q), free(k), free(v), free(mask), free(out), free(got), free(weights), free(got_weights), free(key_mask);
 }
 
+// The same for few queries: the CPU's result in another order of its sums.
+static void few(long B, long Tq, long Tk, long H, long G, long D, int with) {
+    size_t q_n = (size_t)(B * Tq * H * D), k_n = (size_t)(B * Tk * G * D);
+    float *q = random_floats(q_n, 1), *k = random_floats(k_n, 2), *v = random_floats(k_n, 3), *out = malloc(q_n * 4), *got = malloc(q_n * 4);
+    int32_t lengths[8];
+    uint8_t *key_mask = malloc((size_t)(B * Tk));
+    for (long b = 0; b < B; b++) lengths[b] = (int32_t)(Tk - b * Tk / 3);
+    for (long i = 0; i < B * Tk; i++) key_mask[i] = rng_uniform((Rng){.seed = 9}, (uint64_t)i) < 0.7 && i / Tk != 1;
+    Attention a = {.out = out, .q = q, .k = k, .v = v, .B = B, .Tq = Tq, .Tk = Tk, .H = H, .G = G, .D = D, .scale = 0.3f, .softcap = with & CAP ? 2 : 0, .causal = with & CAUSAL,
+                   .window = with & WINDOW ? 5 : 0, .key_lengths = with & LENGTHS ? lengths : NULL, .key_mask = with & KEY_MASK ? key_mask : NULL};
+    Attention d = a;
+    d.q = to_device(q, q_n * 4), d.k = to_device(k, k_n * 4), d.v = to_device(v, k_n * 4), d.out = device_room(q_n * 4);
+    if (a.key_lengths) d.key_lengths = to_device(lengths, (size_t)B * 4);
+    if (a.key_mask) d.key_mask = to_device(key_mask, (size_t)(B * Tk));
+    attention_rows(&a);
+    emu_forget();
+    cuda_attention_few(&d, device_room(cuda_attention_few_room(&d)), NULL);
+    from_device(got, d.out, q_n * 4);
+    char name[100];
+    snprintf(name, sizeof name, "attention of few, %ld x %ld/%ld, heads %ld/%ld of %ld, with %d", B, Tq, Tk, H, G, D, with);
+    check_near(name, got, out, q_n, 1e-5);
+    check(emu_reports() == 0, "%s: nothing to say %s", name, emu_first_report());
+    device_empty();
+    free(q), free(k), free(v), free(out), free(got), free(key_mask);
+}
+
 // bf16 against the f32 path on the same rounded values (whose own error is 1e-6).
 static void tensor(long B, long Tq, long Tk, long H, long G, long D, int with) {
     size_t q_n = (size_t)(B * Tq * H * D), k_n = (size_t)(B * Tk * G * D);
@@ -58,14 +84,15 @@ static void tensor(long B, long Tq, long Tk, long H, long G, long D, int with) {
                    .causal = with & CAUSAL, .window = with & WINDOW ? 5 : 0, .key_lengths = with & LENGTHS ? lengths : NULL, .key_mask = with & KEY_MASK ? key_mask : NULL};
     AttentionBf16 d = {.q = to_device(h[0], q_n * 2), .k = to_device(h[1], k_n * 2), .v = to_device(h[2], k_n * 2), .out = device_room(q_n * 2), .B = B, .Tq = Tq, .Tk = Tk,
                        .H = H, .G = G, .D = D, .scale = 0.3f, .softcap = a.softcap, .causal = a.causal, .window = a.window};
+    if (with & WIDE) d.out = NULL, d.out_f32 = device_room(q_n * 4); // results in f32
     if (a.key_lengths) d.key_lengths = to_device(lengths, (size_t)B * 4);
     if (a.key_mask) d.key_mask = to_device(key_mask, (size_t)(B * Tk));
     attention_rows(&a);
     emu_forget();
     cuda_attention_bf16(&d, NULL);
     uint16_t *back = malloc(q_n * 2);
-    from_device(back, d.out, q_n * 2);
-    convert_bf16_f32(got, back, q_n);
+    if (with & WIDE) from_device(got, d.out_f32, q_n * 4);
+    else from_device(back, d.out, q_n * 2), convert_bf16_f32(got, back, q_n);
     char name[100];
     snprintf(name, sizeof name, "bf16 attention %ld x %ld/%ld, heads %ld/%ld of %ld, with %d", B, Tq, Tk, H, G, D, with);
     check_near(name, got, out, q_n, 1e-2);
@@ -89,12 +116,18 @@ int main(void) {
     one(1, 1, 5100, 1, 1, 8, 0);     // fewer queries a block
     one(1, 5, 7000, 1, 1, 4, 0);
     tensor(1, 1, 1, 1, 1, 64, 0);
-    tensor(1, 67, 130, 2, 1, 64, 0);
+    tensor(1, 67, 130, 2, 1, 64, WIDE);
     tensor(1, 65, 65, 1, 1, 80, CAUSAL);
     tensor(1, 131, 131, 1, 1, 96, CAUSAL | WINDOW);
     tensor(3, 1, 70, 2, 1, 128, CAUSAL | LENGTHS | CAP);
     tensor(2, 33, 97, 2, 2, 64, KEY_MASK);
+    few(1, 1, 1, 1, 1, 64, 0);
+    few(2, 1, 133, 4, 2, 128, CAUSAL | LENGTHS);
+    few(3, 2, 300, 2, 1, 20, CAUSAL | KEY_MASK | CAP);
+    few(2, 1, 129, 2, 2, 64, LENGTHS | WINDOW | CAUSAL);
+    few(1, 3, 40, 2, 2, 96, CAUSAL);
     emu_backwards(true);
+    few(1, 1, 260, 2, 1, 80, 0);
     tensor(1, 31, 129, 1, 1, 128, CAUSAL);
     emu_backwards(false);
     if (real_shapes()) {
@@ -106,7 +139,9 @@ int main(void) {
         tensor(2, 2048, 2048, 8, 2, 128, CAUSAL);
         tensor(1, 1000, 1000, 4, 4, 80, CAUSAL);
         tensor(1, 577, 2000, 4, 4, 96, 0);
-        tensor(4, 1, 4096, 32, 8, 128, CAUSAL | LENGTHS);
+        tensor(4, 1, 4096, 32, 8, 128, CAUSAL | LENGTHS | WIDE);
+        few(4, 1, 4096, 32, 8, 128, CAUSAL | LENGTHS);
+        few(2, 1, 2100, 16, 16, 64, CAUSAL | LENGTHS);
         tensor(2, 3000, 3000, 4, 4, 128, CAUSAL | LENGTHS | KEY_MASK);
     }
     check_dies("a head of 72", "64, 80, 96 and 128") { cuda_attention_bf16(&(AttentionBf16){.B = 1, .Tq = 1, .Tk = 1, .H = 1, .G = 1, .D = 72}, NULL); }

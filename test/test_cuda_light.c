@@ -158,6 +158,37 @@ static void heads(long T, long Tk, long D) {
         both("attention", do_attention, (Tensor[]){numbers(DTYPE_F32, DIMS(2, T, 4 * D), 17), numbers(DTYPE_F32, DIMS(2, Tk, 2 * D), 18), numbers(DTYPE_F32, DIMS(2, Tk, 2 * D), 19)}, n);
 }
 
+// --dtype bf16: products and attention by kernels of their own order, beside the CPU in f32 on inputs that bf16 holds exactly.
+static void near_both(const char *name, Operation *operation, const Tensor *in, long n, double allow) {
+    char t[128], line[200];
+    emu_forget();
+    Run *here = run_on(arena, device_cpu()), *there = run_on(arena, gpu->bf16());
+    Tensor want = operation(here, in, n), got = run_read(there, operation(there, in, n));
+    snprintf(line, sizeof line, "bf16: %s %s", name, tensor_shape_text(want, t));
+    check_near(line, f32(got), f32(want), tensor_count(want), allow);
+    check(emu_reports() == 0, "%s: %s", line, emu_reports() ? emu_first_report() : "nothing reported");
+    arena_release(arena, (Mark){0});
+}
+
+static Tensor exact(Tensor x) { // values that bf16 holds
+    uint16_t *h = take(arena, uint16_t, tensor_count(x));
+    convert_f32_bf16(h, f32(x), tensor_count(x));
+    convert_bf16_f32(f32(x), h, tensor_count(x));
+    return x;
+}
+
+static Tensor do_three(Run *r, const Tensor *in, long n) { // one x for three products, then another x at its place
+    Tensor q = linear(r, in[0], in[1], in[2]), k = linear(r, in[0], in[1], NO_TENSOR), v = linear(r, in[0], in[1], in[2]), sum = add(r, add(r, q, k), v);
+    return n ? linear(r, add(r, in[0], in[0]), in[1], NO_TENSOR) : sum;
+}
+
+static void half(long T, long Tk, long D) {
+#define EXACT_ONE(seed, ...) exact(numbers(DTYPE_F32, DIMS(__VA_ARGS__), seed))
+    for (long n = 0; n < 16; n += 3)
+        near_both("attention", do_attention, (Tensor[]){EXACT_ONE(17, 2, T, 4 * D), EXACT_ONE(18, 2, Tk, 2 * D), EXACT_ONE(19, 2, Tk, 2 * D)}, n, 1e-2);
+    for (long n = 0; n < 2; n++) near_both("linear", do_three, (Tensor[]){EXACT_ONE(3, T, 8 * D), numbers(DTYPE_BF16, DIMS(33, 8 * D), 4), EXACT_ONE(5, 33)}, n, 2e-6);
+}
+
 static void turns(long B, long T, long heads, long D, long half) {
     Tensor positions = tensor_take(arena, DTYPE_I32, DIMS(B, T));
     for (long i = 0; i < B * T; i++) i32(positions)[i] = (int32_t)(i * 977 % 4000);
@@ -184,6 +215,9 @@ int main(void) {
     heads(1, 1, 4);
     heads(5, 17, 16);
     heads(33, 33, 20);
+    half(1, 9, 64);
+    half(21, 33, 80);
+    half(3, 5, 9); // nothing that tensor cores take
     turns(1, 1, 1, 2, 1);
     turns(2, 5, 3, 16, 8);
     turns(2, 3, 2, 20, 5);
@@ -198,6 +232,8 @@ int main(void) {
         tokens(4, 577, 1024);
         heads(577, 577, 64);
         heads(1, 2000, 128);
+        half(577, 577, 64);
+        half(1, 3000, 128);
         turns(2, 600, 32, 128, 64);
         both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(4, 3, 336, 336), 16)}, 14);
     }

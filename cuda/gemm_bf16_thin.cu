@@ -1,0 +1,67 @@
+// gemm_bf16_thin.cu: the product of gemm_bf16.cu for few rows of A (the new ids of a step): W is read once, as fast as memory gives it.
+//
+// Twin of: gemm() on values rounded to bf16; its own order of the sum.
+// Floor: 2NK bytes: memory-bound up to about 180 rows of A.
+// Allow: as gemm_bf16.cu.    Repeats: bit for bit: eight warps share a sum, which is folded in their order.
+// Needs: M <= 64, K a multiple of 8, rows of A and W on 16 bytes.
+//   version
+//   0  gemm_bf16.cu with M padded to a tile of 64     64 blocks at N = 4096, too few loads under way
+//   1  a block owns 16 rows of W; its warps take 32 of K in turn, four such pieces under way at a time     in use
+// W is the left matrix of the instruction: 16 of its rows, and eight rows of A as columns. The sum runs over k in any order that is
+// the same on both sides: a lane takes the eight values of k that lie in 16 bytes, and no shared memory is passed through.
+#include "device.h"
+#include "kernels.h"
+
+#define WARPS 8
+#define ROWS 16  // of W
+#define PIECE 32 // of K
+
+// Eight values from k on, of a row that may lie outside.
+static __device__ __forceinline__ uint4 eight(const uint16_t *row, long k, bool inside) {
+    if (inside) return *(const uint4 *)(row + k);
+    return make_uint4(0, 0, 0, 0);
+}
+
+static __device__ __forceinline__ uint32_t two(float low, float high) { return (uint32_t)bf16_of(low) | (uint32_t)bf16_of(high) << 16; }
+
+static __device__ __forceinline__ uint4 eight_rounded(const float *row, long k, bool inside) {
+    if (!inside) return make_uint4(0, 0, 0, 0);
+    float4 a = *(const float4 *)(row + k), b = *(const float4 *)(row + k + 4);
+    return make_uint4(two(a.x, a.y), two(a.z, a.w), two(b.x, b.y), two(b.z, b.w));
+}
+
+static __device__ __forceinline__ void store_output(const GemmBf16 *g, long m, long n, float s) {
+    if (g->bias) s += g->bias[n];
+    s = f_act(s, g->act);
+    if (g->residual) s += g->residual_bf16 ? float_of_bf16(((const uint16_t *)g->residual)[m * g->ldc + n]) : ((const float *)g->residual)[m * g->ldc + n];
+    if (g->C_bf16) ((uint16_t *)g->C)[m * g->ldc + n] = bf16_of(s);
+    else ((float *)g->C)[m * g->ldc + n] = s;
+}
+
+#define THIN(name) name##_8
+#define NT 1 // eights of rows of A
+#define DEPTH 4
+#include "gemm_bf16_thin.inc"
+
+#define THIN(name) name##_16
+#define NT 2
+#define DEPTH 4
+#include "gemm_bf16_thin.inc"
+
+#define THIN(name) name##_32
+#define NT 4
+#define DEPTH 2
+#include "gemm_bf16_thin.inc"
+
+#define THIN(name) name##_64
+#define NT 8
+#define DEPTH 2
+#include "gemm_bf16_thin.inc"
+
+HOST void cuda_gemm_bf16_thin(const GemmBf16 *g, cudaStream_t stream) {
+    need(g->M <= 64, "cuda: a product of %ld rows is not thin", g->M);
+    if (g->M <= 8) launch_8(g, stream);
+    else if (g->M <= 16) launch_16(g, stream);
+    else if (g->M <= 32) launch_32(g, stream);
+    else launch_64(g, stream);
+}
