@@ -4,7 +4,11 @@
 // and no thread ever waits for another.
 #include "dense.h"
 
+#include <math.h>
 #include <string.h>
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 #include "dense_kernels.h"
 #include "io/thread.h"
@@ -19,6 +23,11 @@ enum {
 #define LANES 2
 #define MR 4
 #define NV 2
+#if defined(__aarch64__)
+#define FUSED(a, b, c) ((Vector)vfmaq_f64((float64x2_t)(c), (float64x2_t)(a), (float64x2_t)(b)))
+#else
+#define FUSED(a, b, c) ((Vector){fma((a)[0], (b)[0], (c)[0]), fma((a)[1], (b)[1], (c)[1])})
+#endif
 #include "dense_kernels.inc"
 
 static const DenseKernels *kernels(void) {
@@ -38,18 +47,22 @@ typedef struct {
     bool lower;
 } Job;
 
-// The tile at (i, j) of the result takes t (mr, nr); what lies outside the matrix or above its diagonal is dropped.
-static void put(const Job *job, const double *t, int i, int j, int mr, int nr, bool first) {
-    for (int r = 0; r < mr && i + r < job->M; r++, t += nr) {
+// The tile at (i, j) of the result; what lies outside the matrix or above its diagonal is dropped.
+static void tile(const Job *job, const DenseKernels *kernel, const double *a, const double *b, int i, int j, int k0, int depth) {
+    int mr = kernel->mr, nr = kernel->nr;
+    DenseMode mode = job->mode == DENSE_SET && k0 > 0 ? DENSE_ADD : job->mode;
+    double *c = job->c + i * job->ldc + j;
+    bool whole = i + mr <= job->M && j + nr <= job->N && !(job->lower && j + nr - 1 > i);
+    if (whole) {
+        kernel->tile(c, job->ldc, mode, a, b, depth);
+        return;
+    }
+    double t[256] __attribute__((aligned(64)));
+    kernel->tile(t, nr, DENSE_SET, a, b, depth);
+    for (int r = 0; r < mr && i + r < job->M; r++, c += job->ldc) {
         int end = job->N - j < nr ? job->N - j : nr;
         if (job->lower && i + r - j + 1 < end) end = i + r - j + 1;
-        double *c = job->c + (i + r) * job->ldc + j;
-        if (job->mode == DENSE_SUBTRACT)
-            for (int q = 0; q < end; q++) c[q] -= t[q];
-        else if (job->mode == DENSE_SET && first)
-            for (int q = 0; q < end; q++) c[q] = t[q];
-        else
-            for (int q = 0; q < end; q++) c[q] += t[q];
+        for (int q = 0; q < end; q++) c[q] = mode == DENSE_SET ? t[r * nr + q] : mode == DENSE_ADD ? c[q] + t[r * nr + q] : c[q] - t[r * nr + q];
     }
 }
 
@@ -59,7 +72,6 @@ static void blocks(void *arg, size_t begin, size_t end) {
     const Job *job = arg;
     const DenseKernels *kernel = kernels();
     int mr = kernel->mr, nr = kernel->nr;
-    double t[256] __attribute__((aligned(64)));
     for (size_t index = begin; index < end; index++) {
         int i0 = (int)(index / (size_t)job->across) * BLOCK, j0 = (int)(index % (size_t)job->across) * BLOCK;
         int m = job->M - i0 < BLOCK ? job->M - i0 : BLOCK, n = job->N - j0 < BLOCK ? job->N - j0 : BLOCK;
@@ -71,8 +83,7 @@ static void blocks(void *arg, size_t begin, size_t end) {
             for (int j = 0; j < n; j += nr)
                 for (int i = 0; i < m; i += mr) {
                     if (job->lower && j0 + j > i0 + i + mr - 1) continue;
-                    kernel->tile(t, packed_a + (size_t)i * depth, packed_b + (size_t)j * depth, depth);
-                    put(job, t, i0 + i, j0 + j, mr, nr, k0 == 0);
+                    tile(job, kernel, packed_a + (size_t)i * depth, packed_b + (size_t)j * depth, i0 + i, j0 + j, k0, depth);
                 }
         }
     }
@@ -98,22 +109,10 @@ void dense_symmetric_times(double *y, const double *s, ptrdiff_t ld, const doubl
     kernels()->symmetric(y, s, ld, v, n);
 }
 
-typedef struct {
-    double *z;
-    ptrdiff_t ld;
-    const DenseSweep *sweeps;
-    int count;
-} Rotations;
-
-static void rotate_columns(void *arg, size_t begin, size_t end) {
-    const Rotations *r = arg;
-    // strips of 32 columns stay in the cache while all sweeps pass over them
-    for (size_t j = begin; j < end; j += 32)
-        kernels()->rotate(r->z, r->ld, (int)j, (int)(end - j < 32 ? end : j + 32), r->sweeps, r->count);
+void dense_subtract(double *y, const double *x, ptrdiff_t ld, const double *c, int count, int n) {
+    kernels()->subtract(y, x, ld, c, count, n);
 }
 
-void dense_rotate(double *z, ptrdiff_t ld, int n, const DenseSweep *sweeps, int count) {
-    Rotations r = {z, ld, sweeps, count};
-    if (n < 128) rotate_columns(&r, 0, (size_t)n);
-    else parallel_for((size_t)n, 64, rotate_columns, &r);
+void dense_poles(double sums[2], const double *pole, const double *weight, double from, double at, int n) {
+    kernels()->poles(sums, pole, weight, from, at, n);
 }

@@ -1,8 +1,8 @@
 // dense.h: matrix products in double, for spectra and regressions. (The models' own product, in float,
 // is model/kernels.h.)
 //
-// Every element of a result is summed in one fixed order, products and sums rounded separately: the same
-// bits for every thread count and instruction set.
+// Every element of a result is summed in one fixed order, in products by fused multiply-adds: the same bits for every
+// thread count and instruction set.
 #ifndef RETINA_ANALYSIS_DENSE_H
 #define RETINA_ANALYSIS_DENSE_H
 
@@ -26,13 +26,11 @@ void dense_product(double *c, ptrdiff_t ldc, DenseMode mode, Dense a, Dense b, i
 // y (n) = s v, with s symmetric, of which only the lower triangle (rows ld apart) is read.
 void dense_symmetric_times(double *y, const double *s, ptrdiff_t ld, const double *v, int n);
 
-// Plane rotations of one sweep of QL, on rows hi, hi-1, …, lo of z (rows ld apart, n long): rows k and k+1 get
-//     z[k+1] = sn[k] z[k] + cs[k] z[k+1],   z[k] = cs[k] z[k] - sn[k] z[k+1],   for k = hi-1 down to lo.
-typedef struct {
-    int lo, hi;
-    const double *cs, *sn; // index k - lo
-} DenseSweep;
-void dense_rotate(double *z, ptrdiff_t ld, int n, const DenseSweep *sweeps, int count);
+// y (n) -= sum over k < count of c[k] times row k of x (rows ld apart).
+void dense_subtract(double *y, const double *x, ptrdiff_t ld, const double *c, int count, int n);
+
+// sums: of weight[i] / t and of weight[i] / t², t = (pole[i] - from) - at.
+void dense_poles(double sums[2], const double *pole, const double *weight, double from, double at, int n);
 
 // Sum of a[i] * b[i], in eight running sums.
 double dense_dot(const double *a, const double *b, size_t n);

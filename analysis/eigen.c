@@ -1,10 +1,8 @@
-// eigen.c: see eigen.h. Three steps: Householder reflections to tridiagonal form, implicit QL on that form,
-// and the way back for the vectors.
+// eigen.c: see eigen.h. Three steps: Householder reflections to tridiagonal form, the eigenvalues (and vectors) of that
+// form (divide.h), and the way back for the vectors.
 //
-// Sources: Golub & Van Loan, Matrix Computations, 8.3 (tridiagonal QL, Wilkinson's shift); Dongarra, Sorensen
-// & Hammarling 1989 (reflections in panels, so that half of the work is a matrix product); Schreiber & Van
-// Loan 1989 (compact products of reflections). Rotations of many sweeps are gathered and applied together,
-// strip by strip, because one sweep alone moves 16 bytes for every 6 operations.
+// Sources: Dongarra, Sorensen & Hammarling 1989 (reflections in panels, so that half of the work is a matrix product);
+// Schreiber & Van Loan 1989 (compact products of reflections).
 #include "eigen.h"
 
 #include <float.h>
@@ -12,22 +10,22 @@
 #include <string.h>
 
 #include "dense.h"
+#include "divide.h"
 
 enum {
-    PANEL = 32,   // reflections in one panel
-    SWEEPS = 48,  // sweeps of QL gathered before they are applied
-    PATIENCE = 60 // sweeps for one eigenvalue; two or three are usual
+    PANEL = 32, // reflections in one panel
+    BACK = 64   // and in one panel of the way back, where a wide one costs nothing but its own small products
 };
 #define TINY 1e-140 // beside a largest element of 1: nothing, and its square is still a normal number
 
-// ---- to tridiagonal form: a = Q T Qᵀ. T has diagonal d, and e[j] couples j and j + 1. Reflection j is
-// I - tau v vᵀ with v[i] in a[i][j] for i > j (v[j+1] = 1).
+// ---- to tridiagonal form: a = Q T Qᵀ. T has diagonal d, and e[j] couples j and j + 1. Reflection j is I - tau v vᵀ with v
+// in row j of a, from column j + 1 on (v[j+1] = 1): the upper triangle is free.
 
 typedef struct {
     int n;
     double *a, *d, *e, *tau;
-    double *p, *q; // (n, 2 PANEL): rows [V | W] and [W | V]; a is to lose p qᵀ
-    double *column, *v, *w;
+    double *p; // (3 PANEL, n): V, W and V again; the lower triangle is to lose Vᵀ W + Wᵀ V
+    double *column, *w;
 } Reduction;
 
 // A reflection that maps x (m) onto (beta, 0, 0, …). x becomes v, with v[0] = 1; returns beta.
@@ -43,151 +41,79 @@ static double reflect(double *x, int m, double *tau) {
     return beta;
 }
 
+// y, from element `from` on, loses the product that `slot` reflections of the panel make with v: V (W v) + W (V v).
+static void subtract_panel(const Reduction *r, double *y, int from, int slot, const double *by_v, const double *by_w) {
+    int n = r->n;
+    dense_subtract(y, r->p + from, n, by_w, slot, n - from);
+    dense_subtract(y, r->p + (size_t)PANEL * n + from, n, by_v, slot, n - from);
+}
+
 // Column j of the matrix, with what the first reflections of the panel (begin … j-1) did to it.
 static void reduce_column(Reduction *r, int begin, int j) {
     int n = r->n, slot = j - begin, m = n - j - 1;
-    for (int i = j; i < n; i++) {
-        double x = r->a[(size_t)i * n + j];
-        if (slot > 0) x -= dense_dot(r->p + (size_t)i * 2 * PANEL, r->q + (size_t)j * 2 * PANEL, 2 * PANEL);
-        r->column[i - j] = x;
-    }
+    double by_v[PANEL], by_w[PANEL], *V = r->p, *W = r->p + (size_t)PANEL * n;
+    for (int i = j; i < n; i++) r->column[i - j] = r->a[(size_t)i * n + j];
+    for (int k = 0; k < slot; k++) by_v[k] = V[(size_t)k * n + j], by_w[k] = W[(size_t)k * n + j];
+    subtract_panel(r, r->column, j, slot, by_v, by_w);
     r->d[j] = r->column[0];
     if (m == 0) return;
-    double *v = r->column + 1, tau;
+    double *v = r->column + 1, tau, *w = r->w;
     r->e[j] = reflect(v, m, &tau);
     r->tau[j] = tau;
-    for (int i = 0; i < m; i++) r->a[(size_t)(j + 1 + i) * n + j] = v[i];
+    memcpy(r->a + (size_t)j * n + j + 1, v, sizeof(double) * (size_t)m);
     // w = tau (A v - (tau / 2) (vᵀ A v) v), A being the matrix as the panel has left it so far
-    double *w = r->w;
     dense_symmetric_times(w, r->a + (size_t)(j + 1) * n + j + 1, n, v, m);
-    if (slot > 0) {
-        double t[2 * PANEL] = {0};
-        for (int i = 0; i < m; i++)
-            for (int k = 0; k < 2 * PANEL; k++) t[k] += r->q[(size_t)(j + 1 + i) * 2 * PANEL + k] * v[i];
-        for (int i = 0; i < m; i++) w[i] -= dense_dot(r->p + (size_t)(j + 1 + i) * 2 * PANEL, t, 2 * PANEL);
+    for (int k = 0; k < slot; k++) {
+        by_v[k] = dense_dot(V + (size_t)k * n + j + 1, v, (size_t)m);
+        by_w[k] = dense_dot(W + (size_t)k * n + j + 1, v, (size_t)m);
     }
+    subtract_panel(r, w, j + 1, slot, by_v, by_w);
     double half = 0.5 * tau * dense_dot(w, v, (size_t)m);
     for (int i = 0; i < m; i++) w[i] = tau * (w[i] - half * v[i]);
-    for (int i = 0; i < m; i++) {
-        double *p = r->p + (size_t)(j + 1 + i) * 2 * PANEL + slot, *q = r->q + (size_t)(j + 1 + i) * 2 * PANEL + slot;
-        p[0] = q[PANEL] = v[i];
-        q[0] = p[PANEL] = w[i];
-    }
+    for (int k = 0; k < 3; k++) memcpy(r->p + (size_t)(k * PANEL + slot) * n + j + 1, k == 1 ? w : v, sizeof(double) * (size_t)m);
 }
 
 static void reduce(Reduction *r) {
     int n = r->n;
     for (int begin = 0; begin < n; begin += PANEL) {
         int end = begin + PANEL < n ? begin + PANEL : n;
-        memset(r->p + (size_t)begin * 2 * PANEL, 0, sizeof(double) * (size_t)(n - begin) * 2 * PANEL);
-        memset(r->q + (size_t)begin * 2 * PANEL, 0, sizeof(double) * (size_t)(n - begin) * 2 * PANEL);
         for (int j = begin; j < end; j++) reduce_column(r, begin, j);
-        Dense p = {.d = r->p + (size_t)end * 2 * PANEL, .row = 2 * PANEL, .col = 1};
-        Dense q = {.d = r->q + (size_t)end * 2 * PANEL, .row = 2 * PANEL, .col = 1};
+        if (end == n) break;
+        Dense p = {.d = r->p + end, .row = 1, .col = n}, q = {.d = r->p + (size_t)PANEL * n + end, .row = 1, .col = n};
         dense_product(r->a + (size_t)end * n + end, n, DENSE_SUBTRACT, p, q, n - end, n - end, 2 * PANEL, true);
     }
 }
 
 // z (rows of eigenvectors of T) becomes rows of eigenvectors of a: z = z Qᵀ, panels in reverse order. A panel of
-// reflections is I - V S Vᵀ with a small upper triangular S.
-static void reflect_back(const Reduction *r, double *z, int rows, double *y) {
+// reflections is I - V S Vᵀ with a small upper triangular S: z loses (z (V Sᵀ)) Vᵀ.
+static void reflect_back(const Reduction *r, double *z, int rows, Arena *scratch) {
     int n = r->n;
-    double *v = r->p; // (m, PANEL), rebuilt with its ones and zeros
-    for (int begin = (n - 2) / PANEL * PANEL; begin >= 0 && n >= 2; begin -= PANEL) {
-        int end = begin + PANEL < n - 1 ? begin + PANEL : n - 1, count = end - begin, m = n - begin - 1;
-        for (int i = 0; i < m; i++)
-            for (int p = 0; p < count; p++)
-                v[(size_t)i * PANEL + p] = i < p ? 0 : r->a[(size_t)(begin + 1 + i) * n + begin + p];
-        double s[PANEL][PANEL] = {{0}};
+    Mark mark = arena_mark(scratch);
+    double *v = take(scratch, double, (size_t)BACK * n), *vs = take(scratch, double, (size_t)BACK * n); // (count, m)
+    double *y = take(scratch, double, (size_t)rows * BACK);
+    for (int begin = (n - 2) / BACK * BACK; begin >= 0 && n >= 2; begin -= BACK) {
+        int end = begin + BACK < n - 1 ? begin + BACK : n - 1, count = end - begin, m = n - begin - 1;
+        double s[BACK][BACK] = {{0}};
         for (int p = 0; p < count; p++) {
-            double t[PANEL] = {0};
-            for (int i = p; i < m; i++)
-                for (int q = 0; q < p; q++) t[q] += v[(size_t)i * PANEL + q] * v[(size_t)i * PANEL + p];
+            double t[BACK], tau = r->tau[begin + p], *row = v + (size_t)p * m;
+            memset(row, 0, sizeof(double) * (size_t)p);
+            memcpy(row + p, r->a + (size_t)(begin + p) * n + begin + 1 + p, sizeof(double) * (size_t)(m - p));
+            for (int q = 0; q < p; q++) t[q] = dense_dot(v + (size_t)q * m + p, row + p, (size_t)(m - p));
             for (int q = 0; q < p; q++)
-                for (int k = q; k < p; k++) s[q][p] -= r->tau[begin + p] * (s[q][k] * t[k]);
-            s[p][p] = r->tau[begin + p];
+                for (int k = q; k < p; k++) s[q][p] -= tau * s[q][k] * t[k];
+            s[p][p] = tau;
         }
-        Dense right = {.d = z + begin + 1, .row = n, .col = 1};
-        dense_product(y, PANEL, DENSE_SET, right, (Dense){.d = v, .row = 1, .col = PANEL}, rows, count, m, false);
-        for (int i = 0; i < rows; i++) { // y = y Sᵀ
-            double *row = y + (size_t)i * PANEL;
-            for (int p = 0; p < count; p++) {
-                double t = 0;
-                for (int k = p; k < count; k++) t += s[p][k] * row[k];
-                row[p] = t;
-            }
+        for (int p = 0; p < count; p++) { // row p of (V Sᵀ)ᵀ: the sum over k >= p of S[p][k] V[k]
+            double minus[BACK];
+            for (int k = p; k < count; k++) minus[k] = -s[p][k];
+            memset(vs + (size_t)p * m, 0, sizeof(double) * (size_t)m);
+            dense_subtract(vs + (size_t)p * m, v + (size_t)p * m, m, minus + p, count - p, m);
         }
-        dense_product(z + begin + 1, n, DENSE_SUBTRACT, (Dense){.d = y, .row = PANEL, .col = 1},
-                      (Dense){.d = v, .row = PANEL, .col = 1}, rows, m, count, false);
+        Dense right = {.d = z + begin + 1, .row = n, .col = 1}, left = {.d = y, .row = BACK, .col = 1};
+        dense_product(y, BACK, DENSE_SET, right, (Dense){.d = vs, .row = m, .col = 1}, rows, count, m, false);
+        dense_product(z + begin + 1, n, DENSE_SUBTRACT, left, (Dense){.d = v, .row = 1, .col = m}, rows, m, count, false);
     }
-}
-
-// ---- implicit QL
-
-typedef struct {
-    int n, count;
-    double *z; // (n, n), row k takes part in rotations of k; NULL for values only
-    double *cs, *sn;
-    DenseSweep sweeps[SWEEPS];
-    size_t used; // numbers of cs and sn
-} Gathered;
-
-static void gathered_apply(Gathered *g) {
-    if (g->count) dense_rotate(g->z, g->n, g->n, g->sweeps, g->count);
-    g->count = 0;
-    g->used = 0;
-}
-
-// One sweep on d and e between lo and hi (no e in between is negligible).
-static void sweep(double *d, double *e, int lo, int hi, Gathered *g) {
-    double *cs = NULL, *sn = NULL;
-    if (g->z) {
-        if (g->count == SWEEPS) gathered_apply(g);
-        cs = g->cs + g->used, sn = g->sn + g->used;
-    }
-    double shift = (d[lo + 1] - d[lo]) / (2 * e[lo]);
-    double root = sqrt(shift * shift + 1);
-    double x = d[hi] - d[lo] + e[lo] / (shift + copysign(root, shift));
-    double s = 1, c = 1, p = 0;
-    int k = hi - 1;
-    for (; k >= lo; k--) {
-        double f = s * e[k], b = c * e[k];
-        double r = sqrt(f * f + x * x);
-        e[k + 1] = r;
-        if (r == 0) { // it falls apart here
-            d[k + 1] -= p;
-            break;
-        }
-        s = f / r;
-        c = x / r;
-        x = d[k + 1] - p;
-        double t = (d[k] - x) * s + 2 * c * b;
-        p = s * t;
-        d[k + 1] = x + p;
-        x = c * t - b;
-        if (cs) cs[k - lo] = c, sn[k - lo] = s;
-    }
-    if (k < lo) {
-        d[lo] -= p;
-        e[lo] = x;
-    }
-    e[hi] = 0;
-    if (!cs || k + 1 >= hi) return;
-    g->sweeps[g->count++] = (DenseSweep){.lo = k + 1, .hi = hi, .cs = cs + (k + 1 - lo), .sn = sn + (k + 1 - lo)};
-    g->used += (size_t)(hi - lo);
-}
-
-// e[n-1] is a spare element. A coupling is dropped when it is below the rounding of its two neighbours.
-static void ql(double *d, double *e, int n, Gathered *g) {
-    e[n - 1] = 0;
-    for (int lo = 0; lo < n; lo++)
-        for (int tries = 0; tries < PATIENCE; tries++) {
-            int hi = lo;
-            while (hi < n - 1 && fabs(e[hi]) > DBL_EPSILON * (fabs(d[hi]) + fabs(d[hi + 1])) && fabs(e[hi]) > TINY) hi++;
-            if (hi == lo) break;
-            sweep(d, e, lo, hi, g);
-        }
-    if (g->z) gathered_apply(g);
+    arena_release(scratch, mark);
 }
 
 // ---- all three
@@ -222,6 +148,19 @@ static void order_descending(int *rank, const double *d, int n, int *other) {
     }
 }
 
+// QL wants the small end first: a matrix is turned over where it is the other way round.
+static void small_end_first(double *d, double *e, int n) {
+    if (fabs(d[0]) <= fabs(d[n - 1])) return;
+    for (int i = 0; i < n / 2; i++) {
+        double t = d[i];
+        d[i] = d[n - 1 - i], d[n - 1 - i] = t;
+    }
+    for (int i = 0; i < (n - 1) / 2; i++) {
+        double t = e[i];
+        e[i] = e[n - 2 - i], e[n - 2 - i] = t;
+    }
+}
+
 void eigen_symmetric(double *values, double *vectors, int wanted, double *a, int n, Arena *scratch) {
     need(n >= 1 && wanted >= 0 && wanted <= n, "eigen_symmetric: %d vectors of a %d x %d matrix", wanted, n, n);
     double scale = scale_of(a, n);
@@ -237,36 +176,21 @@ void eigen_symmetric(double *values, double *vectors, int wanted, double *a, int
         for (size_t j = 0; j <= i; j++) a[i * N + j] *= scale;
     Reduction r = {.n = n, .a = a};
     r.d = take(scratch, double, N), r.e = take(scratch, double, N), r.tau = take_zero(scratch, double, N);
-    r.p = take(scratch, double, N * 2 * PANEL), r.q = take(scratch, double, N * 2 * PANEL);
+    r.p = take_zero(scratch, double, 3 * PANEL * N);
     r.column = take(scratch, double, N), r.w = take(scratch, double, N);
     reduce(&r);
-
-    Gathered g = {.n = n};
-    double *d = r.d, *e = r.e;
-    // QL wants the small end first: turn the matrix over where it is the other way round
-    bool turned = fabs(d[0]) > fabs(d[n - 1]);
-    if (turned) {
-        for (int i = 0; i < n / 2; i++) {
-            double t = d[i];
-            d[i] = d[n - 1 - i], d[n - 1 - i] = t;
-        }
-        for (int i = 0; i < (n - 1) / 2; i++) {
-            double t = e[i];
-            e[i] = e[n - 2 - i], e[n - 2 - i] = t;
-        }
-    }
-    if (wanted) {
-        g.z = take_zero(scratch, double, N * N);
-        g.cs = take(scratch, double, SWEEPS * N);
-        g.sn = take(scratch, double, SWEEPS * N);
-        for (size_t i = 0; i < N; i++) g.z[i * N + (turned ? N - 1 - i : i)] = 1;
-    }
-    ql(d, e, n, &g);
-
     int *rank = take(scratch, int, N), *other = take(scratch, int, N);
-    order_descending(rank, d, n, other);
-    for (int i = 0; i < n; i++) values[i] = d[rank[i]] / scale;
-    for (int i = 0; i < wanted; i++) memcpy(vectors + (size_t)i * N, g.z + (size_t)rank[i] * N, sizeof(double) * N);
-    if (wanted) reflect_back(&r, vectors, wanted, take(scratch, double, (size_t)wanted * PANEL));
+    double *z = wanted ? take_zero(scratch, double, N * N) : NULL;
+    if (wanted) {
+        divide_tridiagonal(r.d, r.e, n, z, other, wanted, scratch);
+        for (int i = 0; i < n; i++) rank[i] = other[n - 1 - i];
+    } else {
+        small_end_first(r.d, r.e, n);
+        divide_ql(r.d, r.e, n, NULL, 0);
+        order_descending(rank, r.d, n, other);
+    }
+    for (int i = 0; i < n; i++) values[i] = r.d[rank[i]] / scale;
+    for (int i = 0; i < wanted; i++) memcpy(vectors + (size_t)i * N, z + (size_t)rank[i] * N, sizeof(double) * N);
+    if (wanted) reflect_back(&r, vectors, wanted, scratch);
     arena_release(scratch, mark);
 }
