@@ -21,7 +21,7 @@
 enum {
     LEAF = 32,      // up to this many rows QL is as fast
     PATIENCE = 60,  // sweeps of QL for one value; two or three are usual
-    STEPS_MOST = 80 // towards a root; four or five are usual, and halving alone needs 60
+    STEPS_MOST = 90 // towards a root; three are usual, and halving alone needs 60
 };
 #define TINY 1e-140 // beside a largest element of 1: nothing, and its square is still a normal number
 
@@ -122,35 +122,63 @@ static double step_of(Value y, double a, double b) {
     return step * y.f < 0 && isfinite(step) ? step : -y.f / slope; // f rises; else Newton's
 }
 
+// Where the sum of a constant, of own/-t and of other/(±gap - t) is 0, seen from the pole `own`; `side` says whether the
+// answer lies between the poles (negative) or on the far side of `own` (positive). The start: exact for the two nearest poles.
+static double between(double constant, double own, double other, double gap, int side) {
+    double a = own + other - constant * gap, b = own * gap, r = sqrt(fmax(a * a + 4 * constant * b, 0));
+    if (side < 0) return a >= 0 ? -2 * b / (a + r) : (a - r) / (2 * constant);
+    return a >= 0 ? (a + r) / (2 * constant) : 2 * b / (r - a);
+}
+
+// A bracket is halved; next to a pole, where a root may lie closer than any number of halvings would bring it, by more.
+static double halved(double low, double high) {
+    if (low == 0) return high / 1024;
+    if (high == 0) return low / 1024;
+    return (low + high) / 2;
+}
+
+typedef struct {
+    double from, at, low, high; // distances from the pole `from`
+    int split;                  // poles in the first sum
+} Search;
+
+static Search search_start(const Roots *r, int i) {
+    const Divide *v = r->v;
+    int split = i < r->k - 1 ? i + 1 : i;
+    double left = r->rho * v->weight[split - 1], right = r->rho * v->weight[split], gap = v->pole[split] - v->pole[split - 1];
+    if (i < r->k - 1) {
+        double f = value_at(r, split, v->pole[i], gap / 2).f, constant = f + 2 * (left - right) / gap;
+        if (f >= 0) return (Search){v->pole[i], -between(-constant, left, right, gap, -1), 0, gap / 2, split};
+        return (Search){v->pole[i + 1], between(constant, right, left, gap, -1), -gap / 2, 0, split};
+    }
+    double most = 0;
+    for (int j = 0; j < r->k; j++) most += r->rho * v->weight[j];
+    double half = most / 2, f = value_at(r, split, v->pole[i], half).f, constant = f + left / (gap + half) + right / half;
+    return (Search){v->pole[i], between(constant, right, left, gap, 1), f < 0 ? half : 0, f < 0 ? most : half, split};
+}
+
 // Root i lies between poles i and i + 1, the last one behind all of them. It is sought as the distance from the nearer pole,
 // so that it keeps its digits; row i of u gets the distances of all poles from it.
 static void find_root(const Roots *r, int i) {
     Divide *v = r->v;
-    int k = r->k, split = i < k - 1 ? i + 1 : i;
-    double low = 0, high, from = v->pole[i], at, before = INFINITY, *u = v->u + (size_t)i * k;
-    if (i < k - 1) {
-        double gap = v->pole[i + 1] - from;
-        bool near = value_at(r, split, from, gap / 2).f >= 0;
-        low = near ? 0 : -gap / 2, high = near ? gap / 2 : 0, at = near ? high : low;
-        from = near ? from : v->pole[i + 1];
-    } else {
-        for (int j = high = 0; j < k; j++) high += r->rho * v->weight[j];
-        at = high;
-    }
+    int k = r->k;
+    double before = INFINITY, *u = v->u + (size_t)i * k;
+    Search s = k > 1 ? search_start(r, i) : (Search){.from = v->pole[0], .at = r->rho * v->weight[0]};
+    if (k > 1 && !(s.at > s.low && s.at < s.high)) s.at = halved(s.low, s.high);
     for (int step = 0; step < STEPS_MOST && k > 1; step++) {
-        Value y = value_at(r, split, from, at);
+        Value y = value_at(r, s.split, s.from, s.at);
         if (fabs(y.f) <= 4 * DBL_EPSILON * y.size) break;
-        if (y.f < 0) low = at;
-        else high = at;
-        double next = at + step_of(y, (v->pole[split - 1] - from) - at, (v->pole[split] - from) - at);
+        if (y.f < 0) s.low = s.at;
+        else s.high = s.at;
+        double next = s.at + step_of(y, (v->pole[s.split - 1] - s.from) - s.at, (v->pole[s.split] - s.from) - s.at);
         // a step that leaves the bracket, or after one that gained little, halves it
-        if (!(next > low && next < high) || fabs(y.f) > 0.5 * before) next = (low + high) / 2;
+        if (!(next > s.low && next < s.high) || fabs(y.f) > 0.5 * before) next = halved(s.low, s.high);
         before = fabs(y.f);
-        if (next == at || next == low || next == high) break;
-        at = next;
+        if (next == s.at || next == s.low || next == s.high) break;
+        s.at = next;
     }
-    v->value[i] = from + at;
-    for (int j = 0; j < k; j++) u[j] = (v->pole[j] - from) - at;
+    v->value[i] = s.from + s.at;
+    for (int j = 0; j < k; j++) u[j] = (v->pole[j] - s.from) - s.at;
 }
 
 static void roots_range(void *arg, size_t begin, size_t end) {

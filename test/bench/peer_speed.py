@@ -30,9 +30,30 @@ def attention(tq, tk, h, d, causal, _threads):
     return lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal == "1")
 
 
-def svd(r, c, thin, _threads):
+def faster(*calls):
+    """Of several ways to the same result the one that is faster here, after each has run once."""
+    def seconds(call):
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+    for call in calls:
+        call()
+    return min(calls, key=lambda call: min(seconds(call) for _ in range(2)))
+
+
+def svd(r, c, thin, threads):
+    """sgesdd of the LAPACK inside PyTorch or of the one inside scipy (OpenBLAS)."""
     x = (torch.rand(int(r), int(c)) * 2 - 1) * torch.exp(-7.0 * torch.arange(int(c)) / int(c))
-    return (lambda: torch.linalg.svd(x, full_matrices=False)) if thin == "1" else (lambda: torch.linalg.svdvals(x))
+    calls = [(lambda: torch.linalg.svd(x, full_matrices=False)) if thin == "1" else (lambda: torch.linalg.svdvals(x))]
+    try:
+        import scipy.linalg
+        from threadpoolctl import threadpool_limits
+        threadpool_limits(int(threads), "blas")
+        y = x.numpy()
+        calls.append(lambda: scipy.linalg.svd(y, full_matrices=False, compute_uv=thin == "1", check_finite=False))
+    except ImportError:
+        pass
+    return faster(*calls)
 
 
 def knn(n, c, k, threads):
