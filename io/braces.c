@@ -8,6 +8,7 @@
 #include "tar.h"
 
 #define NAMES_MAX 1000000
+#define BYTES_MAX ((size_t)256 << 20) // of all names together, with those that are parts of others
 #define DEPTH_MAX 32
 
 typedef struct {
@@ -18,8 +19,16 @@ typedef struct {
 typedef struct {
     Arena *arena;
     const char *pattern; // whole, for messages
+    size_t bytes;        // of names so far
     int depth;
 } Braces;
+
+// Asked before the names are made: a few dozen characters may stand for more than any memory holds.
+static void room_for(Braces *b, uint64_t names, uint64_t length) {
+    need(names <= NAMES_MAX, "%s: stands for more than %d names", b->pattern, NAMES_MAX);
+    need(length <= BYTES_MAX && names * length <= BYTES_MAX - b->bytes, "%s: stands for names of more than %zu bytes", b->pattern, BYTES_MAX);
+    b->bytes += names * length;
+}
 
 static void add(Braces *b, List *l, char *text) {
     need(l->count < NAMES_MAX, "%s: stands for more than %d names", b->pattern, NAMES_MAX);
@@ -31,11 +40,26 @@ static void add(Braces *b, List *l, char *text) {
     l->items[l->count++] = text;
 }
 
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
 // Every beginning with every ending.
 static List product(Braces *b, const List *begin, const List *end) {
+    if (begin->count == 1 && !begin->items[0][0]) return *end;
     List l = {0};
-    for (size_t i = 0; i < begin->count; i++)
-        for (size_t k = 0; k < end->count; k++) add(b, &l, arena_print(b->arena, "%s%s", begin->items[i], end->items[k]));
+    size_t longest[2] = {1, 1}; // with the closing 0
+    for (size_t i = 0; i < begin->count; i++) longest[0] = larger(longest[0], strlen(begin->items[i]));
+    for (size_t i = 0; i < end->count; i++) longest[1] = larger(longest[1], strlen(end->items[i]));
+    room_for(b, (uint64_t)begin->count * end->count, longest[0] + longest[1]);
+    for (size_t i = 0; i < begin->count; i++) {
+        size_t n = strlen(begin->items[i]);
+        for (size_t k = 0; k < end->count; k++) {
+            size_t m = strlen(end->items[k]) + 1;
+            char *text = take(b->arena, char, n + m);
+            memcpy(text, begin->items[i], n);
+            memcpy(text + n, end->items[k], m);
+            add(b, &l, text);
+        }
+    }
     return l;
 }
 
@@ -89,6 +113,7 @@ static bool range_expand(Braces *b, const char *p, size_t n, List *l) {
         const char *digits = part[i] + (*part[i] == '-');
         if (*digits == '0' && strcmp(part[i], "0") != 0 && strcmp(part[i], "-0") != 0) width = (int)(strlen(part[0]) > strlen(part[1]) ? strlen(part[0]) : strlen(part[1]));
     }
+    room_for(b, ((uint64_t)(first <= last ? last - first : first - last)) / (uint64_t)step + 1, (uint64_t)larger((size_t)width, 20));
     for (int64_t i = first; first <= last ? i <= last : i >= last; i += first <= last ? step : -step)
         add(b, l, numbers ? arena_print(b->arena, "%0*lld", width, (long long)i) : arena_print(b->arena, "%c", (int)(i < 26 ? 'A' + i : 'a' + i - 26)));
     return true;
