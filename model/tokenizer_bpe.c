@@ -4,7 +4,6 @@
 // huggingface/tokenizers, src/models/bpe/model.rs. The pair of the lowest rank is merged first, the
 // leftmost among equals. Bites: an unknown character that waits to be fused is written *after* the
 // byte tokens of a later one.
-#include <stdio.h>
 #include <string.h>
 
 #include "tokenizer_parts.h"
@@ -97,6 +96,17 @@ static Piece affix_read(Arena *a, const Json *json, const char *key) {
     return piece_copy(a, (Piece){text, strlen(text)});
 }
 
+// Tokens that are one character of one or two bytes.
+static void short_find(Model *m) {
+    memset(m->short_ids, 0xff, sizeof m->short_ids); // -1
+    for (size_t i = 0; i < m->words.count; i++) {
+        const Word *w = &m->words.words[i];
+        size_t at = 0;
+        if (w->text.length == 1 || (w->text.length == 2 && (unsigned char)w->text.text[0] >= 0xC0))
+            m->short_ids[utf8_next(w->text.text, &at)] = w->id;
+    }
+}
+
 void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Json *merges,
               const char *where) {
     const Json *unk = json_get(json, "unk_token");
@@ -115,13 +125,8 @@ void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Jso
         need(unk->kind == JSON_TEXT, "%s: \"unk_token\" is not a text", where);
         m->unk = words_id(&m->words, unk->text, unk->length);
     }
-    char name[8];
-    for (int b = 0; b < 256; b++) {
-        snprintf(name, sizeof name, "<0x%02X>", (unsigned)b);
-        m->bytes[b] = words_id(&m->words, name, 6);
-    }
-    for (uint32_t c = 0; c < 2048; c++)
-        m->short_ids[c] = words_id(&m->words, name, (size_t)utf8_put(name, c));
+    bytes_find(m);
+    short_find(m);
     // Parts are words of their own only if nothing depends on where a word begins and ends, and if
     // ▁ is a token, so that no run of unknown characters reaches across it.
     m->parts = !m->prefix.length && !m->suffix.length && !m->ignore_merges &&

@@ -22,6 +22,14 @@ void vocab_read(Words *w, Arena *a, const Json *vocab, const char *where) {
     }
 }
 
+void bytes_find(Model *m) {
+    static const char digits[] = "0123456789ABCDEF";
+    for (int b = 0; b < 256; b++) {
+        const char name[6] = {'<', '0', 'x', digits[b >> 4], digits[b & 15], '>'};
+        m->bytes[b] = words_id(&m->words, name, sizeof name);
+    }
+}
+
 void model_read(Model *m, Arena *a, const Json *json, const char *path) {
     const char *where = arena_print(a, "%s: model", path);
     need(json && json->kind == JSON_OBJECT, "%s: there is no object \"model\"", path);

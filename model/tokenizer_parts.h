@@ -200,6 +200,7 @@ void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Jso
               const char *where);
 void wordpiece_read(Model *m, Arena *a, const Json *json, const char *where);
 void unigram_read(Model *m, Arena *a, const Json *json, const char *where);
+void bytes_find(Model *m); // the ids of <0x00> … <0xFF>
 void vocab_read(Words *w, Arena *a, const Json *vocab, const char *where); // {"text": id, …}
 
 // What encoding one text needs: the ids so far, and room that is used again and again.

@@ -78,13 +78,7 @@ void unigram_read(Model *m, Arena *a, const Json *json, const char *where) {
         if (text.length) trie_add(&m->trie, a, text, (int32_t)i);
     }
     m->unk_score = worst - UNKNOWN_PENALTY;
-    char name[8];
-    for (int b = 0; b < 256; b++) {
-        const char *digits = "0123456789ABCDEF";
-        memcpy(name, "<0x00>", 7);
-        name[3] = digits[b >> 4], name[4] = digits[b & 15];
-        m->bytes[b] = words_id(&m->words, name, 6);
-    }
+    bytes_find(m);
 }
 
 // The best way to the end of every character so far. On equal scores the first found stays.
