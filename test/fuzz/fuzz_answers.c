@@ -20,5 +20,5 @@ static void parse(Arena *a, Bytes input) {
 }
 
 const Fuzz fuzz_target = {.name = "answers", .parse = parse,
-                          .seeds = (const char *const[]){"test/golden/verbalize/labels/classification_llama_70B_top3_labels_layer_1_caps_batch0.json", "test/golden/verbalize/question_original.txt", NULL},
+                          .seeds = (const char *const[]){"test/fuzz/seeds/answer.txt", "test/golden/verbalize/labels/classification_llama_70B_top3_labels_layer_1_caps_batch0.json", NULL},
                           .words = (const char *const[]){"\"", "\\\"", "\\u00e9", "\\ud83d", "{", "}", "[\"", "\"]", ": [", "\",", "NaN", "\\", NULL}};

@@ -13,5 +13,5 @@ static void parse(Arena *a, Bytes input) {
 }
 
 const Fuzz fuzz_target = {.name = "csv", .parse = parse,
-                          .seeds = (const char *const[]){"test/golden/containers/pandas.csv", "test/golden/containers/pandas.tsv", "test/golden/containers/index.csv", NULL},
+                          .seeds = (const char *const[]){"test/fuzz/seeds/short.?sv", "test/golden/containers/pandas.csv", "test/golden/containers/pandas.tsv", "test/golden/containers/index.csv", NULL},
                           .words = (const char *const[]){"\"", "\"\"", "\r\n", "\r", "\n", ",", "\t", "\xEF\xBB\xBF", "\"\n", ",\"", NULL}};

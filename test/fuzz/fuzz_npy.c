@@ -25,5 +25,5 @@ static void parse(Arena *a, Bytes input) {
 #define GOLDEN "test/golden/containers/"
 const Fuzz fuzz_target = {.name = "npy", .parse = parse,
                           .seeds = (const char *const[]){GOLDEN "f4.npy", GOLDEN "big.npy", GOLDEN "columns.npy", GOLDEN "version2.npy", GOLDEN "empty.npy", GOLDEN "record.npy", GOLDEN "arrays.npz",
-                                                         GOLDEN "packed.npz", "test/fuzz/seeds/labels.npy", NULL},
+                                                         GOLDEN "packed.npz", "test/fuzz/seeds/short.npz", "test/fuzz/seeds/labels.npy", NULL},
                           .words = (const char *const[]){"'descr'", "'<f4'", "'>i8'", "'<U3'", "'|b1'", "True", "False", "(2, 3)", "()", "L", "PK\3\4", "PK\1\2", "PK\5\6", "PK\6\6", "PK\6\7", NULL}};

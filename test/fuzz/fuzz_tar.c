@@ -31,5 +31,5 @@ static void parse(Arena *a, Bytes input) {
 }
 
 const Fuzz fuzz_target = {.name = "tar", .parse = parse,
-                          .seeds = (const char *const[]){"test/golden/containers/ustar.tar", "test/golden/containers/gnu.tar", "test/golden/containers/pax.tar", NULL},
+                          .seeds = (const char *const[]){"test/fuzz/seeds/short.*.tar", "test/golden/containers/ustar.tar", "test/golden/containers/gnu.tar", "test/golden/containers/pax.tar", NULL},
                           .words = (const char *const[]){"ustar", "x", "L", "12 path=abc\n", "12 size=123\n", "20 GNU.sparse.map=1\n", "77777777777", "\x80", NULL}};

@@ -21,6 +21,6 @@ static void parse(Arena *a, Bytes input) {
 const Fuzz fuzz_target = {
     .name = "vocabulary",
     .parse = parse,
-    .seeds = (const char *const[]){"test/golden/tokenizers/*_files: config.json tokenizer_config.json added_tokens.json vocab.json merges.txt vocab.txt", NULL},
+    .seeds = (const char *const[]){"test/golden/tokenizers/*_files: config.json tokenizer_config.json added_tokens.json vocab.json merges.txt vocab.txt", "test/fuzz/seeds/vocabulary.*", NULL},
     .words = (const char *const[]){"\n", "\r\n", " ", "#version: 0.2\n", "a b\n", "\"a\":", "##", "</w>", "[UNK]", "\xC4\xA0", ": -1", ": 0", ": 2147483647", "{", "}", NULL},
 };
