@@ -35,30 +35,34 @@ static void print_line(const char *prefix, const char *format, va_list list) {
     fprintf(stderr, "retina: %s%s\n", prefix, line);
 }
 
+static _Noreturn void leave(int status, const char *format, va_list list) {
+    print_line("", format, list);
+    if (cleaner) cleaner();
+    exit(status);
+}
+
 _Noreturn void die(const char *format, ...) {
     va_list list;
     va_start(list, format);
-    if (innermost) {
-        Trap *t = innermost;
-        innermost = t->outer;
-        vsnprintf(t->message, sizeof t->message, format, list);
-        va_end(list);
-        held_release(t->number);
-        longjmp(t->jump, 1);
-    }
-    print_line("", format, list);
+    if (!innermost) leave(1, format, list);
+    Trap *t = innermost;
+    innermost = t->outer;
+    vsnprintf(t->message, sizeof t->message, format, list);
     va_end(list);
-    if (cleaner) cleaner();
-    exit(1);
+    held_release(t->number);
+    longjmp(t->jump, 1);
+}
+
+_Noreturn void die_system(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    leave(1, format, list);
 }
 
 _Noreturn void die_usage(const char *format, ...) {
     va_list list;
     va_start(list, format);
-    print_line("", format, list);
-    va_end(list);
-    if (cleaner) cleaner();
-    exit(2);
+    leave(2, format, list);
 }
 
 void note(const char *format, ...) {

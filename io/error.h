@@ -47,6 +47,9 @@ uint64_t trap_number(void); // of this thread's innermost trap; they only grow; 
 // Prints "retina: MESSAGE" and exits with 1, or jumps to this thread's innermost trap.
 _Noreturn void die(const char *format, ...) PRINTF_LIKE(1, 2);
 
+// The same for what is no input's fault, memory above all: not trapped, or a good picture would be listed as a bad one.
+_Noreturn void die_system(const char *format, ...) PRINTF_LIKE(1, 2);
+
 // Wrong use of the command line: prints and exits with 2. Not trapped.
 _Noreturn void die_usage(const char *format, ...) PRINTF_LIKE(1, 2);
 

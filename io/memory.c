@@ -55,7 +55,7 @@ void *memory_take(size_t bytes, const char *what) {
 
 void *memory_grow(void *old, size_t bytes, const char *what) {
     void *p = fail_now(FAIL_MALLOC) ? NULL : realloc(old, bytes ? bytes : 1);
-    need(p, "%s: the system has no %zu %s of memory left", what, bytes >> 20 ? bytes >> 20 : bytes, bytes >> 20 ? "MiB" : "bytes");
+    if (!p) die_system("%s: the system has no %zu %s of memory left", what, bytes >> 20 ? bytes >> 20 : bytes, bytes >> 20 ? "MiB" : "bytes");
     return p;
 }
 

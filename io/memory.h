@@ -55,6 +55,6 @@ size_t size_add(size_t a, size_t b, const char *what);
 
 // malloc for the few things outside an arena (thread stacks, tables for the process): never NULL.
 void *memory_take(size_t bytes, const char *what);
-void *memory_grow(void *old, size_t bytes, const char *what); // realloc; `old` is still there when it dies
+void *memory_grow(void *old, size_t bytes, const char *what); // realloc
 
 #endif
