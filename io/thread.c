@@ -3,6 +3,7 @@
 #define _GNU_SOURCE // sched_getaffinity
 #include "thread.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "fail.h"
 #include "memory.h"
 
 static struct {
@@ -104,7 +106,7 @@ void parallel_for(size_t n, size_t grain, ParallelFn *fn, void *arg) {
         pthread_attr_t attr;
         pthread_attr_init(&attr);
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-        int failed = pthread_create(&thread, &attr, worker, (void *)(intptr_t)(pool.started + 1));
+        int failed = fail_now(FAIL_THREAD) ? EAGAIN : pthread_create(&thread, &attr, worker, (void *)(intptr_t)(pool.started + 1));
         pthread_attr_destroy(&attr);
         if (failed) { // go on with fewer: the results are the same
             pool.wanted = threads = pool.started + 1;
