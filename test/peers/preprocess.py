@@ -201,6 +201,8 @@ def one(a, seed, family, path):
     r = subprocess.run([a.retina, "preprocess", path, *files, "--out", out], capture_output=True, text=True)
     try:
         want = preprocess.reference(config, [Image.open(f).convert("RGB") for f in files], path)[0]
+        if not all(np.isfinite(w.numpy()).all() for w in want.values()):
+            raise ValueError("values that are no numbers, as after a division by a deviation of null")
     except Exception as e:  # the reference cannot do it either
         refused = r.returncode == 1 and r.stderr.count("\n") == 1 and path in r.stderr
         why = None if refused else f"the reference says {str(e)[:200]}; retina: {r.stderr.strip() or 'nothing'}"
