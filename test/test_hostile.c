@@ -1,7 +1,8 @@
 // test_hostile.c: headers that promise 2^63 bytes, or another end of the world: each is refused with a sentence that names
 // the file, and without taking the memory. And what damaged files (test/fuzz/) once found.
 //
-// Caught when broken on purpose: the check of config_int, that of a shard's name, the growth check of inflated zip entries.
+// Caught when broken on purpose (test/mutations.txt): the check of config_int, that of a shard's name, the growth check of inflated
+// zip entries, the digits of a PPM's numbers, the limit of pixels, the depth of brackets and of elements, a count of a MAT array.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,9 @@ static void mat(Arena *a, const char *path) {
     for (size_t i = 0; i < mat_count(m); i++) mat_find(m, mat_name(m, i));
 }
 static void picture(Arena *a, const char *path) { image_read(a, path, NULL); }
+static void cut_picture(Arena *a, const char *path) { image_read(a, path, &(ImageOptions){.truncated_ok = true}); }
 static void json(Arena *a, const char *path) { json_int32(json_read(a, path), "n"); }
+static void any_json(Arena *a, const char *path) { json_read(a, path); }
 static void xml(Arena *a, const char *path) { xml_read(a, path); }
 static void csv(Arena *a, const char *path) {
     Csv *c = csv_open(a, path, ',');
@@ -84,6 +87,20 @@ static void refused(const char *what, ReadFn *read, const char *name, const void
     check(died && named && !system && arena_peak(a) < MEMORY, "%s: %s (%zu KiB)", what, died ? trap.message : "accepted", arena_peak(a) >> 10);
     arena_free(a);
     arena_free(names);
+}
+
+// The same, and the sentence says where and what.
+static void sentence(const char *what, ReadFn *read, const char *name, const char *content, const char *says) {
+    Arena *a = arena_new("hostile");
+    const char *path = scratch_file(a, arena_print(a, "%d/%s", ++number, name), content, strlen(content));
+    Trap trap;
+    bool died = !trap_set(&trap);
+    if (!died) {
+        read(a, path);
+        trap_end(&trap);
+    }
+    check(died && strstr(trap.message, path) && strstr(trap.message, says), "%s: %s", what, died ? trap.message : "accepted");
+    arena_free(a);
 }
 
 static void text(const char *what, ReadFn *read, const char *name, const char *content) { refused(what, read, name, content, strlen(content)); }
@@ -191,16 +208,25 @@ static void test_pictures(void) {
     refused("a PNG of 2^31 x 2^31", picture, "a.png", png, sizeof png);
     static const char jpeg[] = "\xFF\xD8\xFF\xC0\0\x11\x08\xFF\xFF\xFF\xFF\3\1\x22\0\2\x11\1\3\x11\1\xFF\xD9";
     refused("a JPEG of 65535 x 65535", picture, "a.jpg", jpeg, sizeof jpeg - 1);
+    refused("a PNG of 2^31 x 2^31 that may be cut", cut_picture, "a.png", png, sizeof png);
+    refused("a JPEG of 65535 x 65535 that may be cut", cut_picture, "a.jpg", jpeg, sizeof jpeg - 1);
+    text("a PPM of 14000 x 14000 that may be cut", cut_picture, "a.ppm", "P6\n14000 14000\n255\nabc");
     text("a PPM of 2^63", picture, "a.ppm", "P6\n9223372036854775807 9223372036854775807\n255\n");
     text("a PPM with a number of 30 digits", picture, "a.ppm", "P6\n999999999999999999999999999999 1\n255\n");
+    sentence("a width of 2^64 + 1 is not 1", picture, "a.ppm", "P6\n18446744073709551617 1\n255\nabc", ": byte 3: the width in the PPM header is beyond 2147483647");
+    sentence("a height that is missing", picture, "a.ppm", "P6\n1 # no more\n", ": byte 15: no height in the PPM header");
+    sentence("a PPM of 16 bits", picture, "a.ppm", "P6\n1 1\n65535\nabcdef", ": a PPM whose largest value is 65535; only 255 is read here");
+    sentence("a PPM that is cut", picture, "a.ppm", "P6\n2 2\n255\nabc", ": 3 bytes of pixels where 2 x 2 take 12; the file is truncated");
 }
 
 static void test_texts(void) {
     text("a JSON number beyond an int", json, "a.json", "{\"n\": 9223372036854775807}");
-    char deep[3000];
-    memset(deep, '[', sizeof deep);
-    refused("JSON of 3000 levels", json, "deep.json", deep, sizeof deep);
-    for (size_t i = 0; i + 3 <= sizeof deep; i += 3) memcpy(deep + i, "<a>", 3);
+    enum { LEVELS = 1000 }; // each well closed, so that nothing but the depth is wrong
+    char deep[LEVELS * 7];
+    memset(deep, '[', LEVELS);
+    memset(deep + LEVELS, ']', LEVELS);
+    refused("JSON of 1000 levels", any_json, "deep.json", deep, 2 * LEVELS);
+    for (size_t i = 0; i < LEVELS; i++) memcpy(deep + i * 3, "<a>", 3), memcpy(deep + LEVELS * 3 + i * 4, "</a>", 4);
     refused("XML of 1000 levels", xml, "deep.xml", deep, sizeof deep);
     text("XML that grows", xml, "laughs.xml", "<!DOCTYPE x [<!ENTITY a \"&b;&b;\"><!ENTITY b \"&a;&a;\">]><x>&a;</x>");
     text("a CSV number beyond 64 bits", csv, "a.csv", "n\n9223372036854775808\n");
