@@ -140,7 +140,7 @@ static void copy_match(uint8_t *out, size_t distance, size_t length, const uint8
     }
 }
 
-static const char too_early[] = "it ends too early", no_checksum[] = "it ends before its checksum", no_code[] = "a Huffman code that does not exist";
+static const char too_early[] = "it ends too early", no_checksum[] = "it ends before its checksum", no_code[] = "a Huffman code that does not exist", too_far[] = "a match that begins before the data";
 
 static bool block_codes(Inflate *z) {
     Input in = z->in; // copies, so that they stay in registers while bytes are written
@@ -179,7 +179,7 @@ static bool block_codes(Inflate *z) {
         }
         size_t distance = distance_base[symbol] + take_bits(&in, distance_extra[symbol]);
         if (overrun(&in)) wrong = too_early;
-        else if (distance > (size_t)(out - z->out_start)) wrong = "a match that begins before the data";
+        else if (distance > (size_t)(out - z->out_start)) wrong = too_far;
         if (wrong) break;
         if (length > (size_t)(out_end - out)) {
             copy_match(out, distance, (size_t)(out_end - out), out_end);
@@ -305,7 +305,7 @@ Inflated inflate_some(uint8_t *out, size_t room, const uint8_t *in, size_t size,
     }
     const uint8_t *settled = bits_left(&z.in) < 8 ? z.settled : z.out;
     return (Inflated){.written = (size_t)(z.out - out), .used = (size_t)(z.in.at - in), .ended = ended, .fault = z.fault, .settled = (size_t)(settled - out),
-                      .cut = z.fault == too_early || z.fault == no_checksum};
+                      .cut = z.fault == too_early || z.fault == no_checksum, .too_far = z.fault == too_far};
 }
 
 size_t inflate(uint8_t *out, size_t room, const uint8_t *in, size_t size, InflateForm form, const char *where) {

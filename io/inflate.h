@@ -15,6 +15,7 @@ typedef struct {
     bool ended;           // the stream came to its own end, its checksum (zlib) was there and right
     const char *fault;    // NULL, or what is wrong with the data; `written` bytes are good all the same
     bool cut;             // the fault is that the input ends too early
+    bool too_far;         // the fault is a match that begins before the data: where there is no room for it, zlib does not see it
     size_t settled;       // bytes put out before the symbol that needed the last byte of input; all, if none did
 } Inflated;
 

@@ -314,7 +314,9 @@ static void decode_rows(Arena *a, Png *p) {
         if (p->options.alpha_white && p->type >= 4) memset(first, 255, 3); // transparent
         for (size_t i = 0; i < pixels; i++) memcpy(p->rgb + 3 * i, first, 3);
     }
-    if (r.fault && !r.cut && r.written > 0) r.written--; // zlib looks behind a row before it hands it out: what it cannot read there costs the row
+    // zlib looks behind a row before it hands it out: what it cannot read there costs the row, unless a data chunk ends in between (then
+    // Pillow has the row already, and this has not).
+    if (r.fault && !r.cut && !r.too_far && r.written > 0) r.written--;
     const uint8_t *settled = bytes + (r.ended ? total : r.settled);
     for (int i = 0; i < count; i++) {
         size_t n = pass_rows(p, &passes[i], bytes, r.written, settled, zeros);
