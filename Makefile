@@ -14,7 +14,7 @@ COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LIBRARY := $(sort $(wildcard io/*.c model/*.c analysis/*.c train/*.c))
 COMMANDS := $(sort $(wildcard run/*.c))
 TESTS := $(sort $(wildcard test/test_*.c))
-TEST_HELPERS := $(filter-out test/test_%.c,$(sort $(wildcard test/*.c)))
+TEST_HELPERS := $(filter-out test/test_%.c test/large.c,$(sort $(wildcard test/*.c)))
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TEST_PROGRAMS := $(patsubst test/%.c,$(BUILD)/test/%,$(TESTS))
 
@@ -118,6 +118,9 @@ $(BUILD)/emu/%.c.o: %.c
 
 $(BUILD)/test/test_cuda_%.o: FLAGS += -std=gnu11 -Itest -Itest/cuda_emu -DRETINA_EMULATE -Wno-unused-function
 $(filter $(BUILD)/test/test_cuda_%,$(TEST_PROGRAMS)): $(BUILD)/test/%: $(BUILD)/test/%.o $(EMU_OBJECTS) $(BUILD)/libtest.a $(BUILD)/libretina.a
+	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/test/large: $(BUILD)/test/large.o $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
 # Counts of bytes and flops per kernel, by the emulator

@@ -15,7 +15,7 @@ typedef struct {
 } TarEntry;
 
 typedef struct Tar Tar;
-Tar *tar_open(Arena *a, const char *path); // "-" is stdin
+Tar *tar_open(Arena *a, const char *path); // "-" is stdin. Goes on taking from `a`: what is read and released lives in another
 bool tar_next(Tar *t, TarEntry *e);        // the next regular file; false: the end
 Bytes tar_read(Arena *a, Tar *t);          // the content of the member that tar_next gave, once
 void tar_close(Tar *t);
