@@ -98,8 +98,8 @@ static Tensor layer_forward(Run *run, const Bert *m, const BertLayer *k, Tensor 
     h = tap(run, h, "encoder.layer.%d.attention.output.LayerNorm", l);
     h = tap(run, h, "encoder.layer.%d.attention.output", l);
     x = tap(run, h, "encoder.layer.%d.attention", l);
-    h = tap(run, linear(run, x, k->up_w, k->up_b), "encoder.layer.%d.intermediate.dense", l);
-    h = tap(run, activation(run, h, m->act), "encoder.layer.%d.intermediate.intermediate_act_fn", l);
+    h = linear_activated(run, x, k->up_w, k->up_b, m->act, "encoder.layer.%d.intermediate.dense", l);
+    h = tap(run, h, "encoder.layer.%d.intermediate.intermediate_act_fn", l);
     h = tap(run, h, "encoder.layer.%d.intermediate", l);
     h = tap(run, linear(run, h, k->down_w, k->down_b), "encoder.layer.%d.output.dense", l);
     h = layernorm(run, add(run, h, x), k->ln2_w, k->ln2_b, m->eps);

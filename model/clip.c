@@ -63,8 +63,8 @@ static Tensor attend(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x
 static Tensor feed_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, const char *prefix, int l) {
     Tensor h = layernorm(run, x, k->ln2_w, k->ln2_b, c->eps);
     h = tap(run, h, "%sencoder.layers.%d.layer_norm2", prefix, l);
-    h = tap(run, linear(run, h, k->fc1_w, k->fc1_b), "%sencoder.layers.%d.mlp.fc1", prefix, l);
-    h = tap(run, activation(run, h, c->act), "%sencoder.layers.%d.mlp.activation_fn", prefix, l);
+    h = linear_activated(run, h, k->fc1_w, k->fc1_b, c->act, "%sencoder.layers.%d.mlp.fc1", prefix, l);
+    h = tap(run, h, "%sencoder.layers.%d.mlp.activation_fn", prefix, l);
     h = tap(run, linear(run, h, k->fc2_w, k->fc2_b), "%sencoder.layers.%d.mlp.fc2", prefix, l);
     return add_into(run, x, tap(run, h, "%sencoder.layers.%d.mlp", prefix, l));
 }

@@ -168,8 +168,8 @@ static Tensor rest_of_block(Run *run, const CocaStack *s, const CocaBlock *k, Te
     if (s->scaled) h = tap(run, mul_row(run, h, k->scale1), "%s.%d.ls_1", p, l);
     x = add_into(run, x, h);
     h = tap(run, layernorm(run, x, k->ln2_w, k->ln2_b, s->eps), "%s.%d.ln_2", p, l);
-    h = tap(run, linear(run, h, k->fc_w, k->fc_b), "%s.%d.mlp.c_fc", p, l);
-    h = tap(run, activation(run, h, s->act), "%s.%d.mlp.gelu", p, l);
+    h = linear_activated(run, h, k->fc_w, k->fc_b, s->act, "%s.%d.mlp.c_fc", p, l);
+    h = tap(run, h, "%s.%d.mlp.gelu", p, l);
     h = tap(run, linear(run, h, k->proj_w, k->proj_b), "%s.%d.mlp.c_proj", p, l);
     h = tap(run, h, "%s.%d.mlp", p, l);
     if (s->scaled) h = tap(run, mul_row(run, h, k->scale2), "%s.%d.ls_2", p, l);

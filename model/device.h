@@ -17,6 +17,7 @@ struct Device {
     void (*plan)(size_t bytes, long inputs, const char *where); // dies when a forward of so many does not fit; NULL: memory is the system's
     void (*repeats)(void);                                  // run_repeats; NULL: nothing is to be gained
     void (*linear)(Tensor out, Tensor x, Tensor w, Tensor b);
+    void (*linear_activated)(Tensor out, Tensor x, Tensor w, Tensor b, Act act); // NULL: two steps; else activation may work in place
     void (*embedding)(Tensor out, Tensor table, Tensor ids);
     void (*layernorm)(Tensor out, Tensor x, Tensor w, Tensor b, float eps);
     void (*rmsnorm)(Tensor out, Tensor x, Tensor w, float eps, RmsKind kind);

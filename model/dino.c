@@ -241,8 +241,8 @@ static Tensor feed_forward(Run *run, const Dino *m, const DinoLayer *k, Tensor h
     bool plain2 = !m->three && !m->gated;
     if (m->gated) h = gate_and_up(run, m, k, h, p);
     else {
-        h = tap(run, linear(run, h, k->up_w, k->up_b), plain2 ? "%s.mlp.fc1" : "%s.mlp.up_proj", p);
-        h = tap(run, activation(run, h, m->act), plain2 ? "%s.mlp.activation_fn" : "%s.mlp.act_fn", p);
+        h = linear_activated(run, h, k->up_w, k->up_b, m->act, plain2 ? "%s.mlp.fc1" : "%s.mlp.up_proj", p);
+        h = tap(run, h, plain2 ? "%s.mlp.activation_fn" : "%s.mlp.act_fn", p);
     }
     h = tap(run, linear(run, h, k->down_w, k->down_b), plain2 ? "%s.mlp.fc2" : "%s.mlp.down_proj", p);
     return tap(run, h, "%s.mlp", p);

@@ -247,8 +247,8 @@ static Tensor attend(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, co
 
 static Tensor feed_forward(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, int l) {
     const char *p = m->prefix;
-    Tensor gate = tap(run, linear(run, h, k->gate_w, k->gate_b), "%slayers.%d.mlp.gate_proj", p, l);
-    gate = tap(run, activation(run, gate, m->cfg.act), "%slayers.%d.mlp.act_fn", p, l);
+    Tensor gate = linear_activated(run, h, k->gate_w, k->gate_b, m->cfg.act, "%slayers.%d.mlp.gate_proj", p, l);
+    gate = tap(run, gate, "%slayers.%d.mlp.act_fn", p, l);
     Tensor up = tap(run, linear(run, h, k->up_w, k->up_b), "%slayers.%d.mlp.up_proj", p, l);
     h = linear(run, mul(run, gate, up), k->down_w, k->down_b);
     h = tap(run, h, "%slayers.%d.mlp.down_proj", p, l);

@@ -85,8 +85,8 @@ Tensor llava_visual(Run *run, const Llava *m, Tensor pixels) {
 
 Tensor llava_project(Run *run, const Llava *m, Tensor visual) {
     visual = tap(run, visual, "model.multi_modal_projector#input");
-    Tensor h = tap(run, linear(run, visual, m->w1, m->b1), "model.multi_modal_projector.linear_1");
-    h = tap(run, activation(run, h, m->act), "model.multi_modal_projector.act");
+    Tensor h = linear_activated(run, visual, m->w1, m->b1, m->act, "model.multi_modal_projector.linear_1");
+    h = tap(run, h, "model.multi_modal_projector.act");
     h = tap(run, linear(run, h, m->w2, m->b2), "model.multi_modal_projector.linear_2");
     return tap(run, h, "model.multi_modal_projector");
 }

@@ -3,9 +3,12 @@
 #include "ops.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "device.h"
+#include "tap.h"
 
 static Tensor recorded(Run *run, OpRecord r) {
     if (!run->recorder) return r.out;
@@ -51,13 +54,37 @@ Act act_named(const char *name, const char *where) {
 
 // ---- linear algebra
 
-Tensor linear(Run *run, Tensor x, Tensor w, Tensor b) {
+static Tensor linear_out(Run *run, Tensor x, Tensor w, Tensor b) {
     want_dims("linear: weight", w, 2);
     SHAPES("linear", tensor_last(x) == w.shape[1], x, w);
     if (tensor_given(b)) SHAPES("linear: bias", b.ndim == 1 && b.shape[0] == w.shape[0], b, w);
-    Tensor out = with_last(run, x, w.shape[0]);
+    return with_last(run, x, w.shape[0]);
+}
+
+Tensor linear(Run *run, Tensor x, Tensor w, Tensor b) {
+    Tensor out = linear_out(run, x, w, b);
     if (!run->dry) run->device->linear(out, x, w, b);
     return recorded(run, (OpRecord){.kind = OP_LINEAR, .out = out, .in = {x, w, b}, .inputs = 3});
+}
+
+Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const char *format, ...) {
+    char name[1024];
+    va_list list;
+    va_start(list, format);
+    int n = vsnprintf(name, sizeof name, format, list);
+    va_end(list);
+    need(n > 0 && n < (int)sizeof name, "a tap's name of %d characters", n);
+    const Device *device = run->device;
+    if (run->recorder || !device->linear_activated) return activation(run, tap(run, linear(run, x, w, b), "%s", name), act);
+    Tensor out = linear_out(run, x, w, b);
+    if (tap_wanted(run, "%s", name)) {
+        if (!run->dry) device->linear(out, x, w, b);
+        tap(run, out, "%s", name);
+        if (!run->dry) device->activation(out, out, act); // in place, so that a tap changes no need of memory
+    } else if (!run->dry) {
+        device->linear_activated(out, x, w, b, act);
+    }
+    return out;
 }
 
 Tensor embedding(Run *run, Tensor table, Tensor ids) {

@@ -21,6 +21,8 @@ Act act_named(const char *name, const char *where); // a config's hidden_act; di
 
 // ---- linear algebra
 Tensor linear(Run *run, Tensor x, Tensor w, Tensor b); // (…, I) · (O, I)ᵀ + (O) -> (…, O); b may be NO_TENSOR
+// activation(tap(linear(x, w, b), name), act), in one pass over the result where nobody asked for that tap.
+Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const char *name, ...) PRINTF_LIKE(6, 7);
 Tensor embedding(Run *run, Tensor table, Tensor ids);  // (V, C), i32 (B, T) -> (B, T, C); an id outside dies
 
 // ---- norms, over the last dimension

@@ -9,7 +9,7 @@
 
 #define GRAIN 32768 // elements that are worth a thread's waking
 
-static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, bool bf16) {
+static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, Act act, bool bf16) {
     float wide[8192], *bias = NULL;
     long O = w.shape[0];
     Arena *a = NULL;
@@ -22,12 +22,14 @@ static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, bool bf16) {
         }
     }
     gemm(&(Gemm){.kind = GEMM_NT, .M = tensor_rows(x), .N = O, .K = w.shape[1], .A = f32(x), .lda = w.shape[1], .B = w.data, .B_type = w.dtype,
-                 .ldb = w.shape[1], .C = f32(out), .ldc = O, .bias = bias, .bf16 = bf16});
+                 .ldb = w.shape[1], .C = f32(out), .ldc = O, .bias = bias, .act = act, .bf16 = bf16});
     arena_free(a);
 }
 
-static void cpu_linear(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, false); }
-static void cpu_linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, true); }
+static void cpu_linear(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, false); }
+static void cpu_linear_activated(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, false); }
+static void cpu_linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, true); }
+static void cpu_linear_activated_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, true); }
 
 static void cpu_embedding(Tensor out, Tensor table, Tensor ids) {
     size_t C = (size_t)table.shape[1], n = tensor_count(ids), item = dtype_size(table.dtype);
@@ -295,8 +297,9 @@ void device_use(const Device *device) { used = device; }
 
 const Device *device_used(void) { return used ? used : device_cpu(); }
 
-#define DEVICE_CPU(name_, linear_) {                                                                    \
+#define DEVICE_CPU(name_, linear_, activated_) {                                                                    \
         .name = name_, .read = cpu_copy, .write = cpu_copy, .copy = cpu_copy, .keep = cpu_keep, .bf16 = device_cpu_bf16, .linear = linear_, \
+        .linear_activated = activated_, \
         .embedding = cpu_embedding, .layernorm = cpu_layernorm, .rmsnorm = cpu_rmsnorm, \
         .l2norm = cpu_l2norm, .activation = cpu_activation, .add = cpu_add, .add_rows = cpu_add_rows, .mul = cpu_mul, \
         .mul_row = cpu_mul_row, .scale = cpu_scale, .softcap = cpu_softcap, .clamp = cpu_clamp, .patchify = cpu_patchify, \
@@ -306,11 +309,11 @@ const Device *device_used(void) { return used ? used : device_cpu(); }
         .scale_by = cpu_scale_by, .exp_of = cpu_exp, .dropout = cpu_dropout}
 
 const Device *device_cpu(void) {
-    static const Device table = DEVICE_CPU("cpu", cpu_linear);
+    static const Device table = DEVICE_CPU("cpu", cpu_linear, cpu_linear_activated);
     return &table;
 }
 
 const Device *device_cpu_bf16(void) {
-    static const Device table = DEVICE_CPU("cpu, bf16", cpu_linear_bf16);
+    static const Device table = DEVICE_CPU("cpu, bf16", cpu_linear_bf16, cpu_linear_activated_bf16);
     return &table;
 }

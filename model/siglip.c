@@ -96,8 +96,8 @@ Tensor siglip_vision_pooled(Run *run, const SiglipVision *m, Tensor last) {
     Tensor h = attention(run, q, slice_last(run, all, C, 2 * C), slice_last(run, all, 2 * C, 3 * C), (AttnShape){.heads = m->cfg.H});
     Tensor x = tap(run, linear(run, h, m->out_w, m->out_b), "%shead.attention", p);
     h = tap(run, layernorm(run, x, m->norm_w, m->norm_b, m->cfg.eps), "%shead.layernorm", p);
-    h = tap(run, linear(run, h, m->fc1_w, m->fc1_b), "%shead.mlp.fc1", p);
-    h = tap(run, activation(run, h, m->cfg.act), "%shead.mlp.activation_fn", p);
+    h = linear_activated(run, h, m->fc1_w, m->fc1_b, m->cfg.act, "%shead.mlp.fc1", p);
+    h = tap(run, h, "%shead.mlp.activation_fn", p);
     h = tap(run, linear(run, h, m->fc2_w, m->fc2_b), "%shead.mlp.fc2", p);
     x = add(run, x, tap(run, h, "%shead.mlp", p));
     return tap(run, tensor_view(x, DIMS(B, C)), "%shead", p);
