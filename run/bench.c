@@ -14,6 +14,7 @@
 #include "bench_pictures.h"
 #include "bench_speed.h"
 #include "bench_tokenizer.h"
+#include "bench_training.h"
 #include "bench_verbalize.h"
 #include "io/option.h"
 #include "io/progress.h"
@@ -96,7 +97,7 @@ int run_bench(int argc, char **argv) {
     int rounds = 0, threads = 0;
     VerbalizeBench v = {.layers = 12, .pictures = 8, .length = 30, .peer_layers = 1};
     int tokens = 600;
-    const char *model = NULL;
+    const char *model = NULL, *clip = "data/zoo/clip";
     TextList what, images = {0};
     Option options[] = {{"peers", OPT_TEXT, &peers, "a Python environment with PyTorch", NULL},
                         {"rounds", OPT_INT, &rounds, "of each contender; 0: 11, or 3 of verbalize", NULL},
@@ -105,6 +106,8 @@ int run_bench(int argc, char **argv) {
                         {NULL, OPT_FLAG, NULL, "forward", NULL},
                         {"model", OPT_TEXT, &model, "directory of the model (`retina random` makes one)", NULL},
                         {"tokens", OPT_INT, &tokens, "of a prompt", NULL},
+                        {NULL, OPT_FLAG, NULL, "training", NULL},
+                        {"clip", OPT_TEXT, &clip, "directory of the zoo's CLIP", NULL},
                         {NULL, OPT_FLAG, NULL, "verbalize", NULL},
                         {"layers", OPT_INT, &v.layers, "of each picture", NULL},
                         {"pictures", OPT_INT, &v.pictures, "how many", NULL},
@@ -113,17 +116,18 @@ int run_bench(int argc, char **argv) {
                         {"config", OPT_TEXT, &v.config, "an open_clip_config.json; default: coca_ViT-L-14", NULL},
                         {NULL, OPT_FLAG, NULL, "jpeg", NULL},
                         {"images", OPT_LIST, &images, "a JPEG; without it, drawn ones", NULL}};
-    options_parse("retina bench [products|speed|forward|verbalize|jpeg|resize|tokenizer DIR…] [--peers VENV] [--out test/bench/NAME.md]",
-                  "products: the float32 products against the machine and against PyTorch in one run. speed: bf16, decoding, attention, analysis. forward: a whole model. verbalize: captions of all layers against open_clip's own procedure. "
+    options_parse("retina bench [products|speed|forward|training|verbalize|jpeg|resize|tokenizer DIR…] [--peers VENV] [--out test/bench/NAME.md]",
+                  "products: the float32 products against the machine and against PyTorch in one run. speed: bf16, decoding, attention, analysis. forward: a whole model. training: one step. verbalize: captions of all layers against open_clip's own procedure. "
                   "jpeg, resize: pictures decoded against libjpeg-turbo, resized against Pillow, on one core. tokenizer: texts to ids, and texts that could make it slow.",
                   options, sizeof options / sizeof *options, argc, argv, &what);
     bool tokenizers = what.count > 0 && strcmp(what.items[0], "tokenizer") == 0;
     if (tokenizers && what.count == 1) die_usage("bench tokenizer: which directories?");
     bool captions = what.count > 0 && strcmp(what.items[0], "verbalize") == 0;
     bool speed = what.count > 0 && strcmp(what.items[0], "speed") == 0, forward = what.count > 0 && strcmp(what.items[0], "forward") == 0;
+    bool training = what.count > 0 && strcmp(what.items[0], "training") == 0;
     bool jpeg = what.count > 0 && strcmp(what.items[0], "jpeg") == 0, resize = what.count > 0 && strcmp(what.items[0], "resize") == 0;
-    if (!tokenizers && (what.count > 1 || (what.count == 1 && !captions && !speed && !forward && !jpeg && !resize && strcmp(what.items[0], "products") != 0)))
-        die_usage("bench %s: products, speed, forward, verbalize, jpeg, resize or tokenizer", what.items[0]);
+    if (!tokenizers && (what.count > 1 || (what.count == 1 && !captions && !speed && !forward && !training && !jpeg && !resize && strcmp(what.items[0], "products") != 0)))
+        die_usage("bench %s: products, speed, forward, training, verbalize, jpeg, resize or tokenizer", what.items[0]);
     if (forward && !model) die_usage("bench forward: --model DIR is wanted");
     if (tokens < 1) die_usage("bench: --tokens is at least 1");
     if (rounds < 0 || threads < 0) die_usage("bench: a count is negative");
@@ -146,9 +150,10 @@ int run_bench(int argc, char **argv) {
         return 0;
     }
     if (rounds == 0) rounds = 11;
-    if (speed || forward) {
+    if (speed || forward || training) {
         Writer *w = out ? writer_open(out) : NULL;
         if (speed) bench_speed(a, peers, rounds, w);
+        else if (training) bench_training(a, clip, peers, rounds, w);
         else bench_forward(a, model, tokens, peers, rounds, w);
         if (w) writer_close(w);
         arena_free(a);

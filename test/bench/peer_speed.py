@@ -100,7 +100,54 @@ def following(dtype, texts, tokens, _threads):
     return call
 
 
-KINDS = {"linear": linear, "attention": attention, "svd": svd, "knn": knn, "forward": forward, "next": following}
+def step_of(module, loss):
+    """Forward, gradients, their norm cut to 1, AdamW."""
+    module.train()
+    optimiser = torch.optim.AdamW(module.parameters(), lr=1e-4, weight_decay=0.01)
+
+    def call():
+        with torch.enable_grad():
+            optimiser.zero_grad(set_to_none=True)
+            loss().backward()
+            torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            optimiser.step()
+    return call
+
+
+class Encoder(torch.nn.Module):
+    def __init__(self, tokens, inputs, outputs, width, layers):
+        super().__init__()
+        self.input, self.output, self.norm = torch.nn.Linear(inputs, width), torch.nn.Linear(width, outputs), torch.nn.LayerNorm(outputs)
+        self.positions = torch.nn.Parameter(torch.randn(tokens, width))
+        layer = torch.nn.TransformerEncoderLayer(width, 8, 2048, dropout=0.0, activation="gelu", batch_first=True)
+        self.encoder = torch.nn.TransformerEncoder(layer, layers)
+
+    def forward(self, x):
+        return self.norm(self.output(self.encoder(self.input(x) + self.positions)))
+
+
+def recon(kind, batch, tokens, inputs, outputs, width, layers, _threads):
+    kind, batch, tokens, inputs, outputs, width, layers = map(int, (kind, batch, tokens, inputs, outputs, width, layers))
+    nn = torch.nn
+    if kind == 0:
+        net = nn.Sequential(nn.Linear(inputs, inputs), nn.LayerNorm(inputs), nn.GELU(), nn.Linear(inputs, width), nn.LayerNorm(width), nn.GELU(),
+                            nn.Linear(width, outputs))
+    else:
+        net = Encoder(tokens, inputs, outputs, width, layers)
+    x, y = torch.randn(batch, tokens, inputs), torch.randn(batch, tokens, outputs)
+    return step_of(net, lambda: F.mse_loss(net(x), y))
+
+
+def clip(batch, tokens, _threads):
+    m = model_of("f32")
+    c = m.config
+    side, V = c.vision_config.image_size, c.text_config.vocab_size
+    pixels, ids = torch.randn(int(batch), 3, side, side), torch.randint(0, V - 2, (int(batch), int(tokens)))
+    ids[:, 0], ids[:, -1] = V - 2, V - 1
+    return step_of(m, lambda: m(input_ids=ids, pixel_values=pixels, return_loss=True).loss)
+
+
+KINDS = {"recon": recon, "clip": clip, "linear": linear, "attention": attention, "svd": svd, "knn": knn, "forward": forward, "next": following}
 last = None
 for line in sys.stdin:
     words = line.split()
