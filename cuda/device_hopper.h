@@ -39,13 +39,15 @@ static __device__ __forceinline__ void mbarrier_expect(uint64_t *b, int bytes) {
 static __device__ __forceinline__ void mbarrier_arrive(uint64_t *b) {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(b)) : "memory");
 }
+// A wait that does not end in seconds is a mistake: the launch fails instead of holding the GPU.
 static __device__ __forceinline__ void mbarrier_wait(uint64_t *b, int parity) {
-    int done;
+    int done, tries = 0;
     do {
         asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.b32 %0, 1, 0, p;\n}"
                      : "=r"(done)
                      : "r"(shared_address(b)), "r"(parity)
                      : "memory");
+        if (++tries == 1 << 24) __trap();
     } while (!done);
 }
 
@@ -53,6 +55,32 @@ static __device__ __forceinline__ void mbarrier_wait(uint64_t *b, int parity) {
 static __device__ __forceinline__ void tile_load(void *to, const TensorMap *map, int x, int y, uint64_t *barrier) {
     asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(shared_address(to)), "l"(map),
                  "r"(shared_address(barrier)), "r"(x), "r"(y)
+                 : "memory");
+}
+// A cluster: blocks that run at the same time and reach each other's shared memory. The same place in each block has one name.
+#define CLUSTER_OF(blocks) blocks
+#if !defined(__CUDA_ARCH__) || HOPPER_CODE // other generations refuse the word
+#define CLUSTER_DIMS(blocks) __cluster_dims__(blocks, 1, 1)
+#else
+#define CLUSTER_DIMS(blocks)
+#endif
+static __device__ __forceinline__ int cluster_rank(void) {
+    uint32_t r;
+    asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(r));
+    return (int)r;
+}
+static __device__ __forceinline__ void cluster_sync(void) { // of all threads of all blocks, whole warps
+    asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+static __device__ __forceinline__ void mbarrier_arrive_at(uint64_t *b, int block) {
+    asm volatile("{\n.reg .b32 there;\nmapa.shared::cluster.u32 there, %0, %1;\nmbarrier.arrive.release.cluster.shared::cluster.b64 _, [there];\n}" ::"r"(shared_address(b)),
+                 "r"(block)
+                 : "memory");
+}
+// The box comes to the same place in every block of the cluster, and its bytes count at each one's barrier.
+static __device__ __forceinline__ void tile_load_all(void *to, const TensorMap *map, int x, int y, uint64_t *barrier, int blocks) {
+    asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;" ::"r"(shared_address(to)),
+                 "l"(map), "r"(shared_address(barrier)), "r"(x), "r"(y), "h"((uint16_t)((1 << blocks) - 1))
                  : "memory");
 }
 static __device__ __forceinline__ void tile_map_prefetch(const TensorMap *map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }

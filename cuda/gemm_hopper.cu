@@ -13,6 +13,7 @@
 //   904  the same, blocks stay and take tile after tile, row by row of tiles
 //   905  the same in bands of tiles that share their operands in the L2 cache        in use
 //   906, 907, 908  as 905 with tiles of 128 x 192, 128 x 128, 64 x 256                     in use where they fill the processors better
+//   909  905 in clusters of two blocks: each brings half of W's tile to both
 #include "device_hopper.h"
 #include "kernels.h"
 
@@ -132,6 +133,7 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define BN 256
 #define CONSUMERS 2
 #define STAGES 4
+#define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
 #define TILE(name) name##_128x192
@@ -139,6 +141,7 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define BN 192
 #define CONSUMERS 2
 #define STAGES 4
+#define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
 #define TILE(name) name##_128x128
@@ -146,6 +149,7 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define BN 128
 #define CONSUMERS 2
 #define STAGES 6
+#define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
 #define TILE(name) name##_64x256
@@ -153,6 +157,15 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define BN 256
 #define CONSUMERS 1
 #define STAGES 5
+#define CLUSTER 1
+#include "gemm_hopper_tile.inc"
+
+#define TILE(name) name##_128x256_pair
+#define BM 128
+#define BN 256
+#define CONSUMERS 2
+#define STAGES 4
+#define CLUSTER CLUSTER_OF(2)
 #include "gemm_hopper_tile.inc"
 
 // ---- host
@@ -193,6 +206,7 @@ HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream) 
     case 905: launch_128x256(g, true, 16, stream); break;
     case 906: launch_128x192(g, true, 14, stream); break;
     case 907: launch_128x128(g, true, 12, stream); break;
-    default: launch_64x256(g, true, 24, stream);
+    case 908: launch_64x256(g, true, 24, stream); break;
+    default: launch_128x256_pair(g, true, 8, stream);
     }
 }

@@ -1,6 +1,7 @@
 // test_cuda_hopper.c: products with Hopper's instructions against the f64 product of the rounded inputs, every version.
 //
-// Bound: 2e-6 for sums in f32 (K up to 4096), 4e-3 for results in bf16. Places between the rows of C keep what they held; results are
+// Bound: 4e-3 for results in bf16. Sums in f32: 2e-6 and K / 16 times 2^-24, since tensor cores cut the sum where others round it, and
+// so lose half a last place, always toward zero, with each step of 16. Places between the rows of C keep what they held; results are
 // NaN before. Emulated with small shapes, on a Hopper GPU also with those around every tile's edge and those of real models.
 #include <math.h>
 #include <stdio.h>
@@ -71,14 +72,14 @@ static void one(Case c) {
     char name[160];
     snprintf(name, sizeof name, "hopper %d, %ld x %ld x %ld, act %d%s%s%s", c.version, c.M, c.N, c.K, (int)c.act, c.bias ? ", bias" : "", c.residual ? ", residual" : "",
              c.bf16 ? ", bf16 out" : "");
-    check_near(name, dense, want, seen, c.bf16 ? 4e-3 : 2e-6);
+    check_near(name, dense, want, seen, c.bf16 ? 4e-3 : 2e-6 + (double)c.K / 16 * 0x1p-24);
     check(kept == 0 && emu_reports() == 0, "%s: all of C and nothing else is written %s", name, emu_first_report());
     device_empty();
     if (old != oldf) free(old);
     free(af), free(wf), free(bias), free(oldf), free(a16), free(w16), free(old16), free(got16), free(a), free(w), free(got), free(want), free(dense);
 }
 
-static const int versions[] = {901, 902, 903, 904, 905, 906, 907, 908};
+static const int versions[] = {901, 902, 903, 904, 905, 906, 907, 908, 909};
 #define VERSIONS (int)(sizeof versions / sizeof *versions)
 
 static void edges(void) {

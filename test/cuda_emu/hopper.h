@@ -43,6 +43,13 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char *symbol, void **function
 
 void emu_tile_load(int line, void *to, const TensorMap *map, int x, int y, uint64_t *barrier);
 #define tile_load(to, map, x, y, barrier) emu_tile_load(__LINE__, to, map, x, y, barrier)
+// A cluster is emulated as one block: the code runs, what goes between blocks is seen on a GPU only.
+#define CLUSTER_OF(blocks) 1
+#define CLUSTER_DIMS(blocks)
+#define cluster_rank() 0
+#define cluster_sync() emu_syncthreads(__LINE__)
+#define mbarrier_arrive_at(b, block) ((void)(block), mbarrier_arrive(b))
+#define tile_load_all(to, map, x, y, barrier, blocks) ((void)(blocks), tile_load(to, map, x, y, barrier))
 #define tile_map_prefetch(map) ((void)(map))
 
 void emu_registers(int line, int n);
