@@ -197,6 +197,7 @@ int main(int argc, char **argv) {
     if (argc > 4) bench_whole(&b, argv[4]);
     bench_light(&b);
     bench_searches(&b);
+    if (cuda_gemm_hopper_takes(&(GemmBf16){.M = 1, .N = 1, .K = 8})) bench_hopper(&b);
     if (b.torch) peer_end(b.torch);
     bench_say(b.page, "\n%d rows, %d wrong, %d below their gate, %d skipped for time; %.0f s", b.rows, b.wrong, b.below, b.skipped, seconds_now() - start);
     writer_close(b.page);

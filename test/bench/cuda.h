@@ -38,6 +38,7 @@ const uint16_t *halves_at(size_t count, int turn, int which);
 void *result_at(size_t bytes, int turn); // room for results
 
 void bench_products(Bench *b);
+void bench_hopper(Bench *b); // on compute capability 9.0
 void bench_attention(Bench *b);
 void bench_light(Bench *b);
 void bench_searches(Bench *b);

@@ -104,6 +104,16 @@ static void bf16_row(Bench *b, Product p, double gate, double goal) {
     contest(b, &c);
 }
 
+// The steps of gemm_hopper.cu, one by one; last, since a step that traps ends the program.
+void bench_hopper(Bench *b) {
+    for (int version = 901; version <= 909; version++) bf16_row(b, (Product){4096, 4096, 4096, version, ACT_NONE, false}, 0, 0);
+    for (int version = 905; version <= 909; version++) {
+        bf16_row(b, (Product){64 * 577, 1024, 1024, version, ACT_NONE, false}, 0, 0);
+        bf16_row(b, (Product){8 * 577, 4096, 1024, version, ACT_NONE, false}, 0, 0);
+        if (version == 905 || version == 909) bf16_row(b, (Product){8192, 8192, 8192, version, ACT_NONE, false}, 0, 0);
+    }
+}
+
 void bench_products(Bench *b) {
     static const long vit[][2] = {{3072, 1024}, {1024, 1024}, {4096, 1024}, {1024, 4096}}, llama[][2] = {{12288, 4096}, {4096, 4096}, {22016, 4096}, {4096, 11008}};
     for (long n = 4096; n <= 8192; n *= 2) bf16_row(b, (Product){n, n, n, -1, ACT_NONE, false}, 0.80, 0.95);
