@@ -6,7 +6,18 @@
 #include <math.h>
 #include <string.h>
 
-Shares shares_of(Arena *a, const Classes *c, const Answer *answers, size_t N) {
+// Adds a part's labels to n; returns their weight.
+static double count_labels(double *n, const Classes *c, const AnswerPart *part, bool weighted) {
+    double sum = 0;
+    for (int l = 0; l < (weighted ? 3 : 1); l++) {
+        if (l > 0 && !*part->labels[l]) continue; // an empty first label is an answer: UNKNOWN
+        double weight = 1.0 / (l + 1);
+        n[classes_of(c, part->labels[l], NULL)] += weight, sum += weight;
+    }
+    return sum;
+}
+
+Shares shares_of(Arena *a, const Classes *c, const Answer *answers, size_t N, bool weighted) {
     int K = classes_count(c);
     Shares s = {.K = K, .macro = take_zero(a, double, (size_t)K), .micro = take_zero(a, double, (size_t)K)};
     s.per_caption = take(a, double, size_mul(N ? N : 1, (size_t)K, "shares"));
@@ -14,7 +25,7 @@ Shares shares_of(Arena *a, const Classes *c, const Answer *answers, size_t N) {
     for (size_t i = 0; i < N; i++) {
         double *row = s.per_caption + i * (size_t)K, sum = 0;
         memset(n, 0, (size_t)K * sizeof *n);
-        for (size_t p = 0; p < answers[i].count; p++) n[classes_of(c, answers[i].parts[p].labels[0], NULL)]++, sum++;
+        for (size_t p = 0; p < answers[i].count; p++) sum += count_labels(n, c, &answers[i].parts[p], weighted);
         for (int k = 0; k < K; k++) row[k] = sum > 0 ? 100 * n[k] / sum : NAN;
         if (sum == 0) continue; // not a zero: a caption without a class is left out of the mean
         s.kept++;

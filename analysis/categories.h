@@ -59,8 +59,9 @@ typedef struct {
     double *per_caption; // (N, K) percent; NaN where a caption has no class
 } Shares;
 
-// Of one layer: answers (N).
-Shares shares_of(Arena *a, const Classes *c, const Answer *answers, size_t N);
+// Of one layer: answers (N). weighted: a part's second and third label count as 1/2 and 1/3 of a first where they are given; the
+// original counts the first alone.
+Shares shares_of(Arena *a, const Classes *c, const Answer *answers, size_t N, bool weighted);
 
 // The classes of the stacked chart: those whose largest share over layers is at least `least`, in descending order of their
 // share at the first layer. shares (L, K). Returns how many; order (K).

@@ -495,7 +495,11 @@ static Outputs forward(Run *run, const Model *model, const Inputs *in) {
 
 static Tensor next(Run *run, const Model *model, const Inputs *in, Cache *cache) {
     const Coca *m = model->own;
-    if (tensor_given(in->pixels)) coca_look(run, m, coca_image_tokens(run, m, coca_pool(run, m, coca_tower(run, m, in->pixels, NULL, NULL))), cache);
+    Tensor x = in->pixels;
+    if (tensor_given(x)) { // (B, Q - 1, E): image tokens that are there already
+        if (x.ndim != 3) x = coca_image_tokens(run, m, coca_pool(run, m, coca_tower(run, m, x, NULL, NULL)));
+        coca_look(run, m, x, cache);
+    }
     return coca_continue(run, m, in->ids, cache);
 }
 

@@ -1,9 +1,11 @@
 // coca_beams.c: the beam search of OpenCLIP up to 3.x, with the scorer of transformers 4.31 to 4.56 (verbalize.md 3.6): sums of raw
 // logits, divided by the length. Its groups have no diversity term, so all do the same: one group of beams/groups is computed.
+// At the end, the one of later versions, which is transformers' own (beams.h).
 #include <math.h>
 #include <string.h>
 
 #include "coca_generate.h"
+#include "generate.h"
 
 typedef struct {
     float score;
@@ -142,4 +144,19 @@ void coca_beam_search(Arena *a, const Coca *m, Tensor tokens, const CocaOptions 
     for (int r = 0; r < R; r++) answer(&searches[r], G, length, room, stop, o, &out[r]);
     arena_free(scratch);
     arena_free(kept);
+}
+
+void coca_later_beams(Arena *a, const Model *model, Tensor tokens, const CocaOptions *o, Caption *out) {
+    long R = tokens.shape[0], Q = tokens.shape[1], E = tokens.shape[2];
+    int given = out[0].count;
+    GenerateOptions g = {.max_new = o->seq_len - given, .min_new = o->min_seq_len > given ? o->min_seq_len - given : 0, .beams = o->beams, .length_penalty = o->length_penalty,
+                         .temperature = 1, .top_p = 1, .repetition_penalty = o->repetition_penalty, .eos = &o->eos, .eos_count = 1};
+    need(g.max_new >= 1, "beam search: %d ids are given, and a text holds %d", given, o->seq_len);
+    for (long r = 0; r < R; r++) {
+        Inputs in = {.ids = tensor_of(out[r].ids, DTYPE_I32, DIMS(1, given)), .pixels = tensor_of(f32(tokens) + r * Q * E, DTYPE_F32, DIMS(1, Q, E))};
+        Generated *said = generate(a, model, &in, 1, &g, NULL);
+        memcpy(out[r].ids + given, said->ids, (size_t)said->count * sizeof *said->ids);
+        out[r].count += said->count, out[r].steps = said->count, out[r].logprobs = said->logprobs;
+        out[r].finished = strcmp(said->stopped, "eos") == 0;
+    }
 }

@@ -12,7 +12,7 @@
 CocaOptions coca_options(const Model *model) {
     const Coca *m = model->own;
     CocaOptions o = {.way = COCA_TOP_K, .seq_len = 30, .min_seq_len = 5, .max_seq_len = 77, .top_k = 1, .top_p = 0.1, .temperature = 1, .repetition_penalty = 1,
-                     .beams = 6, .groups = 3, .sot = m->cfg.V - 2, .eos = m->cfg.V - 1, .pad = m->cfg.pad};
+                     .beams = 6, .groups = 3, .length_penalty = 1, .sot = m->cfg.V - 2, .eos = m->cfg.V - 1, .pad = m->cfg.pad};
     if (o.seq_len > model->context + 1) o.seq_len = model->context + 1; // the last id is never fed
     return o;
 }
@@ -39,7 +39,7 @@ static int kept_of(Arena *scratch, const Choice *c, int V, const CocaOptions *o)
         while (n < V && c[n].score == c[n - 1].score) n++;
         return n;
     }
-    float *e = exps(scratch, c, V, 1);
+    float *e = exps(scratch, c, V, o->temperature_first ? o->temperature : 1);
     double sum = 0, tail = 0;
     for (int i = 0; i < V; i++) sum += (double)e[i];
     while (n > 1) {
@@ -210,13 +210,14 @@ Caption *coca_generate(Arena *a, const Model *model, Tensor tokens, const CocaOp
     const Coca *m = model->own;
     options_check(m, o, tokens);
     int R = (int)tokens.shape[0], stop = o->stop_length ? o->stop_length : o->seq_len, room = larger(larger(stop, o->seq_len), 2 + o->prompt_count);
+    bool searches = o->way == COCA_BEAMS || o->way == COCA_LATER_BEAMS;
     Caption *out = take_zero(a, Caption, (size_t)R);
     for (int r = 0; r < R; r++) {
         Caption *c = &out[r];
         c->ids = take(a, int32_t, (size_t)room);
         c->ids[c->count++] = o->sot;
         for (int i = 0; i < o->prompt_count; i++) c->ids[c->count++] = o->prompt[i];
-        if (o->way == COCA_BEAMS) continue;
+        if (searches) continue;
         c->logprobs = take(a, float, (size_t)room);
         c->entropy = take(a, double, (size_t)room);
         c->top_ids = take(a, int32_t, (size_t)(room * o->top));
@@ -224,6 +225,8 @@ Caption *coca_generate(Arena *a, const Model *model, Tensor tokens, const CocaOp
     }
     if (o->way == COCA_BEAMS) {
         coca_beam_search(a, m, tokens, o, out);
+    } else if (o->way == COCA_LATER_BEAMS) {
+        coca_later_beams(a, model, tokens, o, out);
     } else {
         Arena *kept = arena_new("captions' keys and values");
         Cache *cache = coca_cache(kept, m, R, room < o->max_seq_len ? room : o->max_seq_len);
@@ -233,12 +236,12 @@ Caption *coca_generate(Arena *a, const Model *model, Tensor tokens, const CocaOp
     }
     int longest = 0;
     for (int r = 0; r < R; r++) longest = larger(longest, out[r].count);
-    if (o->fixed_length) longest = larger(longest, o->way == COCA_BEAMS ? o->seq_len : stop);
+    if (o->fixed_length) longest = larger(longest, searches ? o->seq_len : stop);
     for (int r = 0; r < R; r++) {
         Caption *c = &out[r];
         c->length = longest;
         for (int i = c->count; i < longest; i++) c->ids[i] = o->pad;
-        for (int i = 0; i < c->steps; i++) c->mean_entropy += c->entropy[i] / c->steps;
+        for (int i = 0; i < c->steps && c->entropy; i++) c->mean_entropy += c->entropy[i] / c->steps;
     }
     return out;
 }

@@ -8,7 +8,8 @@
 #include "coca.h"
 #include "tokenizer.h"
 
-typedef enum { COCA_TOP_K, COCA_TOP_P, COCA_BEAMS } CocaWay; // top-k of 1 is greedy; beams: OpenCLIP's own search, up to 3.x
+// Top-k of 1 is greedy. Beams: OpenCLIP's own search, up to 3.x; later beams: that of transformers, to which OpenCLIP went over.
+typedef enum { COCA_TOP_K, COCA_TOP_P, COCA_BEAMS, COCA_LATER_BEAMS } CocaWay;
 
 typedef struct {
     CocaWay way;
@@ -17,8 +18,10 @@ typedef struct {
     int stop_length;          // the stopping criterion MaxLength; 0: seq_len
     bool fixed_length;        // padding goes to seq_len, not to the longest of the batch
     int top_k;
-    double top_p, temperature, repetition_penalty; // temperature acts after the filter
+    double top_p, temperature, repetition_penalty;
+    bool temperature_first;   // before the filter, as elsewhere; else after it, as in the reference
     int beams, groups;        // of COCA_BEAMS; all groups do the same, so one is computed
+    double length_penalty;    // of COCA_LATER_BEAMS, which know no groups
     int32_t sot, eos, pad;
     const int32_t *prompt;    // ids after the start token (way: not COCA_BEAMS); NULL: none
     int prompt_count;
@@ -39,7 +42,7 @@ typedef struct {
     int steps;       // distributions that were made: one for each new id
     float *logprobs; // (steps) of the chosen id under softmax(logits)
     double *entropy; // (steps) bits of softmax(logits / temperature), before any rule or filter
-    double mean_entropy; // over the steps: the caption's entropy. Beams: steps 0, entropies are not made
+    double mean_entropy; // over the steps: the caption's entropy. Beams: no entropies are made, and of COCA_BEAMS no steps
     int32_t *top_ids;    // (steps, top)
     float *top_logprobs;
 } Caption;
@@ -53,6 +56,7 @@ char *coca_words(Arena *a, const Tokenizer *t, const CocaOptions *o, const Capti
 // ---- between coca_generate.c and coca_beams.c
 void coca_rules(float *scores, int V, const int32_t *x, int count, const CocaOptions *o); // least length, then repetition
 void coca_beam_search(Arena *a, const Coca *m, Tensor tokens, const CocaOptions *o, Caption *out);
+void coca_later_beams(Arena *a, const Model *model, Tensor tokens, const CocaOptions *o, Caption *out);
 Tensor coca_step(Arena *a, const Coca *m, Tensor ids, Cache *cache); // logits of the next ids, to be read here
 void coca_look_all(const Coca *m, Tensor tokens, Cache *cache, int copies); // row r*copies + j sees tokens[r]
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/generate.h"
 #include "model/ready.h"
 
 enum { AT_ONCE = 32 }; // pictures in one pass of the tower
@@ -27,11 +26,12 @@ static CocaOptions options_of(Arena *a, const Model *m, const CaptionWish *w, co
     if (w->min_new >= 0) o.min_seq_len = given + w->min_new;
     need(o.seq_len <= most, "--max-new-tokens %d: with what is given, %s holds %d", w->max_new, m->dir, most - given);
     need(o.seq_len > o.min_seq_len, "--min-new-tokens: at least %d ids and at most %d in all; the end token needs one more", o.min_seq_len, o.seq_len);
-    o.way = w->decode ? COCA_BEAMS : w->sample && w->top_p < 1 ? COCA_TOP_P : COCA_TOP_K;
+    o.way = w->decode == 2 ? COCA_LATER_BEAMS : w->decode ? COCA_BEAMS : w->sample && w->top_p < 1 ? COCA_TOP_P : COCA_TOP_K;
     if (w->sample) o.top_k = w->top_k > 0 ? w->top_k : m->vocabulary;
     o.top_p = w->top_p, o.temperature = w->temperature, o.seed = w->seed;
     if (w->repetition_penalty > 0) o.repetition_penalty = w->repetition_penalty;
     if (w->beams) o.beams = w->beams;
+    o.length_penalty = w->length_penalty;
     o.groups = w->groups ? w->groups : o.beams % 3 == 0 ? 3 : 1;
     return o;
 }
@@ -70,28 +70,6 @@ static Tensor tokens_of(Arena *a, const Model *m, const CaptionWish *w) {
     return all;
 }
 
-// The beam search of later OpenCLIP, which is the one of transformers: one group, log-softmax scores.
-static Caption *later_beams(Arena *a, const Model *m, const CaptionWish *w, const CocaOptions *o) {
-    long B = w->pixels.shape[0], each = (long)tensor_count(w->pixels) / B;
-    Caption *out = take_zero(a, Caption, (size_t)B);
-    int given = 1 + o->prompt_count;
-    GenerateOptions g = {.max_new = o->seq_len - given, .min_new = o->min_seq_len - given > 0 ? o->min_seq_len - given : 0, .beams = o->beams,
-                         .length_penalty = w->length_penalty, .temperature = 1, .top_p = 1, .repetition_penalty = o->repetition_penalty, .eos = &o->eos, .eos_count = 1};
-    Tensor ids = tensor_take(a, DTYPE_I32, DIMS(1, given));
-    i32(ids)[0] = o->sot;
-    if (o->prompt_count) memcpy(i32(ids) + 1, o->prompt, (size_t)o->prompt_count * sizeof(int32_t));
-    for (long b = 0; b < B; b++) {
-        Inputs in = {.ids = ids, .pixels = tensor_of(f32(w->pixels) + b * each, DTYPE_F32, DIMS(1, w->pixels.shape[1], w->pixels.shape[2], w->pixels.shape[3]))};
-        Taps *taps = replacements(a, m, in.pixels, w->replace);
-        Generated *got = generate(a, m, &in, 1, &g, taps ? &taps : NULL);
-        out[b] = (Caption){.ids = take(a, int32_t, (size_t)(given + got->count)), .count = given + got->count, .steps = got->count, .logprobs = got->logprobs,
-                           .finished = strcmp(got->stopped, "eos") == 0};
-        memcpy(out[b].ids, ids.data, (size_t)given * sizeof(int32_t));
-        memcpy(out[b].ids + given, got->ids, (size_t)got->count * sizeof(int32_t));
-    }
-    return out;
-}
-
 static void json_line(Arena *a, const CaptionWish *w, const CocaOptions *o, const Caption *c, long b, const char *text) {
     JsonOut *out = json_out(a, 0);
     json_open(out, NULL, '{');
@@ -126,7 +104,7 @@ void captions_print(Arena *a, const Model *m, const CaptionWish *w) {
         die("%s has no tokenizer that could be read (%s); --json prints the ids", m->dir, trap.message);
     }
     CocaOptions o = options_of(a, m, w, t);
-    Caption *c = w->decode == 2 ? later_beams(a, m, w, &o) : coca_generate(a, m, tokens_of(a, m, w), &o);
+    Caption *c = coca_generate(a, m, tokens_of(a, m, w), &o);
     for (long b = 0; b < w->pixels.shape[0]; b++) {
         char *text = t ? coca_words(a, t, &o, &c[b]) : NULL, *cut = w->stop && text ? strstr(text, w->stop) : NULL;
         if (cut) *cut = 0;

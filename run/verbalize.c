@@ -53,7 +53,9 @@ static void check_counts(const Verbalize *s) {
     if (s->part_size < 1 || s->batch_size < 1 || s->rows < 0 || s->max_new < 1 || s->min_new < 0 || s->count < 0 || s->calibration < 1 || s->label_tokens < 1)
         die_usage("verbalize: a count that is too small; --help tells the defaults");
     if (s->seq_len < 2 || s->min_seq_len < 0 || s->min_seq_len >= s->seq_len) die_usage("--min-seq-len %d: below --seq-len %d is wanted", s->min_seq_len, s->seq_len);
-    if (s->top_k < 0 || s->top_p <= 0 || s->top_p > 1 || s->temperature <= 0 || s->repetition_penalty <= 0) die_usage("verbalize: --temperature and --repetition-penalty are above 0, --top-p above 0 and at most 1");
+    if (s->features_given.count && (s->images.count || s->captions_given.count || s->save_features)) die_usage("--features stands in place of --images and --captions, and is not saved again");
+    if (s->top_k < 1) die_usage("--top-k %d: 1 or more", s->top_k);
+    if ( s->top_p <= 0 || s->top_p > 1 || s->temperature <= 0 || s->repetition_penalty <= 0) die_usage("verbalize: --temperature and --repetition-penalty are above 0, --top-p above 0 and at most 1");
 }
 
 // CoCa's decoder takes no instruction: a prompt would be the beginning of every caption.
@@ -67,7 +69,7 @@ static void defaults(Verbalize *s, bool model_needed) {
         s->model_dir = folder_exists(DEFAULT_MODEL) ? DEFAULT_MODEL : SECOND_MODEL;
         if (model_needed && strcmp(s->model_dir, SECOND_MODEL) == 0) note("%s is not here; the study runs on %s: a projector and a language model in place of CoCa's own decoder", DEFAULT_MODEL, SECOND_MODEL);
     }
-    s->from_world = s->images.count == 0 && s->captions_given.count == 0;
+    s->from_world = s->images.count == 0 && s->captions_given.count == 0 && s->features_given.count == 0;
     const char *zoo = path_join(s->arena, s->model_dir, "ZOO.json");
     bool small = file_exists(zoo);
     if (!s->prompt && !model_is_coca(s)) s->prompt = small ? json_text_or(json_read(s->arena, zoo), "prompt", STUDY_PROMPT) : STUDY_PROMPT;
@@ -82,10 +84,11 @@ int run_verbalize(int argc, char **argv) {
                        .seq_len = 30, .min_seq_len = 5, .top_k = 1, .top_p = 0.9, .temperature = 1, .repetition_penalty = 1, .shards = 1, .choices = -1, .lexicon = "data/verbalize/lexicon.tsv"};
     Verbalize *s = &study;
     const char *shard = NULL, *config = NULL;
-    int threads = 0, device = 0, dtype = 0;
+    int threads = 0, device = 0, dtype = 0, save = 0;
     Option options[] = {
         {"model", OPT_TEXT, &s->model_dir, "CoCa or LLaVA-type directory, or a CLIP one (nearest captions); default: the small CoCa", NULL},
         {"images", OPT_LIST, &s->images, "folder, list (.txt), table (.csv), archive or pattern a/{00..04}.tar; repeatable; without it the procedural world is drawn", NULL},
+        {"features", OPT_LIST, &s->features_given, "states that --save-features kept, in place of pictures: files, or their folder; repeatable", NULL},
         {"out", OPT_TEXT, &s->out, "folder of the results", NULL},
         {"limit", OPT_INT, &s->count, "pictures, from the front of the list; 0: all (of the world: 192)", NULL},
         PICTURE_OPTIONS(s->picture_options),
@@ -95,12 +98,13 @@ int run_verbalize(int argc, char **argv) {
         {"max-new-tokens", OPT_INT, &s->max_new, "of a caption (LLaVA)", NULL},
         {"min-new-tokens", OPT_INT, &s->min_new, "of a caption (LLaVA)", NULL},
         {"tap", OPT_CHOICE, &s->tap, "what is read: the stream behind a block, or a module's output inside it (CoCa)", "block|ln_1|attn"},
-        {"decode", OPT_CHOICE, &s->decode, "CoCa: greedy is the study's; beam-legacy is OpenCLIP's own search", "greedy|top_k|top_p|beam-legacy"},
+        {"decode", OPT_CHOICE, &s->decode, "CoCa: greedy is the study's; beam-legacy is OpenCLIP's own search up to 3.x, beam that of transformers, which came after it", "greedy|top_k|top_p|beam-legacy|beam"},
         {"seq-len", OPT_INT, &s->seq_len, "CoCa: whole length, start and end included", NULL},
         {"min-seq-len", OPT_INT, &s->min_seq_len, "CoCa: no end before so many ids", NULL},
         {"top-k", OPT_INT, &s->top_k, "CoCa, of drawing", NULL},
         {"top-p", OPT_REAL, &s->top_p, "CoCa, of drawing", NULL},
         {"temperature", OPT_REAL, &s->temperature, "CoCa, after the filter as in the original", NULL},
+        {"temperature-first", OPT_FLAG, &s->temperature_first, "CoCa: before the filter, as elsewhere", NULL},
         {"repetition-penalty", OPT_REAL, &s->repetition_penalty, "CoCa; 1: off", NULL},
         {"config", OPT_TEXT, &config, "CoCa: the original's interpret.yaml; options here win", NULL},
         {"tokenizer", OPT_TEXT, &s->tokenizer, "CoCa: directory with CLIP's tokenizer, where the model's own has none", NULL},
@@ -108,9 +112,12 @@ int run_verbalize(int argc, char **argv) {
         {"calibration", OPT_INT, &s->calibration, "pictures, from the front, whose mean state is the control and whose scale --rescale takes", NULL},
         {"bank", OPT_TEXT, &s->bank, "CLIP: captions to choose from, one a line; default: those beside the pictures", NULL},
         {"part-size", OPT_INT, &s->part_size, "pictures in a file that a killed run keeps", NULL},
-        {"rows", OPT_INT, &s->rows, "captions spoken as one batch, about; 0: by memory. No result depends on it", NULL},
+        {"batch", OPT_INT, &s->rows, "captions spoken as one batch, about; 0: by memory. No result depends on it", NULL},
         {"batch-size", OPT_INT, &s->batch_size, "pictures in a caps_batch file", NULL},
-        {"save-steps", OPT_FLAG, &s->save_steps, "keep the entropy of every step", NULL},
+        {"save-steps", OPT_FLAG, &s->save_steps, "keep every step in captions/part-*.json: id, log-probability, entropy, and (CoCa) the five likeliest ids", NULL},
+        {"save-features", OPT_FLAG, &s->save_features, "keep the states themselves: features/part-*.safetensors, (pictures, tokens, width) a layer", NULL},
+        {"save-dtype", OPT_CHOICE, &save, "stored type of the states; auto: that of the computation", "auto|f32|bf16"},
+        {"control", OPT_CHOICE, &s->control, "captions of the mean state, of no image tokens, or dealt to other pictures, in place of the pictures' own: for what follows", "none|mean|zero|shuffle"},
         {"shard", OPT_TEXT, &shard, "i/n: only the i-th of n jobs' parts (caption); i from 0", NULL},
         {NULL, OPT_FLAG, NULL, "likelihood and score", NULL},
         {"likelihood", OPT_CHOICE, &s->likelihood, "how likely each layer finds the picture's caption", "on|off"},
@@ -125,6 +132,7 @@ int run_verbalize(int argc, char **argv) {
         {"labels", OPT_TEXT, &s->labels_dir, "folder of answers that are there already", NULL},
         {"prompt", OPT_CHOICE, &s->prompt_kind, "for the labelling model: repaired, or with the original's faults", "fixed|original"},
         {"parse", OPT_CHOICE, &s->parse, "answers that are not JSON: what can be read, or dropped", "tolerant|strict"},
+        {"weighted", OPT_FLAG, &s->weighted, "second and third labels count, too: 1/2 and 1/3 of a first", NULL},
         {"map", OPT_TEXT, &s->map, "table label, class in place of the original's", NULL},
         {"compat", OPT_FLAG, &s->compat, "as the original: its prompt, strict, tables without a column for the layer", NULL},
         {"references", OPT_TEXT, &s->references, "reference captions: name<TAB>caption lines, or COCO's captions JSON; default: those beside the pictures", NULL},
@@ -133,7 +141,7 @@ int run_verbalize(int argc, char **argv) {
         {"fresh", OPT_FLAG, &s->fresh, "start over instead of going on", NULL},
         {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
         {"device", OPT_CHOICE, &device, "where to compute", "auto|cpu|cuda"},
-        {"dtype", OPT_CHOICE, &dtype, "of the computation", "f32"},
+        {"dtype", OPT_CHOICE, &dtype, "of the computation; f32 is the reference", "f32|bf16"},
         {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
     };
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) { // before the options, which win
@@ -154,6 +162,7 @@ int run_verbalize(int argc, char **argv) {
     if (rest.count > 1) die_usage("verbalize: one step at a time; without a step, all are done");
     if (shard && (sscanf(shard, "%d/%d", &s->shard, &s->shards) != 2 || s->shard < 0 || s->shard >= s->shards)) die_usage("--shard %s: i/n with 0 <= i < n is wanted", shard);
     if (threads < 0) die_usage("--threads %d: 0 or more", threads);
+    s->bf16 = dtype == 1, s->save_bf16 = save ? save == 2 : s->bf16;
     check_counts(s);
     if (threads) threads_set(threads);
     device_pick(device);

@@ -27,7 +27,7 @@ typedef struct {
     Option *options; // for the run record
     size_t option_count;
     const char *command, *model_dir, *out, *layers_text, *prompt, *llm, *labels_dir, *map, *lexicon, *bank, *judge, *references, *tokenizer;
-    TextList images, captions_given;
+    TextList images, captions_given, features_given;
     int count, part_size, batch_size, rows, max_new, min_new, shard, shards, calibration, label_tokens;
     int seq_len, min_seq_len, max_seq_len, top_k, decode; // CoCa; max_seq_len 0: the model's
     int config_ids[3];                                    // pad, end, start as --config has them; 0: the model's own
@@ -35,7 +35,8 @@ typedef struct {
     double top_p, temperature, repetition_penalty;
     int labeller, parse, prompt_kind, rescale, tap; // places in the options' choices
     int likelihood, choices; // place in on|off; pictures with forced choices, -1: by the model
-    bool fresh, compat, from_world, save_steps;
+    bool fresh, compat, from_world, save_steps, save_features, save_bf16, bf16, temperature_first, weighted;
+    int control; // place in none|mean|zero|shuffle
     int64_t seed;
     PictureOptions picture_options;
 
@@ -45,6 +46,8 @@ typedef struct {
     size_t samples_bare, captions_missing, archives_damaged;
     const char **archive_errors;
     const char *digest; // of model, settings and pictures; NULL: not yet made
+    const char *model_stamp; // of the model alone, likewise
+    struct FeatureFiles *features; // that states are read from
 
     Model *model; // opened when first needed
     struct Speaker *speaker;
@@ -59,6 +62,14 @@ const char *verbalize_labeller_name(Verbalize *s);    // "world", "lexicon", the
 void verbalize_config(Verbalize *s, const char *path); // verbalize_config.c
 
 // ---- verbalize_pictures.c
+typedef struct {
+    Arena *arena;
+    Gathered *items;
+    const char **beside;
+    size_t count, room;
+} PictureList;
+void picture_list_add(PictureList *l, Gathered g, const char *beside); // beside: a caption, or NULL
+void features_open(Verbalize *s, PictureList *list); // verbalize_states.c: --features: the pictures whose states they hold
 Gathering *verbalize_pictures(Verbalize *s);
 bool verbalize_scene(const Verbalize *s, const char *name, WorldScene *scene); // of a picture that this study drew
 
@@ -81,12 +92,19 @@ typedef struct {
     int tokens;     // said, the end included
     bool finished;  // it ended by itself
     double entropy; // bits a token, mean over steps; NaN: not measured
-    double *steps;  // (step_count)
+    double *steps;  // (step_count) entropies
+    int32_t *ids;   // (step_count)
+    float *logprobs;       // (step_count)
+    int32_t *top_ids;      // (step_count, SPOKEN_TOP); NULL: not made
+    float *top_logprobs;
     int step_count;
     double score; // retrieval: cosine to the nearest; else NaN
 } Spoken;
 
+#define SPOKEN_TOP 5 // likeliest tokens of a step that --save-steps keeps
+
 Speaker *verbalize_speaker(Verbalize *s);
+const char *speaker_tap(const Speaker *k, Arena *a, int layer); // that shows state `layer`: before the first block for 0, else behind it
 // States of pictures (B, 3, h, w) behind the wanted layers: layer_count tensors (B, T, C) in `a`.
 Tensor *speaker_states(Speaker *k, Arena *a, Tensor pixels);
 // rows texts, one per state (T, C) in states[row]; pixels of the picture that each belongs to. keys (rows): names of the rows for
@@ -123,8 +141,6 @@ void verbalize_caption(Verbalize *s);
 void verbalize_caption_whole(Verbalize *s, const Verbal *v); // the files of all parts together
 Verbal *verbal_open(Verbalize *s);
 const char *verbalize_digest(Verbalize *s);                           // of model, settings and pictures
-Tensor *verbalize_states(Verbalize *s, Arena *a, Tensor pixels);      // as captions see them, --rescale included: layer_count of (B, T, C)
-Tensor verbalize_mean_state(Verbalize *s, Arena *a, int l);           // the control's, of the l-th wanted layer: (1, T, C)
 size_t verbal_batch(const Verbal *v, const Verbalize *s, int b, size_t *first); // pictures of batch b
 
 // ---- verbalize_label.c

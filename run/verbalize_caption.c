@@ -12,9 +12,9 @@
 #include "io/stamp.h"
 #include "io/csv.h"
 #include "io/progress.h"
-#include "io/safetensors.h"
-#include "model/batch.h"
+#include "io/random.h"
 #include "verbalize_files.h"
+#include "verbalize_states.h"
 
 #define ROWS_MEMORY ((size_t)1 << 30) // bytes of keys and values at once
 
@@ -25,198 +25,44 @@ const char *verbalize_digest(Verbalize *s) {
     Blake2b h;
     const Gathering *g = verbalize_pictures(s);
     blake2b_start(&h, 16, NULL, 0);
-    const char *settings = arena_print(s->arena, "%s|%s|%d|%d|%d|%d|%d|%d|%d|%d|%a|%a|%a|%lld|%d|%d|%d|%d|%d|%d|%d|%d|%d", k->what, s->prompt ? s->prompt : "", s->max_new, s->min_new, s->seq_len, s->min_seq_len,
+    const char *settings = arena_print(s->arena, "%s|%s|%d|%d|%d|%d|%d|%d|%d|%d|%a|%a|%a|%lld|%d|%d|%d|%d|%d|%d|%d|%d|%d|%d|%d", k->what, s->prompt ? s->prompt : "", s->max_new, s->min_new, s->seq_len, s->min_seq_len,
                                        s->decode, s->top_k, s->rescale, s->tap, s->top_p, s->temperature, s->repetition_penalty, (long long)s->seed, s->calibration, s->part_size, s->save_steps,
-                                       s->picture_options.truncated, s->picture_options.alpha, s->picture_options.exif, k->layer_count, s->max_seq_len, s->fixed_length);
+                                       s->picture_options.truncated, s->picture_options.alpha, s->picture_options.exif, k->layer_count, s->max_seq_len, s->fixed_length, s->temperature_first, s->bf16);
     blake2b_add(&h, settings, strlen(settings));
     blake2b_add(&h, k->layers, (size_t)k->layer_count * sizeof *k->layers);
     stamp_model(&h, s->model_dir);
     if (s->tokenizer) stamp_model(&h, s->tokenizer);
     if (s->bank) stamp_file(&h, s->bank);
+    for (size_t i = 0; i < g->count && s->features; i++)
+        if (g->items[i].offset == 0) stamp_file(&h, g->items[i].path); // the first picture of a file
     stamp_pictures(&h, g);
     return s->digest = stamp_text(&h, s->arena);
 }
 
-// ---- calibration: means over the first pictures
-
-typedef struct Calibration {
-    size_t n; // pictures
-    Tensor *mean;          // per layer (T, C)
-    float **channel_mean, **channel_std; // per layer (C), over pictures and tokens that the connector sees
-    double *norm;          // per layer: mean length of such a token
-    int native;            // place among the layers, -1: the native layer was not read
-} Calibration;
-
-static Tensor stacked(Arena *a, const Tensor *pixels, size_t n) {
-    Tensor one = pixels[0], all = tensor_take(a, DTYPE_F32, DIMS((long)n, one.shape[0], one.shape[1], one.shape[2]));
-    for (size_t i = 0; i < n; i++) memcpy(f32(all) + i * tensor_count(one), pixels[i].data, tensor_bytes(one));
-    return all;
-}
-
-typedef struct {
-    double *sum;             // (T, C)
-    double *shift, *one, *two; // (C): a value near the mean; sums of deviations from it, and of their squares
-    double length;
-} Sums;
-
-static void sums_add(Sums *z, const float *x, long T, long C, int first, bool begin) {
-    for (long i = 0; i < T * C; i++) z->sum[i] += (double)x[i];
-    if (begin)
-        for (long c = 0; c < C; c++) z->shift[c] = (double)x[(long)first * C + c];
-    for (long t = first; t < T; t++) {
-        double square = 0;
-        for (long c = 0; c < C; c++) {
-            double v = (double)x[t * C + c], d = v - z->shift[c];
-            square += v * v, z->one[c] += d, z->two[c] += d * d;
-        }
-        z->length += sqrt(square);
-    }
-}
-
-static void calibration_write(Verbalize *s, const char *path, const char *digest, const Sums *z, size_t n, long T, long C, int first) {
-    Speaker *k = verbalize_speaker(s);
-    Arena *a = arena_new("calibration");
-    int L = k->layer_count;
-    TensorPlan *plan = take(a, TensorPlan, (size_t)L * 4);
-    for (int l = 0; l < L; l++) {
-        plan[4 * l] = (TensorPlan){arena_print(a, "mean.%d", k->layers[l]), DTYPE_F32, 2, {T, C}};
-        plan[4 * l + 1] = (TensorPlan){arena_print(a, "channel_mean.%d", k->layers[l]), DTYPE_F32, 1, {C}};
-        plan[4 * l + 2] = (TensorPlan){arena_print(a, "channel_std.%d", k->layers[l]), DTYPE_F32, 1, {C}};
-        plan[4 * l + 3] = (TensorPlan){arena_print(a, "norm.%d", k->layers[l]), DTYPE_F32, 1, {1}};
-    }
-    const char *metadata[] = {"digest", digest, "pictures", arena_print(a, "%zu", n), NULL};
-    TensorsWriter *w = tensors_create(a, path, plan, (size_t)L * 4, metadata);
-    double rows = (double)n * (double)(T - first);
-    float *out = take(a, float, (size_t)(T * C));
-    for (int l = 0; l < L; l++) {
-        for (long i = 0; i < T * C; i++) out[i] = (float)(z[l].sum[i] / (double)n);
-        tensors_put(w, plan[4 * l].name, out, (size_t)(T * C) * sizeof *out);
-        for (long c = 0; c < C; c++) out[c] = (float)(z[l].shift[c] + z[l].one[c] / rows);
-        tensors_put(w, plan[4 * l + 1].name, out, (size_t)C * sizeof *out);
-        for (long c = 0; c < C; c++) out[c] = (float)sqrt(fmax(0, (z[l].two[c] - z[l].one[c] * z[l].one[c] / rows) / rows));
-        tensors_put(w, plan[4 * l + 2].name, out, (size_t)C * sizeof *out);
-        out[0] = (float)(z[l].length / rows);
-        tensors_put(w, plan[4 * l + 3].name, out, sizeof *out);
-    }
-    tensors_finish(w);
-    arena_free(a);
-}
-
-static void calibrate(Verbalize *s, const char *path, const char *digest) {
-    Speaker *k = verbalize_speaker(s);
-    Arena *a = arena_new("calibration"), *scratch = arena_new("calibration");
-    size_t N = verbalize_pictures(s)->count, most = (size_t)s->calibration, seen = 0, at_once = 8;
-    long T = k->T, C = k->C;
-    int L = k->layer_count, first = k->first_token;
-    Sums *z = take_zero(a, Sums, (size_t)L);
-    for (int l = 0; l < L; l++) z[l].sum = take_zero(a, double, (size_t)(T * C)), z[l].shift = take_zero(a, double, (size_t)C), z[l].one = take_zero(a, double, (size_t)C), z[l].two = take_zero(a, double, (size_t)C);
-    Batch batch = batch_new(a, at_once);
-    ImageOptions options = picture_options(&s->picture_options);
-    const Gathered *items[8];
-    Progress bar = progress_start("calibrate", most < N ? most : N);
-    for (size_t at = 0; at < N && seen < most;) {
-        size_t n = 0, good = 0;
-        while (n < at_once && at < N && seen + n < most) items[n++] = &s->pictures.items[at++];
-        batch_read(&batch, items, n, &k->preprocess, &options, NULL, NULL);
-        for (size_t i = 0; i < n; i++)
-            if (!batch.errors[i]) batch.pixels[good++] = batch.pixels[i];
-        if (!good) continue;
-        Mark mark = arena_mark(scratch);
-        Tensor *states = speaker_states(k, scratch, stacked(scratch, batch.pixels, good));
-        for (int l = 0; l < L; l++)
-            for (size_t i = 0; i < good; i++) sums_add(&z[l], f32(states[l]) + i * (size_t)(T * C), T, C, first, seen + i == 0);
-        seen += good;
-        arena_release(scratch, mark);
-        progress_at(&bar, seen);
-    }
-    progress_end(&bar);
-    need(seen > 0, "none of the %zu pictures could be read", N);
-    calibration_write(s, path, digest, z, seen, T, C, first);
-    batch_free(&batch);
-    arena_free(scratch);
-    arena_free(a);
-}
-
-static Calibration *calibration_open(Verbalize *s, const char *digest) {
-    Speaker *k = verbalize_speaker(s);
-    char *path = verbalize_path(s, "calibration.safetensors");
-    bool valid = false;
-    if (!s->fresh && file_exists(path)) {
-        Trap trap;
-        Arena *a = arena_new("an earlier calibration");
-        if (trap_set(&trap)) {
-            Tensors *t = tensors_open(a, path);
-            const char *of = tensors_metadata(t, "digest");
-            valid = of && strcmp(of, digest) == 0;
-            tensors_close(t);
-            trap_end(&trap);
-        }
-        arena_free(a);
-    }
-    if (!valid) calibrate(s, path, digest);
-    Arena *a = s->arena;
-    Calibration *c = take_zero(a, Calibration, 1);
-    Tensors *t = tensors_open(a, path);
-    size_t L = (size_t)k->layer_count;
-    c->n = strtoul(tensors_metadata(t, "pictures"), NULL, 10);
-    c->mean = take(a, Tensor, L), c->channel_mean = take(a, float *, L), c->channel_std = take(a, float *, L), c->norm = take(a, double, L), c->native = -1;
-    for (int l = 0; l < k->layer_count; l++) {
-        const TensorEntry *e[4];
-        static const char *const names[] = {"mean", "channel_mean", "channel_std", "norm"};
-        for (int i = 0; i < 4; i++) {
-            e[i] = tensors_need(t, arena_print(a, "%s.%d", names[i], k->layers[l]));
-            need(e[i]->size == sizeof(float) * (size_t)(i == 0 ? k->T * k->C : i < 3 ? k->C : 1), "%s: %s.%d has another size; use --fresh", path, names[i], k->layers[l]);
-        }
-        c->mean[l] = tensor_take(a, DTYPE_F32, DIMS(1, k->T, k->C));
-        memcpy(c->mean[l].data, e[0]->bytes, e[0]->size);
-        c->channel_mean[l] = take(a, float, (size_t)k->C), c->channel_std[l] = take(a, float, (size_t)k->C);
-        memcpy(c->channel_mean[l], e[1]->bytes, e[1]->size), memcpy(c->channel_std[l], e[2]->bytes, e[2]->size);
-        float norm;
-        memcpy(&norm, e[3]->bytes, sizeof norm);
-        c->norm[l] = (double)norm;
-        if (k->layers[l] == k->native) c->native = l;
-    }
-    tensors_close(t);
-    return c;
-}
-
-// --rescale: the state of layer l at the scale of the native one. In place.
-static void rescale(const Verbalize *s, const Calibration *c, int l, float *x, long T, long C) {
-    if (s->rescale == RESCALE_NONE || l == c->native) return;
-    if (s->rescale == RESCALE_NORM) {
-        double f = c->norm[l] > 0 ? c->norm[c->native] / c->norm[l] : 1;
-        for (long i = 0; i < T * C; i++) x[i] = (float)((double)x[i] * f);
-        return;
-    }
-    for (long t = 0; t < T; t++)
-        for (long i = 0; i < C; i++) {
-            double spread = (double)c->channel_std[l][i], v = (double)x[t * C + i] - (double)c->channel_mean[l][i];
-            if (spread > 0) v *= (double)c->channel_std[c->native][i] / spread;
-            x[t * C + i] = (float)(v + (double)c->channel_mean[c->native][i]);
-        }
-}
-
-Tensor *verbalize_states(Verbalize *s, Arena *a, Tensor pixels) {
-    Speaker *k = verbalize_speaker(s);
-    if (!s->calibrated) s->calibrated = calibration_open(s, verbalize_digest(s));
-    Tensor *states = speaker_states(k, a, pixels);
-    for (int l = 0; l < k->layer_count; l++)
-        for (long b = 0; b < pixels.shape[0]; b++) rescale(s, s->calibrated, l, f32(states[l]) + b * k->T * k->C, k->T, k->C);
-    return states;
-}
-
-Tensor verbalize_mean_state(Verbalize *s, Arena *a, int l) {
-    Speaker *k = verbalize_speaker(s);
-    Tensor x = tensor_take(a, DTYPE_F32, DIMS(1, k->T, k->C));
-    if (!s->calibrated) s->calibrated = calibration_open(s, verbalize_digest(s));
-    memcpy(x.data, s->calibrated->mean[l].data, tensor_bytes(x));
-    rescale(s, s->calibrated, l, f32(x), k->T, k->C);
-    return x;
-}
-
 // ---- parts
 
+static char *features_path(Verbalize *s, size_t p) { return arena_print(s->arena, "%s/features/part-%05zu.safetensors", s->out, p); }
 static char *part_path(Verbalize *s, size_t p) { return arena_print(s->arena, "%s/captions/part-%05zu.json", s->out, p); }
+
+static void put_steps(JsonOut *o, const Spoken *x) {
+    json_open(o, "steps", '[');
+    for (int i = 0; i < x->step_count; i++) {
+        json_open(o, NULL, '{');
+        json_put_int(o, "id", x->ids[i]);
+        json_put_real(o, "logprob", (double)x->logprobs[i]);
+        if (x->steps) json_put_real(o, "entropy", x->steps[i]);
+        json_open(o, "top", '[');
+        for (int k = i * SPOKEN_TOP; x->top_ids && k < (i + 1) * SPOKEN_TOP; k++) {
+            json_open(o, NULL, '[');
+            json_put_int(o, NULL, x->top_ids[k]);
+            json_put_real(o, NULL, (double)x->top_logprobs[k]);
+            json_close(o);
+        }
+        json_close(o);
+        json_close(o);
+    }
+    json_close(o);
+}
 
 static void put_spoken(JsonOut *o, const Spoken *x, bool steps) {
     json_open(o, NULL, '{');
@@ -225,11 +71,7 @@ static void put_spoken(JsonOut *o, const Spoken *x, bool steps) {
     json_put_bool(o, "finished", x->finished);
     json_put_real(o, "entropy", x->entropy);
     if (!isnan(x->score)) json_put_real(o, "score", x->score);
-    if (steps) {
-        json_open(o, "steps", '[');
-        for (int i = 0; i < x->step_count; i++) json_put_real(o, NULL, x->steps[i]);
-        json_close(o);
-    }
+    if (steps) put_steps(o, x);
     json_close(o);
 }
 
@@ -237,21 +79,25 @@ static Spoken get_spoken(const Json *j) {
     return (Spoken){.text = json_text(j, "caption"), .tokens = (int)json_int(j, "tokens"), .finished = json_bool_or(j, "finished", false), .entropy = json_real_or(j, "entropy", NAN), .score = json_real_or(j, "score", NAN)};
 }
 
-// States of `n` pictures, spoken: out[i * layers + l].
-static void speak(Verbalize *s, const Calibration *c, Arena *a, const Tensor *pixels, const size_t *at, size_t n, Spoken *out) {
+// The states of some pictures, spoken: out[i * layers + l].
+static void speak(Verbalize *s, Arena *a, const States *x, Spoken *out) {
     Speaker *k = verbalize_speaker(s);
-    size_t L = (size_t)k->layer_count;
-    long T = k->T, C = k->C;
-    Tensor all = stacked(a, pixels, n), *states = speaker_states(k, a, all);
-    Tensor *rows = take(a, Tensor, n * L), *shown = take(a, Tensor, n * L);
+    size_t L = (size_t)k->layer_count, n = x->good, each = (size_t)k->T * (size_t)k->C;
+    Tensor *states = x->states, *rows = take(a, Tensor, n * L), *shown = take(a, Tensor, n * L);
     uint64_t *keys = take(a, uint64_t, n * L);
+    if (s->rescale) { // copies: the states themselves may be saved
+        states = take(a, Tensor, L);
+        for (size_t l = 0; l < L; l++) {
+            states[l] = tensor_take(a, DTYPE_F32, x->states[l].ndim, x->states[l].shape);
+            memcpy(states[l].data, x->states[l].data, tensor_bytes(states[l]));
+        }
+        verbalize_rescale(s, states);
+    }
     for (size_t i = 0; i < n; i++)
         for (size_t l = 0; l < L; l++) {
-            float *x = f32(states[l]) + i * (size_t)(T * C);
-            rescale(s, c, (int)l, x, T, C);
-            keys[i * L + l] = (uint64_t)at[i] << 16 | (uint64_t)k->layers[l];
-            rows[i * L + l] = tensor_of(x, DTYPE_F32, DIMS(1, T, C));
-            shown[i * L + l] = tensor_view(pixels[i], DIMS(1, pixels[i].shape[0], pixels[i].shape[1], pixels[i].shape[2]));
+            keys[i * L + l] = (uint64_t)x->at[i] << 16 | (uint64_t)k->layers[l];
+            rows[i * L + l] = tensor_of(f32(states[l]) + i * each, DTYPE_F32, DIMS(1, k->T, k->C));
+            shown[i * L + l] = x->shown[i];
         }
     memcpy(out, speaker_say(k, a, rows, shown, (int)(n * L), keys, false), n * L * sizeof *out);
 }
@@ -263,87 +109,80 @@ static size_t pictures_at_once(Verbalize *s) {
     return n < 1 ? 1 : n > (size_t)s->part_size ? (size_t)s->part_size : n;
 }
 
-static void part_run(Verbalize *s, const Calibration *c, const char *digest, const char *path, size_t from, size_t to, Progress *bar) {
-    Speaker *k = verbalize_speaker(s);
+// What is told of a chunk at the end of its part outlives the chunk.
+static void keep_failures(Arena *a, States *x) {
+    size_t *at = take(a, size_t, x->failed + 1);
+    const char **reasons = take(a, const char *, x->failed + 1);
+    for (size_t i = 0; i < x->failed; i++) at[i] = x->failed_at[i], reasons[i] = arena_text(a, x->reasons[i], strlen(x->reasons[i]));
+    x->failed_at = at, x->reasons = reasons;
+}
+
+static void put_failures(JsonOut *o, Verbalize *s, const States *chunks, size_t count) {
+    json_open(o, "failed", '[');
+    for (size_t c = 0; c < count; c++)
+        for (size_t i = 0; i < chunks[c].failed; i++) {
+            const Gathered *g = &s->pictures.items[chunks[c].failed_at[i]];
+            json_open(o, NULL, '{');
+            json_put_text(o, "path", g->path);
+            json_put_text(o, "name", g->key);
+            json_put_text(o, "reason", chunks[c].reasons[i]);
+            json_close(o);
+        }
+    json_close(o);
+}
+
+static void part_run(Verbalize *s, const char *digest, size_t part, size_t from, size_t to, Progress *bar) {
     Arena *a = arena_new("a part of the captions"), *scratch = arena_new("captions");
-    size_t most = pictures_at_once(s), L = (size_t)k->layer_count;
-    Batch batch = batch_new(a, most);
-    ImageOptions options = picture_options(&s->picture_options);
-    const Gathered **items = take(a, const Gathered *, most);
-    size_t *at = take(a, size_t, most);
-    JsonOut *o = json_out(a, 1), *failed = json_out(a, 1);
-    json_open(failed, NULL, '[');
+    size_t most = pictures_at_once(s), L = (size_t)verbalize_speaker(s)->layer_count, count = 0;
+    StateReader *reader = states_reader(s, most);
+    States *chunks = take(a, States, (to - from + most - 1) / most);
+    JsonOut *o = json_out(a, 1);
     json_open(o, NULL, '{');
     json_put_text(o, "made_from", digest);
     json_open(o, "pictures", '[');
-    for (size_t next = from; next < to;) {
-        size_t n = 0, good = 0;
-        for (; n < most && next < to; n++, next++) items[n] = &s->pictures.items[next], at[n] = next;
-        batch_read(&batch, items, n, &k->preprocess, &options, NULL, NULL);
-        for (size_t i = 0; i < n; i++) {
-            if (batch.errors[i]) {
-                json_open(failed, NULL, '{');
-                json_put_text(failed, "path", items[i]->path);
-                json_put_text(failed, "name", items[i]->key);
-                json_put_text(failed, "reason", batch.errors[i]);
-                json_close(failed);
-            } else {
-                at[good] = at[i], batch.pixels[good++] = batch.pixels[i];
-            }
-        }
+    for (size_t next = from, n; next < to; next += n) {
+        n = to - next < most ? to - next : most;
         Mark mark = arena_mark(scratch);
-        Spoken *said = take(scratch, Spoken, good * L + 1);
-        if (good) speak(s, c, scratch, batch.pixels, at, good, said);
-        for (size_t i = 0; i < good; i++) {
+        States *x = &chunks[count++];
+        *x = states_read(reader, s->save_features ? a : scratch, next, n);
+        Spoken *said = take(scratch, Spoken, x->good * L + 1);
+        if (x->good) speak(s, scratch, x, said);
+        for (size_t i = 0; i < x->good; i++) {
             json_open(o, NULL, '{');
-            json_put_int(o, "at", (int64_t)at[i]);
-            json_put_text(o, "name", s->pictures.items[at[i]].key);
+            json_put_int(o, "at", (int64_t)x->at[i]);
+            json_put_text(o, "name", s->pictures.items[x->at[i]].key);
             json_open(o, "layers", '[');
             for (size_t l = 0; l < L; l++) put_spoken(o, &said[i * L + l], s->save_steps);
             json_close(o);
             json_close(o);
         }
+        keep_failures(a, x);
         arena_release(scratch, mark);
-        progress_at(bar, next);
+        progress_at(bar, next + n);
     }
     json_close(o);
-    json_close(failed);
-    const char *list = json_done(failed, NULL);
-    const Json *f = json_parse(a, list, strlen(list), path); // copied behind the pictures
-    json_open(o, "failed", '[');
-    for (size_t i = 0; i < f->count; i++) {
-        json_open(o, NULL, '{');
-        for (size_t m = 0; m < f->items[i].count; m++) json_put_text(o, f->items[i].keys[m], f->items[i].items[m].text);
-        json_close(o);
-    }
+    put_failures(o, s, chunks, count);
     json_close(o);
-    json_close(o);
-    json_file_write(o, path);
-    batch_free(&batch);
+    if (s->save_features) features_write(s, features_path(s, part), digest, chunks, count);
+    json_file_write(o, part_path(s, part));
+    states_reader_free(reader);
     arena_free(scratch);
     arena_free(a);
 }
 
-static void controls_run(Verbalize *s, const Calibration *c, const char *digest) {
+static void controls_run(Verbalize *s, const char *digest) {
     Speaker *k = verbalize_speaker(s);
     char *path = verbalize_path(s, "controls.json");
     if (!s->fresh && json_kept(s->arena, path, digest)) return;
     Arena *a = arena_new("controls");
-    int L = k->layer_count, w, h;
-    preprocess_size(&k->preprocess, 100, 100, &w, &h);
-    Tensor blank = tensor_take(a, DTYPE_F32, DIMS(1, 3, h, w)), *rows = take(a, Tensor, (size_t)L), *shown = take(a, Tensor, (size_t)L);
-    memset(blank.data, 0, tensor_bytes(blank));
-    for (int l = 0; l < L; l++) {
-        rows[l] = tensor_take(a, DTYPE_F32, DIMS(1, k->T, k->C));
-        memcpy(rows[l].data, c->mean[l].data, tensor_bytes(rows[l]));
-        rescale(s, c, l, f32(rows[l]), k->T, k->C);
-        shown[l] = blank;
-    }
+    int L = k->layer_count;
+    Tensor blank = states_blank(s, a), *rows = take(a, Tensor, (size_t)L), *shown = take(a, Tensor, (size_t)L);
+    for (int l = 0; l < L; l++) rows[l] = verbalize_mean_state(s, a, l), shown[l] = blank;
     Spoken *mean = speaker_say(k, a, rows, shown, L, NULL, false), *zero = speaker_say(k, a, rows, shown, 1, NULL, true);
     JsonOut *o = json_out(a, 1);
     json_open(o, NULL, '{');
     json_put_text(o, "made_from", digest);
-    json_put_int(o, "pictures", (int64_t)c->n);
+    json_put_int(o, "pictures", (int64_t)verbalize_calibration(s)->n);
     json_open(o, "mean", '[');
     for (int l = 0; l < L; l++) put_spoken(o, &mean[l], s->save_steps);
     json_close(o);
@@ -374,6 +213,36 @@ static void failures_write(Verbalize *s, const Json *const *parts, size_t count)
         }
     }
     csv_finish(w);
+}
+
+static void say_instead(Verbal *v, int l, size_t i, const Spoken *x) {
+    v->captions[l][i] = x->text, v->entropy[l][i] = x->entropy, v->tokens[l][i] = x->tokens, v->finished[l][i] = x->finished;
+}
+
+// A picture's place in the order in which captions are dealt to others.
+static size_t *dealt(Verbalize *s, size_t N) {
+    size_t *order = take(s->arena, size_t, N + 1);
+    Rng r = rng_of((uint64_t)s->seed, "shuffled control");
+    for (size_t i = 0; i < N; i++) order[i] = i;
+    for (size_t i = N; i-- > 1;) {
+        size_t j = (size_t)rng_below(r, i, i + 1), kept = order[i];
+        order[i] = order[j], order[j] = kept;
+    }
+    return order;
+}
+
+// --control: every picture gets what is said of none, or of another one: a caption depends on its own state alone, so nothing has
+// to be said again.
+static void control(Verbalize *s, Verbal *v) {
+    enum { NONE, MEAN, ZERO, SHUFFLE };
+    if (s->control == NONE) return;
+    need(v->mean && v->zero, "%s: the controls are missing; run `retina verbalize caption` with the same options first", s->out);
+    size_t *order = dealt(s, v->N);
+    for (int l = 0; l < v->L; l++) {
+        Spoken *own = take(s->arena, Spoken, v->N + 1);
+        for (size_t i = 0; i < v->N; i++) own[i] = (Spoken){.text = v->captions[l][i], .entropy = v->entropy[l][i], .tokens = v->tokens[l][i], .finished = v->finished[l][i]};
+        for (size_t i = 0; i < v->N; i++) say_instead(v, l, i, s->control == MEAN ? &v->mean[l] : s->control == ZERO ? v->zero : &own[order[i]]);
+    }
 }
 
 // NULL when a part is missing.
@@ -418,6 +287,7 @@ static Verbal *assemble(Verbalize *s, const char *digest) {
         *v->zero = get_spoken(&zero->items[0]);
     }
     failures_write(s, j, parts);
+    control(s, v);
     return v;
 }
 
@@ -495,25 +365,29 @@ static void bank_open(Verbalize *s) {
     speaker_bank(k, a, list, n);
 }
 
+static bool part_kept(Verbalize *s, size_t p, const char *digest) {
+    if (s->fresh || (s->save_features && !tensors_made_from(features_path(s, p), digest))) return false;
+    Arena *a = arena_new("an earlier part");
+    bool there = json_kept(a, part_path(s, p), digest);
+    arena_free(a);
+    return there;
+}
+
 void verbalize_caption(Verbalize *s) {
     if (s->captions_given.count) return; // they are there
     Speaker *k = verbalize_speaker(s);
     const char *digest = verbalize_digest(s);
     size_t N = verbalize_pictures(s)->count, parts = parts_of(s);
-    Calibration *c = s->calibrated = calibration_open(s, digest);
+    const Calibration *c = verbalize_calibration(s);
     need(s->rescale == RESCALE_NONE || c->native >= 0, "--rescale: the layer that the model itself uses, %d, must be among --layers", k->native);
     if (speaker_retrieves(k)) bank_open(s);
-    controls_run(s, c, digest);
+    controls_run(s, digest);
     Progress bar = progress_start("caption", N);
     for (size_t p = 0; p < parts; p++) {
         if (s->shards > 1 && p % (size_t)s->shards != (size_t)s->shard) continue; // another job's
         size_t from = p * (size_t)s->part_size, to = from + (size_t)s->part_size < N ? from + (size_t)s->part_size : N;
-        char *path = part_path(s, p);
-        Arena *a = arena_new("an earlier part");
-        bool there = !s->fresh && json_kept(a, path, digest);
-        arena_free(a);
-        if (there) progress_resume(&bar, to);
-        else part_run(s, c, digest, path, from, to, &bar);
+        if (part_kept(s, p, digest)) progress_resume(&bar, to);
+        else part_run(s, digest, p, from, to, &bar);
     }
     progress_end(&bar);
     s->verbal = assemble(s, digest);

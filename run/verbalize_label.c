@@ -11,13 +11,18 @@
 #include "train/world_words.h"
 #include "verbalize_files.h"
 
-const char *verbalize_labeller_name(Verbalize *s) {
+static const char *labeller(const Verbalize *s) {
     switch (s->labeller) {
     case LABEL_WORLD: return "world";
     case LABEL_LEXICON: return "lexicon";
     case LABEL_LLM: return s->compat || !s->llm ? "llama_70B" : path_name(s->llm);
     default: return "";
     }
+}
+
+const char *verbalize_labeller_name(Verbalize *s) { // a control's captions are others, and so are their answers
+    static const char *const suffixes[] = {"", "-mean", "-zero", "-shuffle"};
+    return s->control && *labeller(s) ? arena_print(s->arena, "%s%s", labeller(s), suffixes[s->control]) : labeller(s);
 }
 
 // Each caption once, in order of appearance.

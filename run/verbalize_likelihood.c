@@ -12,8 +12,8 @@
 #include "io/json.h"
 #include "io/progress.h"
 #include "io/stamp.h"
-#include "model/batch.h"
 #include "verbalize_measure.h"
+#include "verbalize_states.h"
 
 #define CHOICES_OTHERS 32 // pictures with choices where every text needs a forward of its own (LLaVA)
 
@@ -53,11 +53,12 @@ static Texts texts_of(Verbalize *s, const Verbal *v, Arena *a, size_t i, bool ch
 }
 
 // One picture: log-likelihoods of all texts under all layers, then of the caption under the mean states.
-static void picture(Verbalize *s, const Verbal *v, Arena *a, Tensor pixels, const Texts *t, JsonOut *o, size_t i) {
+static void picture(Verbalize *s, const Verbal *v, Arena *a, const States *x, const Texts *t, JsonOut *o, size_t i) {
     Speaker *k = verbalize_speaker(s);
     int L = v->L, rows = 0, of[1 + 1 + CHOICES];
-    Tensor *states = verbalize_states(s, a, pixels), *each = take(a, Tensor, (size_t)L * (3 + CHOICES)), *shown = take(a, Tensor, (size_t)L * (3 + CHOICES));
+    Tensor *states = x->states, pixels = x->shown[0], *each = take(a, Tensor, (size_t)L * (3 + CHOICES)), *shown = take(a, Tensor, (size_t)L * (3 + CHOICES));
     const char **texts = take(a, const char *, (size_t)L * (3 + CHOICES));
+    verbalize_rescale(s, states);
     for (int w = 0; w < 2 + CHOICES; w++) {
         of[w] = rows;
         for (int l = 0; t->text[w] && l < L; l++) each[rows] = states[l], texts[rows] = t->text[w], shown[rows++] = pixels;
@@ -90,23 +91,23 @@ static size_t choice_pictures(Verbalize *s) { return s->choices >= 0 ? (size_t)s
 
 static void part(Verbalize *s, const Verbal *v, const char *path, const char *made_from, size_t from, size_t to) {
     Arena *a = arena_new("likelihoods");
-    Speaker *k = verbalize_speaker(s);
-    ImageOptions options = picture_options(&s->picture_options);
+    StateReader *reader = states_reader(s, 1);
     JsonOut *o = json_out(a, 1);
     json_open(o, NULL, '{');
     json_put_text(o, "made_from", made_from);
     json_open(o, "pictures", '[');
     for (size_t i = from; i < to; i++) {
         Arena *scratch = arena_new("likelihoods of a picture");
-        Image image = gathered_read(scratch, &s->pictures.items[v->at[i]], &options);
-        Tensor x = preprocess_picture(scratch, &k->preprocess, picture_from(&image));
+        States x = states_read(reader, scratch, v->at[i], 1);
+        need(x.good == 1, "%s: %s; it could be read when it was captioned", s->pictures.items[v->at[i]].path, x.reasons[0]);
         Texts t = texts_of(s, v, scratch, i, i < choice_pictures(s));
-        picture(s, v, scratch, tensor_view(x, DIMS(1, x.shape[0], x.shape[1], x.shape[2])), &t, o, i);
+        picture(s, v, scratch, &x, &t, o, i);
         arena_free(scratch);
     }
     json_close(o);
     json_close(o);
     json_file_write(o, path);
+    states_reader_free(reader);
     arena_free(a);
 }
 
@@ -126,7 +127,7 @@ static const Json *kept(Arena *a, const char *path, const char *made_from) {
     return json_get(json_kept(a, path, made_from), "pictures");
 }
 
-static bool applies(Verbalize *s) { return s->captions_given.count == 0 && s->likelihood != 1 && !speaker_retrieves(verbalize_speaker(s)); }
+static bool applies(Verbalize *s) { return s->captions_given.count == 0 && !s->control && s->likelihood != 1 && !speaker_retrieves(verbalize_speaker(s)); }
 
 void verbalize_likelihood(Verbalize *s) {
     if (!applies(s)) return;

@@ -272,7 +272,7 @@ Categories *measure_categories(Verbalize *s, const Verbal *v, Arena *a) {
             c->answers[l][i] = s->parse == 1 ? strict : tolerant;
             c->empty[l] += c->answers[l][i].count == 0;
         }
-        c->shares[l] = shares_of(a, c->classes, c->answers[l], v->N);
+        c->shares[l] = shares_of(a, c->classes, c->answers[l], v->N, s->weighted);
         memcpy(c->table + l * (size_t)c->K, c->shares[l].macro, (size_t)c->K * sizeof *c->table);
     }
     c->emergence = take(a, int, (size_t)c->K);

@@ -16,14 +16,7 @@
 #define WORLD_PIXELS 64
 #define TEXT_MOST 65536 // bytes of a caption beside a picture; more is no caption
 
-typedef struct {
-    Arena *arena;
-    Gathered *items;
-    const char **beside;
-    size_t count, room;
-} List;
-
-static void list_add(List *l, Gathered g, const char *beside) {
+void picture_list_add(PictureList *l, Gathered g, const char *beside) {
     if (l->count == l->room) {
         size_t room = l->room ? l->room * 2 : 256;
         l->items = arena_grow(l->arena, l->items, l->count, room, sizeof *l->items);
@@ -50,13 +43,13 @@ typedef struct {
     bool any, has_picture;
 } Sample;
 
-static void sample_end(Verbalize *s, List *l, Sample *m) {
-    if (m->any && m->has_picture) list_add(l, m->picture, m->text);
+static void sample_end(Verbalize *s, PictureList *l, Sample *m) {
+    if (m->any && m->has_picture) picture_list_add(l, m->picture, m->text);
     else if (m->any) s->samples_bare++;
     *m = (Sample){0};
 }
 
-static void read_archive(Verbalize *s, List *l, const char *path, Arena *scratch, Tar *t) {
+static void read_archive(Verbalize *s, PictureList *l, const char *path, Arena *scratch, Tar *t) {
     Sample m = {0};
     for (TarEntry e; tar_next(t, &e);) {
         const char *base = path_name(e.name), *dot = strchr(base, '.');
@@ -79,7 +72,7 @@ static void read_archive(Verbalize *s, List *l, const char *path, Arena *scratch
     sample_end(s, l, &m);
 }
 
-static void add_archive(Verbalize *s, List *l, const char *path) {
+static void add_archive(Verbalize *s, PictureList *l, const char *path) {
     Arena *scratch = arena_new("an archive");
     Trap trap;
     Tar *t = tar_open(l->arena, path); // what is no archive at all, or not there, is wrong use
@@ -97,7 +90,7 @@ static void add_archive(Verbalize *s, List *l, const char *path) {
 
 // ---- tables and folders
 
-static void add_table(List *l, const char *path) {
+static void add_table(PictureList *l, const char *path) {
     char separator = strcasecmp(path_extension(path), "tsv") == 0 ? '\t' : ',';
     Csv *c = csv_open(l->arena, path, separator);
     static const char *const names[] = {"path", "image", "image_path", "file", "filepath"};
@@ -110,7 +103,7 @@ static void add_table(List *l, const char *path) {
         const char *p = csv_get(c, column);
         need(*p, "%s:%llu: a row without a path", path, (unsigned long long)csv_line(c));
         const char *full = *p == '/' || !slash ? arena_text(l->arena, p, strlen(p)) : path_join(l->arena, folder, p);
-        list_add(l, (Gathered){.path = full, .key = path_stem(l->arena, full)}, caption == CSV_NONE ? NULL : trimmed(l->arena, csv_get(c, caption), csv_length(c, caption)));
+        picture_list_add(l, (Gathered){.path = full, .key = path_stem(l->arena, full)}, caption == CSV_NONE ? NULL : trimmed(l->arena, csv_get(c, caption), csv_length(c, caption)));
     }
     csv_close(c);
 }
@@ -124,7 +117,7 @@ static const char *beside(Arena *a, const char *picture) {
     return b.size <= TEXT_MOST ? trimmed(a, (const char *)b.bytes, b.size) : NULL;
 }
 
-static void add_path(Verbalize *s, List *l, const char *path) {
+static void add_path(Verbalize *s, PictureList *l, const char *path) {
     const char *extension = path_extension(path);
     if (!folder_exists(path) && strcasecmp(extension, "tar") == 0) {
         size_t n;
@@ -139,7 +132,7 @@ static void add_path(Verbalize *s, List *l, const char *path) {
         add_table(l, path);
     } else {
         Gathering g = pictures_gather(l->arena, &path, 1);
-        for (size_t i = 0; i < g.count; i++) list_add(l, g.items[i], g.items[i].size ? NULL : beside(l->arena, g.items[i].path));
+        for (size_t i = 0; i < g.count; i++) picture_list_add(l, g.items[i], g.items[i].size ? NULL : beside(l->arena, g.items[i].path));
     }
 }
 
@@ -152,7 +145,7 @@ static void draw_world(Verbalize *s) {
     int n = s->count ? s->count : WORLD_PICTURES;
     Arena *a = arena_new("the world's pictures");
     uint8_t *rgb = take(a, uint8_t, WORLD_PIXELS * WORLD_PIXELS * 3);
-    List l = {.arena = s->arena};
+    PictureList l = {.arena = s->arena};
     for (int i = 0; i < n; i++) {
         Mark mark = arena_mark(a);
         char *picture = arena_print(s->arena, "%s/%05d.jpg", folder, i), caption[WORLD_TEXT];
@@ -164,7 +157,7 @@ static void draw_world(Verbalize *s) {
             Bytes b = jpeg_encode(a, rgb, WORLD_PIXELS, WORLD_PIXELS, 92, JPEG_444);
             file_draft(picture, b.bytes, b.size);
         }
-        list_add(&l, (Gathered){.path = picture, .key = path_stem(s->arena, picture)}, arena_text(s->arena, caption, strlen(caption)));
+        picture_list_add(&l, (Gathered){.path = picture, .key = path_stem(s->arena, picture)}, arena_text(s->arena, caption, strlen(caption)));
         arena_release(a, mark);
     }
     arena_free(a);
@@ -187,9 +180,10 @@ Gathering *verbalize_pictures(Verbalize *s) {
         draw_world(s);
         return &s->pictures;
     }
-    List l = {.arena = s->arena};
+    PictureList l = {.arena = s->arena};
+    if (s->features_given.count) features_open(s, &l);
     for (size_t i = 0; i < s->images.count; i++) add_path(s, &l, s->images.items[i]);
-    need(l.count > 0, "%s: holds no picture (.jpg, .jpeg, .png)", s->images.items[0]);
+    need(l.count > 0, "%s: holds no picture (.jpg, .jpeg, .png)", s->images.count ? s->images.items[0] : s->features_given.items[0]);
     if (s->count && (size_t)s->count < l.count) l.count = (size_t)s->count;
     size_t with = 0;
     for (size_t i = 0; i < l.count; i++) with += l.beside[i] != NULL;

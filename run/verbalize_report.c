@@ -46,7 +46,7 @@ static const char *layer_name(Report *r, int place) {
 // ---- what is said, layer by layer
 
 static int picture_of(Report *r, size_t i) {
-    if (r->s->captions_given.count) return -1;
+    if (r->s->captions_given.count || r->s->features_given.count) return -1;
     ImageOptions options = picture_options(&r->s->picture_options);
     Image image = gathered_read(r->a, &r->s->pictures.items[r->v->at[i]], &options);
     Picture p = picture_from(&image);
@@ -507,9 +507,11 @@ static void made(Report *r) {
     page_made(r->page, "model", s->captions_given.count ? v->model_text : arena_print(r->a, "%s (%s)", s->model_dir, v->model_text));
     if (!s->captions_given.count) {
         page_made(r->page, "pictures", arena_print(r->a, "%zu%s%s; %zu could not be read, %zu samples without a picture, %zu without a caption beside them, %zu archives damaged", v->N, s->from_world ? " held-out scenes of the procedural world" : " from ",
-                                                 s->from_world ? "" : s->images.items[0], v->failed, s->samples_bare, s->captions_missing, s->archives_damaged));
+                                                 s->from_world ? "" : s->features_given.count ? s->features_given.items[0] : s->images.items[0], v->failed, s->samples_bare, s->captions_missing, s->archives_damaged));
         static const char *const rescales[] = {"none: states as they are", "norm: scaled to the native layer's mean token length", "moments: each channel to the native layer's mean and deviation"};
         page_made(r->page, "rescale", rescales[s->rescale]);
+        static const char *const controls[] = {"none: the pictures' own captions", "mean: every caption is that of the mean state", "zero: every caption is said of no image tokens", "shuffle: captions of other pictures"};
+        page_made(r->page, "control", controls[s->control]);
         page_made(r->page, "prompt", r->retrieval || !s->prompt ? "none" : s->prompt);
         page_made(r->page, "mean control", arena_print(r->a, "over the first %d pictures", s->calibration));
     }

@@ -33,8 +33,8 @@ typedef struct {
 } Judge;
 
 static const char *judge_dir(Verbalize *s) {
+    if (s->captions_given.count || s->features_given.count) return NULL; // no pictures
     if (s->judge) return s->judge;
-    if (s->captions_given.count) return NULL;
     if (strcmp(verbalize_speaker(s)->model->family->name, "coca") == 0 || verbalize_speaker(s)->kind == SPEAKS_CLIP) return s->model_dir;
     return strcmp(s->model_dir, SMALL_LLAVA) == 0 && folder_exists(SMALL_CLIP) ? SMALL_CLIP : NULL;
 }
@@ -168,9 +168,9 @@ static void score(Verbalize *s, Verbal *v, const char *dir) {
 
 void verbalize_score(Verbalize *s) {
     const char *dir = judge_dir(s);
+    need(dir || !s->judge, "--judge: pictures are wanted, and --captions and --features have none; run it where `caption` read --images");
     if (!dir) return; // nobody can judge
     Verbal *v = verbal_open(s);
-    need(!s->captions_given.count, "verbalize score: pictures are wanted beside the captions; run it where `caption` ran");
     score(s, v, dir);
 }
 

@@ -28,8 +28,7 @@ struct SpeakerOwn {
     int projection;
 };
 
-// The tap that shows state l of the tower: before the first block for 0, else behind block l.
-static const char *state_tap(const Speaker *k, Arena *a, int l) {
+const char *speaker_tap(const Speaker *k, Arena *a, int l) {
     if (k->kind == SPEAKS_COCA) {
         static const char *const parts[] = {"", ".ln_1", ".attn"};
         return l == 0 ? "visual.ln_pre" : arena_print(a, "visual.transformer.resblocks.%d%s", l - 1, parts[k->own->study->tap]);
@@ -49,7 +48,7 @@ static void open_llava(Speaker *k, Verbalize *s) {
     k->native = m->layers[m->layer_count - 1], k->first_token = m->drop_cls;
     k->what = arena_print(a, "LLaVA: %d vision blocks, the projector reads state %d, then %d text blocks", k->L, k->native, m->text->cfg.L);
     o->native = take_zero(a, const char *, (size_t)m->layer_count + 1);
-    for (int i = 0; i < m->layer_count; i++) o->native[i] = state_tap(k, a, m->layers[i]);
+    for (int i = 0; i < m->layer_count; i++) o->native[i] = speaker_tap(k, a, m->layers[i]);
     o->prompter = prompter_load(a, k->model);
     o->prompt = prompt_ids(a, &o->prompter, s->prompt, 1, false);
     o->options = generate_options(a, k->model);
@@ -65,13 +64,14 @@ static void open_coca(Speaker *k, Verbalize *s) {
     o->prompter = (Prompter){.model = k->model, .tokenizer = s->tokenizer ? tokenizer_load_openclip(s->arena, s->tokenizer) : tokenizer_load(s->arena, s->model_dir, false)};
     CocaOptions *c = &o->coca;
     *c = coca_options(k->model);
-    c->way = s->decode == 2 ? COCA_TOP_P : s->decode == 3 ? COCA_BEAMS : COCA_TOP_K;
+    static const CocaWay ways[] = {COCA_TOP_K, COCA_TOP_K, COCA_TOP_P, COCA_BEAMS, COCA_LATER_BEAMS}; // as --decode names them
+    c->way = ways[s->decode];
     if (s->seq_len < c->seq_len) c->seq_len = s->seq_len; // coca_options has cut it to what the model holds
     else if (s->seq_len > c->seq_len && s->seq_len <= k->model->context + 1) c->seq_len = s->seq_len;
     else if (s->seq_len > c->seq_len) note("--seq-len %d: the model holds %d", s->seq_len, c->seq_len);
     c->min_seq_len = s->min_seq_len < c->seq_len ? s->min_seq_len : c->seq_len - 1;
     c->top_k = s->decode == 0 ? 1 : s->top_k, c->top_p = s->top_p, c->temperature = s->temperature, c->repetition_penalty = s->repetition_penalty, c->seed = (uint64_t)s->seed;
-    c->fixed_length = s->fixed_length;
+    c->fixed_length = s->fixed_length, c->temperature_first = s->temperature_first;
     if (s->max_seq_len) c->max_seq_len = s->max_seq_len;
     const int32_t own[3] = {c->pad, c->eos, c->sot};
     static const char *const names[3] = {"pad_token_id", "eos_token_id", "sot_token_id"};
@@ -89,7 +89,7 @@ static void open_clip(Speaker *k, Verbalize *s) {
     k->L = k->native = m->vision->cfg.L, k->T = m->vision->T, k->C = m->vision->cfg.C;
     k->what = arena_print(s->arena, "CLIP, no decoder: the nearest caption of a bank, not verbalisation; %d vision blocks, the tower's own norm and projection", k->L);
     k->own->native = take_zero(s->arena, const char *, 2);
-    k->own->native[0] = state_tap(k, s->arena, k->L);
+    k->own->native[0] = speaker_tap(k, s->arena, k->L);
     k->own->projection = m->projection;
     k->own->prompter = prompter_load(s->arena, k->model);
 }
@@ -126,6 +126,7 @@ Speaker *verbalize_speaker(Verbalize *s) {
     k->own = take_zero(s->arena, struct SpeakerOwn, 1);
     k->own->study = s;
     k->model = s->model = model_open(s->arena, s->model_dir, false);
+    k->model->bf16 = s->bf16;
     const char *family = k->model->family->name;
     if (strcmp(family, "llava") == 0) open_llava(k, s);
     else if (strcmp(family, "coca") == 0) open_coca(k, s);
@@ -165,7 +166,7 @@ Tensor *speaker_states(Speaker *k, Arena *a, Tensor pixels) {
     Inputs in = {.pixels = pixels};
     Taps *taps = taps_asking(scratch, model_taps(scratch, k->model, &in), NULL, 0);
     for (int i = 0; i < k->layer_count; i++) {
-        sink.names[i] = state_tap(k, a, k->layers[i]);
+        sink.names[i] = speaker_tap(k, a, k->layers[i]);
         taps_read(taps, sink.names[i], keep, &sink);
     }
     Run *run = run_on(scratch, k->model->device);
@@ -184,6 +185,19 @@ static const char *trimmed(char *t) {
     while (n && strchr(" \r\n\t", t[n - 1])) t[--n] = 0;
     while (*t && strchr(" \r\n\t", *t)) t++;
     return t;
+}
+
+static void *kept(Arena *a, const void *from, size_t size) {
+    void *to = take(a, char, size);
+    memcpy(to, from, size);
+    return to;
+}
+
+// entropies NULL: a search, which has none.
+static void keep_steps(Arena *a, Spoken *s, const int32_t *ids, const float *logprobs, const double *entropies) {
+    size_t n = (size_t)s->step_count;
+    s->ids = kept(a, ids, n * sizeof *ids), s->logprobs = kept(a, logprobs, n * sizeof *logprobs);
+    if (entropies) s->steps = kept(a, entropies, n * sizeof *entropies);
 }
 
 static void mean_entropy(Spoken *s) {
@@ -216,8 +230,7 @@ static Spoken *say_llava(Speaker *k, Arena *a, const Tensor *states, const Tenso
     for (int r = 0; r < rows; r++) {
         said[r] = (Spoken){.text = trimmed(tokenizer_decode(o->prompter.tokenizer, a, g[r].ids, (size_t)g[r].count, false, NULL)), .tokens = g[r].count,
                            .finished = strcmp(g[r].stopped, "eos") == 0, .step_count = g[r].count, .score = NAN};
-        said[r].steps = take(a, double, (size_t)g[r].count);
-        memcpy(said[r].steps, g[r].entropies, (size_t)g[r].count * sizeof(double));
+        keep_steps(a, &said[r], g[r].ids, g[r].logprobs, g[r].entropies);
         mean_entropy(&said[r]);
     }
     arena_free(scratch);
@@ -235,17 +248,16 @@ static Spoken *say_coca(Speaker *k, Arena *a, const Tensor *states, int rows, co
     if (zero) memset(tokens.data, 0, tensor_bytes(tokens));
     CocaOptions o = k->own->coca;
     o.keys = keys;
+    o.top = k->own->study->save_steps ? SPOKEN_TOP < m->cfg.V ? SPOKEN_TOP : 0 : 0;
     Caption *c = coca_generate(scratch, k->model, tokens, &o);
     Spoken *said = take_zero(a, Spoken, (size_t)rows);
     for (int r = 0; r < rows; r++) {
         said[r] = (Spoken){.text = coca_words(a, k->own->prompter.tokenizer, &o, &c[r]), .tokens = c[r].count - 1, .finished = c[r].finished, .step_count = c[r].steps, .score = NAN,
                            .entropy = c[r].steps && c[r].entropy ? c[r].mean_entropy : NAN};
-        if (!said[r].step_count || !c[r].entropy) {
-            said[r].step_count = 0;
-            continue;
-        }
-        said[r].steps = take(a, double, (size_t)c[r].steps);
-        memcpy(said[r].steps, c[r].entropy, (size_t)c[r].steps * sizeof(double));
+        if (!said[r].step_count) continue;
+        keep_steps(a, &said[r], c[r].ids + c[r].count - c[r].steps, c[r].logprobs, c[r].entropy);
+        if (!o.top || !c[r].top_ids) continue;
+        said[r].top_ids = kept(a, c[r].top_ids, (size_t)(c[r].steps * o.top) * sizeof(int32_t)), said[r].top_logprobs = kept(a, c[r].top_logprobs, (size_t)(c[r].steps * o.top) * sizeof(float));
     }
     arena_free(scratch);
     return said;

@@ -93,7 +93,7 @@ static void classes(Arena *a) {
 static void shares(Arena *a) {
     Classes *c = classes_original(a);
     Answer three[] = {strict(a, "{\"a\": [\"color\"], \"b\": [\"color\"], \"c\": [\"person\"], \"d\": [\"gold\"]}"), strict(a, "{\"a\": [\"person\", \"color\"]}"), strict(a, "{\"a\": {}}"), strict(a, "{oops")};
-    Shares s = shares_of(a, c, three, 4);
+    Shares s = shares_of(a, c, three, 4, false), w = shares_of(a, c, three, 4, true);
     int color = classes_named(c, "color"), person = classes_named(c, "person"), unknown = classes_unknown(c);
     check(s.kept == 2, "captions without a class are left out");
     check_value("macro: color", s.macro[color], 25, 0);            // (50 + 0) / 2
@@ -101,6 +101,8 @@ static void shares(Arena *a) {
     check_value("macro: unmapped is UNKNOWN", s.macro[unknown], 12.5, 0);
     check_value("micro: color", s.micro[color], 40, 1e-12);        // 2 of 5
     check_value("micro: person", s.micro[person], 40, 1e-12);
+    check_value("weighted: the second label is half", w.macro[color], (50 + 100.0 / 3) / 2, 1e-12);
+    check_value("weighted: an empty one is nothing", w.macro[unknown], 12.5, 0);
     check(isnan(s.per_caption[2 * 35 + color]), "no share of a caption without a class");
     double sum = 0;
     for (int k = 0; k < 35; k++) sum += s.macro[k];

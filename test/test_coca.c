@@ -84,6 +84,27 @@ static void test_settings(const Case *c) {
     check(right == (int)calls->count - NAMED && right > 0, "%s: %d of %zu searches with other end tokens: the reference's ids", c->name, right, calls->count - NAMED);
 }
 
+// The search of later OpenCLIP, against transformers' own over the same model; paddings excluded.
+static void test_later_beams(const Case *c) {
+    const char *path = arena_print(c->a, "%s/beams.json", c->m->dir);
+    if (!file_exists(path)) return; // a directory of test/peers/coca.py
+    const Json *calls = json_get(json_read(c->a, path), "captions");
+    int right = 0;
+    for (size_t k = 0; k < calls->count; k++) {
+        const Json *s = json_get(&calls->items[k], "settings"), *want = json_get(&calls->items[k], "ids");
+        CocaOptions o = coca_options(c->m);
+        o.way = COCA_LATER_BEAMS;
+        o.seq_len = (int)json_int(s, "max_length"), o.min_seq_len = (int)json_int(s, "min_length"), o.beams = (int)json_int(s, "num_beams"), o.eos = (int32_t)json_int(s, "eos_token_id");
+        o.length_penalty = json_real_or(s, "length_penalty", 1), o.repetition_penalty = json_real_or(s, "repetition_penalty", 1);
+        Caption *got = coca_generate(c->a, c->m, c->tokens, &o);
+        bool same = want->count == (size_t)c->tokens.shape[0];
+        for (size_t b = 0; same && b < want->count; b++) same = same_ids(got[b].ids, got[b].count, &want->items[b]);
+        right += same;
+        if (!same) check(same, "%s: %d later beams, at most %d, end %d, penalties %g and %g", c->name, o.beams, o.seq_len, o.eos, o.repetition_penalty, o.length_penalty);
+    }
+    check(right == (int)calls->count && right > 0, "%s: %d of %zu later searches: transformers' ids", c->name, right, calls->count);
+}
+
 // All layers of all pictures as one batch, against the study's loop, layer by layer without a cache.
 static void test_layers(const Case *c) {
     const Json *s = json_get(c->said, "layers"), *ids = json_get(s, "ids"), *entropy = json_get(s, "entropy"), *steps = json_get(s, "steps");
@@ -227,6 +248,7 @@ static void refused(Arena *a, const char *what, const char *from, const char *to
 static void directory(Arena *a, const char *path) {
     Case c = open_case(a, path);
     test_settings(&c);
+    test_later_beams(&c);
     test_layers(&c);
     test_rows(&c);
     if (!c.coca->cfg.cls_correct) test_class_row(&c);

@@ -78,7 +78,7 @@ grep '^[0-9]*,5,' "$D/a/captions.csv" | cut -d, -f7- | tr -d '"' >"$D/native.txt
 same "the native layer says what the model says" "$D/native.txt" "$D/own.txt"
 grep '^[0-9]*,1,' "$D/a/captions.csv" | cut -d, -f7- | tr -d '"' >"$D/early.txt" # the last block follows too closely to differ in five captions
 [ ! -s "$D/early.txt" ] || cmp -s "$D/early.txt" "$D/own.txt" && fail "another layer says the same" || ok "another layer says something else"
-$R verbalize caption $M --limit 5 --out "$D/b" --part-size 2 --threads 1 --rows 1
+$R verbalize caption $M --limit 5 --out "$D/b" --part-size 2 --threads 1 --batch 1
 $R verbalize tabulate $M --limit 5 --categories none --out "$D/a" --part-size 2; $R verbalize tabulate $M --limit 5 --categories none --out "$D/b" --part-size 2
 for f in caps_batch0.json entropy_batch0.json captions.csv controls.csv all_captions_layers_joined.csv; do same "one thread, one row: $f" "$D/a/$f" "$D/b/$f"; done
 for i in 0 1; do $R verbalize caption $M --limit 5 --out "$D/c" --part-size 2 --shard $i/2; done
@@ -102,6 +102,28 @@ $R verbalize caption $M --limit 3 --choices 1 --out "$D/f" --part-size 1 && same
 $R verbalize caption $M --limit 3 --choices 1 --out "$D/f" --part-size 1 --rescale moments && cmp -s "$D/e/caps_batch0.json" "$D/f/caps_batch0.json" && fail "--rescale changes nothing" || ok "--rescale makes the parts again"
 cmp -s "$D/e/captions.csv" "$D/f/captions.csv"
 awk -F, '$2 == 5' "$D/e/captions.csv" >"$D/n1" && awk -F, '$2 == 5' "$D/f/captions.csv" >"$D/n2" && same "the native layer is not rescaled" "$D/n1" "$D/n2"
+
+# ---- CoCa: states kept and read again, controls, other ways of decoding
+C="--limit 5 --part-size 2 --quiet"
+$R verbalize caption $C --save-features --save-steps --out "$D/sf"
+$R verbalize caption --features "$D/sf/features" --layers 0,all --out "$D/ff" --quiet
+for f in caps_batch0.json entropy_batch0.json captions.csv; do same "from kept states: $f" "$D/sf/$f" "$D/ff/$f"; done
+holds "steps with the likeliest ids" "$D/sf/captions/part-00000.json" '"top": ['
+rm "$D/sf/features/part-00001.safetensors"
+$R verbalize caption $C --save-features --save-steps --out "$D/sf" && [ -s "$D/sf/features/part-00001.safetensors" ] && ok "states that are gone are made again" || fail "states that are gone are made again"
+says "states of another model" 1 "another model" $R verbalize caption --features "$D/sf/features" --model data/zoo/llava --out "$D/u" --quiet
+says "a layer that was not kept" 1 "choose --layers" $R verbalize caption --features "$D/sf/features" --layers 3 --tap attn --out "$D/u" --quiet
+says "states and pictures" 2 "in place of" $R verbalize caption --features "$D/sf/features" --images "$D/a/images-0" --out "$D/u"
+says "what holds no states" 1 "holds no features" $R verbalize caption --features data/zoo/clip/model.safetensors --out "$D/u" --quiet
+for c in mean shuffle; do $R verbalize caption $C --save-steps --control $c --out "$D/sf" && cp "$D/sf/captions.csv" "$D/$c.csv"; done
+$R verbalize tabulate $C --save-steps --categories none --out "$D/sf"
+grep '^00003,8,' "$D/mean.csv" | cut -d, -f7- >"$D/c1" && grep '^mean,8,' "$D/sf/controls.csv" | cut -d, -f4- >"$D/c2" && same "control mean: every caption is the mean state's" "$D/c1" "$D/c2"
+for f in "$D/ff/captions.csv" "$D/shuffle.csv"; do grep ',8,7,' "$f" | cut -d, -f2- | sort >"$f.sorted"; done
+same "control shuffle: the same captions" "$D/ff/captions.csv.sorted" "$D/shuffle.csv.sorted"
+cmp -s "$D/ff/captions.csv" "$D/shuffle.csv" && fail "control shuffle: of other pictures" || ok "control shuffle: of other pictures"
+$R verbalize caption --features "$D/ff/../sf/features" --layers 8 --decode beam --out "$D/beam" --quiet
+$R generate --model data/zoo/coca --beams 6 --decode beam --image "$D/sf/images-0" --quiet >"$D/c1" && grep ',8,7,' "$D/beam/captions.csv" | cut -d, -f7- | tr -d '"' >"$D/c2" && same "later beams: as generate has them" "$D/c1" "$D/c2"
+$R verbalize caption $C --dtype bf16 --save-features --out "$D/bf" && $R verbalize caption --features "$D/bf/features" --layers 8 --dtype bf16 --out "$D/bg" --quiet && grep -q ',8,7,' "$D/bg/captions.csv" && ok "in bf16" || fail "in bf16"
 
 # ---- archives of the webdataset kind
 mkdir "$D/w" "$D/w/in"
