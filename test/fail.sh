@@ -37,14 +37,16 @@ one() { # kind n command…: that call fails
     rm -rf "$O" && mkdir "$O"
     RETINA_FAIL=$kind:$n "$@" >"$D/stdout" 2>"$D/stderr"
     got=$? lines=$(wc -l <"$D/stderr")
-    [ "$kind" = read ] && [ $got -le 1 ] && [ "$lines" -le 1 ] && listed && return
-    if [ $got -eq 0 ] || [ "$kind" = thread ]; then
+    if [ "$kind" = read ] && [ $got -le 1 ] && [ "$lines" -le 1 ] && listed; then
+        :
+    elif [ $got -eq 0 ] || [ "$kind" = thread ]; then
         [ $got -eq 0 ] && [ -z "$(differing)$(missing)" ] || report "$kind" "$n" "exit $got: $(head -c 300 "$D/stderr") differs: $(differing | head -n 3) missing: $(missing | head -n 3)"
         return
+    else
+        [ $got -eq 1 ] && [ "$lines" -eq 1 ] && grep -q '^retina: ' "$D/stderr" || report "$kind" "$n" "exit $got, $lines lines: $(head -c 300 "$D/stderr" | tr '\n' '|')"
+        left=$(differing)
+        [ -z "$left" ] || report "$kind" "$n" "left: $left"
     fi
-    [ $got -eq 1 ] && [ "$lines" -eq 1 ] && grep -q '^retina: ' "$D/stderr" || report "$kind" "$n" "exit $got, $lines lines: $(head -c 300 "$D/stderr" | tr '\n' '|')"
-    left=$(differing)
-    [ -z "$left" ] || report "$kind" "$n" "left: $left"
     [ $again -eq 0 ] && return
     "$@" >"$D/stdout" 2>"$D/stderr" && [ -z "$(differing)$(missing)" ] || report "$kind" "$n" "again: differs: $(differing | head -n 3) missing: $(missing | head -n 3) $(head -c 300 "$D/stderr")"
 }
