@@ -1,6 +1,8 @@
 // batch.c: see batch.h.
 #include "batch.h"
 
+#include <string.h>
+
 #include "io/thread.h"
 
 typedef struct {
@@ -46,4 +48,22 @@ static void read_job(void *arg, size_t begin, size_t end) {
 void batch_read(Batch *b, const Gathered *const *items, size_t n, const Preprocess *p, const ImageOptions *o, BatchLook *look, void *arg) {
     for (size_t k = 0; k < n; k++) arena_release(b->arenas[k], (Mark){0});
     parallel_for(n, 1, read_job, &(Job){.batch = b, .items = items, .preprocess = p, .options = o, .look = look, .arg = arg});
+}
+
+bool batch_fails_still(const Remarks *failed, size_t first, const Gathered *items, size_t n, const Preprocess *p, const ImageOptions *o) {
+    if (failed->count == first) return true;
+    Arena *a = arena_new("pictures that failed");
+    Batch one = batch_new(a, 1);
+    size_t failing = 0;
+    for (size_t i = 0; i < n; i++) {
+        const Gathered *g = &items[i];
+        bool named = false;
+        for (size_t k = first; k < failed->count && !named; k++) named = strcmp(failed->items[k].path, g->path) == 0;
+        if (!named) continue;
+        batch_read(&one, &g, 1, p, o, NULL, NULL);
+        failing += one.errors[0] != NULL;
+    }
+    batch_free(&one);
+    arena_free(a);
+    return failing >= (n > 1 ? failed->count - first : 1);
 }

@@ -3,6 +3,7 @@
 #define RETINA_MODEL_BATCH_H
 
 #include "io/gather.h"
+#include "io/remarks.h"
 #include "preprocess.h"
 
 typedef struct {
@@ -21,5 +22,9 @@ typedef Picture BatchLook(void *arg, Arena *a, size_t k, const Image *image);
 
 // items[0 … n) with n <= room. look may be NULL: the picture as it is.
 void batch_read(Batch *b, const Gathered *const *items, size_t n, const Preprocess *p, const ImageOptions *o, BatchLook *look, void *arg);
+
+// Whether as many of the pictures still cannot be read as an earlier run says, in its remarks from the first-th on: it may
+// have been the disk.
+bool batch_fails_still(const Remarks *failed, size_t first, const Gathered *items, size_t n, const Preprocess *p, const ImageOptions *o);
 
 #endif

@@ -107,28 +107,6 @@ static void run_ready(Extract *e, Arena *scratch, size_t from, size_t to) {
     arena_release(scratch, mark);
 }
 
-// Whether the pictures that an earlier run could not read, its remarks from the first-th on, still cannot be: it may have
-// been the disk.
-static bool failing_still(Extract *e, size_t first, size_t from, size_t to) {
-    if (e->failed.count == first) return true;
-    Arena *a = arena_new("pictures that failed");
-    Batch one = batch_new(a, 1);
-    ImageOptions o = picture_options(&e->picture_options);
-    size_t failing = 0;
-    for (size_t i = from; i < to; i++) {
-        const Gathered *g = &e->pictures.items[picture_of(e, i)];
-        bool named = false;
-        for (size_t k = first; k < e->failed.count && !named; k++) named = strcmp(e->failed.items[k].path, g->path) == 0;
-        if (!named) continue;
-        batch_read(&one, &g, 1, &e->preprocess, &o, NULL, NULL);
-        failing += one.errors[0] != NULL;
-    }
-    bool same = failing == e->failed.count - first;
-    batch_free(&one);
-    arena_free(a);
-    return same;
-}
-
 static void run_files(Extract *e) {
     Arena *scratch = arena_new("a forward pass");
     Progress bar = progress_start("extract", e->count);
@@ -138,7 +116,9 @@ static void run_files(Extract *e) {
         const char *path = file_of(e, e->arena, f, e->files);
         size_t failed = e->failed.count, damaged = e->damaged.count;
         if (!e->fresh && file_kept(e, path, from, to)) {
-            if (failing_still(e, failed, from, to)) {
+            ImageOptions o = picture_options(&e->picture_options);
+            bool many = e->pictures.count > 1; // else the one goes with every prompt
+            if (batch_fails_still(&e->failed, failed, e->pictures.items + (many ? from : 0), many ? to - from : e->pictures.count, &e->preprocess, &o)) {
                 progress_resume(&bar, to);
                 continue;
             }
