@@ -56,6 +56,10 @@ HOST void cuda_attention_bf16(const AttentionBf16 *a, cudaStream_t stream) {
     if (a->B == 0 || a->Tq == 0) return;
     need(((uintptr_t)a->q | (uintptr_t)a->k | (uintptr_t)a->v) % 16 == 0, "cuda: attention in bf16 over values that do not start on 16 bytes");
     need(a->H <= 65535 && a->B <= 65535, "cuda: attention over %ld texts and %ld heads: more than one launch can take", a->B, a->H);
+    if (cuda_attention_hopper_takes(a)) {
+        cuda_attention_hopper(a, stream);
+        return;
+    }
     switch (a->D) {
     case 64: launch_64(a, stream); break;
     case 80: launch_80(a, stream); break;

@@ -57,6 +57,12 @@ static __device__ __forceinline__ void tile_load(void *to, const TensorMap *map,
                  "r"(shared_address(barrier)), "r"(x), "r"(y)
                  : "memory");
 }
+static __device__ __forceinline__ void tile_load_3d(void *to, const TensorMap *map, int x, int y, int z, uint64_t *barrier) {
+    asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::"r"(shared_address(to)), "l"(map),
+                 "r"(shared_address(barrier)), "r"(x), "r"(y), "r"(z)
+                 : "memory");
+}
+
 // A cluster: blocks that run at the same time and reach each other's shared memory. The same place in each block has one name.
 #define CLUSTER_OF(blocks) blocks
 #if !defined(__CUDA_ARCH__) || HOPPER_CODE // other generations refuse the word
@@ -111,6 +117,17 @@ WGMMA(128, TEN() TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) "%60,%61,%62,%63", 64, 65, 6
 WGMMA(192, TEN() TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) TEN(6) TEN(7) TEN(8) "%90,%91,%92,%93,%94,%95", 96, 97, 98, THIRTYTWO(d, 0), THIRTYTWO(d, 32), THIRTYTWO(d, 64))
 WGMMA(256, TEN() TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) TEN(6) TEN(7) TEN(8) TEN(9) TEN(10) TEN(11) "%120,%121,%122,%123,%124,%125,%126,%127", 128, 129, 130, THIRTYTWO(d, 0),
       THIRTYTWO(d, 32), THIRTYTWO(d, 64), THIRTYTWO(d, 96))
+// The left operand in registers, as mma_bf16's; b (16, N): its rows of 64 columns as wgmma_columns names them.
+#define WGMMA_REGISTERS(n, list, a0, a1, a2, a3, b_, flag_, ...)                                   \
+    static __device__ __forceinline__ void wgmma_registers_n##n(float *d, const uint32_t *a, uint64_t b, int accumulate) { \
+        asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #flag_ ", 0;\n"                            \
+                     "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 {" list "}, {%" #a0 ",%" #a1 ",%" #a2 ",%" #a3 "}, %" #b_ ", p, 1, 1, 1;\n}" \
+                     : __VA_ARGS__                                                                 \
+                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(accumulate));       \
+    }
+WGMMA_REGISTERS(64, TEN() TEN(1) TEN(2) "%30,%31", 32, 33, 34, 35, 36, 37, THIRTYTWO(d, 0))
+WGMMA_REGISTERS(128, TEN() TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) "%60,%61,%62,%63", 64, 65, 66, 67, 68, 69, THIRTYTWO(d, 0), THIRTYTWO(d, 32))
+#undef WGMMA_REGISTERS
 #undef TEN
 #undef SIXTEEN
 #undef THIRTYTWO
@@ -121,6 +138,13 @@ static __device__ __forceinline__ uint32_t bf16_pair(float low, float high) {
     uint32_t r;
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
     return r;
+}
+
+// 2^x to two units in the last place; denormal results are zero.
+static __device__ __forceinline__ float exp2_approximate(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
 }
 #endif
 
@@ -133,9 +157,15 @@ static __device__ __forceinline__ uint64_t wgmma_rows(const void *p) {
 }
 #define WGMMA_COLUMNS(n) ((uint64_t)((n) * 2 >> 4)) // added to the above
 
+// The same kind of rows as a right operand (k, N) whose k runs down the rows; pieces of 64 columns are `apart` bytes from each other.
+static __device__ __forceinline__ uint64_t wgmma_columns(const void *p, int apart) {
+    return (uint64_t)((shared_address(p) & 0x3ffff) >> 4) | (uint64_t)(apart >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
+}
+
 // ---- hopper.cu
 HOST bool gpu_is_hopper(void); // and this program has machine code for it
 HOST int gpu_processors(void);
 HOST TensorMap tile_map(const void *x, long rows, long columns, long ld, int box_rows); // of bf16 (rows, columns); boxes of 64 columns
+HOST TensorMap tile_map_3d(const void *x, long columns, long rows, long count, int box_rows); // of bf16 (count, rows, columns); boxes of one matrix
 
 #endif

@@ -16,15 +16,19 @@ static Encode encoder(void) {
     return found = (Encode)f;
 }
 
-HOST TensorMap tile_map(const void *x, long rows, long columns, long ld, int box_rows) {
+static TensorMap map_of(const void *x, int dimensions, long columns, long rows, long count, long ld, int box_rows) {
     TensorMap m;
-    cuuint64_t size[2] = {(cuuint64_t)columns, (cuuint64_t)rows}, stride[1] = {(cuuint64_t)ld * 2};
-    cuuint32_t box[2] = {64, (cuuint32_t)box_rows}, step[2] = {1, 1};
-    CUresult r = encoder()(&m, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, (void *)x, size, stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                           CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-    need(r == CUDA_SUCCESS, "cuda: no tensor map for a matrix of %ld x %ld bf16 in rows of %ld at %p: error %d", rows, columns, ld, x, (int)r);
+    cuuint64_t size[3] = {(cuuint64_t)columns, (cuuint64_t)rows, (cuuint64_t)count}, stride[2] = {(cuuint64_t)ld * 2, (cuuint64_t)ld * 2 * (cuuint64_t)rows};
+    cuuint32_t box[3] = {64, (cuuint32_t)box_rows, 1}, step[3] = {1, 1, 1};
+    CUresult r = encoder()(&m, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, (cuuint32_t)dimensions, (void *)x, size, stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
+                           CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+    need(r == CUDA_SUCCESS, "cuda: no tensor map for %ld matrices of %ld x %ld bf16 in rows of %ld at %p: error %d", count, rows, columns, ld, x, (int)r);
     return m;
 }
+
+HOST TensorMap tile_map(const void *x, long rows, long columns, long ld, int box_rows) { return map_of(x, 2, columns, rows, 1, ld, box_rows); }
+
+HOST TensorMap tile_map_3d(const void *x, long columns, long rows, long count, int box_rows) { return map_of(x, 3, columns, rows, count, columns, box_rows); }
 
 static const struct cudaDeviceProp *gpu(void) {
     static struct cudaDeviceProp p;

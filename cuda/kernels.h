@@ -43,6 +43,8 @@ typedef struct {
     const uint8_t *key_mask;
 } AttentionBf16;
 HOST void cuda_attention_bf16(const AttentionBf16 *a, cudaStream_t stream);
+HOST bool cuda_attention_hopper_takes(const AttentionBf16 *a); // attention_hopper.cu: the same with Hopper's instructions
+HOST void cuda_attention_hopper(const AttentionBf16 *a, cudaStream_t stream);
 
 // ---- attention_few.cu: few queries over many keys, f32, the sums in an order of its own. D <= 128, no mask, no weights
 HOST void cuda_attention_few(const Attention *a, float *room, cudaStream_t stream);

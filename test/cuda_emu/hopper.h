@@ -41,8 +41,9 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char *symbol, void **function
 
 // ---- copies and products
 
-void emu_tile_load(int line, void *to, const TensorMap *map, int x, int y, uint64_t *barrier);
-#define tile_load(to, map, x, y, barrier) emu_tile_load(__LINE__, to, map, x, y, barrier)
+void emu_tile_load(int line, int dimensions, void *to, const TensorMap *map, int x, int y, int z, uint64_t *barrier);
+#define tile_load(to, map, x, y, barrier) emu_tile_load(__LINE__, 2, to, map, x, y, 0, barrier)
+#define tile_load_3d(to, map, x, y, z, barrier) emu_tile_load(__LINE__, 3, to, map, x, y, z, barrier)
 // A cluster is emulated as one block: the code runs, what goes between blocks is seen on a GPU only.
 #define CLUSTER_OF(blocks) 1
 #define CLUSTER_DIMS(blocks)
@@ -60,6 +61,9 @@ void emu_wgmma_fence(void);
 void emu_wgmma_commit(void);
 void emu_wgmma_wait(int line, int left);
 void emu_wgmma(int line, int n, float *d, uint64_t a, uint64_t b, int accumulate);
+void emu_wgmma_registers(int line, int n, float *d, const uint32_t *a, uint64_t b, int accumulate); // b with k down the rows
+#define wgmma_registers_n64(d, a, b, accumulate) emu_wgmma_registers(__LINE__, 64, d, a, b, accumulate)
+#define wgmma_registers_n128(d, a, b, accumulate) emu_wgmma_registers(__LINE__, 128, d, a, b, accumulate)
 #define wgmma_fence() emu_wgmma_fence()
 #define wgmma_commit() emu_wgmma_commit()
 #define wgmma_wait(left) emu_wgmma_wait(__LINE__, left)
@@ -68,6 +72,7 @@ void emu_wgmma(int line, int n, float *d, uint64_t a, uint64_t b, int accumulate
 #define wgmma_n192(d, a, b, accumulate) emu_wgmma(__LINE__, 192, d, a, b, accumulate)
 #define wgmma_n256(d, a, b, accumulate) emu_wgmma(__LINE__, 256, d, a, b, accumulate)
 
+static inline float exp2_approximate(float x) { return exp2f(x); }
 static inline uint32_t bf16_pair(float low, float high) { return (uint32_t)bf16_of(low) | (uint32_t)bf16_of(high) << 16; }
 
 #endif

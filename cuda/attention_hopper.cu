@@ -1,0 +1,73 @@
+// attention_hopper.cu: softmax(q kᵀ) v per head in bf16 on Hopper: both products by wgmma, tiles brought by the tensor copy engine.
+//
+// Twin of: attention_bf16.cu; the same arguments. Source: Shah et al. 2024 (arXiv:2407.08608), without its overlap inside a warpgroup.
+// Floor: 4 B H Tq Tk D flops at the bf16 rate, and B H Tq Tk exponentials at 16 a cycle and processor; causal: half of both.
+// Allow: as attention_bf16.cu.    Repeats: bit for bit.
+// Needs: compute capability 9.0; D = 64 or 128; no lengths, mask, window or cap; q, k, v and their rows on 16 bytes.
+//   version
+//   1  one warp copies, two warpgroups of 64 queries each take tiles of 128 keys; blocks stay and take query tile after query tile   in use
+// Scores stay in the registers of the warpgroup that computed them, which is where the second product takes its left operand from. One
+// warpgroup's exponentials run beside the other's products.
+#include "device_hopper.h"
+#include "kernels.h"
+
+#define QUERIES 128 // of a block
+#define KEYS 128    // of a tile
+#define ROW 128     // bytes: 64 columns
+#define WARPGROUP 128
+#define THREADS (3 * WARPGROUP)
+#define STAGES 2
+#define LOG2E 1.44269504f
+
+typedef struct {
+    AttentionBf16 a;
+    int query_tiles, tiles; // of one head, of all
+} Work;
+
+typedef struct {
+    int i0, h, b, keys; // first query, head, text; key tiles that some query sees
+} Place;
+
+#if HOPPER_CODE
+// Without a mask the query tiles of one head follow each other, so that they find its keys in the cache; with it the longest come first.
+static __device__ __forceinline__ Place place_of(const Work *w, int tile) {
+    const AttentionBf16 *a = &w->a;
+    int heads = w->tiles / w->query_tiles, head = a->causal ? tile % heads : tile / w->query_tiles;
+    int query = a->causal ? w->query_tiles - 1 - tile / heads : tile % w->query_tiles;
+    Place p;
+    p.i0 = query * QUERIES, p.h = head % (int)a->H, p.b = head / (int)a->H;
+    long last = a->Tk;
+    if (a->causal && p.i0 + QUERIES + a->Tk - a->Tq < last) last = p.i0 + QUERIES + a->Tk - a->Tq;
+    p.keys = last > 0 ? (int)((last + KEYS - 1) / KEYS) : 0;
+    return p;
+}
+
+static __device__ __forceinline__ float most_of_four(float x) { // the four lanes that share a row
+    float y = __shfl_xor_sync(0xffffffffu, x, 1);
+    x = y > x ? y : x;
+    y = __shfl_xor_sync(0xffffffffu, x, 2);
+    return y > x ? y : x;
+}
+
+static __device__ __forceinline__ float sum_of_four(float x) {
+    x += __shfl_xor_sync(0xffffffffu, x, 1);
+    return x + __shfl_xor_sync(0xffffffffu, x, 2);
+}
+#endif
+
+#define HEAD(name) name##_64
+#define HD 64
+#include "attention_hopper_head.inc"
+#define HEAD(name) name##_128
+#define HD 128
+#include "attention_hopper_head.inc"
+
+HOST bool cuda_attention_hopper_takes(const AttentionBf16 *a) {
+    return gpu_is_hopper() && (a->D == 64 || a->D == 128) && !a->key_lengths && !a->key_mask && a->window <= 0 && a->softcap <= 0 && a->Tk > 0 && a->Tq >= 64 &&
+           a->Tq < 1l << 24 && a->Tk < 1l << 24 && a->B * a->H * (a->Tq / QUERIES + 1) < 1l << 30;
+}
+
+HOST void cuda_attention_hopper(const AttentionBf16 *a, cudaStream_t stream) {
+    if (a->D == 64) launch_64(a, stream);
+    else launch_128(a, stream);
+}
