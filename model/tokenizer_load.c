@@ -228,13 +228,24 @@ static bool has(const Load *l, const char *name) {
     return file_exists(path_join(l->scratch, l->dir, name));
 }
 
-static _Noreturn void no_tokenizer(const Load *l) {
-    const char *dir = l->dir;
-    if (has(l, "tokenizer.model") || has(l, "spiece.model"))
-        die("%s: %s is a SentencePiece file, which this program does not read; convert it once "
+// Vocabularies in forms that are not read here. The same name stands for SentencePiece's protobuf, whose first byte is 10,
+// and for tiktoken's lines of base64 and rank.
+static void refuse_other_forms(const Load *l) {
+    static const char *const names[] = {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "qwen.tiktoken", "tekken.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!has(l, names[i])) continue;
+        Bytes b = file_read(l->scratch, path_join(l->scratch, l->dir, names[i]));
+        const char *form = strcmp(names[i], "tekken.json") == 0 ? "Mistral's tekken" : b.size && b.bytes[0] == '\n' ? "a SentencePiece" : "a tiktoken";
+        die("%s: %s is %s file, which this program does not read; convert it once "
             "with: python -c \"from transformers import AutoTokenizer as A; "
             "A.from_pretrained('%s').save_pretrained('%s')\"",
-            dir, has(l, "tokenizer.model") ? "tokenizer.model" : "spiece.model", dir, dir);
+            l->dir, names[i], form, l->dir, l->dir);
+    }
+}
+
+static _Noreturn void no_tokenizer(const Load *l) {
+    const char *dir = l->dir;
+    refuse_other_forms(l);
     need(folder_exists(dir), "%s: no such folder", dir);
     die("%s: no tokenizer.json here, and neither vocab.json with merges.txt nor vocab.txt; save "
         "the tokenizer with save_pretrained('%s')%s",

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "scratch.h"
 #include "io/json.h"
 #include "io/progress.h"
 #include "model/tokenizer.h"
@@ -221,6 +222,16 @@ static void refuses_file(const char *name, const char *text, const char *message
     arena_free(a);
 }
 
+// A vocabulary that is not read here is named for what it is.
+static void other_form(const char *name, const char *content, const char *says) {
+    Arena *a = arena_new("another form");
+    const char *path = scratch_file(a, name, content, strlen(content));
+    check_dies(name, says) {
+        tokenizer_load(a, arena_text(a, path, (size_t)(path_name(path) - path) - 1), false);
+    }
+    arena_free(a);
+}
+
 static void errors(void) {
     refuses("unknown pattern",
             "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a|b)*c\"},"
@@ -265,6 +276,10 @@ static void errors(void) {
     check_dies("no such folder", "no such folder") {
         tokenizer_load(a, "build/there/is/none", false);
     }
+    other_form("s/tokenizer.model", "\n\016\n\005<unk>", "tokenizer.model is a SentencePiece file");
+    other_form("t/tokenizer.model", "IQ== 0\nIg== 1\n", "tokenizer.model is a tiktoken file");
+    other_form("q/qwen.tiktoken", "IQ== 0\n", "qwen.tiktoken is a tiktoken file");
+    other_form("k/tekken.json", "{}", "tekken.json is Mistral's tekken file");
     put_file(a, "tokenizer.json", small(a, ""));
     Tokenizer *t = tokenizer_load(a, folder(a), false);
     check_dies("text that is not UTF-8", "not UTF-8 at byte 2") {
