@@ -48,6 +48,7 @@ struct Device {
     void (*scale_by)(Tensor out, Tensor x, Tensor factor);
     void (*exp_of)(Tensor out, Tensor x);
     void (*dropout)(Tensor out, Tensor x, float p, uint64_t seed, uint64_t stream);
+    const struct Gradients *gradients; // gradients.h: what training asks for beside all this
 };
 
 // ops_cpu.c. bf16: products of a linear layer take their inputs and weights rounded to bf16 and add up in f32; between

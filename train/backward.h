@@ -2,13 +2,19 @@
 #ifndef RETINA_TRAIN_BACKWARD_H
 #define RETINA_TRAIN_BACKWARD_H
 
-#include <string.h>
-
+#include "model/device.h"
+#include "model/gradients.h"
 #include "tape.h"
 
-typedef struct Backward Backward; // one walk: the tape, scratch memory, buffers to use again
+typedef struct {
+    Tape *tape;
+    const Device *device;
+    const Gradients *to;  // device->gradients
+    Arena *arena, *inner; // of the pass; of one operation's gradient
+    struct Buffer *spare; // buffers to use again
+} Backward; // one walk
 
-// The buffer that collects the gradient of x: NULL when nobody wants it. *fresh: nothing has been added yet and the
+// The buffer (on the tape's device) that collects the gradient of x: NULL when nobody wants it. *fresh: nothing has been added yet and the
 // numbers are undefined, so write; otherwise add.
 float *gradient_into(Backward *w, Tensor x, bool *fresh);
 // The same, filled with zeros when fresh: always add.
@@ -16,7 +22,7 @@ float *gradient_zeroed(Backward *w, Tensor x);
 // x takes over the gradient of the output as it is (the output's buffer changes hands); or adds it.
 void gradient_pass(Backward *w, Tensor x, const OpRecord *op, const float *g);
 
-float *scratch_floats(Backward *w, size_t n); // until the operation's gradient is done
+float *scratch_floats(Backward *w, size_t n); // on the device, until the operation's gradient is done
 // A matrix as f32: the tensor's own numbers, or a widened copy in scratch.
 const float *scratch_f32(Backward *w, Tensor x);
 

@@ -1,20 +1,25 @@
-// optimiser.c: see optimiser.h. Every number belongs to one thread, every sum has one order.
+// optimiser.c: see optimiser.h. The numbers are computed by the tape's device.
 #include "optimiser.h"
 
 #include <math.h>
 
-#include "io/thread.h"
+#include "model/gradients.h"
 #include "real.h"
+
+static float *zeros(Arena *a, const Device *device, Tensor like) {
+    Tensor t = tensor_take_on(a, device, DTYPE_F32, like.ndim, like.shape);
+    device->gradients->zero(f32(t), tensor_count(t));
+    return f32(t);
+}
 
 Adam *adam_new(Arena *a, Tape *tape, AdamConfig config, Group all) {
     Adam *o = take_zero(a, Adam, 1);
     size_t n = tape_parameters(tape);
-    *o = (Adam){.tape = tape, .config = config, .groups = take(a, Group, n), .m = take(a, float *, n), .v = take(a, float *, n)};
+    *o = (Adam){.arena = a, .tape = tape, .config = config, .groups = take(a, Group, n), .m = take(a, float *, n), .v = take(a, float *, n)};
     for (size_t i = 0; i < n; i++) {
-        size_t count = tensor_count(tape_parameter_at(tape, i));
         o->groups[i] = all;
-        o->m[i] = take_zero(a, float, count);
-        o->v[i] = take_zero(a, float, count);
+        o->m[i] = zeros(a, tape_device(tape), tape_parameter_at(tape, i));
+        o->v[i] = zeros(a, tape_device(tape), tape_parameter_at(tape, i));
     }
     return o;
 }
@@ -25,35 +30,19 @@ void adam_spare_vectors(Adam *o) {
 }
 
 double adam_gradient_norm(const Adam *o) {
-    double total = 0;
-    for (size_t i = 0; i < tape_parameters(o->tape); i++) {
-        if (o->groups[i].lr_factor == 0) continue;
+    Mark mark = arena_mark(o->arena);
+    size_t n = tape_parameters(o->tape), count = 0;
+    DotPair *pairs = take(o->arena, DotPair, n);
+    double *squares = take(o->arena, double, n), total = 0;
+    for (size_t i = 0; i < n; i++) {
         Tensor p = tape_parameter_at(o->tape, i);
         const float *g = tape_gradient(o->tape, p);
-        size_t n = tensor_count(p);
-        double s[4] = {0}; // four sums: the adder's latency, not its width, is the limit
-        for (size_t k = 0; k < n; k++) s[k % 4] += (double)g[k] * g[k];
-        total += (s[0] + s[2]) + (s[1] + s[3]);
+        if (o->groups[i].lr_factor != 0) pairs[count++] = (DotPair){.a = g, .b = g, .n = tensor_count(p)};
     }
+    tape_device(o->tape)->gradients->dots(squares, pairs, count);
+    for (size_t i = 0; i < count; i++) total += squares[i];
+    arena_release(o->arena, mark);
     return sqrt(total);
-}
-
-typedef struct {
-    float *w, *m, *v;
-    const float *g;
-    float beta1, beta2, eps, keep, rate, root2, shrink;
-} AdamWork;
-
-static void adam_range(void *arg, size_t begin, size_t end) {
-    const AdamWork *k = arg;
-    for (size_t i = begin; i < end; i++) {
-        float g = k->g[i] * k->shrink;
-        float m = k->m[i] + (g - k->m[i]) * (1 - k->beta1);
-        float v = k->v[i] * k->beta2 + g * g * (1 - k->beta2);
-        k->m[i] = m;
-        k->v[i] = v;
-        k->w[i] = k->w[i] * k->keep - k->rate * (m / (sqrtf(v) / k->root2 + k->eps));
-    }
 }
 
 double adam_update(Adam *o, double lr) {
@@ -67,10 +56,10 @@ double adam_update(Adam *o, double lr) {
         const Group *p = &o->groups[i];
         if (p->lr_factor == 0) continue;
         Tensor x = tape_parameter_at(o->tape, i);
-        AdamWork k = {.w = f32(x), .m = o->m[i], .v = o->v[i], .g = tape_gradient(o->tape, x), .beta1 = (float)c->beta1,
-                      .beta2 = (float)c->beta2, .eps = (float)c->eps, .keep = (float)(1 - lr * p->lr_factor * p->decay),
-                      .rate = (float)(rate * p->lr_factor), .root2 = (float)root2, .shrink = (float)shrink};
-        parallel_for(tensor_count(x), 16384, adam_range, &k);
+        tape_device(o->tape)->gradients->adam(&(AdamStep){
+            .w = f32(x), .m = o->m[i], .v = o->v[i], .g = tape_gradient(o->tape, x), .n = tensor_count(x), .beta1 = (float)c->beta1,
+            .beta2 = (float)c->beta2, .eps = (float)c->eps, .keep = (float)(1 - lr * p->lr_factor * p->decay),
+            .rate = (float)(rate * p->lr_factor), .root2 = (float)root2, .shrink = (float)shrink});
     }
     return norm;
 }

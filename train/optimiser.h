@@ -16,10 +16,11 @@ typedef struct {
 } AdamConfig;
 
 typedef struct {
+    Arena *arena;
     Tape *tape;
     AdamConfig config;
     Group *groups; // one per parameter of the tape
-    float **m, **v; // first and second moments, one pair per parameter
+    float **m, **v; // first and second moments, one pair per parameter, on the tape's device
     int64_t step;  // updates done
 } Adam;
 

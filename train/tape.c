@@ -14,6 +14,7 @@ typedef struct {
 
 struct Tape {
     Recorder recorder; // first: the recorder is the tape
+    const Device *device;
     Arena *arena;
     Node *nodes; // nodes[0] is nobody
     size_t node_count, node_room, parameter_count;
@@ -32,11 +33,7 @@ typedef struct Buffer {
     size_t count;
 } Buffer;
 
-struct Backward {
-    Tape *tape;
-    Arena *arena;
-    Buffer *spare;
-};
+static float *floats_on(Arena *a, const Device *device, size_t n) { return f32(tensor_take_on(a, device, DTYPE_F32, DIMS((long)n))); }
 
 static int node_add(Tape *t, size_t count) {
     if (t->node_count == t->node_room) {
@@ -59,8 +56,11 @@ static int tape_record(Recorder *self, const OpRecord *op) {
     return line->out.node;
 }
 
-Tape *tape_new(Arena *a) {
+Tape *tape_new(Arena *a) { return tape_new_on(a, device_cpu()); }
+
+Tape *tape_new_on(Arena *a, const Device *device) {
     Tape *t = take_zero(a, Tape, 1);
+    t->device = device;
     t->recorder.record = tape_record;
     t->arena = a;
     if (!inner) inner = arena_new("one gradient");
@@ -74,6 +74,13 @@ Tape *tape_new(Arena *a) {
 }
 
 Recorder *tape_recorder(Tape *t) { return &t->recorder; }
+const Device *tape_device(const Tape *t) { return t->device; }
+
+static float *zeros(const Tape *t, Arena *a, size_t n) {
+    float *d = floats_on(a, t->device, n);
+    t->device->gradients->zero(d, n);
+    return d;
+}
 
 Tensor tape_parameter(Tape *t, Tensor data) {
     need(data.dtype == DTYPE_F32, "a parameter is f32, not %s", dtype_name(data.dtype));
@@ -82,8 +89,13 @@ Tensor tape_parameter(Tape *t, Tensor data) {
         t->parameters = arena_grow(t->arena, t->parameters, t->parameter_count, t->parameter_room * 2, sizeof *t->parameters);
         t->parameter_room *= 2;
     }
+    if (t->device->memory) {
+        const void *here = data.data;
+        data.data = floats_on(t->arena, t->device, tensor_count(data));
+        t->device->write(data.data, here, tensor_bytes(data));
+    }
     data.node = node_add(t, tensor_count(data));
-    t->nodes[data.node].gradient = take_zero(t->arena, float, tensor_count(data));
+    t->nodes[data.node].gradient = zeros(t, t->arena, tensor_count(data));
     t->parameters[t->parameter_count++] = data;
     return data;
 }
@@ -96,7 +108,7 @@ float *tape_gradient(const Tape *t, Tensor x) {
 }
 
 void tape_zero(Tape *t) {
-    for (size_t i = 1; i <= t->parameter_count; i++) memset(t->nodes[i].gradient, 0, t->nodes[i].count * sizeof(float));
+    for (size_t i = 1; i <= t->parameter_count; i++) t->device->gradients->zero(t->nodes[i].gradient, t->nodes[i].count);
 }
 
 void tape_begin(Tape *t) {
@@ -113,7 +125,7 @@ static float *buffer_take(Backward *w, size_t count) {
             *b = (*b)->next;
             return numbers;
         }
-    return take(w->arena, float, count);
+    return floats_on(w->arena, w->device, count);
 }
 
 static void buffer_give(Backward *w, float *numbers, size_t count) {
@@ -133,7 +145,7 @@ float *gradient_into(Backward *w, Tensor x, bool *fresh) {
 float *gradient_zeroed(Backward *w, Tensor x) {
     bool fresh = false;
     float *d = gradient_into(w, x, &fresh);
-    if (d && fresh) memset(d, 0, tensor_count(x) * sizeof *d);
+    if (d && fresh) w->to->zero(d, tensor_count(x));
     return d;
 }
 
@@ -147,13 +159,11 @@ void gradient_pass(Backward *w, Tensor x, const OpRecord *op, const float *g) {
     }
     bool fresh = false;
     float *d = gradient_into(w, x, &fresh);
-    size_t count = n->count;
-    if (fresh) memcpy(d, g, count * sizeof *d);
-    else
-        for (size_t i = 0; i < count; i++) d[i] += g[i];
+    if (fresh) w->device->copy(d, g, n->count * sizeof *d);
+    else w->to->each(&(EachGradient){.kind = EACH_PASS, .d = d, .n = n->count, .g = g});
 }
 
-float *scratch_floats(Backward *w, size_t n) { return take(inner, float, n); }
+float *scratch_floats(Backward *w, size_t n) { return floats_on(w->inner, w->device, n); }
 
 // ---- the walk
 
@@ -174,8 +184,8 @@ static BackwardFn *const backward_of[] = {
 void tape_seed(Tape *t, Arena *scratch, Tensor x, const float *g) {
     if (!x.node) return;
     Node *n = &t->nodes[x.node];
-    if (!n->gradient) n->gradient = take_zero(scratch, float, n->count);
-    for (size_t i = 0; i < n->count; i++) n->gradient[i] += g[i];
+    if (!n->gradient) n->gradient = zeros(t, scratch, n->count);
+    t->device->gradients->each(&(EachGradient){.kind = EACH_PASS, .d = n->gradient, .n = n->count, .g = g});
 }
 
 void tape_backward(Tape *t, Arena *scratch, Tensor loss, float weight) {
@@ -183,7 +193,7 @@ void tape_backward(Tape *t, Arena *scratch, Tensor loss, float weight) {
         need(tensor_count(loss) == 1, "backward begins at one number, not at %zu", tensor_count(loss));
         tape_seed(t, scratch, loss, &weight);
     }
-    Backward w = {.tape = t, .arena = scratch};
+    Backward w = {.tape = t, .device = t->device, .to = t->device->gradients, .arena = scratch, .inner = inner};
     Mark mark = arena_mark(inner);
     for (size_t i = t->line_count; i-- > 0;) {
         const OpRecord *op = &t->lines[i];

@@ -4,7 +4,7 @@
 //     Tape *tape = tape_new(weights_arena);
 //     Tensor w = tape_parameter(tape, data);                // once; w.node names it from now on
 //     for (each step) {
-//         Run *run = run_new(step_arena);
+//         Run *run = run_on(step_arena, tape_device(tape));
 //         run->recorder = tape_recorder(tape);
 //         Tensor loss = …operations of model/ops.h…;
 //         tape_backward(tape, step_arena, loss);             // adds to the parameters' gradients
@@ -17,21 +17,26 @@
 #ifndef RETINA_TRAIN_TAPE_H
 #define RETINA_TRAIN_TAPE_H
 
-#include "model/ops.h"
+#include "model/device.h"
 
 typedef struct Tape Tape;
 
-Tape *tape_new(Arena *a); // parameters' gradients and the list of lines live in this arena
+// Parameters' gradients and the list of lines live in this arena. Everything is computed on the device: runs that record
+// on the tape are run_on(arena, tape_device(t)), and gradients are what its operations can read. On the CPU: plain numbers.
+Tape *tape_new_on(Arena *a, const Device *device);
+Tape *tape_new(Arena *a); // on the CPU
 Recorder *tape_recorder(Tape *t);
+const Device *tape_device(const Tape *t);
 
-// Makes a tensor (f32, in memory that outlives the tape) a parameter: gives it a node and a gradient of zeros.
+// Makes a tensor (f32, in memory that outlives the tape) a parameter: gives it a node and a gradient of zeros. On a device with
+// memory of its own the tensor that comes back is a copy there, which alone is trained: read it with the device's `read`.
 Tensor tape_parameter(Tape *t, Tensor data);
 size_t tape_parameters(const Tape *t);
 Tensor tape_parameter_at(const Tape *t, size_t i); // in the order in which they were made
 float *tape_gradient(const Tape *t, Tensor x);     // of a parameter; NULL when x is none
 void tape_zero(Tape *t);                           // the parameters' gradients
 
-// Adds `g` (as many numbers as x has) to the gradient of x before tape_backward: for losses that are computed
+// Adds `g` (as many numbers as x has, in either memory) to the gradient of x before tape_backward: for losses that are computed
 // outside of the operations (losses.h). A tensor without a node is ignored.
 void tape_seed(Tape *t, Arena *scratch, Tensor x, const float *g);
 
