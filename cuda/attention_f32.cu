@@ -8,8 +8,11 @@
 //   version
 //   0  a block per query: scores, softmax, sum     kept as ROWS = 1 of the same kernel, for long contexts
 //   1  a block per 8 queries of one head, keys and values staged in shared memory 32 at a time     in use
+#define EXACT static __device__ inline
 #include "device.h"
 #include "kernels.h"
+
+#include "io/exact.h"
 
 #define BLOCK 128
 #define KEYS 32     // staged at a time
@@ -88,6 +91,13 @@ static __global__ __launch_bounds__(BLOCK) void attention_exact(AttentionArgumen
     if (a.weights)
         for (long e = t; e < rows * a.Tk; e += BLOCK)
             a.weights[((b * a.H + h) * a.Tq + i0) * a.Tk + e] = e % a.Tk >= from && e % a.Tk < to ? scores[e] : 0;
+    if (a.dropout > 0) { // numbered as the weights in (B, H, Tq, Tk)
+        const float keep = 1 / (1 - a.dropout);
+        __syncthreads();
+        for (long e = t; e < rows * a.Tk; e += BLOCK)
+            if (e % a.Tk >= from && e % a.Tk < to) scores[e] = exact_uniform(a.seed, a.stream, (uint64_t)(((b * a.H + h) * a.Tq + i0) * a.Tk + e)) < (double)a.dropout ? 0 : scores[e] * keep;
+        __syncthreads();
+    }
     for (int first = 0; first < rows * D; first += BLOCK * OUTPUTS) { // once, unless the head is very wide
         FRAGMENT(float, sum, OUTPUTS);
         UNROLL
@@ -116,7 +126,6 @@ static __global__ __launch_bounds__(BLOCK) void attention_exact(AttentionArgumen
 
 HOST void cuda_attention(const Attention *a, cudaStream_t stream) {
     if (a->B == 0 || a->Tq == 0) return;
-    need(a->dropout == 0, "cuda: attention with dropout %g: train with --device cpu", (double)a->dropout);
     const size_t most = 160 * 1024; // of an sm_80; larger cards have more
     int rows = 8;
     size_t bytes;

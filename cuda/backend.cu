@@ -12,6 +12,7 @@ extern "C" {
 #ifdef __cplusplus
 }
 #endif
+#include "gradients.h"
 #include "light.h"
 #include "memory.h"
 
@@ -254,6 +255,7 @@ static Attention attention_of(Tensor out, Tensor q, Tensor k, Tensor v, const At
     if (tensor_given(s->key_mask)) a.key_mask = (const uint8_t *)gpu_ready(s->key_mask.data, tensor_bytes(s->key_mask));
     if (tensor_given(s->mask)) a.mask = floats(s->mask);
     if (tensor_given(weights)) a.weights = out_of(weights);
+    a.dropout = s->dropout, a.seed = s->seed, a.stream = s->stream;
     return a;
 }
 
@@ -273,7 +275,7 @@ static uint16_t *narrowed(const float *x, size_t count) {
 // With --dtype bf16: on tensor cores; a step's few queries by a kernel that reads keys and values as they are kept.
 static void op_attention_bf16(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
     Attention a = attention_of(out, q, k, v, s, weights);
-    bool plain = !a.mask && !a.weights, aligned = ((uintptr_t)a.q | (uintptr_t)a.k | (uintptr_t)a.v) % 16 == 0;
+    bool plain = !a.mask && !a.weights && a.dropout == 0, aligned = ((uintptr_t)a.q | (uintptr_t)a.k | (uintptr_t)a.v) % 16 == 0;
     if (a.B == 0 || a.Tq == 0) return;
     if (plain && aligned && a.Tq <= FEW_QUERIES && a.D <= 128 && a.D % 4 == 0) {
         cuda_attention_few(&a, (float *)gpu_room(cuda_attention_few_room(&a)), S);
@@ -321,6 +323,7 @@ static void fill(Device *table) {
     t.mean_tokens = op_mean_tokens, t.rotary = op_rotary, t.rotary_tables = op_rotary_tables, t.attention = op_attention;
     t.cross_entropy = op_cross_entropy, t.mean_squared = op_mean_squared, t.transpose = op_transpose, t.scale_by = op_scale_by;
     t.exp_of = op_exp, t.dropout = op_dropout;
+    t.gradients = gpu_gradients();
     t.bf16 = in_bf16;
     *table = t;
 }

@@ -22,6 +22,14 @@ static __device__ __forceinline__ float right(const GemmArguments *g, long at) {
     return g->bf16 ? float_of_bf16(bf16_of(x)) : x;
 }
 
+// Where this block's product of a batch begins.
+static __device__ __forceinline__ void batch_begin(GemmArguments *g, const GemmBatch *batch) {
+    const long outer = (long)blockIdx.z / batch->inner, inner = (long)blockIdx.z % batch->inner;
+    g->A += outer * batch->A[0] + inner * batch->A[1];
+    g->B = (const char *)g->B + (outer * batch->B[0] + inner * batch->B[1]) * (long)sizeof(float);
+    g->C += outer * batch->C[0] + inner * batch->C[1];
+}
+
 static __device__ __forceinline__ void finish(const GemmArguments *g, long m, long n, float s) {
     g->C[m * g->ldc + n] = f_act(g->bias ? s + g->bias[n] : s, g->act);
 }
@@ -61,21 +69,27 @@ static __global__ void gemm_f32_plain(GemmArguments g) {
 #define TN 2
 #include "gemm_f32_tile.inc"
 
-HOST void cuda_gemm_version(const Gemm *g, int version, cudaStream_t stream) {
-    if (g->M == 0 || g->N == 0) return;
+static void launch(const Gemm *g, const GemmBatch *batch, int version, cudaStream_t stream) {
+    if (g->M == 0 || g->N == 0 || batch->count == 0) return;
     need(g->B_type == DTYPE_F32 || g->B_type == DTYPE_BF16 || g->B_type == DTYPE_F16, "cuda: a matrix product with a %s matrix", dtype_name(g->B_type));
-    need((g->M + 15) / 16 <= 65535 || version >= 64, "cuda: a matrix product with %ld rows: more than one launch can take", g->M);
+    need(((g->M + 15) / 16 <= 65535 || version >= 64) && batch->count <= 65535, "cuda: %ld matrix products with %ld rows: more than one launch can take", batch->count, g->M);
     switch (version) {
     case 0: LAUNCH(gemm_f32_plain, DIM3((g->N + 127) / 128, g->M, 1), DIM3(128, 1, 1), 0, stream, *g); break;
-    case 16: launch_16(g, stream); break;
-    case 64: launch_64(g, stream); break;
-    default: launch_128(g, stream);
+    case 16: launch_16(g, batch, stream); break;
+    case 64: launch_64(g, batch, stream); break;
+    default: launch_128(g, batch, stream);
     }
 }
 
+static const GemmBatch one = {1, 1, {0, 0}, {0, 0}, {0, 0}};
+
+HOST void cuda_gemm_version(const Gemm *g, int version, cudaStream_t stream) { launch(g, &one, version, stream); }
+
 // The largest tile that still gives every multiprocessor one of its own.
-HOST void cuda_gemm(const Gemm *g, cudaStream_t stream) {
+HOST void cuda_gemm_batch(const Gemm *g, const GemmBatch *batch, cudaStream_t stream) {
     const long processors = 132;
-    long large = ((g->M + 127) / 128) * ((g->N + 127) / 128), middle = ((g->M + 63) / 64) * ((g->N + 63) / 64);
-    cuda_gemm_version(g, g->M <= 16 || (middle < processors / 4 && g->M < 1024) ? 16 : large < processors ? 64 : 128, stream);
+    long large = ((g->M + 127) / 128) * ((g->N + 127) / 128) * batch->count, middle = ((g->M + 63) / 64) * ((g->N + 63) / 64) * batch->count;
+    launch(g, batch, g->M <= 16 || (middle < processors / 4 && g->M < 1024) ? 16 : large < processors ? 64 : 128, stream);
 }
+
+HOST void cuda_gemm(const Gemm *g, cudaStream_t stream) { cuda_gemm_batch(g, &one, stream); }

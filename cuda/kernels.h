@@ -8,6 +8,11 @@
 // ---- gemm_f32.cu, attention_f32.cu: the CPU's bits
 HOST void cuda_gemm(const Gemm *g, cudaStream_t stream);
 HOST void cuda_gemm_version(const Gemm *g, int version, cudaStream_t stream); // 0: plain, 16, 64, 128: that tile
+typedef struct {
+    long count, inner;       // product z: outer index z / inner, inner index z % inner
+    long A[2], B[2], C[2];   // floats from one outer, one inner product to the next; B is f32 unless these are 0
+} GemmBatch;
+HOST void cuda_gemm_batch(const Gemm *g, const GemmBatch *batch, cudaStream_t stream); // many products of one shape
 HOST void cuda_attention(const Attention *a, cudaStream_t stream);
 
 // ---- gemm_bf16.cu: tensor cores. C (M, N) = act(A Wᵀ + bias) + residual, A (M, K), W (N, K) in bf16

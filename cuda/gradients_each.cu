@@ -1,0 +1,113 @@
+// gradients_each.cu: d[i] (+)= f(g[i], …), AdamW, and sums of products in double.
+//
+// Twins: the EACH loops, adam_job and dot_job of model/gradients_cpu.c.
+// Floor: 12 to 16 bytes an element, AdamW 28, sums of products 8; at most 50 operations: memory-bound.
+// Repeats: bit for bit, and equal to the CPU's bits.    Needs: nothing; any n.
+//   version
+//   0  one element a thread                            the CPU loop
+//   1  four elements a thread, a block's width apart   in use: four independent loads in flight, every access coalesced
+//   dots: one warp a piece of 8192 numbers, lane j holds running sum j: 64 coalesced accesses of a piece are independent
+#define EXACT static __device__ inline
+#include "gradients.h"
+
+#include "io/exact.h"
+
+#define WIDE 256 // threads
+#define EACH 4   // elements of one thread
+
+static dim3 blocks_of(size_t n) { return DIM3((n + WIDE * EACH - 1) / (WIDE * EACH), 1, 1); }
+
+static __device__ float slope(float x, float y, int act) {
+    float half, t, a;
+    switch (act) {
+    case ACT_GELU: return (x == 0 ? 0.5f : y / x) + x * (0.398942280f * f_exp(-0.5f * x * x));
+    case ACT_GELU_TANH:
+        half = x == 0 ? 0.5f : y / x, t = 2 * half - 1;
+        return half + 0.5f * x * (1 - t * t) * (0.797884561f * (1 + 3 * 0.044715f * x * x));
+    case ACT_QUICK_GELU:
+    case ACT_SILU:
+        half = x == 0 ? 0.5f : y / x, a = act == ACT_SILU ? 1 : 1.702f;
+        return half * (1 + a * x * (1 - half));
+    case ACT_RELU: return x > 0 ? 1 : 0;
+    case ACT_TANH: return 1 - y * y;
+    case ACT_SIGMOID: return y * (1 - y);
+    default: return 1;
+    }
+}
+
+// A kernel over the elements of one kind; `i` is the element.
+#define KIND(name, expression)                                                                     \
+    static __global__ void name(EachGradient k) {                                                  \
+        size_t first = (size_t)blockIdx.x * (WIDE * EACH) + threadIdx.x;                           \
+        UNROLL                                                                                     \
+        for (int e = 0; e < EACH; e++) {                                                           \
+            size_t i = first + (size_t)e * WIDE;                                                   \
+            if (i >= k.n) continue;                                                                \
+            float v = expression;                                                                  \
+            k.d[i] = k.fresh ? v : k.d[i] + v;                                                     \
+        }                                                                                          \
+    }
+
+KIND(pass_kernel, k.g[i])
+KIND(product_kernel, k.g[i] * k.x[i])
+KIND(row_product_kernel, k.g[i] * k.x[i % k.C])
+KIND(scale_kernel, k.g[i] * k.number)
+KIND(scale_by_kernel, k.g[i] * k.x[0])
+KIND(softcap_kernel, k.g[i] * (1 - (k.y[i] / k.number) * (k.y[i] / k.number)))
+KIND(clamp_kernel, k.x[i] >= k.number && k.x[i] <= k.number2 ? k.g[i] : 0)
+KIND(dropout_kernel, exact_uniform(k.seed, k.stream, i) < (double)k.number ? 0 : k.g[i] * (1 / (1 - k.number)))
+KIND(mean_kernel, k.g[i / (k.T * k.C) * k.C + i % k.C] / (float)k.T)
+KIND(difference_kernel, k.number * (2 * k.g[0] / (float)k.n) * (k.x[i] - k.y[i]))
+KIND(activation_kernel, k.g[i] * slope(k.x[i], k.y[i], (int)k.act))
+
+#define RUN(kernel) LAUNCH(kernel, blocks_of(e->n), DIM3(WIDE, 1, 1), 0, s, *e)
+
+HOST void cuda_each_gradient(const EachGradient *e, cudaStream_t s) {
+    if (e->n == 0) return;
+    switch (e->kind) {
+    case EACH_PASS: RUN(pass_kernel); break;
+    case EACH_PRODUCT: RUN(product_kernel); break;
+    case EACH_ROW_PRODUCT: RUN(row_product_kernel); break;
+    case EACH_SCALE: RUN(scale_kernel); break;
+    case EACH_SCALE_BY: RUN(scale_by_kernel); break;
+    case EACH_SOFTCAP: RUN(softcap_kernel); break;
+    case EACH_CLAMP: RUN(clamp_kernel); break;
+    case EACH_DROPOUT: RUN(dropout_kernel); break;
+    case EACH_MEAN: RUN(mean_kernel); break;
+    case EACH_DIFFERENCE: RUN(difference_kernel); break;
+    default: RUN(activation_kernel);
+    }
+}
+
+static __global__ void adam_kernel(AdamStep k) {
+    size_t first = (size_t)blockIdx.x * (WIDE * EACH) + threadIdx.x;
+    UNROLL
+    for (int e = 0; e < EACH; e++) {
+        size_t i = first + (size_t)e * WIDE;
+        if (i >= k.n) continue;
+        float g = k.g[i] * k.shrink;
+        float m = k.m[i] + (g - k.m[i]) * (1 - k.beta1);
+        float v = k.v[i] * k.beta2 + g * g * (1 - k.beta2);
+        k.m[i] = m;
+        k.v[i] = v;
+        k.w[i] = k.w[i] * k.keep - k.rate * (m / (sqrtf(v) / k.root2 + k.eps));
+    }
+}
+
+HOST void cuda_adam(const AdamStep *a, cudaStream_t s) {
+    if (a->n) LAUNCH(adam_kernel, blocks_of(a->n), DIM3(WIDE, 1, 1), 0, s, *a);
+}
+
+static __global__ void dot_kernel(double *pieces, const float *a, const float *b, size_t n) {
+    const size_t piece = (size_t)blockIdx.x * (WIDE / DOT_SUMS) + threadIdx.x / DOT_SUMS, from = piece * DOT_PIECE;
+    const size_t to = from + DOT_PIECE < n ? from + DOT_PIECE : n;
+    double t = 0;
+    for (size_t i = from + (size_t)thread_lane(); i < to; i += DOT_SUMS) t += (double)a[i] * (double)b[i];
+    for (int half = DOT_SUMS / 2; half; half /= 2) t += __shfl_xor_sync(0xffffffffu, t, half);
+    if (from < n && thread_lane() == 0) pieces[piece] = t;
+}
+
+HOST void cuda_dot_pieces(double *pieces, const float *a, const float *b, size_t n, cudaStream_t s) {
+    const size_t count = (n + DOT_PIECE - 1) / DOT_PIECE, block = WIDE / DOT_SUMS;
+    if (n) LAUNCH(dot_kernel, DIM3((count + block - 1) / block, 1, 1), DIM3(WIDE, 1, 1), 0, s, pieces, a, b, n);
+}

@@ -1,0 +1,200 @@
+// gradients_rows.cu: sums over rows, rows and columns added to their places, norms, rotary positions, cross entropy.
+//
+// Twins: the functions of the same names in model/gradients_cpu.c, scores_row in model/gradients_attention.c.
+// Floor: 4 bytes a number read, 8 a number added to: memory-bound. A sum over rows is a chain of additions, as the bits want it: R
+// of them, 4 cycles each, for every column at once.
+// Repeats: bit for bit, and equal to the CPU's bits: no atomics, a number belongs to one thread or sixteen lanes.
+//   version
+//   0  sum_rows: one thread a column                              few loads in flight
+//   1  sum_rows: 32 columns a block, 64 rows at a time in shared memory by eight warps, added by one     in use
+//   add_rows: entries of one destination follow each other (sorted by the host), one thread a column of it
+//   norms, cross entropy, scores: sixteen lanes a row, as in norms.cu
+#include "gradients.h"
+
+#define WIDE 256
+#define LANES 16
+#define ROWS (WIDE / LANES) // rows of a block
+#define COLUMNS 32
+#define STAGED 64
+
+static dim3 blocks_of(long n) { return DIM3((n + WIDE - 1) / WIDE, 1, 1); }
+
+// ---- sums over rows
+
+static __global__ __launch_bounds__(WIDE) void sum_rows_kernel(float *d, const float *g, const float *x, long R, long C, long ld) {
+    __shared__ float tile[STAGED][COLUMNS];
+    const int lane = (int)threadIdx.x % COLUMNS, warp = (int)threadIdx.x / COLUMNS;
+    const long c = (long)blockIdx.x * COLUMNS + lane;
+    float sum = warp == 0 && c < C ? d[c] : 0;
+    for (long r0 = 0; r0 < R; r0 += STAGED) {
+        UNROLL
+        for (int i = 0; i < STAGED; i += WIDE / COLUMNS) {
+            const long r = r0 + i + warp;
+            if (r < R && c < C) tile[i + warp][lane] = x ? g[r * ld + c] * x[r * ld + c] : g[r * ld + c];
+        }
+        __syncthreads();
+        const int n = R - r0 < STAGED ? (int)(R - r0) : STAGED;
+        for (int i = 0; warp == 0 && c < C && i < n; i++) sum += tile[i][lane];
+        __syncthreads();
+    }
+    if (warp == 0 && c < C) d[c] = sum;
+}
+
+HOST void cuda_sum_rows(float *d, const float *g, const float *x, long R, long C, long ld, cudaStream_t s) {
+    if (R > 0 && C > 0) LAUNCH(sum_rows_kernel, DIM3((C + COLUMNS - 1) / COLUMNS, 1, 1), DIM3(WIDE, 1, 1), 0, s, d, g, x, R, C, ld);
+}
+
+// ---- added to their places
+
+static __global__ void add_columns_kernel(float *d, long ldd, const float *g, long ldg, long R, long C) {
+    const long i = (long)blockIdx.x * WIDE + threadIdx.x;
+    if (i < R * C) d[i / C * ldd + i % C] += g[i / C * ldg + i % C];
+}
+
+HOST void cuda_add_columns(float *d, long ldd, const float *g, long ldg, long R, long C, cudaStream_t s) {
+    if (R > 0 && C > 0) LAUNCH(add_columns_kernel, blocks_of(R * C), DIM3(WIDE, 1, 1), 0, s, d, ldd, g, ldg, R, C);
+}
+
+static __global__ void add_row_groups_kernel(float *d, const int32_t *to, const int32_t *starts, const float *g, const int32_t *from, long groups, long C) {
+    const long i = (long)blockIdx.x * WIDE + threadIdx.x, k = i / C, c = i % C;
+    if (i >= groups * C) return;
+    float sum = d[to[k] * C + c];
+    for (int32_t e = starts[k]; e < starts[k + 1]; e++) sum += g[from[e] * C + c];
+    d[to[k] * C + c] = sum;
+}
+
+HOST void cuda_add_row_groups(float *d, const int32_t *to, const int32_t *starts, const float *g, const int32_t *from, long groups, long C, cudaStream_t s) {
+    if (groups > 0 && C > 0) LAUNCH(add_row_groups_kernel, blocks_of(groups * C), DIM3(WIDE, 1, 1), 0, s, d, to, starts, g, from, groups, C);
+}
+
+// Per head: half pairs, then D - 2 half channels that were not turned.
+static __global__ void rotary_gradient_kernel(float *d, const float *g, const float *cosine, const float *sine, long R, long heads, long D, long half, long rows) {
+    const long each = D - half, i = (long)blockIdx.x * WIDE + threadIdx.x;
+    if (i >= R * heads * each) return;
+    const long r = i / (heads * each), h = i / each % heads, j = i % each, at = (r * heads + h) * D;
+    if (j >= half) {
+        d[at + half + j] += g[at + half + j];
+        return;
+    }
+    const float c = cosine[r % rows * half + j], s = sine[r % rows * half + j], a = g[at + j], b = g[at + half + j];
+    d[at + j] += a * c + b * s;
+    d[at + half + j] += b * c - a * s;
+}
+
+HOST void cuda_rotary_gradient(float *d, const float *g, const float *cosine, const float *sine, long R, long heads, long D, long half, long rows, cudaStream_t s) {
+    const long n = R * heads * (D - half);
+    if (n) LAUNCH(rotary_gradient_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, d, g, cosine, sine, R, heads, D, half, rows);
+}
+
+// One pixel a thread; those outside the last whole patch get nothing.
+static __global__ void patchify_gradient_kernel(float *d, const float *g, long n, long channels, long h, long w, long P) {
+    const long i = (long)blockIdx.x * WIDE + threadIdx.x, GH = h / P, GW = w / P;
+    if (i >= n) return;
+    const long x = i % w, y = i / w % h, channel = i / (w * h) % channels, b = i / (w * h * channels);
+    if (y >= GH * P || x >= GW * P) return;
+    d[i] += g[((b * GH + y / P) * GW + x / P) * channels * P * P + (channel * P + y % P) * P + x % P];
+}
+
+HOST void cuda_patchify_gradient(float *d, const float *g, long B, long channels, long h, long w, long P, cudaStream_t s) {
+    const long n = B * channels * h * w;
+    if (n) LAUNCH(patchify_gradient_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, d, g, n, channels, h, w, P);
+}
+
+// ---- rows of sixteen lanes
+
+// t[i] += t[i + half] for half = 8, 4, 2, 1: every lane ends with the whole sum.
+static __device__ float fold(float t) {
+    for (int half = LANES / 2; half; half /= 2) t += __shfl_xor_sync(0xffffffffu, t, half);
+    return t;
+}
+
+// Where this thread's row is. Threads behind the last row work on it along and write nothing: shuffles want all lanes.
+#define ROW_OF_THREAD                                                                              \
+    long row = (long)blockIdx.x * ROWS + threadIdx.x / LANES;                                      \
+    const bool there = row < R;                                                                    \
+    const int lane = (int)(threadIdx.x % LANES);                                                   \
+    if (!there) row = R - 1
+
+#define RUN_ROWS(kernel, R, ...) LAUNCH(kernel, DIM3(((R) + ROWS - 1) / ROWS, 1, 1), DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__)
+
+static __device__ float weighted(const NormGradient *k, long at, long c) { return k->weight ? k->g[at] * (k->plus + k->weight[c]) : k->g[at]; }
+
+static __global__ void norm_gradient_kernel(NormGradient k) {
+    const long R = k.R, C = k.C;
+    ROW_OF_THREAD;
+    const float *x = k.x + row * C;
+    float t = 0, h1 = 0, h2 = 0;
+    for (long i = lane; i < C; i += LANES) t += x[i];
+    const float mean = k.norm == NORM_LAYER ? fold(t) / (float)C : 0;
+    t = 0;
+    for (long i = lane; i < C; i += LANES) {
+        const float e = x[i] - mean;
+        t += e * e;
+    }
+    const float square = fold(t), length = sqrtf(square);
+    const float scale = k.norm != NORM_L2 ? 1 / sqrtf(square / (float)C + k.eps) : 1 / (length > k.eps ? length : k.eps);
+    for (long i = lane; i < C; i += LANES) {
+        const float hat = (x[i] - mean) * scale;
+        if (there) k.hat[row * C + i] = hat;
+        if (!k.d) continue;
+        const float h = weighted(&k, row * C + i, i);
+        h1 += h;
+        h2 += h * hat;
+    }
+    if (!k.d) return;
+    const float share = k.norm == NORM_L2 ? 1 : 1 / (float)C, sum_h = fold(h1), sum_hh = fold(h2);
+    const float mean_h = k.norm == NORM_LAYER ? sum_h * share : 0;
+    const float mean_hh = k.norm == NORM_L2 && length <= k.eps ? 0 : sum_hh * share;
+    for (long i = lane; there && i < C; i += LANES) {
+        const float hat = (x[i] - mean) * scale, v = scale * (weighted(&k, row * C + i, i) - mean_h - hat * mean_hh);
+        k.d[row * C + i] = k.fresh ? v : k.d[row * C + i] + v;
+    }
+}
+
+HOST void cuda_norm_gradient(const NormGradient *k, cudaStream_t s) {
+    if (k->R > 0 && k->C > 0) RUN_ROWS(norm_gradient_kernel, k->R, *k);
+}
+
+// d (+)= (softmax - one at the target) * weight; rows without a target get nothing. A row of -inf alone has a softmax of zeros.
+static __global__ void entropy_gradient_kernel(float *d, int fresh, const float *logits, const int32_t *targets, const float *g, long counted, long R, long V) {
+    ROW_OF_THREAD;
+    const float *x = logits + row * V;
+    const long target = targets[row];
+    float top = -INFINITY, t = 0;
+    for (long i = lane; i < V; i += LANES) top = larger(x[i], top);
+    for (int half = LANES / 2; half; half /= 2) {
+        const float other = __shfl_xor_sync(0xffffffffu, top, half);
+        top = larger(other, top);
+    }
+    for (long i = lane; i < V; i += LANES) t += f_exp(x[i] - top);
+    const float sum = fold(t), weight = target < 0 ? 0 : g[0] / (float)counted;
+    for (long i = lane; there && i < V; i += LANES) {
+        float v = fresh ? 0 : d[row * V + i];
+        if (weight != 0) {
+            v += (top == -INFINITY ? 0 : f_exp(x[i] - top) / sum) * weight;
+            if (i == target) v -= weight;
+        }
+        d[row * V + i] = v;
+    }
+}
+
+HOST void cuda_entropy_gradient(float *d, bool fresh, const float *logits, const int32_t *targets, const float *g, long counted, long R, long V, cudaStream_t s) {
+    if (R > 0 && V > 0) RUN_ROWS(entropy_gradient_kernel, R, d, (int)fresh, logits, targets, g, counted, R, V);
+}
+
+static __global__ void scores_gradient_kernel(float *dp, const float *p, const float *capped, long R, long C, float cap, float scale) {
+    ROW_OF_THREAD;
+    float t = 0;
+    for (long i = lane; i < C; i += LANES) t = fused(p[row * C + i], dp[row * C + i], t);
+    const float sum = fold(t);
+    for (long i = lane; there && i < C; i += LANES) {
+        const long at = row * C + i;
+        float v = p[at] * (dp[at] - sum);
+        if (capped) v *= 1 - (capped[at] / cap) * (capped[at] / cap);
+        dp[at] = v * scale;
+    }
+}
+
+HOST void cuda_scores_gradient(float *dp, const float *p, const float *capped, long R, long C, float cap, float scale, cudaStream_t s) {
+    if (R > 0 && C > 0) RUN_ROWS(scores_gradient_kernel, R, dp, p, capped, R, C, cap, scale);
+}
