@@ -18,20 +18,20 @@ typedef struct {
 
 typedef struct {
     Arena *arena;
-    const char *pattern; // whole, for messages
+    const char *pattern; // for messages, which hold no more than its beginning
     size_t bytes;        // of names so far
     int depth;
 } Braces;
 
 // Asked before the names are made: a few dozen characters may stand for more than any memory holds.
 static void room_for(Braces *b, uint64_t names, uint64_t length) {
-    need(names <= NAMES_MAX, "%s: stands for more than %d names", b->pattern, NAMES_MAX);
-    need(length <= BYTES_MAX && names * length <= BYTES_MAX - b->bytes, "%s: stands for names of more than %zu bytes", b->pattern, BYTES_MAX);
+    need(names <= NAMES_MAX, "%.200s: stands for more than %d names", b->pattern, NAMES_MAX);
+    need(length <= BYTES_MAX && names * length <= BYTES_MAX - b->bytes, "%.200s: stands for names of more than %zu bytes", b->pattern, BYTES_MAX);
     b->bytes += names * length;
 }
 
 static void add(Braces *b, List *l, char *text) {
-    need(l->count < NAMES_MAX, "%s: stands for more than %d names", b->pattern, NAMES_MAX);
+    need(l->count < NAMES_MAX, "%.200s: stands for more than %d names", b->pattern, NAMES_MAX);
     if (l->count == l->room) {
         size_t room = l->room ? l->room * 2 : 16;
         l->items = arena_grow(b->arena, l->items, l->count, room, sizeof *l->items);
@@ -72,7 +72,7 @@ static size_t closing(Braces *b, const char *p, size_t i, size_t n) {
         if (p[i] == '{') depth++;
         if (p[i] == '}' && --depth == 0) return i;
     }
-    die("%s: a brace that is not closed", b->pattern);
+    die("%.200s: a brace that is not closed", b->pattern);
 }
 
 // Splits "first..last" or "first..last..step"; false when it is neither.
@@ -147,7 +147,7 @@ static List inside(Braces *b, const char *p, size_t n) {
 
 static List expand(Braces *b, const char *p, size_t n) {
     List l = {0};
-    need(++b->depth <= DEPTH_MAX, "%s: more than %d braces inside each other", b->pattern, DEPTH_MAX);
+    need(++b->depth <= DEPTH_MAX, "%.200s: more than %d braces inside each other", b->pattern, DEPTH_MAX);
     add(b, &l, "");
     for (size_t i = 0; i < n;) {
         List next = {0};
@@ -158,7 +158,7 @@ static List expand(Braces *b, const char *p, size_t n) {
         } else {
             char *text = take(b->arena, char, n - i + 1), *o = text;
             for (; i < n && p[i] != '{'; i += skip_one(p, i, n)) {
-                need(p[i] != '}', "%s: a brace that was not opened", b->pattern);
+                need(p[i] != '}', "%.200s: a brace that was not opened", b->pattern);
                 *o++ = p[i + skip_one(p, i, n) - 1]; // "\{" is '{'
             }
             *o = 0;

@@ -243,7 +243,15 @@ static void test_braces(Arena *a) {
     }
     check_dies("braces: not closed", "{a{1..2}: a brace that is not closed") brace_expand(a, "{a{1..2}", (size_t[1]){0});
     check_dies("braces: not opened", "a}: a brace that was not opened") brace_expand(a, "a}", (size_t[1]){0});
-    check_dies("braces: too many", "more than 1000000 names") brace_expand(a, "{1..10000}{1..1000}", (size_t[1]){0});
+    Arena *own = arena_new("too many names");
+    check_dies("braces: too many", "more than 1000000 names") brace_expand(own, "{1..10000}{1..1000}", (size_t[1]){0});
+    check_dies("braces: too many in a range", "more than 1000000 names") brace_expand(own, "{1..999999999999}", (size_t[1]){0});
+    char *wide = take(a, char, 4000); // numbers as wide as the widest of them is written
+    memset(wide, '0', 4000);
+    memcpy(wide, "{", 1), memcpy(wide + 3980, "1..999999}", 11);
+    check_dies("braces: names of 4 KB, a million of them", "names of more than 268435456 bytes") brace_expand(own, wide, (size_t[1]){0});
+    check(arena_peak(own) < 4 << 20, "braces: counted before they are made: %zu KiB", arena_peak(own) >> 10);
+    arena_free(own);
 }
 
 // The names that each pattern stands for, as a line of JSON; for test/peers/check_containers.py.
