@@ -182,7 +182,19 @@ static void test_failing(Arena *a) {
         } while (status == 1 && n < 100);
         check(n > 2, "%s: failed %d times before it went well", all[k].kind, n - 2);
     }
+    check(system(arena_print(a, "RETINA_FAIL=malloc:2 %s trapped 2>/dev/null", self)) / 256 == 1, "want of memory is not trapped");
+    check(system(arena_print(a, "RETINA_FAIL=malloc:0 %s trapped 2>&1 | grep -q '2 of malloc'", self)) == 0, "RETINA_FAIL=malloc:0 counts");
     check(system(arena_print(a, "RETINA_FAIL=nonsense %s copy a b 2>/dev/null", self)) / 256 == 2, "a wish that is not understood is wrong use");
+}
+
+// Want of memory is no input's fault: no trap takes it for a bad file.
+static int trapped(void) {
+    Trap trap;
+    if (trap_set(&trap)) {
+        arena_take(arena_new("trapped"), 1, 1);
+        trap_end(&trap);
+    }
+    return 0;
 }
 
 static int copy(const char *from, const char *to) {
@@ -201,6 +213,7 @@ static int copy(const char *from, const char *to) {
 
 int main(int argc, char **argv) {
     if (argc == 4 && strcmp(argv[1], "copy") == 0) return copy(argv[2], argv[3]);
+    if (argc == 2 && strcmp(argv[1], "trapped") == 0) return trapped();
     self = argv[0];
     Arena *a = arena_new("test");
     test_reader(a);

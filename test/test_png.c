@@ -75,6 +75,20 @@ static void test_damage(void) {
     arena_free(a);
 }
 
+// Four rows of one grey pixel: two stand there, and behind them a match that reaches back before the data. Pillow shows both:
+// zlib sees the fault only where it has room for the match.
+static void test_match_too_far(void) {
+    static const char png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\4\x08\0\0\0\0\x6a\xb3\x0a\xe6\0\0\0\x0fIDAT"
+                              "\x78\1\x63\x70\x60\x70\4\x5e\0\0\0\0\0\0\0\x46\x9a\x56\xc9\0\0\0\0IEND\xae\x42\x60\x82";
+    static const uint8_t shown[] = {64, 64, 64, 65, 65, 65, 0, 0, 0, 0, 0, 0};
+    Arena *a = arena_new("test");
+    Bytes file = {(const uint8_t *)png, sizeof png - 1, "far.png"};
+    check(refused(a, file, NULL), "a match too far back is refused");
+    Image m = image_decode(a, file, &(ImageOptions){.truncated_ok = true});
+    check_same("the rows before a match too far back", m.rgb, shown, sizeof shown);
+    arena_free(a);
+}
+
 static void test_grey16(void) {
     Arena *a = arena_new("test");
     static const uint8_t file[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\2\0\0\0\1\x10\0\0\0\0\x05\x53\x3e\x3d" // 2 x 1, grey, 16 bits
@@ -192,6 +206,7 @@ static void test_base64(void) {
 int main(void) {
     test_golden();
     test_damage();
+    test_match_too_far();
     test_grey16();
     test_encoder();
     test_deflate();
