@@ -15,7 +15,7 @@ const char page_style[] =
     ".headlines li{background:var(--tint);border-radius:.6rem;padding:1rem 1.1rem;display:flex;flex-direction:column}\n"
     ".headlines .say{flex:1}.headlines strong{font-size:2rem;line-height:1.25;margin-top:.35rem;font-weight:650}.range,.beside{color:var(--soft);font-size:.9rem}\n"
     ".note{border-left:4px solid var(--hot);background:var(--tint);padding:.7rem 1rem;border-radius:0 .4rem .4rem 0}\n"
-    "figure{margin:1.5rem 0}figcaption,caption{color:var(--soft);font-size:.92rem;text-align:left;max-width:46rem}figcaption{margin-top:.6rem}caption{padding:0 0 .5rem}\n"
+    "figure{margin:1.5rem 0}figcaption,caption{color:var(--soft);font-size:.92rem;text-align:left;max-width:min(46rem,88vw)}figcaption{margin-top:.6rem}caption{padding:0 0 .5rem}\n"
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:1.6rem 2.2rem}\n"
     ".wide{overflow-x:auto}\n"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:1.2rem 0;font-size:.95rem}\n"

@@ -50,11 +50,15 @@ static void record(Verbalize *s, double seconds) {
 }
 
 static void check_counts(const Verbalize *s) {
-    if (s->part_size < 1 || s->batch_size < 1 || s->rows < 0 || s->max_new < 1 || s->min_new < 0 || s->count < 0 || s->calibration < 1 || s->label_tokens < 1)
-        die_usage("verbalize: a count that is too small; --help tells the defaults");
+    const struct {
+        const char *name;
+        int value, least;
+    } counts[] = {{"limit", s->count, 0}, {"part-size", s->part_size, 1}, {"batch", s->rows, 0}, {"batch-size", s->batch_size, 1}, {"max-new-tokens", s->max_new, 1},
+                  {"min-new-tokens", s->min_new, 0}, {"calibration", s->calibration, 1}, {"label-tokens", s->label_tokens, 1}, {"top-k", s->top_k, 1}, {"choices", s->choices, -1}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i].value < counts[i].least) die_usage("--%s %d: %d or more", counts[i].name, counts[i].value, counts[i].least);
     if (s->seq_len < 2 || s->min_seq_len < 0 || s->min_seq_len >= s->seq_len) die_usage("--min-seq-len %d: below --seq-len %d is wanted", s->min_seq_len, s->seq_len);
     if (s->features_given.count && (s->images.count || s->captions_given.count || s->save_features)) die_usage("--features stands in place of --images and --captions, and is not saved again");
-    if (s->top_k < 1) die_usage("--top-k %d: 1 or more", s->top_k);
     if ( s->top_p <= 0 || s->top_p > 1 || s->temperature <= 0 || s->repetition_penalty <= 0) die_usage("verbalize: --temperature and --repetition-penalty are above 0, --top-p above 0 and at most 1");
 }
 
@@ -135,6 +139,7 @@ int run_verbalize(int argc, char **argv) {
         {"weighted", OPT_FLAG, &s->weighted, "second and third labels count, too: 1/2 and 1/3 of a first", NULL},
         {"map", OPT_TEXT, &s->map, "table label, class in place of the original's", NULL},
         {"compat", OPT_FLAG, &s->compat, "as the original: its prompt, strict, tables without a column for the layer", NULL},
+        {"beside", OPT_LIST, &s->beside_runs, "report: folders of other runs (other seeds of the model), whose emergence stands beside this one's; repeatable", NULL},
         {"references", OPT_TEXT, &s->references, "reference captions: name<TAB>caption lines, or COCO's captions JSON; default: those beside the pictures", NULL},
         {NULL, OPT_FLAG, NULL, "running", NULL},
         {"seed", OPT_LONG, &s->seed, "of world, bootstrap and shuffled control", NULL},

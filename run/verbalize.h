@@ -27,7 +27,7 @@ typedef struct {
     Option *options; // for the run record
     size_t option_count;
     const char *command, *model_dir, *out, *layers_text, *prompt, *llm, *labels_dir, *map, *lexicon, *bank, *judge, *references, *tokenizer;
-    TextList images, captions_given, features_given;
+    TextList images, captions_given, features_given, beside_runs;
     int count, part_size, batch_size, rows, max_new, min_new, shard, shards, calibration, label_tokens;
     int seq_len, min_seq_len, max_seq_len, top_k, decode; // CoCa; max_seq_len 0: the model's
     int config_ids[3];                                    // pad, end, start as --config has them; 0: the model's own

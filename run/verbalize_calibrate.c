@@ -68,6 +68,7 @@ static void calibrate(Verbalize *s, const char *path, const char *digest) {
     Sums *z = take_zero(a, Sums, (size_t)L);
     for (int l = 0; l < L; l++) z[l].sum = take_zero(a, double, (size_t)(T * C)), z[l].shift = take_zero(a, double, (size_t)C), z[l].one = take_zero(a, double, (size_t)C), z[l].two = take_zero(a, double, (size_t)C);
     StateReader *reader = states_reader(s, at_once);
+    const char *reason = NULL;
     Progress bar = progress_start("calibrate", most < N ? most : N);
     for (size_t at = 0, n; at < N && seen < most; at += n) {
         n = N - at < at_once ? N - at : at_once;
@@ -76,12 +77,13 @@ static void calibrate(Verbalize *s, const char *path, const char *digest) {
         States x = states_read(reader, scratch, at, n);
         for (int l = 0; l < L; l++)
             for (size_t i = 0; i < x.good; i++) sums_add(&z[l], f32(x.states[l]) + i * (size_t)(T * C), T, C, first, seen + i == 0);
+        if (x.failed && !reason) reason = arena_print(a, "%s", x.reasons[0]); // names the picture
         seen += x.good;
         arena_release(scratch, mark);
         progress_at(&bar, seen);
     }
     progress_end(&bar);
-    need(seen > 0, "none of the %zu pictures could be read", N);
+    need(seen > 0, "none of the %zu pictures could be read; the first: %s", N, reason);
     calibration_write(s, path, digest, z, seen, T, C, first);
     states_reader_free(reader);
     arena_free(scratch);

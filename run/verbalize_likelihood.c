@@ -99,7 +99,7 @@ static void part(Verbalize *s, const Verbal *v, const char *path, const char *ma
     for (size_t i = from; i < to; i++) {
         Arena *scratch = arena_new("likelihoods of a picture");
         States x = states_read(reader, scratch, v->at[i], 1);
-        need(x.good == 1, "%s: %s; it could be read when it was captioned", s->pictures.items[v->at[i]].path, x.reasons[0]);
+        need(x.good == 1, "%s; it could be read when it was captioned", x.reasons[0]);
         Texts t = texts_of(s, v, scratch, i, i < choice_pictures(s));
         picture(s, v, scratch, &x, &t, o, i);
         arena_free(scratch);

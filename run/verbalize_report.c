@@ -206,7 +206,7 @@ static void truth_panel(Report *r, int k, Plot **panel) {
     for (size_t l = 0; l < L; l++) {
         const LayerTruth *t = &r->truth->layers[l];
         y[l] = t->f[k].value, low[l] = t->f[k].low, high[l] = t->f[k].high;
-        mean[l] = t->mean_f[k], shuffled[l] = isnan(y[l]) ? NAN : t->shuffled_f[k];
+        mean[l] = isnan(y[l]) ? NAN : t->mean_f[k], shuffled[l] = isnan(y[l]) ? NAN : t->shuffled_f[k];
         measure(r, arena_print(r->a, "%s f layer %d", fact_names[k], v->layer[l]), t->f[k], t->mean_f[k], "mean control");
         measure(r, arena_print(r->a, "%s precision layer %d", fact_names[k], v->layer[l]), t->precision[k], t->shuffled_precision[k], "captions of other pictures");
         measure(r, arena_print(r->a, "%s recall layer %d", fact_names[k], v->layer[l]), t->recall[k], t->shuffled_recall[k], "captions of other pictures");
@@ -235,6 +235,43 @@ static void truth_limits(Report *r) {
     if (!(after.low > 0)) page_note(r->page, arena_print(r->a, "The order colour before shape is not established here: shapes come %.0f layers after colours, and in 95 %% of resamples of the pictures between %.0f and %.0f.", after.value, after.low, after.high));
 }
 
+// The layers at which another run saw families emerge: texts, "–" where it never did.
+static const char **emergence_of(Report *r, const char *folder) {
+    const char **layers = take_zero(r->a, const char *, FACTS);
+    Csv *c = csv_open(r->a, path_join(r->a, folder, "emergence.csv"), ',');
+    size_t what = csv_column(c, "what"), name = csv_column(c, "name"), layer = csv_column(c, "layer"), low = csv_column(c, "low"), high = csv_column(c, "high");
+    while (csv_next(c))
+        for (int k = 0; k < FACTS && strcmp(csv_get(c, what), "f") == 0; k++) {
+            if (strcmp(csv_get(c, name), fact_names[k]) != 0) continue;
+            layers[k] = *csv_get(c, layer) ? arena_print(r->a, "%.0f (%.0f – %.0f)", csv_get_real(c, layer), csv_get_real(c, low), csv_get_real(c, high)) : "never";
+        }
+    csv_close(c);
+    return layers;
+}
+
+// --beside: the same of models that were trained from other seeds, say.
+static void beside_table(Report *r) {
+    size_t runs = r->s->beside_runs.count;
+    if (!runs) return;
+    PageColumn *columns = take_zero(r->a, PageColumn, runs + 2);
+    const char ***layers = take(r->a, const char **, runs);
+    columns[0] = (PageColumn){"family", false, NULL}, columns[1] = (PageColumn){"this run", true, NULL};
+    for (size_t i = 0; i < runs; i++) {
+        const char *folder = r->s->beside_runs.items[i];
+        columns[i + 2] = (PageColumn){path_name(folder), true, folder};
+        layers[i] = emergence_of(r, folder);
+    }
+    page_table_begin(r->page, "The layer from which on each family is told, here and in other runs, with 95 % intervals over pictures", columns, (int)runs + 2);
+    for (int k = 0; k < FACTS; k++) {
+        Interval e = r->truth->emergence[k];
+        page_cell(r->page, fact_names[k]);
+        if (emerged(r, k)) page_cell_interval(r->page, e.value, e.low, e.high, 0);
+        else page_cell(r->page, "never");
+        for (size_t i = 0; i < runs; i++) page_cell(r->page, layers[i][k] ? layers[i][k] : "–");
+    }
+    page_table_end(r->page);
+}
+
 static void truth_section(Report *r) {
     if (!r->truth) return;
     Plot *panels[FACTS];
@@ -258,13 +295,14 @@ static void truth_section(Report *r) {
         Interval after = emerged(r, k) && k != FACT_COLOUR ? r->truth->after_colour[k] : alone(NAN);
         page_cell_interval(r->page, after.value, after.low, after.high, 0);
         page_cell_interval(r->page, t->f[k].value, t->f[k].low, t->f[k].high, 2);
-        page_cell_number(r->page, t->mean_f[k], 2);
+        page_cell_number(r->page, isnan(t->f[k].value) ? NAN : t->mean_f[k], 2);
         page_cell_number(r->page, isnan(t->f[k].value) ? NAN : t->shuffled_f[k], 2);
         page_cell_number(r->page, p.value, 2);
         page_cell_number(r->page, t->recall[k].value, 2);
         measure(r, arena_print(r->a, "emergence %s", fact_names[k]), e, NAN, "layer");
     }
     page_table_end(r->page);
+    beside_table(r);
     truth_limits(r);
 }
 

@@ -62,6 +62,8 @@ static void open_coca(Speaker *k, Verbalize *s) {
     k->L = k->native = m->cfg.vision.L, k->T = m->T, k->C = m->cfg.vision.C;
     k->what = arena_print(s->arena, "CoCa: %d vision blocks, a pooler of %d queries, %d decoder blocks", k->L, m->cfg.Q, m->cfg.cross.L);
     o->prompter = (Prompter){.model = k->model, .tokenizer = s->tokenizer ? tokenizer_load_openclip(s->arena, s->tokenizer) : tokenizer_load(s->arena, s->model_dir, false)};
+    int32_t highest = tokenizer_highest(o->prompter.tokenizer);
+    need(highest == m->cfg.V - 1, "%s: a tokenizer of %d ids, and the model %s has %d; give its own --tokenizer", s->tokenizer ? s->tokenizer : s->model_dir, highest + 1, s->model_dir, m->cfg.V);
     CocaOptions *c = &o->coca;
     *c = coca_options(k->model);
     static const CocaWay ways[] = {COCA_TOP_K, COCA_TOP_K, COCA_TOP_P, COCA_BEAMS, COCA_LATER_BEAMS}; // as --decode names them

@@ -125,6 +125,9 @@ $R verbalize caption --features "$D/ff/../sf/features" --layers 8 --decode beam 
 $R generate --model data/zoo/coca --beams 6 --decode beam --image "$D/sf/images-0" --quiet >"$D/c1" && grep ',8,7,' "$D/beam/captions.csv" | cut -d, -f7- | tr -d '"' >"$D/c2" && same "later beams: as generate has them" "$D/c1" "$D/c2"
 $R verbalize caption $C --dtype bf16 --save-features --out "$D/bf" && $R verbalize caption --features "$D/bf/features" --layers 8 --dtype bf16 --out "$D/bg" --quiet && grep -q ',8,7,' "$D/bg/captions.csv" && ok "in bf16" || fail "in bf16"
 
+# ---- runs side by side
+$R verbalize report $M --limit 3 --choices 1 --out "$D/e" --part-size 1 --beside "$D/f" && holds "another run's emergence" "$D/e/report.html" "here and in other runs"
+
 # ---- archives of the webdataset kind
 mkdir "$D/w" "$D/w/in"
 for i in 0 1 2 3; do cp "$D/a/images-0/0000$i.jpg" "$D/w/in/s$i.jpg"; echo "caption $i" >"$D/w/in/s$i.txt"; echo '{}' >"$D/w/in/s$i.json"; done
@@ -151,6 +154,8 @@ printf 'a\n' >"$D/bank"
 says "a bank of one" 1 "to choose from" $R verbalize caption --model data/zoo/clip --limit 4 --bank "$D/bank" --out "$D/n3" --quiet
 
 # ---- wrong use
+says "a count too small" 2 "--limit -3: 0 or more" $R verbalize caption $M --limit -3 --out "$D/u"
+says "another model's tokenizer" 1 "give its own --tokenizer" $R verbalize caption --tokenizer data/zoo/llava --limit 2 --out "$D/u" --quiet
 says "no such step" 2 "did you mean caption" $R verbalize captoin
 says "no such layer" 2 "from 0" $R verbalize caption $M --limit 2 --layers 7 --out "$D/u"
 says "layers that end with a comma" 2 "comma" $R verbalize caption $M --limit 2 --layers 1, --out "$D/u"
