@@ -185,6 +185,11 @@ run_verbalize: retina
 bench: retina
 	./retina bench $(ARGS) $(if $(PEERS),--peers $(PEERS))
 
+# The connectors study from pictures to numbers against the original's procedure
+.PHONY: bench_connectors
+bench_connectors: retina
+	$(if $(PEERS),$(PEERS)/bin/)python test/bench/connectors.py $(ARGS)
+
 # ---- checks that are not tests
 # Every test under AddressSanitizer and UndefinedBehaviorSanitizer, then 200,000 damaged inputs through every parser; or
 # the named tests alone: make sanitize ONLY="io jpeg"
@@ -233,6 +238,7 @@ help:
 	@echo "  MODEL=DIR IMAGES=PATH OUT=DIR ARGS='--count 1000'   … on a real model and real pictures"
 	@echo "make zoo                   train the small models again and compare them with data/zoo, byte by byte"
 	@echo "make bench [PEERS=VENV ARGS=speed]  speed against the machine and PyTorch (also: forward --model DIR)"
+	@echo "make bench_connectors PEERS=VENV  the connectors study end to end against the original's procedure"
 	@echo "make bench_emu             bytes and flops of the CUDA kernels beside their floor, counted without a GPU"
 	@echo "make ptxas                 registers and spills of the CUDA kernels (needs nvcc, no GPU)"
 	@echo "make fuzz [TARGET=csv RUNS=200000 SECONDS=60]  damaged files through one parser, or all"

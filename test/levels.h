@@ -25,12 +25,12 @@ static inline int levels_print(const void *bytes, size_t size) {
     return 0;
 }
 
-// Every level of this machine prints the same digest.
+// Every level of this machine prints the same digest. EMULATOR: what runs programs of another machine (aarch64.sh).
 static inline void levels_check(const char *name, const char *program) {
     char first[64] = "";
     for (int level = CPU_SCALAR; level <= (int)cpu_level(); level++) {
         char command[600], line[64] = "";
-        snprintf(command, sizeof command, "RETINA_ISA=%s '%s' digest", cpu_level_name((CpuLevel)level), program);
+        snprintf(command, sizeof command, "RETINA_ISA=%s $EMULATOR '%s' digest", cpu_level_name((CpuLevel)level), program);
         FILE *child = popen(command, "r");
         need(child, "%s: cannot be started", command);
         bool read = fgets(line, sizeof line, child) != NULL;

@@ -1,0 +1,114 @@
+"""connectors.py [--retina PATH] [--count 400] [--rounds 3] [--threads N]: the connectors study from pictures to numbers, step by step,
+by `retina connectors` and by the original's procedure in this environment, in alternating rounds on the same pictures.
+
+Theirs: transformers' LLaVA with hooks on the vision tower and the projector, eight pictures at a time in f32; faiss for the
+neighbours of the mean tokens before and after, torch.linalg.svdvals for every picture's tokens; the reconstructor in PyTorch
+with AdamW, eight pictures a step. Ours does more in the geometry step: intervals by resampling, cosines of all pairs of tokens,
+duplicates, tables. Their imports and the loading of their model are not counted; our whole processes are.
+Model: data/zoo/llava, whose widths are small; the pictures are drawn by `retina world`. Seconds, medians; ratio ours over theirs."""
+import argparse
+import glob
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+
+os.environ["OMP_WAIT_POLICY"] = "passive"
+os.environ["HF_HUB_OFFLINE"] = "1"
+import faiss
+import torch
+from PIL import Image
+from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+BATCH, TOPK, EPOCHS = 8, 100, 5
+
+
+class Theirs:
+    def __init__(self, directory, pictures):
+        self.processor = AutoProcessor.from_pretrained(directory).image_processor
+        self.model = LlavaForConditionalGeneration.from_pretrained(directory, dtype=torch.float32).eval()
+        self.pictures, self.seen = pictures, {"pre": [], "post": []}
+        projector = self.model.model.multi_modal_projector
+        projector.register_forward_pre_hook(lambda _m, given: self.seen["pre"].append(given[0].detach().clone()))
+        projector.register_forward_hook(lambda _m, _i, out: self.seen["post"].append(out.detach().clone()))
+
+    @torch.no_grad()
+    def extract(self):
+        self.seen = {"pre": [], "post": []}
+        for first in range(0, len(self.pictures), BATCH):
+            images = [Image.open(p).convert("RGB") for p in self.pictures[first:first + BATCH]]
+            self.model.model.get_image_features(pixel_values=self.processor(images, return_tensors="pt")["pixel_values"])
+        n = len(self.pictures)
+        self.pre, self.post = (torch.cat(self.seen[k]).reshape(n, -1, self.seen[k][0].shape[-1]) for k in ("pre", "post"))
+
+    @torch.no_grad()
+    def geometry(self):
+        ids = []
+        for x in (self.pre, self.post):
+            mean = x.mean(1).numpy()
+            index = faiss.IndexFlatL2(mean.shape[1])
+            index.add(mean)
+            ids.append(index.search(mean, TOPK + 1)[1][:, 1:])
+            for tokens in x:
+                torch.linalg.svdvals(tokens - tokens.mean(0))
+        for k in (10, 50, 100):
+            sum(len(set(a[:k]) & set(b[:k])) for a, b in zip(*ids))
+
+    def recon(self):
+        nn, n = torch.nn, int(len(self.pictures) * 0.8)
+        wide, narrow = self.post.shape[-1], self.pre.shape[-1]
+        h = max(wide, narrow)
+        net = nn.Sequential(nn.Linear(wide, wide), nn.LayerNorm(wide), nn.GELU(), nn.Dropout(0.1), nn.Linear(wide, h), nn.LayerNorm(h), nn.GELU(), nn.Dropout(0.1),
+                            nn.Linear(h, narrow))
+        x, y = ((t - t[:n].mean((0, 1))) / t[:n].std((0, 1)) for t in (self.post, self.pre))
+        optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
+        for _ in range(EPOCHS):
+            net.train()
+            for rows in torch.randperm(n).split(BATCH):
+                optimiser.zero_grad()
+                nn.functional.mse_loss(net(x[rows]), y[rows]).backward()
+                nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+                optimiser.step()
+            net.eval()
+            with torch.no_grad():
+                for rows in torch.arange(n, len(x)).split(BATCH):
+                    nn.functional.mse_loss(net(x[rows]), y[rows])
+        with torch.no_grad():
+            net(x[n:])
+
+
+def seconds(call):
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--retina", default="./retina")
+    p.add_argument("--count", type=int, default=400)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--threads", type=int, default=os.cpu_count())
+    o = p.parse_args()
+    torch.set_num_threads(o.threads)
+    faiss.omp_set_num_threads(o.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([o.retina, "world", "--out", folder + "/world", "--count", str(o.count), "--format", "png", "--quiet"], check=True)
+        theirs = Theirs("data/zoo/llava", sorted(glob.glob(folder + "/world/images/*.png")))
+        options = ["--images", folder + "/world/images", "--out", folder + "/out", "--threads", str(o.threads), "--quiet"]
+        more = {"extract": ["--fresh", "--save-dtype", "f32"], "geometry": ["--topk", str(TOPK), "--fresh"], "recon": ["--epochs", str(EPOCHS), "--fresh"]}
+        taken = {step: ([], []) for step in more}
+        for _ in range(o.rounds):
+            for step, (ours, other) in taken.items():
+                ours.append(seconds(lambda: subprocess.run([o.retina, "connectors", step, *options, *more[step]], check=True, stdout=subprocess.DEVNULL)))
+                other.append(seconds(getattr(theirs, step)))
+    print(f"`test/bench/connectors.py`: {o.count} pictures, {o.threads} threads, {o.rounds} alternating rounds; seconds, median (smallest – largest).\n")
+    print("| step | ours | theirs | ratio | note |\n|---|---|---|---|---|")
+    for step, pair in taken.items():
+        text = [f"{statistics.median(t):.2f} ({min(t):.2f} – {max(t):.2f})" for t in pair]
+        noisy = any(max(t) > 1.5 * min(t) for t in pair)
+        print(f"| {step} | {text[0]} | {text[1]} | {statistics.median(pair[0]) / statistics.median(pair[1]):.2f} | {'noisy' if noisy else ''} |")
+
+
+main()
