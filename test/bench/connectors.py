@@ -1,4 +1,4 @@
-"""connectors.py [--retina PATH] [--count 400] [--rounds 3] [--threads N]: the connectors study from pictures to numbers, step by step,
+"""connectors.py [--retina PATH] [--count 400] [--rounds 3] [--threads N] [--out F.md]: the connectors study from pictures to numbers, step by step,
 by `retina connectors` and by the original's procedure in this environment, in alternating rounds on the same pictures.
 
 Theirs: transformers' LLaVA with hooks on the vision tower and the projector, eight pictures at a time in f32; faiss for the
@@ -90,6 +90,7 @@ def main():
     p.add_argument("--count", type=int, default=400)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.add_argument("--out", help="as test/bench/connectors.md")
     o = p.parse_args()
     torch.set_num_threads(o.threads)
     faiss.omp_set_num_threads(o.threads)
@@ -103,12 +104,16 @@ def main():
             for step, (ours, other) in taken.items():
                 ours.append(seconds(lambda: subprocess.run([o.retina, "connectors", step, *options, *more[step]], check=True, stdout=subprocess.DEVNULL)))
                 other.append(seconds(getattr(theirs, step)))
-    print(f"`test/bench/connectors.py`: {o.count} pictures, {o.threads} threads, {o.rounds} alternating rounds; seconds, median (smallest – largest).\n")
-    print("| step | ours | theirs | ratio | note |\n|---|---|---|---|---|")
+    lines = [f"`test/bench/connectors.py`: {o.count} pictures, {o.threads} threads, {o.rounds} alternating rounds; seconds, median (smallest – largest).", "",
+             "| step | ours | theirs | ratio | note |", "|---|---|---|---|---|"]
     for step, pair in taken.items():
         text = [f"{statistics.median(t):.2f} ({min(t):.2f} – {max(t):.2f})" for t in pair]
         noisy = any(max(t) > 1.5 * min(t) for t in pair)
-        print(f"| {step} | {text[0]} | {text[1]} | {statistics.median(pair[0]) / statistics.median(pair[1]):.2f} | {'noisy' if noisy else ''} |")
+        lines.append(f"| {step} | {text[0]} | {text[1]} | {statistics.median(pair[0]) / statistics.median(pair[1]):.2f} | {'noisy' if noisy else ''} |")
+    print("\n".join(lines))
+    if o.out:
+        with open(o.out, "w") as f:
+            f.write("\n".join(lines) + "\n")
 
 
 main()
