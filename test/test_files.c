@@ -73,6 +73,24 @@ static void test_reader(Arena *a) {
     }
 }
 
+// However long a name is, the message has its beginning and the reason.
+static bool reason_kept(Arena *a, size_t n) {
+    char *name = take(a, char, n + 1);
+    memset(name, 'n', n);
+    name[0] = '<', name[n] = 0;
+    Trap trap;
+    if (trap_set(&trap)) die("%s: the reason", name);
+    size_t length = strlen(trap.message);
+    bool whole = length == n + strlen(": the reason"), cut = length == sizeof trap.message - 1 && strstr(trap.message, " ... n");
+    return trap.message[0] == '<' && (whole || cut) && strcmp(trap.message + length - 12, ": the reason") == 0;
+}
+
+static void test_long_messages(Arena *a) {
+    size_t kept = 0;
+    for (size_t n = 900; n < 1200; n++) kept += reason_kept(a, n);
+    check(kept == 300, "%zu of 300 messages about names of 900 to 1199 bytes keep their reason", kept);
+}
+
 static void test_traps(Arena *a) {
     const char *path = scratch_file(a, "some", "some bytes", 10);
     const char *target = scratch_path(a, "target");
@@ -217,6 +235,7 @@ int main(int argc, char **argv) {
     self = argv[0];
     Arena *a = arena_new("test");
     test_reader(a);
+    test_long_messages(a);
     test_traps(a);
     test_fault(a);
     test_failing(a);
