@@ -1,11 +1,12 @@
 // attention_hopper.cu: softmax(q kᵀ) v per head in bf16 on Hopper: both products by wgmma, tiles brought by the tensor copy engine.
 //
-// Twin of: attention_bf16.cu; the same arguments. Source: Shah et al. 2024 (arXiv:2407.08608), without its overlap inside a warpgroup.
+// Twin of: attention_bf16.cu; the same arguments. Source: Shah et al. 2024 (arXiv:2407.08608).
 // Floor: 4 B H Tq Tk D flops at the bf16 rate, and B H Tq Tk exponentials at 16 a cycle and processor; causal: half of both.
 // Allow: as attention_bf16.cu.    Repeats: bit for bit.
 // Needs: compute capability 9.0; D = 64 or 128; no lengths, mask, window or cap; q, k, v and their rows on 16 bytes.
 //   version
-//   1  one warp copies, two warpgroups of 64 queries each take tiles of 128 keys; blocks stay and take query tile after query tile   in use
+//   1  one warp copies, two warpgroups of 64 queries each take tiles of 128 keys; blocks stay and take query tile after query tile
+//   2  the same; the next tile's scores are computed and softened beside the sums over the values                              in use
 // Scores stay in the registers of the warpgroup that computed them, which is where the second product takes its left operand from. One
 // warpgroup's exponentials run beside the other's products.
 #include "device_hopper.h"

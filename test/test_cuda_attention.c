@@ -121,6 +121,9 @@ int main(void) {
     tensor(1, 131, 131, 1, 1, 96, CAUSAL | WINDOW);
     tensor(3, 1, 70, 2, 1, 128, CAUSAL | LENGTHS | CAP);
     tensor(2, 33, 97, 2, 2, 64, KEY_MASK);
+    tensor(2, 150, 300, 2, 1, 128, CAUSAL); // on Hopper by wgmma from here, as the second above
+    tensor(1, 200, 70, 1, 1, 64, CAUSAL);   // queries that see nothing
+    tensor(1, 131, 400, 2, 2, 64, WIDE);    // more tiles of keys than stages
     few(1, 1, 1, 1, 1, 64, 0);
     few(2, 1, 133, 4, 2, 128, CAUSAL | LENGTHS);
     few(3, 2, 300, 2, 1, 20, CAUSAL | KEY_MASK | CAP);
@@ -129,6 +132,7 @@ int main(void) {
     emu_backwards(true);
     few(1, 1, 260, 2, 1, 80, 0);
     tensor(1, 31, 129, 1, 1, 128, CAUSAL);
+    tensor(1, 300, 385, 3, 1, 128, CAUSAL);
     emu_backwards(false);
     if (real_shapes()) {
         one(2, 577, 577, 16, 16, 64, 0);
