@@ -24,6 +24,13 @@ int main(void) {
         {"a copy that nobody waits for", "never waited for"},
         {"a count without an atomic", "race in device memory"},
         {"a named barrier that is passed by", "race in shared memory"},
+        {"a tile that nobody waits for", "has not landed"},
+        {"a wait for the phase before", "has not landed"},
+        {"an arrival too many", "one arrival more"},
+        {"a product without a fence", "without wgmma_fence"},
+        {"a product that nobody waits for", "never waited for"},
+        {"a tile replaced under a product", "has not landed"},
+        {"a matrix that begins inside a pattern", "base offset"},
     };
     float *out, *x, host[300];
     int *count, zero = 0;

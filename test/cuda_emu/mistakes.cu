@@ -1,5 +1,5 @@
 // mistakes.cu: kernels that are wrong in one way each, and their right twins: what the emulator must see, and must not.
-#include "cuda/device.h"
+#include "cuda/device_hopper.h"
 #include "mistakes.h"
 
 #define N 64
@@ -128,6 +128,36 @@ static __global__ void hand_over(float *out, int told) {
     }
 }
 
+// The product of a tile with itself by one warpgroup, the tile fetched a second time when it has been read.
+enum { NOTHING, NO_WAIT, WRONG_PHASE, ARRIVED_TWICE, NO_FENCE, NEVER_ASKED, TOO_SOON, SECOND_ROW };
+static __global__ void tile_product(GRID_CONSTANT TensorMap map, float *out, int mistake) {
+    DYNAMIC_SHARED(unsigned char, s);
+    uint64_t *come = (uint64_t *)(s + 2 * 8192);
+    int t = (int)threadIdx.x;
+    if (t == 0) mbarrier_init(come, 1);
+    __syncthreads();
+    if (t == 0) mbarrier_expect(come, 8192);
+    if (t == 0 && mistake == ARRIVED_TWICE) mbarrier_arrive(come);
+    if (t == 0) tile_load(s, &map, 0, 0, come);
+    if (mistake != NO_WAIT) mbarrier_wait(come, mistake == WRONG_PHASE);
+    FRAGMENT(float, sum, 32);
+    if (mistake != NO_FENCE) wgmma_fence();
+    wgmma_n64(sum, wgmma_rows(s + (mistake == SECOND_ROW ? 128 : 0)), wgmma_rows(s), 0);
+    wgmma_commit();
+    if (mistake != TOO_SOON && mistake != NEVER_ASKED) wgmma_wait(0);
+    __syncthreads();
+    if (t == 0) mbarrier_expect(come, 8192);
+    if (t == 0) tile_load(s, &map, 0, 0, come);
+    if (mistake != NEVER_ASKED) wgmma_wait(0);
+    mbarrier_wait(come, 1);
+    out[t] = mistake == NEVER_ASKED ? 0 : sum[0];
+}
+
+static void tile_product_run(float *out, const float *x, int mistake) {
+    TensorMap map = tile_map(x, 8, 64, 64, 64); // eight rows, and zeros below
+    LAUNCH(tile_product, DIM3(1, 1, 1), DIM3(128, 1, 1), 2 * 8192 + 8, NULL, map, out, mistake);
+}
+
 void mistake_run(int which, bool wrong, float *out, const float *x, int *count) {
     int right = !wrong;
     switch (which) {
@@ -146,5 +176,6 @@ void mistake_run(int which, bool wrong, float *out, const float *x, int *count) 
     case 12: LAUNCH(copy_forgotten, DIM3(1, 1, 1), DIM3(N, 1, 1), 0, NULL, out, x, right); break;
     case 13: LAUNCH(count_up, DIM3(2, 1, 1), DIM3(N, 1, 1), 0, NULL, count, right); break;
     case 14: LAUNCH(hand_over, DIM3(1, 1, 1), DIM3(64, 1, 1), 0, NULL, out, right); break;
+    default: tile_product_run(out, x, wrong ? which - 14 : NOTHING);
     }
 }
