@@ -91,6 +91,15 @@ static __device__ __forceinline__ void chunk_store(const GemmBf16 *g, const floa
     long n = n0 + 4 * piece;
     if (fours && n + 4 <= g->N) {
         float4 bias = g->bias ? make_float4(g->bias[n], g->bias[n + 1], g->bias[n + 2], g->bias[n + 3]) : make_float4(0, 0, 0, 0);
+        if (g->C_bf16 && g->act == ACT_NONE && !g->residual && m0 + 16 <= g->M) { // the common case, without branches
+            uint16_t *to = (uint16_t *)g->C + (m0 + lane / 16) * g->ldc + n;
+            UNROLL
+            for (int i = 0; i < 8; i++) {
+                float4 s = *(const float4 *)(chunk + chunk_at(2 * i + lane / 16, piece));
+                *(uint2 *)(to + 2 * i * g->ldc) = make_uint2(bf16_pair(s.x + bias.x, s.y + bias.y), bf16_pair(s.z + bias.z, s.w + bias.w));
+            }
+            return;
+        }
         UNROLL_BY(2)
         for (int r = lane / 16; r < 16; r += 2)
             if (m0 + r < g->M) store_four(g, m0 + r, n, *(const float4 *)(chunk + chunk_at(r, piece)), bias);
