@@ -41,6 +41,8 @@ Tensor run_input(Run *run, Dtype dtype, int ndim, const long *shape);  // to be 
 
 // x where C code can read it: x itself, or a copy in the run's arena.
 Tensor run_read(Run *run, Tensor x);
+// An input (f32) that several operations read, where they read it without sending it again: x itself, or a copy on the device.
+Tensor run_send(Run *run, Tensor x);
 // x = numbers (f32, as many); and bytes from one tensor to another of the same size: both for results of operations.
 void run_write(Run *run, Tensor x, const float *numbers);
 void run_copy(Run *run, Tensor to, Tensor from);

@@ -4,6 +4,7 @@
 
 #include "zoo.h"
 
+#include "device.h"
 #include "io/option.h"
 #include "io/thread.h"
 #include "train/zoo.h"
@@ -33,7 +34,7 @@ static void check_names(const TextList *names) {
 
 int run_zoo(int argc, char **argv) {
     const char *out = NULL, *clip = NULL;
-    int threads = 0, percent = 100, stop_after = 0;
+    int threads = 0, percent = 100, stop_after = 0, device = 0;
     int64_t seed = 0;
     bool fresh = false;
     Option options[] = {
@@ -43,6 +44,7 @@ int run_zoo(int argc, char **argv) {
         {"percent", OPT_INT, &percent, "of the recipe's steps; ZOO.json says what a shipped model has", NULL},
         {"stop-after", OPT_INT, &stop_after, "updates after which to stop and print the checksum of the weights", NULL},
         {"fresh", OPT_FLAG, &fresh, "start over instead of continuing an interrupted run", NULL},
+        {"device", OPT_CHOICE, &device, "where to train; scores are made on the CPU", "auto|cpu|cuda"},
         {"threads", OPT_INT, &threads, "0: as many as there are cores", NULL},
         {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
     };
@@ -54,6 +56,7 @@ int run_zoo(int argc, char **argv) {
     if (threads < 0) die_usage("--threads %d: 0 or more", threads);
     if (stop_after < 0) die_usage("--stop-after %d: 0 or more", stop_after);
     threads_set(threads ? threads : threads_available());
+    device_pick(device);
     Arena *a = arena_new("the zoo");
     for (size_t k = 0; k < RECIPES; k++) {
         if (!asked(&names, recipes[k].name)) continue;

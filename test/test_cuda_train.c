@@ -8,12 +8,14 @@
 // shared heads that does not add, dropout numbered within a head, a norm's mean forgotten, AdamW without decay.
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "cuda/backend.h"
 #include "cuda_check.h"
 #include "cuda_reports.h"
 #include "golden.h"
+#include "io/file.h"
 #include "io/random.h"
 #include "model/clip.h"
 #include "model/kernels.h"
@@ -336,6 +338,51 @@ static void model_case(const char *dir) {
     arena_release(step, (Mark){0}), arena_release(arena, (Mark){0});
 }
 
+// ---- a reconstructor's whole way: epochs, the best weights, a checkpoint, a prediction
+
+enum { IMAGES = 12, T = 4, I = 6, O = 5 };
+
+static void read_input(void *arg, size_t image, float *out) {
+    for (int i = 0; i < T * I; i++) out[i] = (float)rng_normal((Rng){8, image}, (uint64_t)i);
+}
+
+static void read_target(void *arg, size_t image, float *out) {
+    float x[T * I];
+    read_input(arg, image, x);
+    for (int i = 0; i < T * O; i++) out[i] = 3 * x[i / O * I + i % O] + 1;
+}
+
+static double way(const Device *device, const char *path, bool fresh, float *prediction) {
+    Arena *a = arena_new("one training");
+    device_use(device);
+    Recon *r = recon_new(a, (ReconConfig){.kind = RECON_TOKENS, .I = I, .O = O, .h = 8, .layers = 3, .dropout = 0.1, .batch = 4, .epochs = 3, .patience = 9, .lr = 1e-2, .decay = 0.01,
+                                          .min_delta = 1e-4, .warmup = 2, .accumulation = 2, .seed = 3});
+    device_use(device_cpu());
+    uint32_t list[IMAGES];
+    for (uint32_t i = 0; i < IMAGES; i++) list[i] = i;
+    ReconHistory h = recon_train(r, &(ReconData){.input = read_input, .target = read_target, .T = T}, list, 9, list + 9, 3, path, fresh, NULL);
+    float x[T * I];
+    read_input(NULL, 11, x);
+    recon_predict(r, a, x, T, prediction);
+    arena_free(a);
+    return h.best_loss;
+}
+
+static void ways(void) {
+    emu_forget();
+    const char *one = arena_print(arena, "/tmp/retina-train-%ld-1", (long)getpid()), *two = arena_print(arena, "/tmp/retina-train-%ld-2", (long)getpid());
+    float p[T * O], q[T * O];
+    double a = way(device_cpu(), one, true, p), b = way(gpu, two, true, q);
+    check(a == b && emu_reports() == 0, "a reconstructor trained: best losses %.9g and %.9g; %s", a, b, emu_reports() ? emu_first_report() : "nothing reported");
+    check_same("its predictions", q, p, sizeof p);
+    Bytes x = file_read(arena, one), y = file_read(arena, two);
+    if (check(x.size == y.size, "its checkpoint: as many bytes")) check_same("its checkpoint", y.bytes, x.bytes, x.size);
+    way(gpu, one, false, q); // reads what the CPU has left
+    check_same("a checkpoint of the CPU read on the GPU", q, p, sizeof p);
+    unlink(one), unlink(two);
+    arena_release(arena, (Mark){0});
+}
+
 int main(void) {
     const char *why;
     gpu = device_cuda(&why);
@@ -344,6 +391,7 @@ int main(void) {
     recon_case("reconstructor A", (ReconConfig){.kind = RECON_TOKENS, .I = 12, .h = 10, .O = 7, .layers = 3, .T_in = 5, .T_out = 5, .dropout = 0.1, .seed = 3});
     recon_case("reconstructor B", (ReconConfig){.kind = RECON_ENCODER, .I = 9, .h = 16, .O = 6, .layers = 1, .heads = 8, .T_in = 5, .T_out = 5, .dropout = 0.1, .seed = 3});
     recon_case("reconstructor C", (ReconConfig){.kind = RECON_MIXER, .I = 9, .h = 8, .O = 6, .layers = 2, .heads = 2, .T_in = 5, .T_out = 8, .dropout = 0.1, .seed = 3});
+    ways();
     model_case("clip-openai");
     model_case("llava-default");
     arena_free(step), arena_free(arena);

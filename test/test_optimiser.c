@@ -132,7 +132,7 @@ static void walk(const char *folder, const char *out) {
     CheckpointHead head;
     Checkpoint *c = checkpoint_open(a, path, "walk", &head);
     if (c) {
-        checkpoint_read(c, list, 3);
+        checkpoint_read(c, device_cpu(), list, 3);
         o->step = head.step;
     }
     while (o->step < WALK) {
@@ -144,7 +144,7 @@ static void walk(const char *folder, const char *out) {
         run->recorder = tape_recorder(tape);
         tape_backward(tape, a, mean_squared(run, linear(run, x, w, NO_TENSOR), y), 1);
         adam_update(o, schedule_cosine(0.05, o->step, 5, WALK, 0.02));
-        checkpoint_save(a, path, (CheckpointHead){.recipe = "walk", .notes = "", .step = o->step}, list, 3);
+        checkpoint_save(a, path, (CheckpointHead){.recipe = "walk", .notes = "", .step = o->step}, device_cpu(), list, 3);
     }
     file_write(out, w.data, tensor_bytes(w));
     arena_free(a);

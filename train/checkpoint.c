@@ -12,7 +12,7 @@ struct Checkpoint {
     const char *path;
 };
 
-void checkpoint_save(Arena *a, const char *path, CheckpointHead head, const Weight *list, size_t count) {
+void checkpoint_save(Arena *a, const char *path, CheckpointHead head, const Device *device, const Weight *list, size_t count) {
     Mark mark = arena_mark(a);
     TensorPlan *plan = take_zero(a, TensorPlan, count);
     for (size_t i = 0; i < count; i++) {
@@ -23,7 +23,14 @@ void checkpoint_save(Arena *a, const char *path, CheckpointHead head, const Weig
     const char *stage = arena_print(a, "%d", head.stage), *step = arena_print(a, "%lld", (long long)head.step);
     const char *const metadata[] = {"format", "pt", "stage", stage, "step", step, "recipe", head.recipe, "notes", head.notes, NULL};
     TensorsWriter *w = tensors_create(a, path, plan, count, metadata);
-    for (size_t i = 0; i < count; i++) tensors_put(w, list[i].name, list[i].tensor.data, tensor_bytes(list[i].tensor));
+    for (size_t i = 0; i < count; i++) {
+        Mark one = arena_mark(a);
+        size_t bytes = tensor_bytes(list[i].tensor);
+        void *here = arena_take(a, bytes, 1);
+        device->read(here, list[i].tensor.data, bytes);
+        tensors_put(w, list[i].name, here, bytes);
+        arena_release(a, one);
+    }
     tensors_finish(w);
     arena_release(a, mark);
 }
@@ -55,11 +62,11 @@ Checkpoint *checkpoint_open(Arena *a, const char *path, const char *recipe, Chec
     return c;
 }
 
-void checkpoint_read(Checkpoint *c, const Weight *list, size_t count) {
+void checkpoint_read(Checkpoint *c, const Device *device, const Weight *list, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const TensorEntry *e = tensors_need(c->file, list[i].name);
         need(e->dtype == DTYPE_F32 && e->size == tensor_bytes(list[i].tensor), "%s: \"%s\" has another shape; use --fresh", c->path, e->name);
-        memcpy(list[i].tensor.data, e->bytes, e->size);
+        device->write(list[i].tensor.data, e->bytes, e->size);
     }
     tensors_close(c->file);
 }

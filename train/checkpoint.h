@@ -14,13 +14,13 @@ typedef struct {
     int64_t step; // updates done in this stage
 } CheckpointHead;
 
-// list: named f32 tensors.
-void checkpoint_save(Arena *scratch, const char *path, CheckpointHead head, const Weight *list, size_t count);
+// list: named f32 tensors, each in the program's memory or on the device.
+void checkpoint_save(Arena *scratch, const char *path, CheckpointHead head, const Device *device, const Weight *list, size_t count);
 
 // NULL when there is no such file. The head lives in `a`.
 typedef struct Checkpoint Checkpoint;
 Checkpoint *checkpoint_open(Arena *a, const char *path, const char *recipe, CheckpointHead *head);
-void checkpoint_read(Checkpoint *c, const Weight *list, size_t count); // fills the tensors; closes the file
+void checkpoint_read(Checkpoint *c, const Device *device, const Weight *list, size_t count); // fills the tensors; closes the file
 
 // The moments of the optimiser, named after the parameters, into list[0 … 2 * parameters).
 size_t checkpoint_moments(Arena *a, const Adam *o, const char *const *names, Weight *list);

@@ -45,7 +45,7 @@ Recon *recon_new(Arena *a, ReconConfig c) {
     Recon *r = take_zero(a, Recon, 1);
     r->arena = a;
     r->cfg = c;
-    r->tape = tape_new(a);
+    r->tape = tape_new_on(a, device_used());
     r->names = take(a, const char *, recon_net_parameters(&c));
     r->all = take(a, Weight, recon_net_parameters(&c) + 4);
     r->net = recon_net_new(a, &c, r, parameter);
@@ -129,9 +129,9 @@ static double loss_over(Recon *r, Arena *scratch, const ReconData *d, const uint
         Mark mark = arena_mark(scratch);
         Tensor x, y;
         batch_read(r, scratch, d, list + at, m, &x, &y);
-        Run *run = run_new(scratch);
+        Run *run = run_on(scratch, tape_device(r->tape));
         double counts = r->cfg.faithful ? 1 : (double)m;
-        sum += (double)*f32(mean_squared(run, recon_net_forward(run, r->net, x, 0), y)) * counts, weight += counts;
+        sum += (double)*f32(run_read(run, mean_squared(run, recon_net_forward(run, r->net, x, 0), y))) * counts, weight += counts;
         arena_release(scratch, mark);
     }
     return sum / weight;
@@ -151,10 +151,11 @@ static double one_epoch(Recon *r, Arena *scratch, const ReconData *d, const uint
         Mark mark = arena_mark(scratch);
         Tensor x, y;
         batch_read(r, scratch, d, list + at, m, &x, &y);
-        Run *run = run_new(scratch);
+        Run *run = run_on(scratch, tape_device(r->tape));
         run->recorder = tape_recorder(r->tape);
+        x = run_send(run, x), y = run_send(run, y);
         Tensor loss = mean_squared(run, recon_net_forward(run, r->net, x, (uint64_t)epoch * batches + b + 1), y);
-        sum += (double)*f32(loss) * (double)m, seen += m;
+        sum += (double)*f32(run_read(run, loss)) * (double)m, seen += m;
         tape_backward(r->tape, scratch, loss, 1.0f / (float)c->accumulation);
         tape_begin(r->tape);
         arena_release(scratch, mark);
@@ -176,7 +177,7 @@ static void save(Recon *r, Arena *scratch, const char *path, const char *recipe,
     n += P;
     const char *notes = arena_print(scratch, "%d %.17g %.17g", h->best, h->train_loss, h->best_loss);
     for (int e = 0; e < h->epochs; e++) notes = arena_print(scratch, "%s %.17g", notes, losses[e]);
-    checkpoint_save(scratch, path, (CheckpointHead){.recipe = recipe, .notes = notes, .stage = stage, .step = r->adam->step}, list, n);
+    checkpoint_save(scratch, path, (CheckpointHead){.recipe = recipe, .notes = notes, .stage = stage, .step = r->adam->step}, tape_device(r->tape), list, n);
 }
 
 static void resume(Recon *r, Arena *a, Checkpoint *c, CheckpointHead head, ReconHistory *h, double *losses, Weight *best) {
@@ -186,7 +187,7 @@ static void resume(Recon *r, Arena *a, Checkpoint *c, CheckpointHead head, Recon
     size_t n = r->count;
     n += checkpoint_moments(a, r->adam, r->names, list + n);
     memcpy(list + n, best, P * sizeof *list);
-    checkpoint_read(c, list, n + P);
+    checkpoint_read(c, tape_device(r->tape), list, n + P);
     r->adam->step = head.step;
     h->epochs = head.stage & 0xffff;
     int used = 0;
@@ -199,6 +200,10 @@ static void resume(Recon *r, Arena *a, Checkpoint *c, CheckpointHead head, Recon
     }
 }
 
+static void weights_copy(const Recon *r, const Weight *to, const Weight *from) {
+    for (size_t i = 0; i < r->parameters; i++) tape_device(r->tape)->copy(to[i].tensor.data, from[i].tensor.data, tensor_bytes(to[i].tensor));
+}
+
 ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, size_t n, const uint32_t *validation, size_t m, const char *path, bool fresh,
                          double *losses) {
     const ReconConfig *c = &r->cfg;
@@ -209,9 +214,9 @@ ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, si
     Weight *best = take(kept, Weight, r->parameters);
     for (size_t i = 0; i < r->parameters; i++) {
         best[i] = (Weight){.name = arena_print(kept, "best.%s", r->names[i]), .tensor = r->all[i].tensor};
-        best[i].tensor.data = arena_take(kept, tensor_bytes(best[i].tensor), 1);
-        memcpy(best[i].tensor.data, r->all[i].tensor.data, tensor_bytes(best[i].tensor));
+        best[i].tensor.data = tensor_take_on(kept, tape_device(r->tape), DTYPE_F32, best[i].tensor.ndim, best[i].tensor.shape).data;
     }
+    weights_copy(r, best, r->all);
     ReconHistory h = {.best_loss = INFINITY};
     double *all_losses = losses ? losses : take_zero(kept, double, (size_t)c->epochs);
     const char *recipe = arena_print(kept, "reconstructor %c in %d out %d h %d layers %d heads %d tokens %d %d dropout %g batch %d epochs %d patience %d lr %g decay %g delta %g warmup %d accumulation %d seed %llu faithful %d images %zu %zu data %s",
@@ -233,15 +238,14 @@ ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, si
         if (loss < h.best_loss - c->min_delta || h.best == 0) {
             h.best_loss = loss;
             h.best = h.epochs;
-            for (size_t i = 0; i < r->parameters; i++) memcpy(best[i].tensor.data, r->all[i].tensor.data, tensor_bytes(best[i].tensor));
+            weights_copy(r, best, r->all);
         }
         done = h.epochs >= c->epochs || h.epochs - h.best >= c->patience;
         Mark mark = arena_mark(scratch);
         save(r, scratch, path, recipe, h.epochs | (int)done << 16, &h, all_losses, best);
         arena_release(scratch, mark);
     }
-    if (!c->faithful)
-        for (size_t i = 0; i < r->parameters; i++) memcpy(r->all[i].tensor.data, best[i].tensor.data, tensor_bytes(best[i].tensor));
+    if (!c->faithful) weights_copy(r, r->all, best);
     arena_free(scratch);
     arena_free(kept);
     return h;
@@ -255,7 +259,8 @@ void recon_predict(Recon *r, Arena *scratch, const float *input, int T, float *p
     Tensor x = tensor_take(scratch, DTYPE_F32, DIMS(1, T, I));
     memcpy(x.data, input, tensor_bytes(x));
     normalised(f32(x), T, I, r->mean_in, r->std_in);
-    Tensor y = recon_net_forward(run_new(scratch), r->net, x, 0);
+    Run *run = run_on(scratch, tape_device(r->tape));
+    Tensor y = run_read(run, recon_net_forward(run, r->net, x, 0));
     for (int t = 0; t < tokens_out(r, T); t++)
         for (int c = 0; c < O; c++) prediction[t * O + c] = f32(y)[t * O + c] * (r->std_out[c] + 1e-8f) + r->mean_out[c];
     arena_release(scratch, mark);

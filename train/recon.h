@@ -40,7 +40,7 @@ typedef struct {
     int T; // of the input; the target has as many, or the network's T_out
 } ReconData;
 
-Recon *recon_new(Arena *a, ReconConfig config);
+Recon *recon_new(Arena *a, ReconConfig config); // where models are opened (device_use)
 long recon_parameters(const Recon *r);
 
 typedef struct {

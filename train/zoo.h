@@ -33,11 +33,14 @@ typedef struct {
     Model *model;
     Adam *adam;
     const char **names; // of the trained parameters, in the tape's order
+    Tensor *data;       // the same parameters in the trainee
     Tensor *extra;      // data of the extra parameters, with nodes
 } Stage;
+// Trained where models are opened (device_use). The trainee's numbers are those of the beginning until stage_read.
 Stage *stage_new(Arena *a, const Trainee *t, const char *const *patterns, AdamConfig config, Group all);
+void stage_read(const Stage *s); // trained numbers into the trainee
 
-Model *trainee_model(Arena *a, const Trainee *t); // with the weights as they are now, for scores
+Model *trainee_model(Arena *a, const Trainee *t); // with the weights as they are now, for scores, on the CPU
 
 // A run on disk: OUT/checkpoint.safetensors holds all parameters and the moments of the stage that was interrupted.
 typedef struct {

@@ -129,7 +129,7 @@ static void train_step(const void *tok, const Stage *s, Arena *step, int stage, 
                         .seed = seed + 100 + (uint64_t)stage, .first = (uint64_t)s->adam->step * BATCH});
     tape_begin(s->tape);
     tape_zero(s->tape);
-    Run *run = run_new(step);
+    Run *run = run_on(step, tape_device(s->tape));
     run->recorder = tape_recorder(s->tape);
     bool wanted[7] = {0};
     Tensor states[7];
@@ -142,7 +142,7 @@ static void train_step(const void *tok, const Stage *s, Arena *step, int stage, 
     if (texts) {
         Tensor image = image_embed(run, m, last), text = text_embed(run, m, p.ids);
         float *di = take(step, float, tensor_count(image)), *dt = take(step, float, tensor_count(text)), ds;
-        Contrast c = contrast_loss(step, f32(image), f32(text), BATCH, TEXT_WIDTH, NEAR, p.given, f32(m->logit_scale)[0], 1, di, dt, &ds);
+        Contrast c = contrast_loss(step, f32(run_read(run, image)), f32(run_read(run, text)), BATCH, TEXT_WIDTH, NEAR, p.given, f32(run_read(run, m->logit_scale))[0], 1, di, dt, &ds);
         tape_seed(s->tape, step, image, di);
         tape_seed(s->tape, step, text, dt);
         tape_seed(s->tape, step, m->logit_scale, &ds);

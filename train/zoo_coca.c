@@ -129,7 +129,7 @@ static void train_step(const void *tok, const Stage *s, Arena *step, int stage, 
                         .seed = seed + 700 + (uint64_t)stage, .first = (uint64_t)s->adam->step * BATCH});
     tape_begin(s->tape);
     tape_zero(s->tape);
-    Run *run = run_new(step);
+    Run *run = run_on(step, tape_device(s->tape));
     run->recorder = tape_recorder(s->tape);
     bool wanted[BLOCKS] = {0};
     Tensor states[BLOCKS];
@@ -149,11 +149,11 @@ static void train_step(const void *tok, const Stage *s, Arena *step, int stage, 
             i32(next)[b * (L - 1) + t] = id ? id : -1; // padding is not learned
         }
     Tensor loss = cross_entropy(run, logits, next);
-    losses[CAPTIONS] = (double)*f32(loss);
+    losses[CAPTIONS] = (double)*f32(run_read(run, loss));
     Tensor image = l2norm(run, coca_image_embed(run, m, pooled), 1e-12f);
     text = rows_slice(run, tensor_view(l2norm(run, text, 1e-12f), DIMS(1, R, E)), 0, told);
     float *di = take(step, float, tensor_count(image)), *dt = take(step, float, tensor_count(text)), ds;
-    Contrast c = contrast_loss(step, f32(image), f32(text), BATCH, E, NEAR, p.given, f32(m->logit_scale)[0], 1, di, dt, &ds);
+    Contrast c = contrast_loss(step, f32(run_read(run, image)), f32(run_read(run, text)), BATCH, E, NEAR, p.given, f32(run_read(run, m->logit_scale))[0], 1, di, dt, &ds);
     tape_seed(s->tape, step, image, di);
     tape_seed(s->tape, step, text, dt);
     tape_seed(s->tape, step, m->logit_scale, &ds);

@@ -1,4 +1,5 @@
 // zoo_course.c: the way through a recipe's stages that all recipes share: updates, notes, checkpoints, the end.
+#include <math.h>
 #include <string.h>
 
 #include "io/progress.h"
@@ -7,10 +8,11 @@
 #define LOGIT_SCALE_MAX 4.605170185988092 // ln 100, as CLIP's authors keep it
 enum { EVERY = 100, SUM_AT = 20, LOSSES_MAX = 8 };
 
-static float *logit_scale_of(const Trainee *t) {
-    for (size_t i = 0; i < t->own; i++)
-        if (strcmp(t->names[i], "logit_scale") == 0) return f32(t->data[i]);
-    return NULL;
+static void logit_scale_hold(const Stage *s) {
+    for (size_t i = 0; i < tape_parameters(s->tape); i++) {
+        Tensor x = tape_parameter_at(s->tape, i);
+        if (strcmp(s->names[i], "logit_scale") == 0) tape_device(s->tape)->clamp(x, x, -INFINITY, (float)LOGIT_SCALE_MAX);
+    }
 }
 
 static void note_losses(Journey *j, Arena *scratch, const Course *c, int stage, int64_t at, const double *mean) {
@@ -19,13 +21,12 @@ static void note_losses(Journey *j, Arena *scratch, const Course *c, int stage, 
     journey_note(j, "%s", line);
 }
 
-// One stage; false when --stop-after came first.
+// One stage; false when --stop-after came first. What it keeps on a device goes with `a`.
 static bool stage_run(Arena *a, Trainee *t, const ZooOptions *o, const Course *c, Journey *j, Arena *scratch, int stage) {
     Stage *s = c->open(a, t, stage, !(j->resumed && j->stage == stage));
     adam_spare_vectors(s->adam);
     journey_begin(j, s, stage);
     int steps = course_steps(c, o, stage);
-    float *logit_scale = logit_scale_of(t);
     Progress bar = progress_start(c->titles[stage], (size_t)steps);
     progress_resume(&bar, (size_t)s->adam->step);
     double mean[LOSSES_MAX] = {0};
@@ -35,10 +36,12 @@ static bool stage_run(Arena *a, Trainee *t, const ZooOptions *o, const Course *c
         c->step(c->arg, s, scratch, stage, o->seed, losses);
         arena_release(scratch, mark);
         adam_update(s->adam, schedule_cosine(c->lr[stage], s->adam->step, c->warmup[stage], steps, 0.02));
-        if (logit_scale && *logit_scale > (float)LOGIT_SCALE_MAX) *logit_scale = (float)LOGIT_SCALE_MAX;
+        logit_scale_hold(s);
         int64_t at = s->adam->step;
+        bool stops = o->stop_after && stage == 0 && at == o->stop_after;
+        if (stops || (stage == 0 && at == SUM_AT)) stage_read(s);
         if (stage == 0 && at == SUM_AT) journey_note(j, "sum20 %s", trainee_checksum(a, t));
-        if (o->stop_after && stage == 0 && at == o->stop_after) return false;
+        if (stops) return false;
         for (int i = 0; i < c->loss_count; i++) mean[i] += losses[i] / EVERY;
         if (at % EVERY == 0) {
             mark = arena_mark(scratch);
@@ -50,6 +53,7 @@ static bool stage_run(Arena *a, Trainee *t, const ZooOptions *o, const Course *c
         progress_at(&bar, (size_t)at);
     }
     progress_end(&bar);
+    stage_read(s);
     return true;
 }
 
@@ -59,7 +63,11 @@ bool course_run(Arena *a, Trainee *t, const ZooOptions *o, const Course *c, Jour
     need(c->loss_count <= LOSSES_MAX, "a course with %d losses; %d at most", c->loss_count, LOSSES_MAX);
     Arena *scratch = arena_new("a training step");
     bool whole = true;
-    for (int stage = j->stage; whole && stage < c->stages; stage++) whole = stage_run(a, t, o, c, j, scratch, stage);
+    for (int stage = j->stage; whole && stage < c->stages; stage++) {
+        Arena *own = arena_new("a stage");
+        whole = stage_run(own, t, o, c, j, scratch, stage);
+        arena_free(own);
+    }
     if (whole) {
         trainee_round(t);
         trainee_save(scratch, t, o->out);

@@ -24,7 +24,7 @@ Journey *journey_open(Arena *a, Trainee *t, const char *out, const char *recipe,
     if (!c) return j;
     Weight *list;
     size_t count = everything(a, t, NULL, &list);
-    checkpoint_read(c, list, count);
+    checkpoint_read(c, device_cpu(), list, count);
     j->notes = arena_text(a, head.notes, strlen(head.notes));
     j->stage = head.stage, j->step = head.step, j->resumed = true;
     return j;
@@ -56,7 +56,7 @@ void journey_begin(Journey *j, Stage *s, int stage) {
     Checkpoint *c = checkpoint_open(a, j->path, j->recipe, &head);
     need(c, "%s: was there a moment ago", j->path);
     Weight *list = take(a, Weight, 2 * tape_parameters(s->tape));
-    checkpoint_read(c, list, checkpoint_moments(a, s->adam, s->names, list));
+    checkpoint_read(c, tape_device(s->tape), list, checkpoint_moments(a, s->adam, s->names, list));
     s->adam->step = j->step;
     arena_free(a);
 }
@@ -64,9 +64,10 @@ void journey_begin(Journey *j, Stage *s, int stage) {
 void journey_save(Journey *j, Arena *scratch, const Trainee *t, const Stage *s, int stage) {
     Mark mark = arena_mark(scratch);
     Weight *list;
+    stage_read(s);
     size_t count = everything(scratch, t, s, &list);
     CheckpointHead head = {.recipe = j->recipe, .notes = j->notes, .stage = stage, .step = s->adam->step};
-    checkpoint_save(scratch, j->path, head, list, count);
+    checkpoint_save(scratch, j->path, head, tape_device(s->tape), list, count);
     arena_release(scratch, mark);
 }
 

@@ -131,7 +131,7 @@ enum { CAPTIONS, ANSWERS, LOSSES }; // places among the losses, nats per token
 
 static Tensor after(Run *run, Tensor ids, long from) { // columns [from, T) of i32 (B, T)
     long B = ids.shape[0], T = ids.shape[1];
-    Tensor out = run_tensor(run, DTYPE_I32, DIMS(B, T - from));
+    Tensor out = run_input(run, DTYPE_I32, DIMS(B, T - from));
     for (long b = 0; b < B; b++) memcpy(i32(out) + b * (T - from), i32(ids) + b * T + from, (size_t)(T - from) * sizeof(int32_t));
     return out;
 }
@@ -152,16 +152,16 @@ static Tensor visual(Run *run, const Stage *s, const Dialogs *d, Arena *step) {
 static double talks_step(const Stage *s, const Dialogs *d, Arena *step, double *answers) {
     const Llava *m = s->model->own;
     tape_begin(s->tape);
-    Run *run = run_new(step);
+    Run *run = run_on(step, tape_device(s->tape));
     run->recorder = tape_recorder(s->tape);
     Tensor x = llama_embed(run, m->text, d->ids);
     if (tensor_given(d->pixels)) x = llava_merge(run, m, x, d->ids, llava_project(run, m, visual(run, s, d, step)));
     Tensor h = llama_forward(run, m->text, x, NO_TENSOR, NULL);
     Tensor logits = llama_logits(run, m->text, rows_slice(run, h, d->silent, d->ids.shape[1]));
     Tensor loss = cross_entropy(run, logits, after(run, d->targets, d->silent));
-    *answers = (double)*f32(cross_entropy(run, logits, after(run, d->answers, d->silent)));
+    *answers = (double)*f32(run_read(run, cross_entropy(run, logits, after(run, d->answers, d->silent))));
     tape_backward(s->tape, step, loss, 1);
-    return (double)*f32(loss);
+    return (double)*f32(run_read(run, loss));
 }
 
 static void train_step(const void *who, const Stage *s, Arena *step, int stage, uint64_t seed, double *losses) {

@@ -49,15 +49,19 @@ static bool fits(const char *name, const char *const *patterns) {
 
 Stage *stage_new(Arena *a, const Trainee *t, const char *const *patterns, AdamConfig config, Group all) {
     Stage *s = take_zero(a, Stage, 1);
-    s->tape = tape_new(a);
+    s->tape = tape_new_on(a, device_used());
     s->names = take(a, const char *, t->count);
+    s->data = take(a, Tensor, t->count);
     Weight *list = take(a, Weight, t->count);
     size_t trained = 0;
     for (size_t i = 0; i < t->count; i++) {
         Tensor x = t->data[i];
         if (fits(t->names[i], patterns)) {
+            s->data[trained] = x;
             x = tape_parameter(s->tape, x);
             s->names[trained++] = t->names[i];
+        } else {
+            tape_device(s->tape)->keep(a, x.data, tensor_bytes(x));
         }
         list[i] = (Weight){.name = t->names[i], .tensor = x};
     }
@@ -66,6 +70,13 @@ Stage *stage_new(Arena *a, const Trainee *t, const char *const *patterns, AdamCo
     for (size_t i = t->own; i < t->count; i++) s->extra[i - t->own] = list[i].tensor;
     s->adam = adam_new(a, s->tape, config, all);
     return s;
+}
+
+void stage_read(const Stage *s) {
+    for (size_t i = 0; i < tape_parameters(s->tape); i++) {
+        Tensor from = tape_parameter_at(s->tape, i), to = s->data[i];
+        if (from.data != to.data) tape_device(s->tape)->read(to.data, from.data, tensor_bytes(to));
+    }
 }
 
 Model *trainee_model(Arena *a, const Trainee *t) {

@@ -19,7 +19,7 @@ PatchScore patch_heads_backward(Run *run, const Stage *s, Arena *step, const Ten
         Tensor x = rows_slice(run, states[h], 1, ZOO_PATCHES + 1);
         x = linear(run, layernorm(run, x, e[0], e[1], 1e-5f), e[2], e[3]);
         float *d = take(step, float, tensor_count(x));
-        PatchScore score = patch_loss(f32(x), truth, (int)tensor_rows(x), weight / heads, d);
+        PatchScore score = patch_loss(f32(run_read(run, x)), truth, (int)tensor_rows(x), weight / heads, d);
         tape_seed(s->tape, step, x, d);
         loss += score.loss / heads;
         if (h == 0) first = score;
