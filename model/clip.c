@@ -114,9 +114,9 @@ static Tensor position_rows(Run *run, const ClipVision *m, long GH, long GW, boo
     if (GH == G && GW == G) return clip_positions(run, m->positions, m->T, m->prefix);
     need(interpolate, "CLIP's vision tower takes pictures of %d x %d pixels, not %ld x %ld; --interpolate resamples its positions", m->image, m->image,
          GW * m->P, GH * m->P);
-    Tensor rows = run_input(run, DTYPE_F32, DIMS(1, T, C));
+    Tensor rows = run_input(run, DTYPE_F32, DIMS(1, T, C)), stored = run_input(run, DTYPE_F32, DIMS(m->T, C));
     if (run->dry) return rows;
-    float *table = take(run->arena, float, (size_t)(m->T * C));
+    float *table = f32(stored);
     widen(table, m->positions.data, m->positions.dtype, (size_t)(m->T * C));
     memcpy(rows.data, table, (size_t)C * sizeof(float));
     grid_resample(f32(rows) + C, (int)GH, (int)GW, table + C, (int)G, (int)G, (int)C, GRID_BICUBIC);

@@ -142,9 +142,9 @@ static void *load3(Model *model) {
 // DINOv2's table for a grid of GH x GW patches, the class token's row first: as stored, or resampled.
 static Tensor position_rows(Run *run, const Dino *m, long GH, long GW) {
     long C = m->C, T = GH * GW + 1, N = (long)m->G * m->G;
-    Tensor rows = run_input(run, DTYPE_F32, DIMS(T, C));
+    Tensor rows = run_input(run, DTYPE_F32, DIMS(T, C)), stored = run_input(run, DTYPE_F32, DIMS(N + 1, C));
     if (run->dry) return rows;
-    float *table = take(run->arena, float, (size_t)((N + 1) * C));
+    float *table = f32(stored);
     widen(table, m->positions.data, m->positions.dtype, (size_t)((N + 1) * C));
     memcpy(rows.data, table, (size_t)C * sizeof(float));
     if (GH == m->G && GW == m->G) memcpy(f32(rows) + C, table + C, (size_t)(N * C) * sizeof(float));

@@ -137,6 +137,7 @@ Taps *model_taps(Arena *a, const Model *m, const Inputs *in) {
 size_t model_scratch(Arena *a, const Model *m, const Inputs *in) {
     Mark mark = arena_mark(a);
     Run *run = run_dry(a);
+    if (m->device) run->device = m->device; // it computes nothing, but some devices need a step's result apart
     m->family->forward(run, m, in);
     size_t peak = run->planned_peak;
     arena_release(a, mark);

@@ -55,9 +55,9 @@ SiglipVision *siglip_vision_load(Arena *a, const Json *c, Weights *w, const char
 static Tensor position_rows(Run *run, const SiglipVision *m, long GH, long GW) {
     int G = m->image / m->P, C = m->cfg.C;
     if (GH == G && GW == G) return clip_positions(run, m->positions, m->T, m->prefix);
-    Tensor rows = run_input(run, DTYPE_F32, DIMS(1, GH * GW, C));
+    Tensor rows = run_input(run, DTYPE_F32, DIMS(1, GH * GW, C)), stored = run_input(run, DTYPE_F32, DIMS(m->T, C));
     if (run->dry) return rows;
-    float *table = take(run->arena, float, (size_t)m->T * (size_t)C);
+    float *table = f32(stored);
     widen(table, m->positions.data, m->positions.dtype, (size_t)m->T * (size_t)C);
     grid_resample(f32(rows), (int)GH, (int)GW, table, G, G, C, GRID_BICUBIC);
     return rows;

@@ -56,15 +56,20 @@ static void listed_in_order(const Golden *g, const TapInfo *list, size_t n, cons
     check(!wrong && at == golden_taps(g), "%s: %zu taps are listed as the reference reaches them%s%s", name, at, wrong ? ", but not " : "", wrong ? wrong : "");
 }
 
-// Where nobody asks, operations are fused: the results keep their bits.
-static void untapped(const Outputs *seen, Run *run, const Model *m, const Inputs *in, const char *name) {
-    run->taps = NULL;
-    Outputs out = model_forward(run, m, in);
+// Where nobody asks, operations are fused: the results keep their bits, and the memory is what the dry run said.
+static void untapped(const Outputs *seen, const Model *m, const Inputs *in, const char *name) {
+    Arena *scratch = arena_new("without taps");
+    size_t planned = model_scratch(scratch, m, in);
+    arena_free(scratch);
+    scratch = arena_new("without taps");
+    Outputs out = model_forward(run_new(scratch), m, in);
     const Tensor *a = (const Tensor *)seen, *b = (const Tensor *)&out;
     bool same = true;
     for (size_t i = 0; i < sizeof out / sizeof *a; i++)
         same = same && tensor_given(a[i]) == tensor_given(b[i]) && (!tensor_given(a[i]) || memcmp(a[i].data, b[i].data, tensor_bytes(a[i])) == 0);
     check(same, "%s: without taps the same bits", name);
+    check(arena_peak(scratch) <= planned + 4096, "%s: %zu bytes were taken, %zu planned", name, arena_peak(scratch), planned);
+    arena_free(scratch);
 }
 
 static void golden_case(const char *name, const char *golden, const char *directory) {
@@ -88,7 +93,7 @@ static void golden_case(const char *name, const char *golden, const char *direct
         run->taps = taps;
         Outputs out = model_forward(run, m, &in);
         golden_end(g, name, ALLOW);
-        untapped(&out, run, m, &in, name);
+        untapped(&out, m, &in, name);
         if (tensor_given(out.logits)) {
             const GoldenTensor *want = golden_result(g, "logits");
             double d = golden_distance(g, want, out.logits);
