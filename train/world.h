@@ -131,6 +131,8 @@ typedef enum {
 // Always true of the scene. "a" means at least one, a number means exactly that many; in PLAIN, FULL and FIRST all
 // objects are told, by groups that look alike in what is told, from left to right. What is not called striped there is plain.
 bool world_caption(char text[WORLD_TEXT], const WorldScene *s, CaptionKind kind, Rng r);
+// Every object from the top to the bottom, by colour and shape. Not among the captions: it only teaches.
+void world_column(char text[WORLD_TEXT], const WorldScene *s);
 
 // The five captions that a scene is written with, of rising information: k = 0 … 4; the last is FULL or FIRST.
 void world_caption_of(char text[WORLD_TEXT], const WorldScene *s, int k);

@@ -216,6 +216,20 @@ bool world_caption(char text[WORLD_TEXT], const WorldScene *s, CaptionKind kind,
     }
 }
 
+void world_column(char text[WORLD_TEXT], const WorldScene *s) {
+    int order[WORLD_OBJECTS];
+    for (int i = 0; i < s->count; i++) {
+        int at = i;
+        for (; at > 0 && s->object[order[at - 1]].y > s->object[i].y; at--) order[at] = order[at - 1];
+        order[at] = i;
+    }
+    *text = 0;
+    for (int k = 0; k < s->count; k++) {
+        say(text, "%s", k == 0 ? "" : k < s->count - 1 ? ", " : " and ");
+        say_number(text, 1, &s->object[order[k]], TELL_THING, false);
+    }
+}
+
 void world_caption_of(char text[WORLD_TEXT], const WorldScene *s, int k) {
     static const struct {
         int count;

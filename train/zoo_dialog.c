@@ -42,17 +42,23 @@ static void talk_turn(Arena *a, Talk *t, const Speaker *who, const char *questio
 }
 
 static void talk_make(Arena *a, Talk *t, const Speaker *who, const WorldScene *s, TalkKind kind, bool picture) {
-    if (kind == TALK_CAPTION || kind == TALK_BOTH) {
-        char text[WORLD_TEXT];
+    char text[WORLD_TEXT];
+    if (kind == TALK_CAPTION || kind == TALK_BOTH || kind == TALK_COLUMN) {
         need(world_caption(text, s, CAPTION_FULL, rng_sub(s->rng, 79)), "a scene without a full caption");
         talk_turn(a, t, who, DESCRIBE, text, picture, SAID_AS_CAPTION);
     }
-    if (kind == TALK_CAPTION) return;
-    WorldQuestion q[2 * ASK_TAUGHT];
-    int n = 0, times = kind == TALK_LESSON ? 2 : 1, kinds = kind == TALK_LESSON ? ASK_TAUGHT : ASK_KINDS;
-    for (int again = 0; again < times; again++)
-        for (int k = 0; k < kinds; k++) n += world_ask(&q[n], s, (AskKind)k, rng_sub(s->rng, (uint64_t)(132 + 40 * again + k)));
-    uint32_t order[2 * ASK_TAUGHT];
+    if (kind == TALK_COLUMN) {
+        world_column(text, s);
+        talk_turn(a, t, who, DESCRIBE_DOWN, text, picture, SAID_AS_CAPTION);
+    }
+    if (kind == TALK_CAPTION || kind == TALK_COLUMN) return;
+    static const AskKind hard[] = {ASK_COLOUR, ASK_SHAPE, ASK_COUNT, ASK_SIDE, ASK_LEVEL, ASK_THERE, ASK_SIDE, ASK_LEVEL, ASK_THERE, ASK_UPPER, ASK_THERE};
+    enum { HARD = sizeof hard / sizeof *hard };
+    WorldQuestion q[ASK_TAUGHT + HARD];
+    int n = 0;
+    for (int k = 0; k < (kind == TALK_LESSON ? ASK_TAUGHT : ASK_KINDS); k++) n += world_ask(&q[n], s, (AskKind)k, rng_sub(s->rng, (uint64_t)(132 + k)));
+    for (int k = 0; k < (kind == TALK_LESSON ? HARD : 0); k++) n += world_ask(&q[n], s, hard[k], rng_sub(s->rng, (uint64_t)(172 + k)));
+    uint32_t order[ASK_TAUGHT + HARD];
     rng_permutation(rng_sub(s->rng, 80), order, (uint32_t)n);
     for (int i = 0; i < n; i++) talk_turn(a, t, who, q[order[i]].question, q[order[i]].answer, picture, SAID_AS_ANSWER);
 }

@@ -5,6 +5,7 @@
 #include "zoo.h"
 
 #define DESCRIBE "describe the picture."
+#define DESCRIBE_DOWN "describe the picture from top to bottom." // in training only
 
 // Who writes the talks: the id that stands for a piece of a picture, and how many there are.
 typedef struct {
@@ -22,8 +23,9 @@ typedef struct {
     int silent;     // tokens at the front, up to the picture's last, that no row learns anything from
 } Dialogs;
 
-// A full caption; all questions in any order; one after the other; every question twice, and those that only teach.
-typedef enum { TALK_CAPTION, TALK_QUESTIONS, TALK_BOTH, TALK_LESSON } TalkKind;
+// A full caption; all questions in any order; one after the other; a full caption, then the objects from top to bottom (captions go
+// from left to right, so that only this teaches what stands above what); every question, those that only teach, and the hard ones again.
+typedef enum { TALK_CAPTION, TALK_QUESTIONS, TALK_BOTH, TALK_COLUMN, TALK_LESSON } TalkKind;
 
 // Scenes first … first+B of the training split, with their pictures or texts alone.
 Dialogs dialogs_make(Arena *step, const Speaker *who, uint64_t seed, uint64_t first, int B, TalkKind kind, bool pictures, bool truth);

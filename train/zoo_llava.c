@@ -19,7 +19,7 @@
 #include "zoo_llava.h"
 
 enum { BATCH = 32, STAGES = 4, HEADS = 2, LESSONS = 20, SENTENCES = 3000, WIDTH = 128, INNER = 352, BLOCKS = 4, CONTEXT = 512 };
-static const int stage_steps[STAGES] = {440, 165, 2200, 2500};
+static const int stage_steps[STAGES] = {440, 165, 2200, 5000};
 static const double stage_lr[STAGES] = {2e-3, 3e-3, 2e-3, 1e-3};
 enum { WARMUP = 100 };
 static const int stage_warmup[STAGES] = {WARMUP, WARMUP, WARMUP, WARMUP};
@@ -174,7 +174,7 @@ static void train_step(const void *who, const Stage *s, Arena *step, int stage, 
         return;
     }
     int asked = stage == 3 ? LESSONS : BATCH / 2, told = BATCH - asked;
-    Dialogs d = dialogs_make(step, who, from, first, told, TALK_CAPTION, true, stage == 3);
+    Dialogs d = dialogs_make(step, who, from, first, told, stage == 3 ? TALK_COLUMN : TALK_CAPTION, true, stage == 3);
     losses[CAPTIONS] = talks_step(s, &d, step, &none);
     d = dialogs_make(step, who, from, first + (uint64_t)told, asked, stage == 3 ? TALK_LESSON : TALK_QUESTIONS, true, stage == 3);
     talks_step(s, &d, step, &losses[ANSWERS]);
