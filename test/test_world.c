@@ -256,6 +256,30 @@ static void test_words(void) {
     check(ok, "every kind of caption is to be had (relations in %d of %d scenes)", N - missed[CAPTION_RELATION], N);
 }
 
+// Lists from the top to the bottom name every object once, each "colour shape" where its height puts it.
+static void test_columns(void) {
+    int wrong = 0, turned = 0;
+    for (int i = 0; i < 500; i++) {
+        WorldScene s;
+        char text[WORLD_TEXT], thing[64];
+        world_scene(&s, WORLD_SCENES, 6, (uint64_t)i);
+        world_column(text, &s);
+        const char *at = text;
+        bool told[WORLD_OBJECTS] = {0};
+        for (int k = 0; k < s.count; k++) {
+            int top = -1;
+            for (int j = 0; j < s.count; j++)
+                if (!told[j] && (top < 0 || s.object[j].y < s.object[top].y)) top = j;
+            told[top] = true, turned += top != k;
+            snprintf(thing, sizeof thing, "%s %s", colour_names[s.object[top].colour], shape_names[s.object[top].shape]);
+            at = at ? strstr(at, thing) : NULL;
+            if (at) at += strlen(thing);
+        }
+        wrong += !at || *at;
+    }
+    check(wrong == 0 && turned > 500, "lists from top to bottom: %d of 500 are wrong, %d objects stand elsewhere than from left to right", wrong, turned);
+}
+
 static void test_changes(void) {
     int made[CHANGES] = {0}, wrong = 0, hidden = 0, words = 0;
     for (int i = 0; i < N; i++) {
@@ -508,6 +532,7 @@ int main(void) {
     test_scenes();
     test_split();
     test_words();
+    test_columns();
     test_changes();
     test_balance();
     test_boxes();
