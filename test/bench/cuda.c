@@ -1,4 +1,4 @@
-// cuda.c: bench_cuda SECONDS PAGE [VENV [MODELS]]: the kernels of cuda/ on a real GPU, each correct first (double precision, sampled results), then
+// cuda.c: bench_cuda SECONDS PAGE [VENV|- [MODELS|hopper]]: the kernels of cuda/ on a real GPU, each correct first (double precision, sampled results), then
 // timed: events around many calls, the median of eleven rounds in which we, cuBLAS and PyTorch alternate, random inputs, another place
 // in memory each call. Rows stand in the order of their weight: what does not fit into SECONDS is counted as skipped.
 #include "cuda.h"
@@ -171,7 +171,7 @@ static void machine(Bench *b, bool with_blas) {
 }
 
 int main(int argc, char **argv) {
-    need(argc >= 3, "bench_cuda SECONDS PAGE [VENV [MODELS]]: two arguments are wanted");
+    need(argc >= 3, "bench_cuda SECONDS PAGE [VENV|- [MODELS|hopper]]: two arguments are wanted");
     double start = seconds_now();
     int count = 0;
     if (cudaGetDeviceCount(&count) != cudaSuccess || count == 0) {
@@ -192,11 +192,14 @@ int main(int argc, char **argv) {
                       "Error: against double precision on sampled results.\n", p.name, ROUNDS);
     machine(&b, with_blas);
     bench_say(b.page, "| kernel | shape | ms | rate | of cuBLAS | of PyTorch | of roof | gate | goal | | error |\n|---|---|---|---|---|---|---|---|---|---|---|");
-    bench_products(&b);
-    bench_attention(&b);
-    if (argc > 4) bench_whole(&b, argv[4]);
-    bench_light(&b);
-    bench_searches(&b);
+    bool all = argc <= 4 || strcmp(argv[4], "hopper") != 0; // else only the steps of one product
+    if (all) {
+        bench_products(&b);
+        bench_attention(&b);
+        if (argc > 4) bench_whole(&b, argv[4]);
+        bench_light(&b);
+        bench_searches(&b);
+    }
     if (cuda_gemm_hopper_takes(&(GemmBf16){.M = 1, .N = 1, .K = 8})) bench_hopper(&b);
     if (b.torch) peer_end(b.torch);
     bench_say(b.page, "\n%d rows, %d wrong, %d below their gate, %d skipped for time; %.0f s", b.rows, b.wrong, b.below, b.skipped, seconds_now() - start);
