@@ -36,6 +36,7 @@ static const Step steps[] = {{"caption", "captions of every layer", verbalize_ca
                              {"tabulate", "tables and figures", verbalize_tabulate},
                              {"report", "report.html and table.tsv", verbalize_report},
                              {"merge", "join the captions of all shards", merge},
+                             {"tune", "tuned.safetensors: a map for each layer (CoCa)", verbalize_tune},
                              {"lexicon", "lexicon.tsv from answers of --labels", verbalize_lexicon}};
 #define QUESTION "question" // the one step that takes a caption
 #define STEPS (sizeof steps / sizeof *steps)
@@ -54,10 +55,11 @@ static void check_counts(const Verbalize *s) {
         const char *name;
         int value, least;
     } counts[] = {{"limit", s->count, 0}, {"part-size", s->part_size, 1}, {"batch", s->rows, 0}, {"batch-size", s->batch_size, 1}, {"max-new-tokens", s->max_new, 1},
-                  {"min-new-tokens", s->min_new, 0}, {"calibration", s->calibration, 1}, {"label-tokens", s->label_tokens, 1}, {"top-k", s->top_k, 1}, {"choices", s->choices, -1}};
+                  {"min-new-tokens", s->min_new, 0}, {"calibration", s->calibration, 1}, {"label-tokens", s->label_tokens, 1}, {"tune-steps", s->tune_steps, 1}, {"top-k", s->top_k, 1}, {"choices", s->choices, -1}};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (counts[i].value < counts[i].least) die_usage("--%s %d: %d or more", counts[i].name, counts[i].value, counts[i].least);
     if (s->seq_len < 2 || s->min_seq_len < 0 || s->min_seq_len >= s->seq_len) die_usage("--min-seq-len %d: below --seq-len %d is wanted", s->min_seq_len, s->seq_len);
+    if (s->tuned && s->rescale) die_usage("--tuned maps were learned from states as they are; leave out --rescale");
     if (s->features_given.count && (s->images.count || s->captions_given.count || s->save_features)) die_usage("--features stands in place of --images and --captions, and is not saved again");
     if ( s->top_p <= 0 || s->top_p > 1 || s->temperature <= 0 || s->repetition_penalty <= 0) die_usage("verbalize: --temperature and --repetition-penalty are above 0, --top-p above 0 and at most 1");
 }
@@ -85,7 +87,7 @@ static void defaults(Verbalize *s, bool model_needed) {
 
 int run_verbalize(int argc, char **argv) {
     Verbalize study = {.arena = arena_new("verbalize"), .out = "out/verbalize", .part_size = 8, .batch_size = 500, .max_new = 32, .calibration = 256, .label_tokens = 1024,
-                       .seq_len = 30, .min_seq_len = 5, .top_k = 1, .top_p = 0.9, .temperature = 1, .repetition_penalty = 1, .shards = 1, .choices = -1, .lexicon = "data/verbalize/lexicon.tsv"};
+                       .seq_len = 30, .min_seq_len = 5, .top_k = 1, .top_p = 0.9, .temperature = 1, .repetition_penalty = 1, .shards = 1, .choices = -1, .tune_steps = 200, .lexicon = "data/verbalize/lexicon.tsv"};
     Verbalize *s = &study;
     const char *shard = NULL, *config = NULL;
     int threads = 0, device = 0, dtype = 0, save = 0;
@@ -113,6 +115,8 @@ int run_verbalize(int argc, char **argv) {
         {"config", OPT_TEXT, &config, "CoCa: the original's interpret.yaml; options here win", NULL},
         {"tokenizer", OPT_TEXT, &s->tokenizer, "CoCa: directory with CLIP's tokenizer, where the model's own has none", NULL},
         {"rescale", OPT_CHOICE, &s->rescale, "states brought to the scale of the native layer", "none|norm|moments"},
+        {"tuned", OPT_TEXT, &s->tuned, "CoCa: each layer's states are read through its own map, from the tuned.safetensors that the step tune wrote on other pictures", NULL},
+        {"tune-steps", OPT_INT, &s->tune_steps, "tune: updates of a layer's map", NULL},
         {"calibration", OPT_INT, &s->calibration, "pictures, from the front, whose mean state is the control and whose scale --rescale takes", NULL},
         {"bank", OPT_TEXT, &s->bank, "CLIP: captions to choose from, one a line; default: those beside the pictures", NULL},
         {"part-size", OPT_INT, &s->part_size, "pictures in a file that a killed run keeps", NULL},
@@ -156,7 +160,7 @@ int run_verbalize(int argc, char **argv) {
     s->options = options;
     s->option_count = sizeof options / sizeof *options;
     TextList rest;
-    options_parse("retina verbalize [all|caption|likelihood|score|label|tabulate|report|merge|lexicon|question CAPTION] [options]",
+    options_parse("retina verbalize [all|caption|likelihood|score|label|tabulate|report|merge|tune|lexicon|question CAPTION] [options]",
                   "A caption for every layer of a vision tower; without a step, the whole study. question prints what --llm is asked.", options,
                   s->option_count, argc, argv, &rest);
     if (rest.count && strcmp(rest.items[0], QUESTION) == 0) {
@@ -179,7 +183,7 @@ int run_verbalize(int argc, char **argv) {
     }
     if (rest.count && strcmp(rest.items[0], "all") != 0 && !step) {
         const char *near = nearest_name(rest.items[0], names, STEPS);
-        die_usage("verbalize %s: no such step; caption, likelihood, score, label, tabulate, report, merge, lexicon and question are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        die_usage("verbalize %s: no such step; caption, likelihood, score, label, tabulate, report, merge, tune, lexicon and question are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
     defaults(s, s->captions_given.count == 0 && !(step && step->run == verbalize_lexicon));
     char *command = arena_print(s->arena, "retina verbalize");

@@ -8,6 +8,7 @@
 //   label      label_top3_NAME/classification_NAME_top3_labels_layer_K_caps_batchB.json: words put into categories
 //   tabulate   classification_data.csv and the other tables, sac.svg
 //   report     report.html, table.tsv
+//   tune       tuned.safetensors: an affine map for each layer, for --tuned (CoCa); no part of the whole
 #ifndef RETINA_RUN_VERBALIZE_H
 #define RETINA_RUN_VERBALIZE_H
 
@@ -17,6 +18,7 @@
 #include "io/picture_options.h"
 #include "model/model.h"
 #include "model/preprocess.h"
+#include "model/tokenizer.h"
 #include "train/world.h"
 
 typedef enum { LABEL_AUTO, LABEL_NONE, LABEL_WORLD, LABEL_LEXICON, LABEL_LLM } Labeller; // places in the option's choices
@@ -26,7 +28,7 @@ typedef struct {
     Arena *arena;
     Option *options; // for the run record
     size_t option_count;
-    const char *command, *model_dir, *out, *layers_text, *prompt, *llm, *labels_dir, *map, *lexicon, *bank, *judge, *references, *tokenizer;
+    const char *command, *model_dir, *out, *layers_text, *prompt, *llm, *labels_dir, *map, *lexicon, *bank, *judge, *references, *tokenizer, *tuned;
     TextList images, captions_given, features_given, beside_runs;
     int count, part_size, batch_size, rows, max_new, min_new, shard, shards, calibration, label_tokens;
     int seq_len, min_seq_len, max_seq_len, top_k, decode; // CoCa; max_seq_len 0: the model's
@@ -36,6 +38,7 @@ typedef struct {
     int labeller, parse, prompt_kind, rescale, tap; // places in the options' choices
     int likelihood, choices; // place in on|off; pictures with forced choices, -1: by the model
     bool fresh, compat, from_world, save_steps, save_features, save_bf16, bf16, temperature_first, weighted;
+    int tune_steps;
     int control; // place in none|mean|zero|shuffle
     int64_t seed;
     PictureOptions picture_options;
@@ -48,6 +51,7 @@ typedef struct {
     const char *digest; // of model, settings and pictures; NULL: not yet made
     const char *model_stamp; // of the model alone, likewise
     struct FeatureFiles *features; // that states are read from
+    struct TunedMaps *tuned_maps;
 
     Model *model; // opened when first needed
     struct Speaker *speaker;
@@ -110,6 +114,7 @@ Tensor *speaker_states(Speaker *k, Arena *a, Tensor pixels);
 // rows texts, one per state (T, C) in states[row]; pixels of the picture that each belongs to. keys (rows): names of the rows for
 // drawing, so that a text does not depend on its batch. zero: the decoder sees nothing.
 Spoken *speaker_say(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, int rows, const uint64_t *keys, bool zero);
+Ids speaker_words(const Speaker *k, Arena *a, const char *text); // its ids, no special ones added
 // Mean log-probability (nats a token, the end included) of texts[row] where the model sees states[row].
 double *speaker_likelihood(Speaker *k, Arena *a, const Tensor *states, const Tensor *pixels, const char *const *texts, int rows);
 size_t speaker_row_bytes(const Speaker *k); // memory of one text while it is spoken
@@ -152,6 +157,7 @@ void verbalize_ask(Verbalize *s, const char *const *captions, size_t count, cons
 const char *verbalize_question(Verbalize *s, Arena *a, const char *caption); // the rendered prompt
 void verbalize_lexicon(Verbalize *s); // step `lexicon`: a table from answers
 
+void verbalize_tune(Verbalize *s);
 void verbalize_likelihood(Verbalize *s);
 void verbalize_score(Verbalize *s);
 void verbalize_tabulate(Verbalize *s);

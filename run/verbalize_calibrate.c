@@ -145,7 +145,11 @@ void verbalize_rescale(Verbalize *s, Tensor *states) {
     Speaker *k = verbalize_speaker(s);
     const Calibration *c = verbalize_calibration(s);
     for (int l = 0; l < k->layer_count; l++)
-        for (long b = 0; b < states[l].shape[0]; b++) rescale(s, c, l, f32(states[l]) + b * k->T * k->C, k->T, k->C);
+        for (long b = 0; b < states[l].shape[0]; b++) {
+            float *x = f32(states[l]) + b * k->T * k->C;
+            rescale(s, c, l, x, k->T, k->C);
+            verbalize_tuned_apply(s, l, x);
+        }
 }
 
 Tensor verbalize_mean_state(Verbalize *s, Arena *a, int l) {
@@ -154,5 +158,6 @@ Tensor verbalize_mean_state(Verbalize *s, Arena *a, int l) {
     Tensor x = tensor_take(a, DTYPE_F32, DIMS(1, k->T, k->C));
     memcpy(x.data, c->mean[l].data, tensor_bytes(x));
     rescale(s, c, l, f32(x), k->T, k->C);
+    verbalize_tuned_apply(s, l, f32(x));
     return x;
 }

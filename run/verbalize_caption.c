@@ -33,6 +33,7 @@ const char *verbalize_digest(Verbalize *s) {
     stamp_model(&h, s->model_dir);
     if (s->tokenizer) stamp_model(&h, s->tokenizer);
     if (s->bank) stamp_file(&h, s->bank);
+    if (s->tuned) stamp_file(&h, s->tuned);
     for (size_t i = 0; i < g->count && s->features; i++)
         if (g->items[i].offset == 0) stamp_file(&h, g->items[i].path); // the first picture of a file
     stamp_pictures(&h, g);
@@ -85,7 +86,7 @@ static void speak(Verbalize *s, Arena *a, const States *x, Spoken *out) {
     size_t L = (size_t)k->layer_count, n = x->good, each = (size_t)k->T * (size_t)k->C;
     Tensor *states = x->states, *rows = take(a, Tensor, n * L), *shown = take(a, Tensor, n * L);
     uint64_t *keys = take(a, uint64_t, n * L);
-    if (s->rescale) { // copies: the states themselves may be saved
+    if (s->rescale || s->tuned) { // copies: the states themselves may be saved
         states = take(a, Tensor, L);
         for (size_t l = 0; l < L; l++) {
             states[l] = tensor_take(a, DTYPE_F32, x->states[l].ndim, x->states[l].shape);

@@ -233,6 +233,7 @@ static void made(Report *r) {
         page_made(r->page, "rescale", rescales[s->rescale]);
         static const char *const controls[] = {"none: the pictures' own captions", "mean: every caption is that of the mean state", "zero: every caption is said of no image tokens", "shuffle: captions of other pictures"};
         page_made(r->page, "control", controls[s->control]);
+        if (s->tuned) page_made(r->page, "tuned", arena_print(r->a, "every layer but the model's own is read through a map of %s", s->tuned));
         page_made(r->page, "prompt", r->retrieval || !s->prompt ? "none" : s->prompt);
         page_made(r->page, "mean control", arena_print(r->a, "over the first %d pictures", s->calibration));
     }

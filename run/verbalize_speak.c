@@ -138,6 +138,7 @@ Speaker *verbalize_speaker(Verbalize *s) {
     layers_parse(k, s);
     if (s->tap && k->kind != SPEAKS_COCA) die_usage("--tap: modules inside a block are read of CoCa models only");
     if (s->tap && k->layers[0] == 0) die_usage("--tap: layer 0 has no such module; choose --layers from 1 on");
+    if (s->tuned && k->kind != SPEAKS_COCA) die_usage("--tuned: maps are of CoCa models; %s is a %s model", s->model_dir, family);
     if (s->decode && k->kind != SPEAKS_COCA) die_usage("--decode: other ways than greedy are CoCa's; %s is a %s model", s->model_dir, family);
     return s->speaker = k;
 }
@@ -339,6 +340,8 @@ Spoken *speaker_say(Speaker *k, Arena *a, const Tensor *states, const Tensor *pi
 }
 
 // ---- reading texts
+
+Ids speaker_words(const Speaker *k, Arena *a, const char *text) { return tokenizer_encode(k->own->prompter.tokenizer, a, text, strlen(text), false); }
 
 // Mean over ids[first …) of log p(id | what stands before), logits[i] predicting ids[i + 1].
 static double mean_logprob(Arena *scratch, const float *logits, int V, const int32_t *ids, long first, long count) {

@@ -81,7 +81,7 @@ struct FeatureFiles {
     size_t count, pictures;
 };
 
-static const char *model_stamp(Verbalize *s) {
+const char *verbalize_model_stamp(Verbalize *s) {
     if (s->model_stamp) return s->model_stamp;
     Blake2b h;
     blake2b_start(&h, 16, NULL, 0);
@@ -94,7 +94,7 @@ static void file_open(Verbalize *s, struct FeatureFiles *files, PictureList *lis
     Tensors *t = tensors_open(a, path);
     const char *names = tensors_metadata(t, "names"), *model = tensors_metadata(t, "model");
     need(names && model, "%s: holds no features of `retina verbalize --save-features`", path);
-    need(strcmp(model, model_stamp(s)) == 0, "%s: features of another model than %s; give the --model that they were made with", path, s->model_dir);
+    need(strcmp(model, verbalize_model_stamp(s)) == 0, "%s: features of another model than %s; give the --model that they were made with", path, s->model_dir);
     const Json *j = json_parse(a, names, strlen(names), path);
     need(j->kind == JSON_ARRAY && j->count > 0, "%s: names no pictures", path);
     files->items = arena_grow(a, files->items, files->count, files->count + 1, sizeof *files->items);
@@ -174,7 +174,7 @@ void features_write(Verbalize *s, const char *path, const char *made_from, const
     Dtype type = s->save_bf16 ? DTYPE_BF16 : DTYPE_F32;
     TensorPlan *plan = take(a, TensorPlan, L);
     for (size_t l = 0; l < L; l++) plan[l] = (TensorPlan){speaker_tap(k, a, k->layers[l]), type, 3, {B, k->T, k->C}};
-    const char *metadata[] = {"made_from", made_from, "model", model_stamp(s), "names", names_of(s, a, chunks, count), NULL};
+    const char *metadata[] = {"made_from", made_from, "model", verbalize_model_stamp(s), "names", names_of(s, a, chunks, count), NULL};
     TensorsWriter *w = tensors_create(a, path, plan, L, metadata);
     for (size_t l = 0; l < L; l++)
         for (size_t c = 0; c < count; c++)

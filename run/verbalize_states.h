@@ -25,6 +25,7 @@ Tensor states_blank(Verbalize *s, Arena *a);                         // pixels (
 
 // --save-features: one file a part. made_from: the run's digest.
 void features_write(Verbalize *s, const char *path, const char *made_from, const States *chunks, size_t count);
+const char *verbalize_model_stamp(Verbalize *s); // of the model alone, by its content
 bool tensors_made_from(const char *path, const char *made_from); // whether the file is there, whole, and of this digest
 
 // ---- verbalize_calibrate.c
@@ -38,7 +39,11 @@ typedef struct Calibration {
 } Calibration;
 
 const Calibration *verbalize_calibration(Verbalize *s);         // made when it is not there yet
-void verbalize_rescale(Verbalize *s, Tensor *states);           // layer_count of (B, T, C), in place: what --rescale says
+void verbalize_rescale(Verbalize *s, Tensor *states);           // layer_count of (B, T, C), in place: what --rescale and --tuned say
 Tensor verbalize_mean_state(Verbalize *s, Arena *a, int l);     // the control's, of the l-th wanted layer, rescaled: (1, T, C)
+
+// ---- verbalize_tune.c
+
+void verbalize_tuned_apply(Verbalize *s, int l, float *x); // --tuned: the state (T, C) of the l-th wanted layer, in place
 
 #endif

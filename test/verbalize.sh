@@ -125,6 +125,16 @@ $R verbalize caption --features "$D/ff/../sf/features" --layers 8 --decode beam 
 $R generate --model data/zoo/coca --beams 6 --decode beam --image "$D/sf/images-0" --quiet >"$D/c1" && grep ',8,7,' "$D/beam/captions.csv" | cut -d, -f7- | tr -d '"' >"$D/c2" && same "later beams: as generate has them" "$D/c1" "$D/c2"
 $R verbalize caption $C --dtype bf16 --save-features --out "$D/bf" && $R verbalize caption --features "$D/bf/features" --layers 8 --dtype bf16 --out "$D/bg" --quiet && grep -q ',8,7,' "$D/bg/captions.csv" && ok "in bf16" || fail "in bf16"
 
+# ---- a map for each layer
+$R verbalize tune --limit 6 --layers 1,8 --tune-steps 4 --seed 9 --quiet --out "$D/tune" >/dev/null && [ "$(wc -l <"$D/tune/tuned.csv")" = 2 ] && ok "a map for every layer but the native one" || fail "a map for every layer but the native one"
+$R verbalize caption --limit 3 --layers 1,8 --quiet --out "$D/tuned" && cp "$D/tuned/captions.csv" "$D/captions-first.csv"
+$R verbalize caption --limit 3 --layers 1,8 --quiet --tuned "$D/tune/tuned.safetensors" --out "$D/tuned" && cp "$D/tuned/captions.csv" "$D/captions-last.csv"
+for f in first last; do grep ",8,7," "$D/captions-$f.csv" >"$D/t8-$f"; done
+same "the native layer is read as it is" "$D/t8-first" "$D/t8-last"
+cmp -s "$D/captions-first.csv" "$D/captions-last.csv" && fail "another layer is read through its map" || ok "another layer is read through its map"
+says "a layer without a map" 1 "weight.2" $R verbalize caption --limit 3 --layers 2 --tuned "$D/tune/tuned.safetensors" --quiet --out "$D/u"
+says "maps and another scale" 2 "leave out --rescale" $R verbalize caption --limit 3 --tuned "$D/tune/tuned.safetensors" --rescale norm --quiet --out "$D/u"
+
 # ---- runs side by side
 $R verbalize report $M --limit 3 --choices 1 --out "$D/e" --part-size 1 --beside "$D/f" && holds "another run's emergence" "$D/e/report.html" "here and in other runs"
 
