@@ -84,6 +84,8 @@ zoo() {
         elif [ $m = coca ]; then files "extract $m" .safetensors extract --model data/zoo/$m $images --taps 'visual*' --batch 3
         else files "extract $m" .safetensors extract --model data/zoo/$m $images --taps '*' --batch 3; fi
         rm -f "$work"/*.safetensors
+        both "train $m, 3 updates" zoo $m --clip data/zoo/clip --out "$work/train" --stop-after 3 --fresh --quiet
+        rm -rf "$work/train"
     done
     files "connectors" .study connectors --count 30 --part-size 16 --captions 4 --max-new-tokens 8 --epochs 1
 }
@@ -93,7 +95,7 @@ sanitize() {
     ends=$(($(date +%s) + $1))
     : >"$OUT/sanitize.txt"
     for tool in memcheck racecheck; do
-        for t in gemm attention knn jacobi resize light; do
+        for t in gemm attention knn jacobi resize light train; do
             [ "$(date +%s)" -lt "$ends" ] || { say "sanitize: no time for $tool $t"; continue; }
             echo "== $tool $t" >>"$OUT/sanitize.txt"
             SMALL_SHAPES=1 timeout "$(least 40 $((ends - $(date +%s))))" compute-sanitizer --tool $tool --error-exitcode 9 --print-limit 20 build/gpu/test_cuda_$t >"$work/sanitize" 2>&1
