@@ -1,7 +1,8 @@
 // attention_f32.cu: softmax(q kᵀ) v per head, the exact path.
 //
 // Twin of: attention_rows() in model/attention.c; the same bits: scores are summed over d ascending, the softmax's sum in
-// sixteen running sums (key number mod 16) folded in halves, outputs over keys ascending, hidden ones with a weight of zero.
+// sixteen running sums (key number mod 16) folded in halves, outputs over keys ascending, hidden ones with a weight of zero. Weights
+// are dropped by the same random numbers.
 // Floor: 4 B H Tq Tk D flops at the f32 rate, half of it when causal: keys that no query of a block sees are not read.
 // Allow: nothing.    Repeats: bit for bit.
 // Needs: one row of scores fits shared memory: Tk <= about 40000.

@@ -132,7 +132,8 @@ static void sum_job(void *arg, size_t begin, size_t end) {
 }
 
 static void cpu_sum_rows(float *d, const float *g, const float *x, long R, long C, long ld) {
-    parallel_for((size_t)C, C < 1024 ? 64 : 1024, sum_job, &(Sum){.d = d, .g = g, .x = x, .R = R, .ld = ld});
+    size_t grain = C < 64 * 64 ? 64 : C > 64 * 1024 ? 1024 : (size_t)C / 64; // pieces of rows that are cache lines, and work for all threads
+    parallel_for((size_t)C, grain, sum_job, &(Sum){.d = d, .g = g, .x = x, .R = R, .ld = ld});
 }
 
 static void cpu_add_columns(float *d, long ldd, const float *g, long ldg, long R, long C) {
