@@ -7,7 +7,10 @@
 // Needs: D = 64, 80, 96 or 128; q, k, v start on 16 bytes.
 //   version
 //   0  unfused: attention_f32.cu              the measure for this one
-//   1  mma.sync, 64 queries (4 warps of 16) and 64 keys at a time, values arrive while scores are computed    in use
+//   1  mma.sync, 64 queries (4 warps of 16) and 64 keys at a time, values arrive while scores are computed; 30 operations a
+//      score: 0.21 of PyTorch at 577 tokens, 0.23 at 2048 causal (H200)
+//   2  tiles that are seen whole ask nothing about their keys, scale and exponent are one multiply-add, weights are rounded by
+//      the instruction for it: 5 operations a score     in use
 // Shared memory: rows are padded by 16 bytes, an odd number of 16-byte pieces: eight rows that an ldmatrix reads at once
 // lie in different banks.
 #include "device.h"
@@ -23,8 +26,6 @@ static __device__ __forceinline__ bool seen(const AttentionBf16 *a, long b, long
     if (j >= length || (a->causal && j > at) || (a->window > 0 && j <= at - a->window)) return false;
     return !a->key_mask || a->key_mask[b * a->Tk + j];
 }
-
-static __device__ __forceinline__ uint32_t pair_of(float low, float high) { return (uint32_t)bf16_of(low) | (uint32_t)bf16_of(high) << 16; }
 
 // The largest (sum) over the four lanes that share a row.
 static __device__ __forceinline__ float quad_max(float x) {
@@ -55,6 +56,7 @@ static __device__ __forceinline__ float quad_sum(float x) {
 HOST void cuda_attention_bf16(const AttentionBf16 *a, cudaStream_t stream) {
     if (a->B == 0 || a->Tq == 0) return;
     need(((uintptr_t)a->q | (uintptr_t)a->k | (uintptr_t)a->v) % 16 == 0, "cuda: attention in bf16 over values that do not start on 16 bytes");
+    need(a->scale > 0, "cuda: attention in bf16 with a scale of %g", (double)a->scale);
     need(a->H <= 65535 && a->B <= 65535, "cuda: attention over %ld texts and %ld heads: more than one launch can take", a->B, a->H);
     if (cuda_attention_hopper_takes(a)) {
         cuda_attention_hopper(a, stream);

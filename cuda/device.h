@@ -49,6 +49,7 @@ extern "C" {
     type *name = (type *)dynamic_shared_memory
 #define FRAGMENT(type, name, n) type name[n]
 #define UNROLL _Pragma("unroll")
+#define UNROLL_EIGHT _Pragma("unroll 8")
 
 static inline void cuda_check(cudaError_t e, const char *what, const char *file, int line) {
     if (e != cudaSuccess) die("cuda: %s (%s:%d): %s", what, file, line, cudaGetErrorString(e));

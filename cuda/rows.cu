@@ -5,7 +5,8 @@
 // Repeats: bit for bit, and equal to the CPU's bits (the mean is summed in double over tokens ascending, one thread a channel).
 // Needs: no alignment.
 //   version
-//   0  one element a thread, row and column by division    in use for all but the transposition
+//   0  one element a thread, row and column by division    divisions in 64 bits: 0.33 of copy speed (H200); where little is moved
+//   2  four elements a thread, read before the first is written, divisions in 32 bits    in use for what is moved often
 //   1  transpose: tiles of 32 x 32 through shared memory   in use: both sides coalesced; a row of 33 keeps the banks apart
 #include "light.h"
 
@@ -13,30 +14,41 @@
 
 static dim3 blocks_of(long n) { return DIM3((n + WIDE - 1) / WIDE, 1, 1); }
 
+// Rows and columns of an element; in 32 bits where they hold it: a division in 64 takes a hundred instructions.
+static __device__ inline long row_at(long i, long C) { return i >> 31 || C >> 31 ? i / C : (long)((uint32_t)i / (uint32_t)C); }
+
 #define ELEMENT                                                                                    \
     const long i = (long)blockIdx.x * WIDE + threadIdx.x;                                          \
     if (i >= R * C) return;                                                                        \
-    const long r = i / C, c = i % C
+    const long r = row_at(i, C), c = i - r * C
 
-static __global__ void embedding_kernel(float *out, const void *table, int type, const int32_t *ids, long R, long C) {
-    ELEMENT;
-    out[i] = widened(table, type, (size_t)ids[r] * (size_t)C + (size_t)c);
-}
+// A kernel that moves elements: four a thread, all read before the first is written. r and c are the row and the column.
+#define EACH 4
+#define MOVES(name, to, from, ...)                                                                 \
+    static __global__ void name(__VA_ARGS__, long R, long C) {                                     \
+        FRAGMENT(float, y, EACH);                                                                  \
+        UNROLL                                                                                     \
+        for (int k = 0; k < EACH; k++) {                                                           \
+            const long i = ((long)blockIdx.x * EACH + k) * WIDE + threadIdx.x;                     \
+            if (i >= R * C) continue;                                                              \
+            const long r = row_at(i, C), c = i - r * C;                                            \
+            (void)r, (void)c;                                                                      \
+            y[k] = from;                                                                           \
+        }                                                                                          \
+        UNROLL                                                                                     \
+        for (int k = 0; k < EACH; k++) {                                                           \
+            const long i = ((long)blockIdx.x * EACH + k) * WIDE + threadIdx.x;                     \
+            if (i >= R * C) continue;                                                              \
+            const long r = row_at(i, C), c = i - r * C;                                            \
+            (void)r, (void)c;                                                                      \
+            to = y[k];                                                                             \
+        }                                                                                          \
+    }
 
-static __global__ void copy_block_kernel(float *out, long ldo, const float *x, long ldx, long R, long C) {
-    ELEMENT;
-    out[r * ldo + c] = x[r * ldx + c];
-}
-
-static __global__ void broadcast_kernel(float *out, long ldo, const void *row, int type, long R, long C) {
-    ELEMENT;
-    out[r * ldo + c] = widened(row, type, (size_t)c);
-}
-
-static __global__ void rows_at_kernel(float *out, const float *x, const int32_t *index, long R, long T, long C) {
-    ELEMENT;
-    out[i] = x[(r * T + index[r]) * C + c];
-}
+MOVES(embedding_kernel, out[i], widened(table, type, (size_t)ids[r] * (size_t)C + (size_t)c), float *out, const void *table, int type, const int32_t *ids)
+MOVES(copy_block_kernel, out[r * ldo + c], x[r * ldx + c], float *out, long ldo, const float *x, long ldx)
+MOVES(broadcast_kernel, out[r * ldo + c], widened(row, type, (size_t)c), float *out, long ldo, const void *row, int type)
+MOVES(rows_at_kernel, out[i], x[(r * T + index[r]) * C + c], float *out, const float *x, const int32_t *index, long T)
 
 static __global__ void rows_put_kernel(float *x, const int32_t *index, const float *rows, long R, long C) {
     ELEMENT;
@@ -44,11 +56,7 @@ static __global__ void rows_put_kernel(float *x, const int32_t *index, const flo
 }
 
 // r counts tokens of all texts: b * T + t
-static __global__ void rows_store_kernel(float *store, const float *x, const int32_t *at, long R, long T, long capacity, long C) {
-    ELEMENT;
-    const long b = r / T, t = r % T;
-    store[(b * capacity + at[b] + t) * C + c] = x[i];
-}
+MOVES(rows_store_kernel, store[(r / T * capacity + at[r / T] + r % T) * C + c], x[i], float *store, const float *x, const int32_t *at, long T, long capacity)
 
 static __global__ void mean_tokens_kernel(float *out, const float *x, long R, long T, long C) {
     ELEMENT;
@@ -79,20 +87,22 @@ static __global__ void transpose_kernel(float *out, const float *x, long R, long
 
 #define RUN(kernel, ...)                                                                           \
     if (R > 0 && C > 0) LAUNCH(kernel, blocks_of(R * C), DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__)
+#define MOVE(kernel, ...)                                                                          \
+    if (R > 0 && C > 0) LAUNCH(kernel, blocks_of((R * C + EACH - 1) / EACH), DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__, R, C)
 
-HOST void cuda_embedding(float *out, Stored table, const int32_t *ids, long R, long C, cudaStream_t s) { RUN(embedding_kernel, out, table.data, table.type, ids, R, C); }
+HOST void cuda_embedding(float *out, Stored table, const int32_t *ids, long R, long C, cudaStream_t s) { MOVE(embedding_kernel, out, table.data, table.type, ids); }
 
-HOST void cuda_copy_block(float *out, long ldo, const float *x, long ldx, long R, long C, cudaStream_t s) { RUN(copy_block_kernel, out, ldo, x, ldx, R, C); }
+HOST void cuda_copy_block(float *out, long ldo, const float *x, long ldx, long R, long C, cudaStream_t s) { MOVE(copy_block_kernel, out, ldo, x, ldx); }
 
-HOST void cuda_broadcast_row(float *out, long ldo, Stored row, long R, long C, cudaStream_t s) { RUN(broadcast_kernel, out, ldo, row.data, row.type, R, C); }
+HOST void cuda_broadcast_row(float *out, long ldo, Stored row, long R, long C, cudaStream_t s) { MOVE(broadcast_kernel, out, ldo, row.data, row.type); }
 
-HOST void cuda_rows_at(float *out, const float *x, const int32_t *index, long R, long T, long C, cudaStream_t s) { RUN(rows_at_kernel, out, x, index, R, T, C); }
+HOST void cuda_rows_at(float *out, const float *x, const int32_t *index, long R, long T, long C, cudaStream_t s) { MOVE(rows_at_kernel, out, x, index, T); }
 
 HOST void cuda_rows_put(float *x, const int32_t *index, const float *rows, long R, long C, cudaStream_t s) { RUN(rows_put_kernel, x, index, rows, R, C); }
 
 HOST void cuda_rows_store(float *store, const float *x, const int32_t *at, long B, long T, long capacity, long C, cudaStream_t s) {
     const long R = B * T;
-    RUN(rows_store_kernel, store, x, at, R, T, capacity, C);
+    MOVE(rows_store_kernel, store, x, at, T, capacity);
 }
 
 HOST void cuda_mean_tokens(float *out, const float *x, long R, long T, long C, cudaStream_t s) { RUN(mean_tokens_kernel, out, x, R, T, C); }

@@ -148,6 +148,6 @@ int main(void) {
         few(2, 1, 2100, 16, 16, 64, CAUSAL | LENGTHS);
         tensor(2, 3000, 3000, 4, 4, 128, CAUSAL | LENGTHS | KEY_MASK);
     }
-    check_dies("a head of 72", "64, 80, 96 and 128") { cuda_attention_bf16(&(AttentionBf16){.B = 1, .Tq = 1, .Tk = 1, .H = 1, .G = 1, .D = 72}, NULL); }
+    check_dies("a head of 72", "64, 80, 96 and 128") { cuda_attention_bf16(&(AttentionBf16){.B = 1, .Tq = 1, .Tk = 1, .H = 1, .G = 1, .D = 72, .scale = 1}, NULL); }
     return check_end();
 }

@@ -91,7 +91,9 @@ static void tensor(int version, long M, long N, long K, Act act, bool with_bias,
     char name[120];
     snprintf(name, sizeof name, "bf16 product, version %d, %ld x %ld x %ld, act %d%s%s%s", version, M, N, K, (int)act, with_bias ? ", bias" : "", residual ? ", residual" : "",
              bf16_out ? ", bf16 out" : "");
-    check_near(name, dense, want, seen, bf16_out ? 4e-3 : 2e-6); // a bf16 result is rounded to 2^-9
+    // A bf16 result is rounded to 2^-9. Tensor cores cut off what an addition cannot hold instead of rounding it (Fasi et al. 2021, "Numerical
+    // behavior of NVIDIA tensor cores"), so errors of one chain do not cancel: measured 1.05e-9 K on an H200, 4.3e-6 at 4096 and 1.2e-5 at 11008.
+    check_near(name, dense, want, seen, bf16_out ? 4e-3 : fmax(2e-6, 1.5e-9 * (double)K));
     check(emu_reports() == 0, "%s: nothing to say %s", name, emu_first_report());
     device_empty();
     free(af), free(wf), free(bias), free(old), free(a), free(w), free(c16), free(got), free(want), free(dense);

@@ -47,6 +47,7 @@ size_t emu_in_use(void); // bytes of device memory allocated
 #define __shared__ static __attribute__((section("emu_shared"), aligned(16)))
 #define FRAGMENT(type, name, n) type name[n]
 #define UNROLL
+#define UNROLL_EIGHT
 
 typedef struct {
     unsigned x, y, z;
@@ -171,6 +172,9 @@ void emu_mma_884(double *d, double a, double b, int line);
 #define mma_bf16(d, a, b) emu_mma_16816(d, a, b, false, __LINE__)
 #define mma_f16(d, a, b) emu_mma_16816(d, a, b, true, __LINE__)
 #define mma_f64(d, a, b) emu_mma_884(d, a, b, __LINE__)
+
+#define exp2_fast exp2f
+#define bf16_two(low, high) ((uint32_t)bf16_of(low) | (uint32_t)bf16_of(high) << 16)
 
 // ---- the runtime's functions that cuda/ uses
 
