@@ -32,21 +32,29 @@ static Stored stored(Tensor t) {
 
 #define FEW_ROWS 16 // of a step: rounded where the product reads them
 
-// x rounded to bf16. Products that follow each other on one x (queries, keys and values) share it: nothing else has run since.
+// The last operation's result, or input, rounded to bf16: products that follow at once on it (queries, keys and values) share it.
+static struct {
+    const float *of;
+    size_t count;
+    uint16_t *to;
+    unsigned long operation;
+} last_rounded;
+
+// Room for the rounding of what this operation makes; it is there for the next operation.
+static uint16_t *rounding_of(const float *x, size_t count) {
+    last_rounded.to = (uint16_t *)gpu_room_kept(count * sizeof(uint16_t));
+    last_rounded.of = x, last_rounded.count = count, last_rounded.operation = gpu_operations();
+    return last_rounded.to;
+}
+
+// With --dtype bf16, operations whose results go into products leave them rounded as well.
+static uint16_t *rounding_if_many(Tensor out) { return tensor_rows(out) > FEW_ROWS ? rounding_of(out_of(out), tensor_count(out)) : NULL; }
+
 static const uint16_t *rounded(const float *x, size_t count) {
-    static struct {
-        const float *of;
-        size_t count;
-        uint16_t *to;
-        unsigned long operation;
-    } last;
-    bool again = last.of == x && last.count == count && last.operation + 1 == gpu_operations();
-    if (!again) {
-        last.to = (uint16_t *)gpu_room_kept(count * sizeof(uint16_t));
-        cuda_narrow(last.to, x, count, S);
-    }
-    last.of = x, last.count = count, last.operation = gpu_operations();
-    return last.to;
+    bool there = last_rounded.of == x && last_rounded.count == count && last_rounded.operation + 1 == gpu_operations();
+    if (there) last_rounded.operation++;
+    else cuda_narrow(rounding_of(x, count), x, count, S);
+    return last_rounded.to;
 }
 
 // Products on tensor cores, where the weight is stored in bf16 and rows stand on 16 bytes.
@@ -284,6 +292,7 @@ static void op_attention_bf16(Tensor out, Tensor q, Tensor k, Tensor v, const At
         size_t keys = (size_t)(a.B * a.Tk * a.G * a.D);
         memset(&t, 0, sizeof t);
         t.out_f32 = a.out;
+        t.out = rounding_if_many(out);
         t.q = narrowed(a.q, (size_t)(a.B * a.Tq * a.H * a.D));
         t.k = narrowed(a.k, keys);
         t.v = a.k == a.v ? t.k : narrowed(a.v, keys);
@@ -296,6 +305,27 @@ static void op_attention_bf16(Tensor out, Tensor q, Tensor k, Tensor v, const At
     }
 }
 
+
+static void op_layernorm_bf16(Tensor out, Tensor x, Tensor w, Tensor b, float eps) {
+    gpu_begin("layernorm", out);
+    cuda_layernorm_and_bf16(out_of(out), rounding_if_many(out), floats(x), stored(w), stored(b), tensor_rows(x), tensor_last(x), eps, S);
+}
+
+static void op_rmsnorm_bf16(Tensor out, Tensor x, Tensor w, float eps, RmsKind kind) {
+    gpu_begin("rmsnorm", out);
+    cuda_rmsnorm_and_bf16(out_of(out), rounding_if_many(out), floats(x), stored(w), tensor_rows(x), tensor_last(x), eps, kind == RMS_ZERO_CENTRED, S);
+}
+
+static void op_activation_bf16(Tensor out, Tensor x, Act act) {
+    gpu_begin("activation", out);
+    uint16_t *also = act == ACT_SILU ? NULL : rounding_if_many(out); // that of a gate is multiplied first
+    cuda_activation_and_bf16(out_of(out), also, floats(x), tensor_count(x), (int)act, S);
+}
+
+static void op_mul_bf16(Tensor out, Tensor a, Tensor b) {
+    gpu_begin("mul", out);
+    cuda_mul_and_bf16(out_of(out), rounding_if_many(out), floats(a), floats(b), tensor_count(a), S);
+}
 
 static void op_cross_entropy(Tensor out, Tensor logits, Tensor targets) {
     gpu_begin("cross_entropy", logits);
@@ -335,6 +365,7 @@ static const Device *in_bf16(void) {
         t.name = "cuda, bf16";
         t.linear = op_linear_bf16;
         t.attention = op_attention_bf16;
+        t.layernorm = op_layernorm_bf16, t.rmsnorm = op_rmsnorm_bf16, t.activation = op_activation_bf16, t.mul = op_mul_bf16;
     }
     return &t;
 }

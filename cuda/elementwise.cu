@@ -37,8 +37,27 @@ static __device__ inline size_t within(size_t i, size_t period) { return i >> 32
             if (first + (size_t)k * WIDE < n) out[first + (size_t)k * WIDE] = y[k];                \
     }
 
+// The same; where `also` is given, the result rounded to bf16 goes there: the next product reads that.
+#define ELEMENTS_AND_BF16(name, expression, ...)                                                   \
+    static __global__ void name(float *out, uint16_t *also, size_t n, __VA_ARGS__) {               \
+        size_t first = (size_t)blockIdx.x * (WIDE * EACH) + threadIdx.x;                           \
+        FRAGMENT(float, y, EACH);                                                                  \
+        UNROLL                                                                                     \
+        for (int k = 0; k < EACH; k++) {                                                           \
+            size_t i = first + (size_t)k * WIDE;                                                   \
+            if (i < n) y[k] = expression;                                                          \
+        }                                                                                          \
+        UNROLL                                                                                     \
+        for (int k = 0; k < EACH; k++) {                                                           \
+            size_t i = first + (size_t)k * WIDE;                                                   \
+            if (i >= n) continue;                                                                  \
+            out[i] = y[k];                                                                         \
+            if (also) also[i] = bf16_of(y[k]);                                                     \
+        }                                                                                          \
+    }
+
 ELEMENTS(add_kernel, a[i] + b[i], const float *a, const float *b)
-ELEMENTS(mul_kernel, a[i] * b[i], const float *a, const float *b)
+ELEMENTS_AND_BF16(mul_kernel, a[i] * b[i], const float *a, const float *b)
 ELEMENTS(scale_kernel, x[i] * factor, const float *x, float factor)
 ELEMENTS(scale_by_kernel, x[i] * widened(factor, type, 0), const float *x, const void *factor, int type)
 ELEMENTS(softcap_kernel, cap * f_tanh(x[i] / cap), const float *x, float cap)
@@ -51,28 +70,33 @@ ELEMENTS(widen_kernel, widened(in, type, i), const void *in, int type)
 ELEMENTS_OF(uint16_t, narrow_kernel, bf16_of(x[i]), const float *x)
 
 // One kernel per activation: no choice inside the loop.
-ELEMENTS(gelu_kernel, f_act(x[i], ACT_GELU), const float *x)
-ELEMENTS(gelu_tanh_kernel, f_act(x[i], ACT_GELU_TANH), const float *x)
-ELEMENTS(quick_gelu_kernel, f_act(x[i], ACT_QUICK_GELU), const float *x)
-ELEMENTS(silu_kernel, f_act(x[i], ACT_SILU), const float *x)
-ELEMENTS(other_act_kernel, f_act(x[i], (Act)act), const float *x, int act)
+ELEMENTS_AND_BF16(gelu_kernel, f_act(x[i], ACT_GELU), const float *x)
+ELEMENTS_AND_BF16(gelu_tanh_kernel, f_act(x[i], ACT_GELU_TANH), const float *x)
+ELEMENTS_AND_BF16(quick_gelu_kernel, f_act(x[i], ACT_QUICK_GELU), const float *x)
+ELEMENTS_AND_BF16(silu_kernel, f_act(x[i], ACT_SILU), const float *x)
+ELEMENTS_AND_BF16(other_act_kernel, f_act(x[i], (Act)act), const float *x, int act)
 
 #define RUN(kernel, ...)                                                                           \
     if (n) LAUNCH(kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, n, __VA_ARGS__)
 
-HOST void cuda_activation(float *out, const float *x, size_t n, int act, cudaStream_t s) {
+HOST void cuda_activation_and_bf16(float *out, uint16_t *also, const float *x, size_t n, int act, cudaStream_t s) {
     if (!n) return;
     switch (act) {
-    case ACT_GELU: LAUNCH(gelu_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, n, x); break;
-    case ACT_GELU_TANH: LAUNCH(gelu_tanh_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, n, x); break;
-    case ACT_QUICK_GELU: LAUNCH(quick_gelu_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, n, x); break;
-    case ACT_SILU: LAUNCH(silu_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, n, x); break;
-    default: LAUNCH(other_act_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, n, x, act);
+    case ACT_GELU: LAUNCH(gelu_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x); break;
+    case ACT_GELU_TANH: LAUNCH(gelu_tanh_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x); break;
+    case ACT_QUICK_GELU: LAUNCH(quick_gelu_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x); break;
+    case ACT_SILU: LAUNCH(silu_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x); break;
+    default: LAUNCH(other_act_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x, act);
     }
 }
 
+HOST void cuda_activation(float *out, const float *x, size_t n, int act, cudaStream_t s) { cuda_activation_and_bf16(out, NULL, x, n, act, s); }
+
 HOST void cuda_add(float *out, const float *a, const float *b, size_t n, cudaStream_t s) { RUN(add_kernel, a, b); }
-HOST void cuda_mul(float *out, const float *a, const float *b, size_t n, cudaStream_t s) { RUN(mul_kernel, a, b); }
+HOST void cuda_mul_and_bf16(float *out, uint16_t *also, const float *a, const float *b, size_t n, cudaStream_t s) {
+    if (n) LAUNCH(mul_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, a, b);
+}
+HOST void cuda_mul(float *out, const float *a, const float *b, size_t n, cudaStream_t s) { cuda_mul_and_bf16(out, NULL, a, b, n, s); }
 HOST void cuda_scale(float *out, const float *x, size_t n, float factor, cudaStream_t s) { RUN(scale_kernel, x, factor); }
 HOST void cuda_scale_by(float *out, const float *x, size_t n, Stored factor, cudaStream_t s) { RUN(scale_by_kernel, x, factor.data, factor.type); }
 HOST void cuda_softcap(float *out, const float *x, size_t n, float cap, cudaStream_t s) { RUN(softcap_kernel, x, cap); }

@@ -38,7 +38,7 @@ HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream);
 // ---- attention_bf16.cu: tensor cores; letters and masks as in model/kernels.h's Attention
 typedef struct {
     uint16_t *out;
-    float *out_f32; // instead of out
+    float *out_f32; // instead of out, or with it
     const uint16_t *q, *k, *v;
     long B, Tq, Tk, H, G, D;
     float scale, softcap;

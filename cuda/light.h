@@ -17,8 +17,10 @@ typedef struct {
 
 // elementwise.cu
 void cuda_activation(float *out, const float *x, size_t n, int act, cudaStream_t s);
+void cuda_activation_and_bf16(float *out, uint16_t *also, const float *x, size_t n, int act, cudaStream_t s); // also: the result rounded
 void cuda_add(float *out, const float *a, const float *b, size_t n, cudaStream_t s); // out may be a
 void cuda_mul(float *out, const float *a, const float *b, size_t n, cudaStream_t s);
+void cuda_mul_and_bf16(float *out, uint16_t *also, const float *a, const float *b, size_t n, cudaStream_t s);
 void cuda_scale(float *out, const float *x, size_t n, float factor, cudaStream_t s);
 void cuda_scale_by(float *out, const float *x, size_t n, Stored factor, cudaStream_t s);
 void cuda_softcap(float *out, const float *x, size_t n, float cap, cudaStream_t s);
@@ -32,6 +34,8 @@ void cuda_narrow(uint16_t *out, const float *x, size_t n, cudaStream_t s); // to
 
 // norms.cu: R rows of C
 void cuda_layernorm(float *out, const float *x, Stored w, Stored b, long R, long C, float eps, cudaStream_t s);
+void cuda_layernorm_and_bf16(float *out, uint16_t *also, const float *x, Stored w, Stored b, long R, long C, float eps, cudaStream_t s);
+void cuda_rmsnorm_and_bf16(float *out, uint16_t *also, const float *x, Stored w, long R, long C, float eps, int plus_one, cudaStream_t s);
 void cuda_rmsnorm(float *out, const float *x, Stored w, long R, long C, float eps, int plus_one, cudaStream_t s);
 void cuda_l2norm(float *out, const float *x, long R, long C, float floor, cudaStream_t s);
 

@@ -50,6 +50,12 @@ static __device__ __forceinline__ float4 four_of(const void *w, int type, long i
     return make_float4(widened(w, type, (size_t)i), widened(w, type, (size_t)i + 1), widened(w, type, (size_t)i + 2), widened(w, type, (size_t)i + 3));
 }
 
+// Four results of a row, and rounded to bf16 where that is wanted (from `at` on, the row's beginning).
+static __device__ __forceinline__ void put_four(float *out, uint16_t *also, long at, long i, float4 y) {
+    *(float4 *)(out + i) = y;
+    if (also) *(uint2 *)(also + at + i) = make_uint2(bf16_two(y.x, y.y), bf16_two(y.z, y.w));
+}
+
 static __device__ __forceinline__ float normed(float x, float mean, float r, bool has_w, float w, bool has_b, float b) {
     float y = (x - mean) * r;
     if (has_w) y *= w;
@@ -57,7 +63,7 @@ static __device__ __forceinline__ float normed(float x, float mean, float r, boo
     return y;
 }
 
-static __global__ void layernorm_kernel(float *out, const float *x, const void *w, int w_type, const void *b, int b_type, long R, long C, float eps, int fast) {
+static __global__ void layernorm_kernel(float *out, uint16_t *also, const float *x, const void *w, int w_type, const void *b, int b_type, long R, long C, float eps, int fast) {
     ROW_OF_THREAD;
     if (fast) x = brought(rows, x, C, lane);
     float t = 0;
@@ -72,10 +78,13 @@ static __global__ void layernorm_kernel(float *out, const float *x, const void *
     const float4 none = make_float4(0, 0, 0, 0);
     for (long i = 4 * lane; there && fast && i < C; i += 4 * LANES) {
         const float4 v = *(const float4 *)(x + i), k = w ? four_of(w, w_type, i) : none, o = b ? four_of(b, b_type, i) : none;
-        *(float4 *)(out + i) = make_float4(normed(v.x, mean, r, w, k.x, b, o.x), normed(v.y, mean, r, w, k.y, b, o.y), normed(v.z, mean, r, w, k.z, b, o.z),
-                                           normed(v.w, mean, r, w, k.w, b, o.w));
+        put_four(out, also, row * C, i, make_float4(normed(v.x, mean, r, w, k.x, b, o.x), normed(v.y, mean, r, w, k.y, b, o.y), normed(v.z, mean, r, w, k.z, b, o.z),
+                                                    normed(v.w, mean, r, w, k.w, b, o.w)));
     }
-    for (long i = lane; there && !fast && i < C; i += LANES) out[i] = normed(x[i], mean, r, w, w ? widened(w, w_type, (size_t)i) : 0, b, b ? widened(b, b_type, (size_t)i) : 0);
+    for (long i = lane; there && !fast && i < C; i += LANES) {
+        out[i] = normed(x[i], mean, r, w, w ? widened(w, w_type, (size_t)i) : 0, b, b ? widened(b, b_type, (size_t)i) : 0);
+        if (also) also[row * C + i] = bf16_of(out[i]);
+    }
 }
 
 static __device__ float squares(const float *x, long C, int lane) {
@@ -84,18 +93,19 @@ static __device__ float squares(const float *x, long C, int lane) {
     return fold(t);
 }
 
-static __global__ void rmsnorm_kernel(float *out, const float *x, const void *w, int type, long R, long C, float eps, int plus_one, int fast) {
+static __global__ void rmsnorm_kernel(float *out, uint16_t *also, const float *x, const void *w, int type, long R, long C, float eps, int plus_one, int fast) {
     ROW_OF_THREAD;
     if (fast) x = brought(rows, x, C, lane);
     const float r = 1 / sqrtf(squares(x, C, lane) / (float)C + eps);
     for (long i = 4 * lane; there && fast && i < C; i += 4 * LANES) {
         float4 v = *(const float4 *)(x + i), k = four_of(w, type, i);
         if (plus_one) k.x = 1 + k.x, k.y = 1 + k.y, k.z = 1 + k.z, k.w = 1 + k.w;
-        *(float4 *)(out + i) = make_float4(v.x * r * k.x, v.y * r * k.y, v.z * r * k.z, v.w * r * k.w);
+        put_four(out, also, row * C, i, make_float4(v.x * r * k.x, v.y * r * k.y, v.z * r * k.z, v.w * r * k.w));
     }
     for (long i = lane; there && !fast && i < C; i += LANES) {
         float k = widened(w, type, (size_t)i);
         out[i] = x[i] * r * (plus_one ? 1 + k : k);
+        if (also) also[row * C + i] = bf16_of(out[i]);
     }
 }
 
@@ -126,12 +136,16 @@ static int rows_brought(const float *out, const float *x, const void *w, const v
     const int brings = rows_brought(out, x, w, b, C), each = brings ? brings : ROWS;                                                                              \
     LAUNCH(kernel, DIM3((R + each - 1) / each, 1, 1), DIM3(each * LANES, 1, 1), (size_t)brings * (size_t)STRIDE(C) * sizeof(float), s, __VA_ARGS__, (int)(brings > 0))
 
-HOST void cuda_layernorm(float *out, const float *x, Stored w, Stored b, long R, long C, float eps, cudaStream_t s) {
-    RUN(layernorm_kernel, w.data, b.data, out, x, w.data, w.type, b.data, b.type, R, C, eps);
+HOST void cuda_layernorm_and_bf16(float *out, uint16_t *also, const float *x, Stored w, Stored b, long R, long C, float eps, cudaStream_t s) {
+    RUN(layernorm_kernel, w.data, b.data, out, also, x, w.data, w.type, b.data, b.type, R, C, eps);
 }
 
-HOST void cuda_rmsnorm(float *out, const float *x, Stored w, long R, long C, float eps, int plus_one, cudaStream_t s) {
-    RUN(rmsnorm_kernel, w.data, NULL, out, x, w.data, w.type, R, C, eps, plus_one);
+HOST void cuda_layernorm(float *out, const float *x, Stored w, Stored b, long R, long C, float eps, cudaStream_t s) { cuda_layernorm_and_bf16(out, NULL, x, w, b, R, C, eps, s); }
+
+HOST void cuda_rmsnorm_and_bf16(float *out, uint16_t *also, const float *x, Stored w, long R, long C, float eps, int plus_one, cudaStream_t s) {
+    RUN(rmsnorm_kernel, w.data, NULL, out, also, x, w.data, w.type, R, C, eps, plus_one);
 }
+
+HOST void cuda_rmsnorm(float *out, const float *x, Stored w, long R, long C, float eps, int plus_one, cudaStream_t s) { cuda_rmsnorm_and_bf16(out, NULL, x, w, R, C, eps, plus_one, s); }
 
 HOST void cuda_l2norm(float *out, const float *x, long R, long C, float floor, cudaStream_t s) { RUN(l2norm_kernel, NULL, NULL, out, x, R, C, floor); }

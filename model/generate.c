@@ -11,6 +11,7 @@
 #include "beams.h"
 #include "choose.h"
 #include "io/random.h"
+#include "io/thread.h"
 #include "kernels.h"
 
 static int32_t id_of(const Json *v, const char *key) {
@@ -138,19 +139,49 @@ typedef struct {
     bool done;
 } Text;
 
-// Chooses the next id of one text from its logits, and notes it. The logits are changed.
-static void choose(Arena *scratch, Text *t, Generated *g, float *logits, int V, const GenerateOptions *o, int text) {
-    double log_sum = log_sum_of(scratch, logits, V, &g->entropies[g->count]);
+// What the next id of one text is to be, found by any thread; the logits are changed.
+typedef struct {
+    int32_t id;
+    double log_sum, entropy;
+} Chosen;
+
+static Chosen choose(Arena *scratch, const Text *t, const Generated *g, float *logits, int V, const GenerateOptions *o, int text) {
+    Chosen c;
+    Mark mark = arena_mark(scratch);
+    c.log_sum = log_sum_of(scratch, logits, V, &c.entropy);
     float *scores = take(scratch, float, (size_t)V);
     memcpy(scores, logits, (size_t)V * sizeof *scores);
     generate_process(scores, V, t->sequence, t->length, g->count, o);
-    int32_t id = o->sample ? draw(scratch, scores, V, o, text, g->count) : scores_largest(scores, V);
-    g->logprobs[g->count] = (float)((double)logits[id] - log_sum);
-    g->ids[g->count++] = id;
-    t->sequence[t->length++] = id;
-    if (generate_ends(o, id)) t->done = true, g->stopped = "eos";
-    else if (o->heard && !o->heard(o->arg, text, id)) t->done = true, g->stopped = "stop";
+    c.id = o->sample ? draw(scratch, scores, V, o, text, g->count) : scores_largest(scores, V);
+    arena_release(scratch, mark);
+    return c;
+}
+
+static void keep_choice(Text *t, Generated *g, const Chosen *c, const float *logits, const GenerateOptions *o, int text) {
+    g->entropies[g->count] = c->entropy;
+    g->logprobs[g->count] = (float)((double)logits[c->id] - c->log_sum);
+    g->ids[g->count++] = c->id;
+    t->sequence[t->length++] = c->id;
+    if (generate_ends(o, c->id)) t->done = true, g->stopped = "eos";
+    else if (o->heard && !o->heard(o->arg, text, c->id)) t->done = true, g->stopped = "stop";
     else if (g->count == o->max_new) t->done = true, g->stopped = "length";
+}
+
+// One step of all texts that are not done: chosen on all threads, noted in order.
+typedef struct {
+    const Text *texts;
+    const Generated *out;
+    float *logits; // (count, V)
+    int V;
+    const GenerateOptions *o;
+    Arena **scratch; // one a thread
+    Chosen *chosen;
+} Step;
+
+static void choose_job(void *arg, size_t begin, size_t end) {
+    const Step *s = arg;
+    for (size_t i = begin; i < end; i++)
+        if (!s->texts[i].done) s->chosen[i] = choose(s->scratch[thread_index()], &s->texts[i], &s->out[i], s->logits + i * (size_t)s->V, s->V, s->o, (int)i);
 }
 
 // Ids [from, to) of one text.
@@ -211,11 +242,16 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
         if (run->taps) taps_begin(run->taps);
         Inputs in = prompts[i];
         if (shared) in.ids = ids_from(in.ids, shared, t->length);
-        Tensor logits = model_next(run, m, &in, cache);
-        choose(scratch, t, &out[i], f32(run_read(run, logits)), V, o, i);
+        float *logits = f32(run_read(run, model_next(run, m, &in, cache)));
+        Chosen c = choose(scratch, t, &out[i], logits, V, o, i);
+        keep_choice(t, &out[i], &c, logits, o, i);
         arena_release(scratch, mark);
     }
     cache->first = 0, cache->count = count;
+    int threads = threads_count();
+    Arena **scratches = take(kept, Arena *, (size_t)threads);
+    for (int i = 0; i < threads; i++) scratches[i] = arena_new("a choice");
+    Step step = {.texts = texts, .out = out, .V = V, .o = o, .scratch = scratches, .chosen = take(kept, Chosen, (size_t)count)};
     for (;;) {
         bool all_done = true;
         for (int i = 0; i < count; i++) all_done = all_done && texts[i].done;
@@ -228,11 +264,13 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
             if (texts[i].done) cache->lengths[i] = 0; // its row is computed along and ignored
         }
         run_repeats(run);
-        Tensor logits = run_read(run, model_next(run, m, &(Inputs){.ids = ids}, cache));
+        step.logits = f32(run_read(run, model_next(run, m, &(Inputs){.ids = ids}, cache)));
+        parallel_for((size_t)count, 1, choose_job, &step);
         for (int i = 0; i < count; i++)
-            if (!texts[i].done) choose(scratch, &texts[i], &out[i], f32(logits) + (size_t)i * (size_t)V, V, o, i);
+            if (!texts[i].done) keep_choice(&texts[i], &out[i], &step.chosen[i], step.logits + (size_t)i * (size_t)V, o, i);
         arena_release(scratch, mark);
     }
+    for (int i = 0; i < threads; i++) arena_free(scratches[i]);
     arena_free(scratch);
     arena_free(kept);
     return out;
