@@ -4,15 +4,26 @@
 #include "cuda_check.h"
 #include "cuda/device.h"
 #include "io/random.h"
+#include "io/thread.h"
 
 static void *held[256];
 static int held_count;
 
+typedef struct {
+    float *to;
+    Rng rng;
+} Normal;
+
+static void normal_job(void *arg, size_t begin, size_t end) {
+    const Normal *x = arg;
+    for (size_t i = begin; i < end; i++) x->to[i] = (float)rng_normal(x->rng, i);
+}
+
 float *random_floats(size_t n, unsigned long long seed) {
     float *p = malloc((n ? n : 1) * sizeof *p);
     need(p, "a test: no memory");
-    Rng r = {.seed = seed, .stream = 77};
-    for (size_t i = 0; i < n; i++) p[i] = (float)rng_normal(r, i);
+    Normal x = {p, {.seed = seed, .stream = 77}};
+    parallel_for(n, 4096, normal_job, &x);
     return p;
 }
 
