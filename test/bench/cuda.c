@@ -193,14 +193,14 @@ int main(int argc, char **argv) {
     machine(&b, with_blas);
     bench_say(b.page, "| kernel | shape | ms | rate | of cuBLAS | of PyTorch | of roof | gate | goal | | error |\n|---|---|---|---|---|---|---|---|---|---|---|");
     bool all = argc <= 4 || strcmp(argv[4], "hopper") != 0; // else only the steps of one product
+    if (all) bench_products(&b);
+    if (cuda_gemm_hopper_takes(&(GemmBf16){.M = 1, .N = 1, .K = 8})) bench_hopper(&b);
     if (all) {
-        bench_products(&b);
         bench_attention(&b);
-        if (argc > 4) bench_whole(&b, argv[4]);
         bench_light(&b);
+        if (argc > 4) bench_whole(&b, argv[4]);
         bench_searches(&b);
     }
-    if (cuda_gemm_hopper_takes(&(GemmBf16){.M = 1, .N = 1, .K = 8})) bench_hopper(&b);
     if (b.torch) peer_end(b.torch);
     bench_say(b.page, "\n%d rows, %d wrong, %d below their gate, %d skipped for time; %.0f s", b.rows, b.wrong, b.below, b.skipped, seconds_now() - start);
     writer_close(b.page);
