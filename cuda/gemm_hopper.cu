@@ -6,16 +6,19 @@
 // Allow: as gemm_bf16.cu.    Repeats: bit for bit (one warpgroup owns an output, one order).
 // Needs: compute capability 9.0; K a positive multiple of 8; A, W and their rows on 16 bytes; M and N free: the copy engine brings zeros for
 // rows and columns outside, and the last step stores what is inside.
-//   version
-//   901  one warpgroup, 64 x 64, one stage: copy, wait, multiply                     kept: all that wgmma needs, on one page
-//   902  128 x 128, a warp that copies, two warpgroups that multiply, six stages     one block a tile
-//   903  128 x 256, registers moved to the multiplying warpgroups, four stages       one block a tile
-//   904  the same, blocks stay and take tile after tile, row by row of tiles
-//   905  the same in bands of tiles that share their operands in the L2 cache        in use
-//   906, 907, 908  as 905 with tiles of 128 x 192, 128 x 128, 64 x 256                     in use where they fill the processors better
-//   909  905 in clusters of two blocks: each brings half of W's tile to both
-//   910, 911  128 x 128, the two warpgroups take turns: one stores its tile while the other multiplies; 911 in clusters of two
-//   912  the same with 64 x 256 in clusters of two
+//   version                                    TFLOP/s at 4096^3, 36928 x 1024 x 1024, and of cuBLAS (H200, driver 580.159, 2026-11-26)
+//   901  one warpgroup, 64 x 64, one stage: copy, wait, multiply       368  0.49                kept: all that wgmma needs, on one page
+//   902  128 x 128, a warp that copies, two warpgroups that multiply   649  0.90                one block a tile, six stages
+//   903  128 x 256, registers moved to those that multiply             674  0.96                one block a tile, four stages
+//   904  the same, blocks stay and take tile after tile                667  0.98
+//   905  the same in bands of tiles that share operands in the L2      684  0.99   642  0.94    in use
+//   906  905 with 128 x 192                                            597  0.84   448  0.69    in use where it fills the processors better
+//   907  905 with 128 x 128                                            658  0.99   511  0.89
+//   908  905 with 64 x 256                                             653  0.95   531  0.84    in use where it fills the processors better
+//   909  905 in clusters of two blocks that share W's tile             526  0.79   505  0.77
+//   910  907, but the warpgroups take turns: one stores its tile while the other multiplies
+//                                                                      645  1.02   605  1.04    in use (8192^3: 905 1.02, 910 1.03)
+//   -    910 in clusters of two: 332  0.44; removed
 #include "device_hopper.h"
 #include "kernels.h"
 
@@ -51,21 +54,28 @@ static __device__ __forceinline__ float gelu_approximate(float x) {
     return x > 0 ? fused(-x, e, x) : x * e;
 }
 
-static __device__ __forceinline__ bool act_approximate(float4 *s, Act act) {
-    switch (act) {
-    case ACT_GELU: s->x = gelu_approximate(s->x), s->y = gelu_approximate(s->y), s->z = gelu_approximate(s->z), s->w = gelu_approximate(s->w); return true;
-    case ACT_QUICK_GELU:
-        s->x *= sigmoid_approximate(1.702f * s->x), s->y *= sigmoid_approximate(1.702f * s->y), s->z *= sigmoid_approximate(1.702f * s->z), s->w *= sigmoid_approximate(1.702f * s->w);
-        return true;
-    case ACT_SILU: s->x *= sigmoid_approximate(s->x), s->y *= sigmoid_approximate(s->y), s->z *= sigmoid_approximate(s->z), s->w *= sigmoid_approximate(s->w); return true;
-    default: return false;
-    }
+static __device__ __forceinline__ bool is_approximate(Act act) { return act == ACT_GELU || act == ACT_QUICK_GELU || act == ACT_SILU; }
+
+#define EACH(f) s[i].x = f(s[i].x), s[i].y = f(s[i].y), s[i].z = f(s[i].z), s[i].w = f(s[i].w)
+static __device__ __forceinline__ float quick_gelu_approximate(float x) { return x * sigmoid_approximate(1.702f * x); }
+static __device__ __forceinline__ float silu_approximate(float x) { return x * sigmoid_approximate(x); }
+
+static __device__ __forceinline__ void act_approximate(float4 *s, Act act) { // eight: a warp has nothing else to do while one is computed
+    if (act == ACT_GELU)
+        UNROLL
+        for (int i = 0; i < 8; i++) EACH(gelu_approximate);
+    if (act == ACT_QUICK_GELU)
+        UNROLL
+        for (int i = 0; i < 8; i++) EACH(quick_gelu_approximate);
+    if (act == ACT_SILU)
+        UNROLL
+        for (int i = 0; i < 8; i++) EACH(silu_approximate);
 }
 
 static __device__ __forceinline__ void store_four(const GemmBf16 *g, long m, long n, float4 s, float4 bias) {
     long at = m * g->ldc + n;
     s.x += bias.x, s.y += bias.y, s.z += bias.z, s.w += bias.w;
-    if (g->act != ACT_NONE && !(g->C_bf16 && act_approximate(&s, g->act))) s.x = f_act(s.x, g->act), s.y = f_act(s.y, g->act), s.z = f_act(s.z, g->act), s.w = f_act(s.w, g->act);
+    if (g->act != ACT_NONE) s.x = f_act(s.x, g->act), s.y = f_act(s.y, g->act), s.z = f_act(s.z, g->act), s.w = f_act(s.w, g->act);
     if (g->residual && g->residual_bf16) {
         uint2 r = *(const uint2 *)((const uint16_t *)g->residual + at);
         s.x += float_from(r.x << 16), s.y += float_from(r.x & 0xffff0000u), s.z += float_from(r.y << 16), s.w += float_from(r.y & 0xffff0000u);
@@ -91,13 +101,17 @@ static __device__ __forceinline__ void chunk_store(const GemmBf16 *g, const floa
     long n = n0 + 4 * piece;
     if (fours && n + 4 <= g->N) {
         float4 bias = g->bias ? make_float4(g->bias[n], g->bias[n + 1], g->bias[n + 2], g->bias[n + 3]) : make_float4(0, 0, 0, 0);
-        if (g->C_bf16 && g->act == ACT_NONE && !g->residual && m0 + 16 <= g->M) { // the common case, without branches
+        if (g->C_bf16 && !g->residual && m0 + 16 <= g->M && (g->act == ACT_NONE || is_approximate(g->act))) { // the common case: no branches inside
             uint16_t *to = (uint16_t *)g->C + (m0 + lane / 16) * g->ldc + n;
+            FRAGMENT(float4, s, 8);
             UNROLL
             for (int i = 0; i < 8; i++) {
-                float4 s = *(const float4 *)(chunk + chunk_at(2 * i + lane / 16, piece));
-                *(uint2 *)(to + 2 * i * g->ldc) = make_uint2(bf16_pair(s.x + bias.x, s.y + bias.y), bf16_pair(s.z + bias.z, s.w + bias.w));
+                s[i] = *(const float4 *)(chunk + chunk_at(2 * i + lane / 16, piece));
+                s[i].x += bias.x, s[i].y += bias.y, s[i].z += bias.z, s[i].w += bias.w;
             }
+            act_approximate(s, g->act);
+            UNROLL
+            for (int i = 0; i < 8; i++) *(uint2 *)(to + 2 * i * g->ldc) = make_uint2(bf16_pair(s[i].x, s[i].y), bf16_pair(s[i].z, s[i].w));
             return;
         }
         UNROLL_BY(2)
@@ -216,24 +230,6 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
-#define TILE(name) name##_128x128_turns_pair
-#define BM 128
-#define BN 128
-#define CONSUMERS 2
-#define STAGES 6
-#define TURNS 2
-#define CLUSTER CLUSTER_OF(2)
-#include "gemm_hopper_tile.inc"
-
-#define TILE(name) name##_64x256_turns_pair
-#define BM 64
-#define BN 256
-#define CONSUMERS 2
-#define STAGES 4
-#define TURNS 2
-#define CLUSTER CLUSTER_OF(2)
-#include "gemm_hopper_tile.inc"
-
 // ---- host
 
 static void launch_plain(const GemmBf16 *g, cudaStream_t stream) {
@@ -245,18 +241,18 @@ HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g) {
     return gpu_is_hopper() && g->K > 0 && g->M < 1l << 31 && g->N < 1l << 31 && g->K < 1l << 31 && ((g->M + 63) / 64) * ((g->N + 127) / 128) < 1l << 30;
 }
 
-// The tile that takes the least time: as many rounds as it needs to give every processor its tiles, each as long as its
-// part of the product, longer where a smaller tile reads more per product.
+// The tile that takes the least time: as many rounds as it needs to give every processor its tiles, each as long as its part of the
+// product and what of its store is not hidden. The numbers are fitted to the table above, in columns of K of 128 x 256.
 static int best_version(const GemmBf16 *g) {
     static const struct {
         int version, rows, columns;
-        double cost; // of a round
-    } tiles[] = {{905, 128, 256, 1.0}, {906, 128, 192, 0.80}, {907, 128, 128, 0.60}, {908, 64, 256, 0.60}};
+        double product, store;
+    } tiles[] = {{905, 128, 256, 1.0, 100}, {906, 128, 192, 0.786, 180}, {908, 64, 256, 0.52, 100}, {910, 128, 128, 0.515, 10}};
     int best = 905;
     double least = 0;
     for (int i = 0; i < 4; i++) {
         long count = ((g->M + tiles[i].rows - 1) / tiles[i].rows) * ((g->N + tiles[i].columns - 1) / tiles[i].columns);
-        double time = (double)((count + gpu_processors() - 1) / gpu_processors()) * tiles[i].cost;
+        double time = (double)((count + gpu_processors() - 1) / gpu_processors()) * (tiles[i].product * (double)g->K + tiles[i].store);
         if (i == 0 || time < least) least = time, best = tiles[i].version;
     }
     return best;
@@ -274,8 +270,6 @@ HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream) 
     case 907: launch_128x128(g, true, 12, stream); break;
     case 908: launch_64x256(g, true, 24, stream); break;
     case 909: launch_128x256_pair(g, true, 8, stream); break;
-    case 910: launch_128x128_turns(g, true, 12, stream); break;
-    case 911: launch_128x128_turns_pair(g, true, 6, stream); break;
-    default: launch_64x256_turns_pair(g, true, 12, stream);
+    default: launch_128x128_turns(g, true, 12, stream);
     }
 }

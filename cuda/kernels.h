@@ -28,7 +28,7 @@ typedef struct {
     bool residual_bf16;
 } GemmBf16;
 HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream);
-HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 1: the thin one; 64, 128: that tile; 901 to 908: gemm_hopper.cu
+HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 1: the thin one; 64, 128: that tile; 901 to 910: gemm_hopper.cu
 HOST void cuda_gemm_bf16_thin(const GemmBf16 *g, cudaStream_t stream); // gemm_bf16_thin.cu: M <= 64
 
 // ---- gemm_hopper.cu: the same with Hopper's instructions

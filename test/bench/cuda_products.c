@@ -106,8 +106,8 @@ static void bf16_row(Bench *b, Product p, double gate, double goal) {
 
 // The steps of gemm_hopper.cu, one by one; last, since a step that traps ends the program.
 void bench_hopper(Bench *b) {
-    for (int version = 901; version <= 912; version++) bf16_row(b, (Product){4096, 4096, 4096, version, ACT_NONE, false}, 0, 0);
-    for (int version = 905; version <= 912; version++) {
+    for (int version = 901; version <= 910; version++) bf16_row(b, (Product){4096, 4096, 4096, version, ACT_NONE, false}, 0, 0);
+    for (int version = 905; version <= 910; version++) {
         bf16_row(b, (Product){64 * 577, 1024, 1024, version, ACT_NONE, false}, 0, 0);
         bf16_row(b, (Product){64 * 577, 4096, 1024, version, ACT_GELU, true}, 0, 0);
         bf16_row(b, (Product){8 * 577, 4096, 1024, version, ACT_NONE, false}, 0, 0);
