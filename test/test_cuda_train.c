@@ -277,11 +277,11 @@ static void recon_case(const char *name, ReconConfig c) {
     arena_release(step, (Mark){0}), arena_release(arena, (Mark){0});
 }
 
-// CLIP's loss of two pairs; or a decoder's, of every next token.
+// CLIP's loss of two pairs; CoCa's captions; or a decoder's, of every next token.
 static Tensor model_loss(Run *run, const Model *m, const Golden *g) {
     Inputs in = {.pixels = golden_input(g, "pixel_values"), .ids = golden_input(g, "input_ids")};
     Tensor targets;
-    if (m->family->next == NULL) {
+    if (strcmp(m->family->types[0], "clip") == 0) {
         in.ids.shape[0] = 2;
         Outputs o = m->family->forward(run, m, &in);
         targets = run_input(run, DTYPE_I32, DIMS(2));
@@ -291,6 +291,10 @@ static Tensor model_loss(Run *run, const Model *m, const Golden *g) {
         return add(run, cross_entropy(run, s, targets), cross_entropy(run, transpose(run, s), targets));
     }
     Outputs o = m->family->forward(run, m, &in);
+    if (tensor_given(o.image_embeds)) { // CoCa: captions, and the two towers
+        targets = indices(DIMS(tensor_rows(o.logits)), tensor_last(o.logits));
+        return add(run, cross_entropy(run, o.logits, targets), mean_squared(run, o.image_embeds, o.text_embeds));
+    }
     long T = in.ids.shape[1];
     targets = run_input(run, DTYPE_I32, DIMS(T));
     for (long k = 0; k < T; k++) i32(targets)[k] = k + 1 < T && i32(in.ids)[k + 1] != m->image_token ? i32(in.ids)[k + 1] : -1;
@@ -394,6 +398,7 @@ int main(void) {
     ways();
     model_case("clip-openai");
     model_case("llava-default");
+    model_case("coca-small");
     arena_free(step), arena_free(arena);
     return check_end();
 }
