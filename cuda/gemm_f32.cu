@@ -83,7 +83,7 @@ static __device__ __forceinline__ void two(float *to, const float *from) {
 #define TILE(name) name##_16
 #define BM 16
 #define BN 16
-#define BK 64
+#define BK 32
 #define TM 2
 #define TN 2
 #define EACH 2
