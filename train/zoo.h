@@ -75,23 +75,25 @@ void zoo_pixels(float *out, const WorldScene *s);
 // Held-out scenes first … first+count: the scenes, and their pictures (count, 3, 64, 64).
 Tensor zoo_held_out(Arena *a, WorldScene *scenes, uint64_t seed, uint64_t first, int count);
 
+typedef enum { BOX_FROM_PATCH, BOX_FROM_MIDDLE } BoxOrigin;
 // What a batch of pictures with captions and near misses takes from the world.
 typedef struct {
     int B, K;          // pictures, near misses for each
     int full;          // percent of captions that tell everything
     bool truth;        // patches wanted
+    BoxOrigin boxes;   // from where their objects' places are told
     bool pad_zero;       // id 0 stands behind short texts, not the end token
     int length;          // ids a text is padded to; 0: the longest of the batch
-    bool second;         // another caption of any kind for each picture, for a decoder
+    bool habitats;       // the last near miss has another habitat
+    int said;            // more captions for each picture, for a decoder: half of them of all kinds, half of places
     uint64_t seed, first;
 } PairsWanted;
 typedef struct {
     Tensor pixels;      // (B, 3, 64, 64)
-    Tensor ids;         // (B + B*K, T): captions, then near misses; empty ones hold the bare ends; then B second captions
+    Tensor ids;         // (B + B*K + said*B, T): captions, then near misses; empty ones hold the bare ends; then what a decoder says
     uint8_t *given;     // (B, K)
     PatchTruth *truth;  // (B, patches)
 } Pairs;
-typedef enum { BOX_FROM_PATCH, BOX_FROM_MIDDLE } BoxOrigin;
 void patch_truth(PatchTruth t[ZOO_PATCHES], const WorldScene *s, BoxOrigin origin);
 Pairs zoo_pairs(Arena *step, const Tokenizer *tok, PairsWanted want);
 

@@ -6,7 +6,7 @@
 //      context, where the class row stands in use
 // Losses as in the paper (Yu et al. 2022): contrastive 1, captions 2. OpenCLIP's two slips (labels not shifted, the decoder's
 // projection never initialised) are not repeated. The contrastive side reads captions that tell everything, the decoder
-// captions of every kind down to one word (zoo_data.c). The heads on the patch tokens are not saved.
+// two for each picture, of every kind down to one word, and lists from top to bottom (zoo_data.c). The heads on the patch tokens are not saved.
 #include <string.h>
 
 #include "init.h"
@@ -16,9 +16,9 @@
 #include "real.h"
 #include "zoo.h"
 
-enum { BATCH = 32, NEAR = 3, STAGES = 2, HEADS = 2, WIDTH = 96, BLOCKS = 8, OLD_BLOCKS = 6, E = 64, CONTEXT = 31 };
+enum { BATCH = 32, NEAR = 4, SAID = 2, STAGES = 2, HEADS = 2, WIDTH = 96, BLOCKS = 8, OLD_BLOCKS = 6, E = 64, CONTEXT = 31 };
 static const int head_after[HEADS] = {5, 3}; // blocks
-static const int stage_steps[STAGES] = {1000, 1800};
+static const int stage_steps[STAGES] = {1000, 2600};
 static const double stage_lr[STAGES] = {3e-3, 2e-3};
 enum { WARMUP = 100 };
 static const int stage_warmup[STAGES] = {WARMUP, WARMUP};
@@ -125,8 +125,8 @@ static Tensor texts_slice(Run *run, Tensor x, long from, long to) {
 static void train_step(const void *tok, const Stage *s, Arena *step, int stage, uint64_t seed, double *losses) {
     const Coca *m = s->model->own;
     bool patches = stage == 1;
-    Pairs p = zoo_pairs(step, tok, (PairsWanted){.B = BATCH, .K = NEAR, .full = 100, .truth = patches, .pad_zero = true, .second = true, .length = stage ? CONTEXT : 0,
-                        .seed = seed + 700 + (uint64_t)stage, .first = (uint64_t)s->adam->step * BATCH});
+    Pairs p = zoo_pairs(step, tok, (PairsWanted){.B = BATCH, .K = NEAR, .full = 100, .truth = patches, .boxes = BOX_FROM_MIDDLE, .habitats = true, .pad_zero = true, .said = SAID,
+                        .length = stage ? CONTEXT : 0, .seed = seed + 700 + (uint64_t)stage, .first = (uint64_t)s->adam->step * BATCH});
     tape_begin(s->tape);
     tape_zero(s->tape);
     Run *run = run_on(step, tape_device(s->tape));
@@ -140,10 +140,12 @@ static void train_step(const void *tok, const Stage *s, Arena *step, int stage, 
         losses[PATCHES] = score.loss, losses[SHAPES_RIGHT] = score.shape_right;
     }
     Tensor text, tokens = coca_text(run, m, p.ids, &text); // all of them: contrastive ones, near misses, the decoder's
-    long R = p.ids.shape[0], L = p.ids.shape[1], told = R - BATCH;
+    long R = p.ids.shape[0], L = p.ids.shape[1], told = R - SAID * BATCH;
     tokens = rows_slice(run, texts_slice(run, tokens, told, R), 0, L - 1);
-    Tensor logits = coca_decode(run, m, tokens, coca_image_tokens(run, m, pooled)), next = tensor_take(step, DTYPE_I32, DIMS(BATCH, L - 1));
-    for (long b = 0; b < BATCH; b++)
+    Tensor seen = coca_image_tokens(run, m, pooled), flat = tensor_view(seen, DIMS(1, BATCH * seen.shape[1], E)); // each picture once for each of its captions
+    seen = tensor_view(concat_tokens(run, flat, flat), DIMS(SAID * BATCH, seen.shape[1], E));
+    Tensor logits = coca_decode(run, m, tokens, seen), next = tensor_take(step, DTYPE_I32, DIMS(SAID * BATCH, L - 1));
+    for (long b = 0; b < SAID * BATCH; b++)
         for (long t = 0; t < L - 1; t++) {
             int32_t id = i32(p.ids)[(told + b) * L + t + 1];
             i32(next)[b * (L - 1) + t] = id ? id : -1; // padding is not learned
@@ -184,9 +186,9 @@ const char *zoo_coca(Arena *a, const ZooOptions *o) {
                            .losses = {[CAPTIONS] = {"captions", 4}, [PAIRS] = {"pairs", 4}, [PAIRS_RIGHT] = {"", 3}, [HARD] = {"near", 4}, [HARD_RIGHT] = {"", 3},
                                       [PATCHES] = {"patches", 4}, [SHAPES_RIGHT] = {"shapes", 3}},
                            .loss_count = LOSSES};
-    const char *recipe = arena_print(a, "coca: words %d steps lr %g, everything %d steps lr %g (blocks of the clip %g of it), batch %d, %d near misses, captions %d, "
+    const char *recipe = arena_print(a, "coca: words %d steps lr %g, everything %d steps lr %g (blocks of the clip %g of it), batch %d, %d near misses, %d captions said with weight %d, "
                                      "patches %g, AdamW 0.9 0.98 decay 0.05 clip 1, warm-up %d, cosine to 0.02, seed %llu, tower %.16s", course_steps(&course, o, 0), stage_lr[0],
-                                     course_steps(&course, o, 1), stage_lr[1], OLD_LR, BATCH, NEAR, CAPTION_WEIGHT, PATCH_WEIGHT, WARMUP, (unsigned long long)o->seed,
+                                     course_steps(&course, o, 1), stage_lr[1], OLD_LR, BATCH, NEAR, SAID, CAPTION_WEIGHT, PATCH_WEIGHT, WARMUP, (unsigned long long)o->seed,
                                      tower_checksum(a, o->clip));
     Journey *j = journey_open(a, t, o->out, recipe, o->fresh);
     if (!course_run(a, t, o, &course, j)) return trainee_checksum(a, t);

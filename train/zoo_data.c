@@ -1,4 +1,5 @@
 // zoo_data.c: batches of the world for the zoo. Scene i of a batch belongs to one thread; words become ids afterwards.
+#include <stdio.h>
 #include <string.h>
 
 #include "io/thread.h"
@@ -42,15 +43,16 @@ typedef struct {
     float *pixels;
     uint8_t *given;
     PatchTruth *truth;
-    char (*text)[WORLD_TEXT]; // (B + B*K), and B second ones
+    char (*text)[WORLD_TEXT]; // (B + B*K + said*B)
 } PairsWork;
 
-// Which fact is changed: always one shape and one binding, which are hardest to see; the others by chance.
-static WorldChange change_draw(Rng r, int k) {
+// Which fact is changed: always one shape and one binding, which are hardest to see, and a habitat if it is wanted; the others by chance.
+static WorldChange change_draw(const PairsWanted *want, Rng r, int k) {
     static const WorldChange table[10] = {CHANGE_SHAPE,  CHANGE_SHAPE, CHANGE_BINDING, CHANGE_COLOUR,  CHANGE_COLOUR,
                                           CHANGE_COLOUR, CHANGE_SIZE,  CHANGE_SIZE,    CHANGE_PATTERN, CHANGE_PATTERN};
     if (k == 0) return CHANGE_SHAPE;
     if (k == 1) return CHANGE_BINDING;
+    if (want->habitats && k == want->K - 1) return CHANGE_HABITAT;
     return table[rng_below(r, (uint64_t)(10 + k), 10)];
 }
 
@@ -58,24 +60,35 @@ static void near_misses(const PairsWork *w, const WorldScene *s, Rng r, CaptionK
     for (int k = 0; k < w->want.K; k++) {
         Rng own = rng_sub(r, (uint64_t)(20 + k));
         WorldScene other;
-        bool ok = world_change(&other, s, change_draw(r, k), own);
+        bool ok = world_change(&other, s, change_draw(&w->want, r, k), own);
         if (!ok) ok = world_change(&other, s, k == 1 ? CHANGE_SIZE : CHANGE_SHAPE, rng_sub(own, 1));
         ok = ok && world_caption(w->text[w->want.B + i * w->want.K + k], &other, kind, rng_sub(r, 3));
         w->given[i * w->want.K + k] = ok;
     }
 }
 
-// What a decoder is taught to say: half of it everything, the rest of every kind down to one word, so that it has a
-// graded language to fall back on when it sees little.
-static void second_caption(char text[WORLD_TEXT], const WorldScene *s, Rng r) {
-    static const struct {
-        int percent;
-        CaptionKind kind;
-    } mix[] = {{50, CAPTION_FULL},  {12, CAPTION_RELATION}, {4, CAPTION_SIDE}, {5, CAPTION_WORD}, {3, CAPTION_COLOURS}, {3, CAPTION_SHAPES}, {5, CAPTION_LIST},
-               {5, CAPTION_PHRASE}, {3, CAPTION_IS},        {4, CAPTION_COUNT}, {2, CAPTION_IN},  {2, CAPTION_PLAIN},   {1, CAPTION_PLACE},  {1, CAPTION_NUMBER}};
-    int draw = (int)rng_below(r, 0, 100), k = 0;
-    while (draw >= mix[k].percent) draw -= mix[k++].percent;
-    if (!world_caption(text, s, mix[k].kind, rng_sub(r, 1))) world_caption(text, s, CAPTION_FULL, rng_sub(r, 1)); // not every scene has a relation
+// What a decoder is taught to say: mostly everything, the rest of every kind down to one word, so that it has a graded language to
+// fall back on when it sees little; and, in every second caption, mostly what lies where, which is learned last. Captions go from left
+// to right, so that above and below want lists of their own, "at the top a red disc, a blue star and a green ring".
+static void caption_said(char text[WORLD_TEXT], const WorldScene *s, bool places, Rng r) {
+    enum { FROM_TOP = CAPTION_KINDS };
+    typedef struct {
+        int percent, kind;
+    } Share;
+    static const Share mixes[2][14] = {
+        {{66, CAPTION_FULL}, {12, FROM_TOP}, {5, CAPTION_WORD}, {4, CAPTION_COLOURS}, {4, CAPTION_SHAPES}, {5, CAPTION_LIST}, {4, CAPTION_PHRASE}},
+        {{42, CAPTION_RELATION}, {30, FROM_TOP}, {6, CAPTION_SIDE}, {5, CAPTION_IS}, {5, CAPTION_COUNT}, {4, CAPTION_WORD}, {2, CAPTION_IN}, {2, CAPTION_PLAIN}, {2, CAPTION_PHRASE},
+         {1, CAPTION_PLACE}, {1, CAPTION_NUMBER}}};
+    const Share *mix = mixes[places];
+    int draw = (int)rng_below(r, 0, 100);
+    while (draw >= mix->percent) draw -= mix++->percent;
+    if (mix->kind == FROM_TOP) {
+        static const char begin[] = "at the top ";
+        char list[WORLD_TEXT];
+        world_column(list, s);
+        int n = snprintf(text, WORLD_TEXT, "%s%s", begin, list);
+        need(n > 0 && n < WORLD_TEXT, "world: a list of %d bytes, there are %d", n, WORLD_TEXT);
+    } else if (!world_caption(text, s, (CaptionKind)mix->kind, rng_sub(r, 1))) world_caption(text, s, CAPTION_FULL, rng_sub(r, 1)); // not every scene has a relation
 }
 
 void patch_truth(PatchTruth t[ZOO_PATCHES], const WorldScene *s, BoxOrigin origin) {
@@ -107,19 +120,19 @@ static void pairs_job(void *arg, size_t begin, size_t end) {
         WorldScene s;
         world_scene_in(&s, WORLD_SCENES, w->want.seed, SPLIT_TRAIN, w->want.first + i);
         zoo_pixels(w->pixels + i * 3 * ZOO_SIDE * ZOO_SIDE, &s);
-        if (w->truth) patch_truth(w->truth + i * ZOO_PATCHES, &s, BOX_FROM_PATCH);
+        if (w->truth) patch_truth(w->truth + i * ZOO_PATCHES, &s, w->want.boxes);
         Rng r = rng_sub(s.rng, 77);
         CaptionKind kind = rng_below(r, 2, 2) ? CAPTION_FULL : CAPTION_FIRST;
         if ((int)rng_below(r, 1, 100) < w->want.full) {
             world_caption(w->text[i], &s, kind, rng_sub(r, 3));
             near_misses(w, &s, r, kind, (int)i);
         } else world_caption_of(w->text[i], &s, 1 + (int)rng_below(r, 4, 3));
-        if (w->want.second) second_caption(w->text[w->want.B * (1 + w->want.K) + (int)i], &s, rng_sub(r, 5));
+        for (int k = 0; k < w->want.said; k++) caption_said(w->text[w->want.B * (1 + w->want.K + k) + (int)i], &s, k % 2, rng_sub(r, (uint64_t)(5 + k)));
     }
 }
 
 Pairs zoo_pairs(Arena *step, const Tokenizer *tok, PairsWanted want) {
-    size_t B = (size_t)want.B, texts = B * (size_t)(1 + want.K + want.second);
+    size_t B = (size_t)want.B, texts = B * (size_t)(1 + want.K + want.said);
     Pairs p = {.pixels = tensor_take(step, DTYPE_F32, DIMS(want.B, 3, ZOO_SIDE, ZOO_SIDE)),
                .given = take_zero(step, uint8_t, B * (size_t)(want.K + 1)),
                .truth = want.truth ? take(step, PatchTruth, B * ZOO_PATCHES) : NULL};
