@@ -101,7 +101,7 @@ def following(dtype, texts, tokens, _threads):
 
     def call():
         m(input_ids=ids, past_key_values=cache, use_cache=True)
-        cache.crop(int(tokens))
+        cache.crop(-1)  # the token that was just added
     return call
 
 
