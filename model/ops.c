@@ -68,12 +68,11 @@ Tensor linear(Run *run, Tensor x, Tensor w, Tensor b) {
 }
 
 Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const char *format, ...) {
-    char name[1024];
+    char name[TAP_NAME] = "";
     va_list list;
     va_start(list, format);
-    int n = vsnprintf(name, sizeof name, format, list);
+    if (run->taps) tap_name(name, format, list);
     va_end(list);
-    need(n > 0 && n < (int)sizeof name, "a tap's name of %d characters", n);
     const Device *device = run->device;
     if (run->recorder || !device->linear_activated) return activation(run, tap(run, linear(run, x, w, b), "%s", name), act);
     Tensor out = linear_out(run, x, w, b);

@@ -68,13 +68,17 @@ static void copy_in(Run *run, Tensor x, Tensor with, const char *name) {
     run_release(run, mark);
 }
 
+void tap_name(char name[TAP_NAME], const char *format, va_list list) {
+    int n = vsnprintf(name, TAP_NAME, format, list);
+    need(n > 0 && n < TAP_NAME, "a tap's name of %d characters", n);
+}
+
 Tensor tap_named(Run *run, Tensor x, const char *format, ...) {
-    char name[1024];
+    char name[TAP_NAME];
     va_list list;
     va_start(list, format);
-    int n = vsnprintf(name, sizeof name, format, list);
+    tap_name(name, format, list);
     va_end(list);
-    need(n > 0 && n < (int)sizeof name, "a tap's name of %d characters", n);
     Taps *t = run->taps;
     if (t->listing) {
         list_add(t, name, x);
@@ -104,10 +108,10 @@ Tensor tap_named(Run *run, Tensor x, const char *format, ...) {
 bool tap_wanted(const Run *run, const char *format, ...) {
     if (!run->taps) return false;
     if (run->taps->listing) return true;
-    char name[1024];
+    char name[TAP_NAME];
     va_list list;
     va_start(list, format);
-    vsnprintf(name, sizeof name, format, list);
+    tap_name(name, format, list);
     va_end(list);
     size_t place = find(run->taps, name);
     if (place == run->taps->count) return false;
@@ -119,10 +123,10 @@ bool tap_wanted_below(const Run *run, const char *format, ...) {
     const Taps *t = run->taps;
     if (!t) return false;
     if (t->listing) return true;
-    char name[1024];
+    char name[TAP_NAME];
     va_list list;
     va_start(list, format);
-    vsnprintf(name, sizeof name, format, list);
+    tap_name(name, format, list);
     va_end(list);
     size_t n = strlen(name);
     for (size_t i = 0; i < t->count; i++) {
@@ -147,10 +151,10 @@ Tensor tap_module(Run *run, Tensor x, const char *prefix) {
 
 Tensor tap_channels_first(Run *run, Tensor x, long GH, long GW, const char *format, ...) {
     if (!run->taps) return x;
-    char name[1024];
+    char name[TAP_NAME];
     va_list list;
     va_start(list, format);
-    vsnprintf(name, sizeof name, format, list);
+    tap_name(name, format, list);
     va_end(list);
     if (!tap_wanted(run, "%s", name)) return x;
     long B = x.shape[0], P = x.shape[1], C = x.shape[2];

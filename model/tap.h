@@ -6,11 +6,15 @@
 #ifndef RETINA_MODEL_TAP_H
 #define RETINA_MODEL_TAP_H
 
+#include <stdarg.h>
+
 #include "run.h"
 
 // In a forward pass: x, or what somebody put in its place. Costs one comparison when nobody asked.
 #define tap(run, x, ...) ((run)->taps ? tap_named((run), (x), __VA_ARGS__) : (x))
 Tensor tap_named(Run *run, Tensor x, const char *format, ...) PRINTF_LIKE(3, 4);
+enum { TAP_NAME = 1024 }; // bytes of the longest name, its end included
+void tap_name(char name[TAP_NAME], const char *format, va_list list); // the name, written; dies when it is longer
 Tensor tap_module(Run *run, Tensor x, const char *prefix); // "a.b.": the tap of module a.b itself; the root, "", has none
 
 // True when the tap of this name was asked for and is still due (always in a run that lists): for work that
