@@ -27,19 +27,6 @@ static __device__ __forceinline__ bool seen(const AttentionBf16 *a, long b, long
     return !a->key_mask || a->key_mask[b * a->Tk + j];
 }
 
-// The largest (sum) over the four lanes that share a row.
-static __device__ __forceinline__ float quad_max(float x) {
-    float y = __shfl_xor_sync(0xffffffffu, x, 1);
-    x = y > x ? y : x;
-    y = __shfl_xor_sync(0xffffffffu, x, 2);
-    return y > x ? y : x;
-}
-
-static __device__ __forceinline__ float quad_sum(float x) {
-    x += __shfl_xor_sync(0xffffffffu, x, 1);
-    return x + __shfl_xor_sync(0xffffffffu, x, 2);
-}
-
 #define HEAD(name) name##_64
 #define HD 64
 #include "attention_bf16_head.inc"

@@ -45,18 +45,6 @@ static __device__ __forceinline__ Place place_of(const Work *w, int tile) {
     p.keys = last > 0 ? (int)((last + KEYS - 1) / KEYS) : 0;
     return p;
 }
-
-static __device__ __forceinline__ float most_of_four(float x) { // the four lanes that share a row
-    float y = __shfl_xor_sync(0xffffffffu, x, 1);
-    x = y > x ? y : x;
-    y = __shfl_xor_sync(0xffffffffu, x, 2);
-    return y > x ? y : x;
-}
-
-static __device__ __forceinline__ float sum_of_four(float x) {
-    x += __shfl_xor_sync(0xffffffffu, x, 1);
-    return x + __shfl_xor_sync(0xffffffffu, x, 2);
-}
 #endif
 
 #define HEAD(name) name##_64

@@ -155,6 +155,19 @@ static __device__ inline float smaller(float a, float b) { return a < b ? a : b;
 
 #if defined __CUDACC__ || defined RETINA_EMULATE
 static __device__ inline int thread_lane(void) { return (int)(threadIdx.x & 31); }
+
+// The largest (sum) over the four lanes that hold one row of a tensor core's result.
+static __device__ __forceinline__ float quad_max(float x) {
+    float y = __shfl_xor_sync(0xffffffffu, x, 1);
+    x = y > x ? y : x;
+    y = __shfl_xor_sync(0xffffffffu, x, 2);
+    return y > x ? y : x;
+}
+
+static __device__ __forceinline__ float quad_sum(float x) {
+    x += __shfl_xor_sync(0xffffffffu, x, 1);
+    return x + __shfl_xor_sync(0xffffffffu, x, 2);
+}
 #endif
 
 #endif

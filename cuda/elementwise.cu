@@ -21,27 +21,11 @@ static dim3 blocks_of(size_t n) { return DIM3((n + WIDE * EACH - 1) / (WIDE * EA
 // i mod period; in 32 bits where they hold both: a division in 64 takes a hundred instructions.
 static __device__ inline size_t within(size_t i, size_t period) { return i >> 32 ? i % period : (uint32_t)i % (uint32_t)(period >> 32 ? 0xffffffffu : period); }
 
-// A kernel over n elements; `i` is the element.
-#define ELEMENTS(name, expression, ...) ELEMENTS_OF(float, name, expression, __VA_ARGS__)
-#define ELEMENTS_OF(type_, name, expression, ...)                                                  \
-    static __global__ void name(type_ *out, size_t n, __VA_ARGS__) {                               \
+// A kernel over n elements; `i` is the element, `store` what is done with y[k] besides.
+#define ELEMENTS_STORED(type_, name, expression, store, ...)                                       \
+    static __global__ void name(type_ *out, __VA_ARGS__) {                                         \
         size_t first = (size_t)blockIdx.x * (WIDE * EACH) + threadIdx.x;                           \
         FRAGMENT(type_, y, EACH);                                                                  \
-        UNROLL                                                                                     \
-        for (int k = 0; k < EACH; k++) {                                                           \
-            size_t i = first + (size_t)k * WIDE;                                                   \
-            if (i < n) y[k] = expression;                                                          \
-        }                                                                                          \
-        UNROLL                                                                                     \
-        for (int k = 0; k < EACH; k++)                                                             \
-            if (first + (size_t)k * WIDE < n) out[first + (size_t)k * WIDE] = y[k];                \
-    }
-
-// The same; where `also` is given, the result rounded to bf16 goes there: the next product reads that.
-#define ELEMENTS_AND_BF16(name, expression, ...)                                                   \
-    static __global__ void name(float *out, uint16_t *also, size_t n, __VA_ARGS__) {               \
-        size_t first = (size_t)blockIdx.x * (WIDE * EACH) + threadIdx.x;                           \
-        FRAGMENT(float, y, EACH);                                                                  \
         UNROLL                                                                                     \
         for (int k = 0; k < EACH; k++) {                                                           \
             size_t i = first + (size_t)k * WIDE;                                                   \
@@ -52,9 +36,15 @@ static __device__ inline size_t within(size_t i, size_t period) { return i >> 32
             size_t i = first + (size_t)k * WIDE;                                                   \
             if (i >= n) continue;                                                                  \
             out[i] = y[k];                                                                         \
-            if (also) also[i] = bf16_of(y[k]);                                                     \
+            store;                                                                                 \
         }                                                                                          \
     }
+#define ELEMENTS_OF(type_, name, expression, ...) ELEMENTS_STORED(type_, name, expression, , size_t n, __VA_ARGS__)
+#define ELEMENTS(name, expression, ...) ELEMENTS_OF(float, name, expression, __VA_ARGS__)
+
+// The same; where `also` is given, the result rounded to bf16 goes there: the next product reads that.
+#define ELEMENTS_AND_BF16(name, expression, ...)                                                   \
+    ELEMENTS_STORED(float, name, expression, if (also) also[i] = bf16_of(y[k]), uint16_t *also, size_t n, __VA_ARGS__)
 
 ELEMENTS(add_kernel, a[i] + b[i], const float *a, const float *b)
 ELEMENTS_AND_BF16(mul_kernel, a[i] * b[i], const float *a, const float *b)

@@ -24,23 +24,22 @@ static __device__ inline long row_at(long i, long C) { return i >> 31 || C >> 31
 
 // A kernel that moves elements: four a thread, all read before the first is written. r and c are the row and the column.
 #define EACH 4
+#define MOVED                                                                                      \
+    const long i = ((long)blockIdx.x * EACH + k) * WIDE + threadIdx.x;                             \
+    if (i >= R * C) continue;                                                                      \
+    const long r = row_at(i, C), c = i - r * C;                                                    \
+    (void)r, (void)c
 #define MOVES(name, to, from, ...)                                                                 \
     static __global__ void name(__VA_ARGS__, long R, long C) {                                     \
         FRAGMENT(float, y, EACH);                                                                  \
         UNROLL                                                                                     \
         for (int k = 0; k < EACH; k++) {                                                           \
-            const long i = ((long)blockIdx.x * EACH + k) * WIDE + threadIdx.x;                     \
-            if (i >= R * C) continue;                                                              \
-            const long r = row_at(i, C), c = i - r * C;                                            \
-            (void)r, (void)c;                                                                      \
+            MOVED;                                                                                 \
             y[k] = from;                                                                           \
         }                                                                                          \
         UNROLL                                                                                     \
         for (int k = 0; k < EACH; k++) {                                                           \
-            const long i = ((long)blockIdx.x * EACH + k) * WIDE + threadIdx.x;                     \
-            if (i >= R * C) continue;                                                              \
-            const long r = row_at(i, C), c = i - r * C;                                            \
-            (void)r, (void)c;                                                                      \
+            MOVED;                                                                                 \
             to = y[k];                                                                             \
         }                                                                                          \
     }
