@@ -91,10 +91,11 @@ void vectors_remarks(Study *s, Remarks *failed, Remarks *damaged); // pictures; 
 
 void connectors_geometry(Study *s);
 void connectors_recon(Study *s);
-// The network that `recon` left, trained now if it is not there (or fresh); study->part says which part each picture belongs to.
-Recon *recon_open(Study *s, const Vectors *v, bool fresh);
+// The network that `recon` left, trained now if it is not there; study->part says which part each picture belongs to.
+Recon *recon_open(Study *s, const Vectors *v, ReconStart start);
 void connectors_export(Study *s);
 void connectors_captions(Study *s);
+const Json *captions_chunk(Study *s, const Vectors *v, size_t k); // the k-th file of captions; NULL unless it is there, of these vectors and options
 void connectors_report(Study *s);
 
 int run_connectors(int argc, char **argv);

@@ -36,7 +36,6 @@ typedef struct {
     Preprocess preprocess;
     Prompter prompter;
     GenerateOptions options;
-    const char *made_from; // vectors, network, prompt and length: what a kept chunk must have been made from
 } Captions;
 
 static Taps *replaced(Arena *a, const Captions *c, const Inputs *in, const char *name, Tensor with, Projection *read) {
@@ -60,6 +59,18 @@ static const char *text_of(Arena *a, const Captions *c, const Generated *g) {
     return t;
 }
 
+// What a kept chunk must have been made from: vectors, network, prompt and length.
+static const char *made_from_of(const Study *s, const Vectors *v) {
+    return arena_print(s->arena, "%s|%d|%d|%d|%d|%lld|%d|%d|%s", v->digest, s->epochs, s->hidden, s->layers, s->faithful, (long long)s->seed, s->captions, s->max_new, s->prompt);
+}
+
+static char *chunk_path(Study *s, size_t k) { return arena_print(s->arena, "%s/captions/chunk-%05zu.json", s->out, k); }
+
+const Json *captions_chunk(Study *s, const Vectors *v, size_t k) {
+    const Json *list = json_get(json_kept(s->arena, chunk_path(s, k), made_from_of(s, v)), "captions");
+    return list && list->kind == JSON_ARRAY ? list : NULL;
+}
+
 static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n) {
     Arena *a = arena_new("captions");
     Vectors *v = c->v;
@@ -79,7 +90,7 @@ static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n)
     Generated *g = generate(a, c->model, prompts, (int)(n * 3), &c->options, taps);
     JsonOut *o = json_out(a, 1);
     json_open(o, NULL, '{');
-    json_put_text(o, "made_from", c->made_from);
+    json_put_text(o, "made_from", made_from_of(c->s, v));
     json_open(o, "captions", '[');
     for (size_t k = 0; k < n; k++) {
         json_open(o, NULL, '{');
@@ -99,7 +110,9 @@ static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n)
 }
 
 // The caption beside the picture: same name, .txt; NULL when there is none.
-static const char *truth_of(Arena *a, const char *picture) {
+static const char *truth_of(Arena *a, const Gathered *g) {
+    if (g->size) return NULL; // inside an archive
+    const char *picture = g->path;
     size_t n = strlen(picture) - strlen(path_extension(picture));
     char *path = arena_print(a, "%.*stxt", (int)n, picture);
     if (!file_exists(path)) return NULL;
@@ -117,7 +130,7 @@ static const char *const columns[] = {"sample_id", "key", "folder_id", "model", 
 static void row_put(Study *s, Arena *a, CsvWriter *w, const Vectors *v, const Json *j) {
     size_t i = (size_t)json_int(j, "row");
     need(i < v->N && strcmp(v->keys[i], json_text(j, "key")) == 0, "%s: belongs to other vectors; use --fresh", j->source);
-    const char *live = json_text(j, "live"), *post = json_text(j, "post_direct"), *recon = json_text(j, "recon"), *truth = truth_of(a, study_pictures(s)->items[v->places[i]].path);
+    const char *live = json_text(j, "live"), *post = json_text(j, "post_direct"), *recon = json_text(j, "recon"), *truth = truth_of(a, &study_pictures(s)->items[v->places[i]]);
     const char *path = v->paths[i], *slash = strrchr(path, '/');
     const char *folder = path_name(arena_text(a, path, slash ? (size_t)(slash - path) : 0));
     const char *cells[] = {arena_print(a, "0:%zu:%s", i, v->keys[i]), v->keys[i], folder, path_name(s->model_dir), path, live, post, recon, truth ? truth : ""};
@@ -131,24 +144,15 @@ static void row_put(Study *s, Arena *a, CsvWriter *w, const Vectors *v, const Js
     csv_end_row(w);
 }
 
-// The captions of a chunk that is there and was made from the same things, or NULL.
-static const Json *chunk_read(Captions *c, const char *path) {
-    if (!file_exists(path)) return NULL;
-    const Json *j = json_read(c->s->arena, path), *list = json_get(j, "captions");
-    const char *from = json_text_or(j, "made_from", "");
-    return list && list->kind == JSON_ARRAY && strcmp(from, c->made_from) == 0 ? list : NULL;
-}
-
 void connectors_captions(Study *s) {
     need(!s->pre_point, "captions: a connector cannot be given its input back from behind a norm; --pre-point raw is wanted");
     Vectors *v = vectors_open(s);
     Captions c = {.s = s, .v = v, .model = study_model(s)};
-    c.recon = recon_open(s, v, false);
+    c.recon = recon_open(s, v, RECON_GO_ON);
     c.preprocess = preprocess_read(s->arena, s->model_dir);
     c.prompter = prompter_load(s->arena, c.model);
     c.options = generate_options(s->arena, c.model);
     c.options.max_new = s->max_new;
-    c.made_from = arena_print(s->arena, "%s|%d|%d|%d|%d|%lld|%d|%d|%s", v->digest, s->epochs, s->hidden, s->layers, s->faithful, (long long)s->seed, s->captions, s->max_new, s->prompt);
     uint32_t *rows = take(s->arena, uint32_t, v->N);
     size_t n = 0;
     for (size_t g = 0; g < v->groups.count && n < (size_t)s->captions; g++) {
@@ -160,17 +164,15 @@ void connectors_captions(Study *s) {
     Progress bar = progress_start("captions", n);
     for (size_t k = 0; k < chunks; k++) {
         size_t from = k * AT_ONCE, m = n - from < AT_ONCE ? n - from : AT_ONCE;
-        char *path = arena_print(s->arena, "%s/captions/chunk-%05zu.json", s->out, k);
-        if (s->fresh || !chunk_read(&c, path)) chunk(&c, path, rows + from, m);
+        if (s->fresh || !captions_chunk(s, v, k)) chunk(&c, chunk_path(s, k), rows + from, m);
         else progress_resume(&bar, from + m);
         progress_at(&bar, from + m);
     }
     progress_end(&bar);
     CsvWriter *w = csv_create(s->arena, study_path(s, "caption_original_vs_recon.csv"), ',', columns, sizeof columns / sizeof *columns);
     for (size_t k = 0; k < chunks; k++) {
-        const char *path = arena_print(s->arena, "%s/captions/chunk-%05zu.json", s->out, k);
-        const Json *list = chunk_read(&c, path);
-        need(list, "%s: is damaged; use --fresh", path);
+        const Json *list = captions_chunk(s, v, k);
+        need(list, "%s: is damaged; use --fresh", chunk_path(s, k));
         for (size_t i = 0; i < list->count; i++) row_put(s, s->arena, w, v, &list->items[i]);
     }
     csv_finish(w);

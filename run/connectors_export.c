@@ -35,7 +35,7 @@ static void export_part(Study *s, const Vectors *v, const char *path, const char
 void connectors_export(Study *s) {
     need(!s->pre_point, "export: a connector cannot be given its input back from behind a norm; --pre-point raw is wanted");
     const Vectors *v = vectors_open(s);
-    recon_open(s, v, false);
+    recon_open(s, v, RECON_GO_ON);
     Blake2b h;
     blake2b_start(&h, 16, NULL, 0);
     blake2b_add(&h, v->digest, strlen(v->digest));

@@ -28,7 +28,7 @@ static size_t list_part(const uint8_t *part, size_t N, Part which, uint32_t *lis
 }
 
 // Trains, or goes on, or only reads what is there: the checkpoint knows when it is done.
-Recon *recon_open(Study *s, const Vectors *v, bool fresh) {
+Recon *recon_open(Study *s, const Vectors *v, ReconStart start) {
     if (s->recon) return s->recon;
     uint8_t *part = s->part = take(s->arena, uint8_t, v->N);
     need(v->T_pre == v->T_post, "the connector gives %d tokens for %d; network A rebuilds token by token", v->T_post, v->T_pre);
@@ -38,7 +38,7 @@ Recon *recon_open(Study *s, const Vectors *v, bool fresh) {
     size_t n = list_part(part, v->N, PART_TRAIN, train), m = list_part(part, v->N, PART_VALIDATION, validation);
     Recon *r = recon_new(s->arena, config_of(s, v));
     ReconData d = {.arg = (void *)(uintptr_t)v, .input = read_post, .target = read_pre, .T = v->T_pre};
-    ReconHistory h = recon_train(r, &d, train, n, validation, m, study_path(s, "recon.safetensors"), fresh, NULL);
+    ReconHistory h = recon_train(r, &d, train, n, validation, m, study_path(s, "recon.safetensors"), start, NULL);
     note("reconstructor: %ld parameters, %zu training and %zu validation pictures, %d epochs, best %d, validation loss %.4f", recon_parameters(r), n, m, h.epochs,
          h.best, h.best_loss);
     return s->recon = r;
@@ -46,7 +46,7 @@ Recon *recon_open(Study *s, const Vectors *v, bool fresh) {
 
 void connectors_recon(Study *s) {
     Vectors *v = vectors_open(s);
-    Recon *r = recon_open(s, v, s->fresh);
+    Recon *r = recon_open(s, v, s->fresh ? RECON_FRESH : RECON_GO_ON_OR_AGAIN);
     size_t pre = (size_t)v->T_pre * (size_t)v->D_pre, post = (size_t)v->T_post * (size_t)v->D_post;
     Arena *a = arena_new("scores of the reconstruction");
     float *x = take(a, float, post), *y = take(a, float, pre), *p = take(a, float, pre);

@@ -229,7 +229,7 @@ static void recon_section(Report *r) {
     size_t n, m;
     double *mse = column_of(r->a, path, "mse_pre", &n), *mean = column_of(r->a, path, "mse_mean", &m), *cosine = column_of(r->a, path, "cosine_pre", &m),
            *centred = column_of(r->a, path, "cosine_centred", &m);
-    Recon *net = recon_open(r->s, r->v, false);
+    Recon *net = recon_open(r->s, r->v, RECON_GO_ON);
     const uint8_t *part = r->s->part;
     need(n == r->v->N, "recon.csv: %zu rows for %zu pictures; run `retina connectors recon` again", n, r->v->N);
     page_section(r->page, "Reconstruction", "A small network learns to rebuild what the connector was given from what it gave, token by token. Pictures of the test part were never seen, nor were copies of them.");
@@ -294,6 +294,7 @@ static void caption_section(Report *r) {
     char *path = study_path(r->s, "caption_original_vs_recon.csv");
     size_t n;
     double control = NAN;
+    need(captions_chunk(r->s, r->v, 0), "%s: was made from other vectors or with other options; run `retina connectors captions` with the same options first", path);
     static const char *const names[] = {"same_post_direct_live", "same_recon_post_direct", "f1_post_direct_vs_live", "f1_recon_vs_post_direct", "f1_live_vs_gt", "f1_post_direct_vs_gt", "f1_recon_vs_gt"};
     static const char *const meanings[] = {"injected caption the same as the live one", "rebuilt caption the same as the injected one", "word F1, injected against live",
                                            "word F1, rebuilt against injected", "word F1, live against the given caption", "word F1, injected against the given caption", "word F1, rebuilt against the given caption"};
@@ -319,10 +320,8 @@ static void caption_section(Report *r) {
     page_table_end(r->page);
     size_t shown = 0;
     for (size_t chunk = 0; shown < SHOWN; chunk++) {
-        char *file = arena_print(r->a, "%s/captions/chunk-%05zu.json", r->s->out, chunk);
-        if (!file_exists(file)) break;
-        const Json *list = json_get(json_read(r->a, file), "captions");
-        need(list && list->kind == JSON_ARRAY, "%s: is damaged; use --fresh", file);
+        const Json *list = captions_chunk(r->s, r->v, chunk);
+        if (!list) break;
         for (size_t i = 0; i < list->count && shown < SHOWN; i++, shown++) {
             const Json *j = &list->items[i];
             PageCaption captions[] = {{"live", json_text(j, "live"), NULL}, {"injected unchanged", json_text(j, "post_direct"), NULL},

@@ -42,21 +42,55 @@ static int64_t number(const char *path, const char *what, const char *text) {
     return n;
 }
 
-Checkpoint *checkpoint_open(Arena *a, const char *path, const char *recipe, CheckpointHead *head) {
-    if (!file_exists(path)) return NULL;
+static const char *word_end(const char *c) { return c + strcspn(c, " "); }
+static const char *word_next(const char *c) { return *word_end(c) ? word_end(c) + 1 : word_end(c); }
+static bool same_word(const char *a, const char *b) { return word_end(a) - a == word_end(b) - b && strncmp(a, b, (size_t)(word_end(a) - a)) == 0; }
+
+// "epochs 20 in it, 3 wanted; seed 1 in it, 2 wanted": words that differ, each behind the one before it.
+static const char *difference(Arena *a, const char *written, const char *wanted) {
+    const char *text = "", *before = "", *w = written, *o = wanted;
+    for (; *w && *o; before = w, w = word_next(w), o = word_next(o))
+        if (!same_word(w, o))
+            text = arena_print(a, "%s%s%.*s %.*s in it, %.*s wanted", text, *text ? "; " : "", (int)(word_end(before) - before), before, (int)(word_end(w) - w), w, (int)(word_end(o) - o), o);
+    return *w || *o ? arena_print(a, "\"%s\" in it, \"%s\" wanted", written, wanted) : text;
+}
+
+// A checkpoint that can be gone on from; else NULL, and why.
+static Checkpoint *open_for(Arena *a, const char *path, const char *recipe, const char **why) {
     Checkpoint *c = take(a, Checkpoint, 1);
     *c = (Checkpoint){.arena = a, .path = path};
     Trap trap;
-    if (trap_set(&trap)) {
-        c->file = tensors_open(a, path);
-        trap_end(&trap);
-    } else {
-        die("%s; delete it or use --fresh", trap.message);
+    if (!trap_set(&trap)) {
+        *why = arena_print(a, "%s", trap.message);
+        return NULL;
     }
+    c->file = tensors_open(a, path);
+    trap_end(&trap);
+    const char *written = tensors_metadata(c->file, "recipe");
+    if (written && tensors_metadata(c->file, "notes") && tensors_metadata(c->file, "stage") && tensors_metadata(c->file, "step")) {
+        if (strcmp(written, recipe) == 0) return c;
+        *why = arena_print(a, "%s: belongs to another recipe: %s", path, difference(a, written, recipe));
+    } else {
+        *why = arena_print(a, "%s: no checkpoint of a training run", path);
+    }
+    tensors_close(c->file);
+    return NULL;
+}
+
+const char *checkpoint_unfit(Arena *a, const char *path, const char *recipe) {
+    const char *why = NULL;
+    Checkpoint *c = file_exists(path) ? open_for(a, path, recipe, &why) : NULL;
+    if (c) tensors_close(c->file);
+    return why;
+}
+
+Checkpoint *checkpoint_open(Arena *a, const char *path, const char *recipe, CheckpointHead *head) {
+    if (!file_exists(path)) return NULL;
+    const char *why;
+    Checkpoint *c = open_for(a, path, recipe, &why);
+    need(c, "%s; give what it was made with, start over with --fresh, or take another --out", why);
     const char *written = tensors_metadata(c->file, "recipe"), *notes = tensors_metadata(c->file, "notes");
     const char *stage = tensors_metadata(c->file, "stage"), *step = tensors_metadata(c->file, "step");
-    need(written && notes && stage && step, "%s: no checkpoint of a training run; delete it or use --fresh", path);
-    need(strcmp(written, recipe) == 0, "%s: belongs to another recipe; use --fresh or another --out", path);
     *head = (CheckpointHead){.recipe = arena_text(a, written, strlen(written)), .notes = arena_text(a, notes, strlen(notes)),
                              .stage = (int)number(path, "stage", stage), .step = number(path, "step", step)};
     return c;

@@ -17,9 +17,11 @@ typedef struct {
 // list: named f32 tensors, each in the program's memory or on the device.
 void checkpoint_save(Arena *scratch, const char *path, CheckpointHead head, const Device *device, const Weight *list, size_t count);
 
-// NULL when there is no such file. The head lives in `a`.
+// NULL when there is no such file; dies when it is damaged or of another recipe. The head lives in `a`.
 typedef struct Checkpoint Checkpoint;
 Checkpoint *checkpoint_open(Arena *a, const char *path, const char *recipe, CheckpointHead *head);
+// Why a file that is there cannot be gone on from; of another recipe, what differs. NULL: it can, or is not there.
+const char *checkpoint_unfit(Arena *a, const char *path, const char *recipe);
 void checkpoint_read(Checkpoint *c, const Device *device, const Weight *list, size_t count); // fills the tensors; closes the file
 
 // The moments of the optimiser, named after the parameters, into list[0 … 2 * parameters).

@@ -204,7 +204,7 @@ static void weights_copy(const Recon *r, const Weight *to, const Weight *from) {
     for (size_t i = 0; i < r->parameters; i++) tape_device(r->tape)->copy(to[i].tensor.data, from[i].tensor.data, tensor_bytes(to[i].tensor));
 }
 
-ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, size_t n, const uint32_t *validation, size_t m, const char *path, bool fresh,
+ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, size_t n, const uint32_t *validation, size_t m, const char *path, ReconStart start,
                          double *losses) {
     const ReconConfig *c = &r->cfg;
     need(n > 0 && m > 0, "a reconstructor needs training and validation images: %zu and %zu are there", n, m);
@@ -219,11 +219,13 @@ ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, si
     weights_copy(r, best, r->all);
     ReconHistory h = {.best_loss = INFINITY};
     double *all_losses = losses ? losses : take_zero(kept, double, (size_t)c->epochs);
-    const char *recipe = arena_print(kept, "reconstructor %c in %d out %d h %d layers %d heads %d tokens %d %d dropout %g batch %d epochs %d patience %d lr %g decay %g delta %g warmup %d accumulation %d seed %llu faithful %d images %zu %zu data %s",
+    const char *recipe = arena_print(kept, "reconstructor %c in %d out %d h %d layers %d heads %d tokens %d %d dropout %g batch %d epochs %d patience %d lr %g decay %g delta %g warmup %d accumulation %d seed %llu faithful %d images %zu %zu vectors %s",
                                      "ABC"[c->kind], c->I, c->O, c->h, c->layers, c->heads, c->T_in, c->T_out, c->dropout, c->batch, c->epochs, c->patience, c->lr, c->decay, c->min_delta, c->warmup,
                                      c->accumulation, (unsigned long long)c->seed, c->faithful, n, m, c->data ? c->data : "");
     CheckpointHead head;
-    Checkpoint *earlier = fresh ? NULL : checkpoint_open(kept, path, recipe, &head);
+    const char *unfit = start == RECON_GO_ON_OR_AGAIN ? checkpoint_unfit(kept, path, recipe) : NULL;
+    if (unfit) note("%s; it is trained again", unfit);
+    Checkpoint *earlier = unfit || start == RECON_FRESH ? NULL : checkpoint_open(kept, path, recipe, &head);
     bool done = false;
     if (earlier) {
         resume(r, kept, earlier, head, &h, all_losses, best);

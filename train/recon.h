@@ -50,8 +50,9 @@ typedef struct {
 // First the means and deviations of every channel over the tokens of the training images, in double, two passes. They
 // become part of the network: inputs are normalised by them, and predictions are given back in the target's own units.
 // path: a checkpoint after every epoch, from which a killed run goes on to the same bytes; and where the network is at the end.
+typedef enum { RECON_GO_ON, RECON_FRESH, RECON_GO_ON_OR_AGAIN } ReconStart; // a checkpoint of another recipe: refused, not looked at, told and replaced
 ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, size_t n, const uint32_t *validation, size_t m, const char *path,
-                         bool fresh, double *losses); // losses: (epochs) validation loss of each, or NULL
+                         ReconStart start, double *losses); // losses: (epochs) validation loss of each, or NULL
 
 // prediction (T, or T_out, O) in the target's units for one image's input (T, I).
 void recon_predict(Recon *r, Arena *scratch, const float *input, int T, float *prediction);
