@@ -30,6 +30,15 @@ void remarks_add(Remarks *r, const char *path, const char *what) {
     r->items[r->count++] = (Remark){readable(r->arena, path), readable(r->arena, what)};
 }
 
+bool remarks_name(const Remarks *r, size_t first, const char *path) {
+    Arena *a = arena_new("a picture's name");
+    const char *name = readable(a, path);
+    bool named = false;
+    for (size_t i = first; i < r->count && !named; i++) named = strcmp(r->items[i].path, name) == 0;
+    arena_free(a);
+    return named;
+}
+
 const char *remarks_text(Arena *a, const Remarks *r, size_t first) {
     JsonOut *o = json_out(a, -1);
     json_open(o, NULL, '[');

@@ -16,6 +16,7 @@ typedef struct {
 
 // Copies; bytes that are not UTF-8 become \xHH, so that every reader takes the tables below.
 void remarks_add(Remarks *r, const char *path, const char *what);
+bool remarks_name(const Remarks *r, size_t first, const char *path); // one of them, from the first-th on, is about it
 
 // The remarks from the first-th on as one line of JSON, [["path", "what"], …], and back: for the heads of files, so that
 // a continued run still knows them.

@@ -50,20 +50,29 @@ void batch_read(Batch *b, const Gathered *const *items, size_t n, const Preproce
     parallel_for(n, 1, read_job, &(Job){.batch = b, .items = items, .preprocess = p, .options = o, .look = look, .arg = arg});
 }
 
+size_t batch_failing(const Gathered *const *items, size_t n, const Preprocess *p, const ImageOptions *o) {
+    if (n == 0) return 0;
+    Arena *a = arena_new("pictures that failed");
+    size_t room = n < 64 ? n : 64, failing = 0;
+    Batch b = batch_new(a, room);
+    for (size_t at = 0, m; at < n; at += m) {
+        m = n - at < room ? n - at : room;
+        batch_read(&b, items + at, m, p, o, NULL, NULL);
+        for (size_t k = 0; k < m; k++) failing += b.errors[k] != NULL;
+    }
+    batch_free(&b);
+    arena_free(a);
+    return failing;
+}
+
 bool batch_fails_still(const Remarks *failed, size_t first, const Gathered *items, size_t n, const Preprocess *p, const ImageOptions *o) {
     if (failed->count == first) return true;
-    Arena *a = arena_new("pictures that failed");
-    Batch one = batch_new(a, 1);
-    size_t failing = 0;
-    for (size_t i = 0; i < n; i++) {
-        const Gathered *g = &items[i];
-        bool named = false;
-        for (size_t k = first; k < failed->count && !named; k++) named = strcmp(failed->items[k].path, g->path) == 0;
-        if (!named) continue;
-        batch_read(&one, &g, 1, p, o, NULL, NULL);
-        failing += one.errors[0] != NULL;
-    }
-    batch_free(&one);
+    Arena *a = arena_new("pictures that are told to fail");
+    const Gathered **named = take(a, const Gathered *, n);
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        if (remarks_name(failed, first, items[i].path)) named[count++] = &items[i];
+    size_t failing = batch_failing(named, count, p, o);
     arena_free(a);
     return failing >= (n > 1 ? failed->count - first : 1);
 }

@@ -23,8 +23,9 @@ typedef Picture BatchLook(void *arg, Arena *a, size_t k, const Image *image);
 // items[0 … n) with n <= room. look may be NULL: the picture as it is.
 void batch_read(Batch *b, const Gathered *const *items, size_t n, const Preprocess *p, const ImageOptions *o, BatchLook *look, void *arg);
 
-// Whether as many of the pictures still cannot be read as an earlier run says, in its remarks from the first-th on: it may
-// have been the disk.
+// How many of these pictures cannot be read: an earlier run says so of all of them, but it may have been the disk.
+size_t batch_failing(const Gathered *const *items, size_t n, const Preprocess *p, const ImageOptions *o);
+// Whether as many of the pictures still cannot be read as an earlier run says, in its remarks from the first-th on.
 bool batch_fails_still(const Remarks *failed, size_t first, const Gathered *items, size_t n, const Preprocess *p, const ImageOptions *o);
 
 #endif

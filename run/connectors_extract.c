@@ -84,6 +84,26 @@ bool part_fits(Study *s, const char *path, const char *digest, size_t from, size
     return ok;
 }
 
+// Whether a picture that the file has no row of can be read by now: a disk's fault passes.
+static bool part_lacks(Study *s, const char *path, size_t from, size_t to) {
+    Arena *a = arena_new("pictures that failed");
+    Tensors *t = tensors_open(a, path);
+    const char *text = tensors_metadata(t, "places");
+    const Json *places = json_parse(a, text, strlen(text), path);
+    const Gathered **missing = take(a, const Gathered *, to - from);
+    size_t n = 0, row = 0;
+    for (size_t i = from; i < to; i++) {
+        if (row < places->count && (size_t)places->items[row].integer == i) row++;
+        else missing[n++] = &study_pictures(s)->items[i];
+    }
+    Preprocess p = preprocess_read(a, s->model_dir);
+    ImageOptions o = picture_options(&s->picture_options);
+    bool lacks = batch_failing(missing, n, &p, &o) < n;
+    tensors_close(t);
+    arena_free(a);
+    return lacks;
+}
+
 static void put(TensorsWriter *w, const char *name, const float *v, size_t n, Dtype type, Arena *scratch) {
     if (type == DTYPE_F32) {
         tensors_put(w, name, v, n * sizeof *v);
@@ -200,11 +220,16 @@ void connectors_extract(Study *s) {
         if (s->shards > 1 && p % (size_t)s->shards != (size_t)s->shard) continue; // another job's
         size_t from = p * (size_t)s->part_size, to = from + (size_t)s->part_size < N ? from + (size_t)s->part_size : N;
         char *path = part_path(s, p);
-        if (!s->fresh && part_fits(s, path, digest_of(s), from, to)) progress_resume(&bar, to);
+        if (!s->fresh && part_fits(s, path, digest_of(s), from, to) && !part_lacks(s, path, from, to)) progress_resume(&bar, to);
         else run_part(s, path, from, to, &bar);
     }
     progress_end(&bar);
     s->all_parts = s->shards == 1;
+    if (!s->all_parts) return;
+    Remarks failed, damaged;
+    vectors_remarks(s, &failed, &damaged);
+    if (damaged.count) note("%zu of %zu pictures are damaged and were read as far as they go: see %s", damaged.count, N, study_path(s, "damaged.csv"));
+    if (failed.count) note("%zu of %zu pictures could not be read: see %s", failed.count, N, study_path(s, "failed.csv"));
 }
 
 // ---- reading

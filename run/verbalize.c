@@ -61,7 +61,7 @@ static void check_counts(const Verbalize *s) {
     if (s->seq_len < 2 || s->min_seq_len < 0 || s->min_seq_len >= s->seq_len) die_usage("--min-seq-len %d: below --seq-len %d is wanted", s->min_seq_len, s->seq_len);
     if (s->tuned && s->rescale) die_usage("--tuned maps were learned from states as they are; leave out --rescale");
     if (s->features_given.count && (s->images.count || s->captions_given.count || s->save_features)) die_usage("--features stands in place of --images and --captions, and is not saved again");
-    if ( s->top_p <= 0 || s->top_p > 1 || s->temperature <= 0 || s->repetition_penalty <= 0) die_usage("verbalize: --temperature and --repetition-penalty are above 0, --top-p above 0 and at most 1");
+    if (s->top_p <= 0 || s->top_p > 1 || s->temperature <= 0 || s->repetition_penalty <= 0) die_usage("verbalize: --temperature and --repetition-penalty are above 0, --top-p above 0 and at most 1");
 }
 
 // CoCa's decoder takes no instruction: a prompt would be the beginning of every caption.
@@ -169,7 +169,7 @@ int run_verbalize(int argc, char **argv) {
         return 0;
     }
     if (rest.count > 1) die_usage("verbalize: one step at a time; without a step, all are done");
-    if (shard && (sscanf(shard, "%d/%d", &s->shard, &s->shards) != 2 || s->shard < 0 || s->shard >= s->shards)) die_usage("--shard %s: i/n with 0 <= i < n is wanted", shard);
+    if (shard) option_shard(shard, &s->shard, &s->shards);
     if (threads < 0) die_usage("--threads %d: 0 or more", threads);
     s->bf16 = dtype == 1, s->save_bf16 = save ? save == 2 : s->bf16;
     check_counts(s);

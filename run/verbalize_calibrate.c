@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/json.h"
 #include "io/progress.h"
 #include "io/safetensors.h"
 #include "verbalize_states.h"
@@ -30,7 +31,7 @@ static void sums_add(Sums *z, const float *x, long T, long C, int first, bool be
     }
 }
 
-static void calibration_write(Verbalize *s, const char *path, const char *digest, const Sums *z, size_t n, long T, long C, int first) {
+static void calibration_write(Verbalize *s, const char *path, const char *digest, const Sums *z, size_t n, const char *missing, long T, long C, int first) {
     Speaker *k = verbalize_speaker(s);
     Arena *a = arena_new("calibration");
     int L = k->layer_count;
@@ -41,7 +42,7 @@ static void calibration_write(Verbalize *s, const char *path, const char *digest
         plan[4 * l + 2] = (TensorPlan){arena_print(a, "channel_std.%d", k->layers[l]), DTYPE_F32, 1, {C}};
         plan[4 * l + 3] = (TensorPlan){arena_print(a, "norm.%d", k->layers[l]), DTYPE_F32, 1, {1}};
     }
-    const char *metadata[] = {"made_from", digest, "pictures", arena_print(a, "%zu", n), NULL};
+    const char *metadata[] = {"made_from", digest, "pictures", arena_print(a, "%zu", n), "missing", missing, NULL};
     TensorsWriter *w = tensors_create(a, path, plan, (size_t)L * 4, metadata);
     double rows = (double)n * (double)(T - first);
     float *out = take(a, float, (size_t)(T * C));
@@ -69,6 +70,8 @@ static void calibrate(Verbalize *s, const char *path, const char *digest) {
     for (int l = 0; l < L; l++) z[l].sum = take_zero(a, double, (size_t)(T * C)), z[l].shift = take_zero(a, double, (size_t)C), z[l].one = take_zero(a, double, (size_t)C), z[l].two = take_zero(a, double, (size_t)C);
     StateReader *reader = states_reader(s, at_once);
     const char *reason = NULL;
+    JsonOut *missing = json_out(a, -1);
+    json_open(missing, NULL, '[');
     Progress bar = progress_start("calibrate", most < N ? most : N);
     for (size_t at = 0, n; at < N && seen < most; at += n) {
         n = N - at < at_once ? N - at : at_once;
@@ -78,27 +81,46 @@ static void calibrate(Verbalize *s, const char *path, const char *digest) {
         for (int l = 0; l < L; l++)
             for (size_t i = 0; i < x.good; i++) sums_add(&z[l], f32(x.states[l]) + i * (size_t)(T * C), T, C, first, seen + i == 0);
         if (x.failed && !reason) reason = arena_print(a, "%s", x.reasons[0]); // names the picture
+        for (size_t i = 0; i < x.failed; i++) json_put_int(missing, NULL, (int64_t)x.failed_at[i]);
         seen += x.good;
         arena_release(scratch, mark);
         progress_at(&bar, seen);
     }
     progress_end(&bar);
     need(seen > 0, "none of the %zu pictures could be read; the first: %s", N, reason);
-    calibration_write(s, path, digest, z, seen, T, C, first);
+    json_close(missing);
+    calibration_write(s, path, digest, z, seen, reason ? json_done(missing, NULL) : "", T, C, first);
     states_reader_free(reader);
     arena_free(scratch);
     arena_free(a);
 }
 
-static Calibration *calibration_open(Verbalize *s, const char *digest) {
+// Whether a picture that the file's means lack can be read by now.
+static bool lacks(Verbalize *s, const char *path) {
+    Arena *a = arena_new("an earlier calibration");
+    Tensors *t = tensors_open(a, path);
+    const char *missing = tensors_metadata(t, "missing");
+    const Json *list = missing && *missing ? json_parse(a, missing, strlen(missing), path) : NULL;
+    size_t n = list ? list->count : 0, *at = take(a, size_t, n + 1);
+    for (size_t i = 0; i < n; i++) at[i] = (size_t)list->items[i].integer;
+    bool now = verbalize_readable(s, at, n);
+    tensors_close(t);
+    arena_free(a);
+    return now;
+}
+
+static Calibration *calibration_open(Verbalize *s, bool look_again) {
     Speaker *k = verbalize_speaker(s);
+    const char *digest = verbalize_digest(s);
     char *path = verbalize_path(s, "calibration.safetensors");
-    if (s->fresh || !tensors_made_from(path, digest)) calibrate(s, path, digest);
+    if (s->fresh || !tensors_made_from(path, digest) || (look_again && lacks(s, path))) calibrate(s, path, digest);
     Arena *a = s->arena;
     Calibration *c = take_zero(a, Calibration, 1);
     Tensors *t = tensors_open(a, path);
     size_t L = (size_t)k->layer_count;
+    const char *missing = tensors_metadata(t, "missing");
     c->n = strtoul(tensors_metadata(t, "pictures"), NULL, 10);
+    c->missing = missing ? arena_text(a, missing, strlen(missing)) : "";
     c->mean = take(a, Tensor, L), c->channel_mean = take(a, float *, L), c->channel_std = take(a, float *, L), c->norm = take(a, double, L), c->native = -1;
     for (int l = 0; l < k->layer_count; l++) {
         const TensorEntry *e[4];
@@ -137,7 +159,12 @@ static void rescale(const Verbalize *s, const Calibration *c, int l, float *x, l
 }
 
 const Calibration *verbalize_calibration(Verbalize *s) {
-    if (!s->calibrated) s->calibrated = calibration_open(s, verbalize_digest(s));
+    if (!s->calibrated) s->calibrated = calibration_open(s, false);
+    return s->calibrated;
+}
+
+const Calibration *verbalize_calibrate(Verbalize *s) {
+    if (!s->calibrated) s->calibrated = calibration_open(s, true);
     return s->calibrated;
 }
 

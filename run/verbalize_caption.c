@@ -40,8 +40,15 @@ const char *verbalize_digest(Verbalize *s) {
     return s->digest = stamp_text(&h, s->arena);
 }
 
+// What depends on the states' means, too: on which pictures went into them.
+const char *verbalize_digest_of_means(Verbalize *s) {
+    const char *missing = verbalize_calibration(s)->missing;
+    return *missing ? arena_print(s->arena, "%s|without %s", verbalize_digest(s), missing) : verbalize_digest(s);
+}
+
 // ---- parts
 
+static const char *part_digest(Verbalize *s) { return s->rescale ? verbalize_digest_of_means(s) : verbalize_digest(s); }
 static char *features_path(Verbalize *s, size_t p) { return arena_print(s->arena, "%s/features/part-%05zu.safetensors", s->out, p); }
 static char *part_path(Verbalize *s, size_t p) { return arena_print(s->arena, "%s/captions/part-%05zu.json", s->out, p); }
 
@@ -127,6 +134,7 @@ static void put_failures(JsonOut *o, Verbalize *s, const States *chunks, size_t 
             json_put_text(o, "path", g->path);
             json_put_text(o, "name", g->key);
             json_put_text(o, "reason", chunks[c].reasons[i]);
+            json_put_int(o, "at", (int64_t)chunks[c].failed_at[i]);
             json_close(o);
         }
     json_close(o);
@@ -171,8 +179,9 @@ static void part_run(Verbalize *s, const char *digest, size_t part, size_t from,
     arena_free(a);
 }
 
-static void controls_run(Verbalize *s, const char *digest) {
+static void controls_run(Verbalize *s) {
     Speaker *k = verbalize_speaker(s);
+    const char *digest = verbalize_digest_of_means(s);
     char *path = verbalize_path(s, "controls.json");
     if (!s->fresh && json_kept(s->arena, path, digest)) return;
     Arena *a = arena_new("controls");
@@ -281,7 +290,7 @@ static Verbal *assemble(Verbalize *s, const char *digest) {
         }
     }
     v->batches = (int)((N + (size_t)s->batch_size - 1) / (size_t)s->batch_size);
-    const Json *c = json_kept(a, verbalize_path(s, "controls.json"), digest), *mean = json_get(c, "mean"), *zero = json_get(c, "zero");
+    const Json *c = json_kept(a, verbalize_path(s, "controls.json"), verbalize_digest_of_means(s)), *mean = json_get(c, "mean"), *zero = json_get(c, "zero");
     if (mean && mean->count == (size_t)v->L && zero && zero->count == 1) {
         v->mean = take(a, Spoken, (size_t)v->L), v->zero = take(a, Spoken, 1);
         for (int l = 0; l < v->L; l++) v->mean[l] = get_spoken(&mean->items[l]);
@@ -295,7 +304,7 @@ static Verbal *assemble(Verbalize *s, const char *digest) {
 Verbal *verbal_open(Verbalize *s) {
     if (s->verbal) return s->verbal;
     if (s->captions_given.count) return s->verbal = verbal_read_original(s);
-    s->verbal = assemble(s, verbalize_digest(s));
+    s->verbal = assemble(s, part_digest(s));
     need(s->verbal, "%s: parts of the captions are missing; run `retina verbalize caption` with the same options (every shard) first", s->out);
     need(s->verbal->N > 0, "%s: none of the pictures could be read; failed.csv says why", s->out);
     return s->verbal;
@@ -366,10 +375,14 @@ static void bank_open(Verbalize *s) {
     speaker_bank(k, a, list, n);
 }
 
+// There, and none of the pictures that could not be read can be read now: a disk's fault passes.
 static bool part_kept(Verbalize *s, size_t p, const char *digest) {
     if (s->fresh || (s->save_features && !tensors_made_from(features_path(s, p), digest))) return false;
     Arena *a = arena_new("an earlier part");
-    bool there = json_kept(a, part_path(s, p), digest);
+    const Json *j = json_kept(a, part_path(s, p), digest), *failed = json_get(j, "failed");
+    size_t n = failed ? failed->count : 0, *at = take(a, size_t, n + 1);
+    for (size_t i = 0; i < n; i++) at[i] = (size_t)json_int_or(&failed->items[i], "at", -1);
+    bool there = j && !verbalize_readable(s, at, n);
     arena_free(a);
     return there;
 }
@@ -377,12 +390,12 @@ static bool part_kept(Verbalize *s, size_t p, const char *digest) {
 void verbalize_caption(Verbalize *s) {
     if (s->captions_given.count) return; // they are there
     Speaker *k = verbalize_speaker(s);
-    const char *digest = verbalize_digest(s);
     size_t N = verbalize_pictures(s)->count, parts = parts_of(s);
-    const Calibration *c = verbalize_calibration(s);
+    const Calibration *c = verbalize_calibrate(s);
+    const char *digest = part_digest(s);
     need(s->rescale == RESCALE_NONE || c->native >= 0, "--rescale: the layer that the model itself uses, %d, must be among --layers", k->native);
     if (speaker_retrieves(k)) bank_open(s);
-    controls_run(s, digest);
+    controls_run(s);
     Progress bar = progress_start("caption", N);
     for (size_t p = 0; p < parts; p++) {
         if (s->shards > 1 && p % (size_t)s->shards != (size_t)s->shard) continue; // another job's
@@ -397,5 +410,6 @@ void verbalize_caption(Verbalize *s) {
         return;
     }
     need(s->verbal->N > 0, "%s: none of the %zu pictures could be read; failed.csv says why", s->out, N);
+    if (s->verbal->failed) note("%zu of %zu pictures could not be read: see %s", s->verbal->failed, N, verbalize_path(s, "failed.csv"));
     verbalize_caption_whole(s, s->verbal);
 }

@@ -114,8 +114,9 @@ static void part(Verbalize *s, const Verbal *v, const char *path, const char *ma
 static const char *made_from_of(Verbalize *s, const Verbal *v) {
     Blake2b h;
     blake2b_start(&h, 16, NULL, 0);
-    const char *digest = arena_print(s->arena, "%s|%zu", verbalize_digest(s), choice_pictures(s));
+    const char *digest = arena_print(s->arena, "%s|%zu", verbalize_digest_of_means(s), choice_pictures(s));
     blake2b_add(&h, digest, strlen(digest));
+    blake2b_add(&h, v->at, v->N * sizeof *v->at);
     for (size_t i = 0; i < v->N; i++) // the texts
         if (v->beside[i]) blake2b_add(&h, v->beside[i], strlen(v->beside[i]) + 1);
     return stamp_text(&h, s->arena);

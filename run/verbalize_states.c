@@ -69,6 +69,19 @@ static States from_pictures(StateReader *r, Arena *a, size_t from, size_t n) {
     return x;
 }
 
+bool verbalize_readable(Verbalize *s, const size_t *at, size_t n) {
+    if (n == 0 || s->features_given.count) return false;
+    Arena *a = arena_new("pictures that failed");
+    const Gathered **items = take(a, const Gathered *, n);
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        if (at[i] < s->pictures.count) items[count++] = &s->pictures.items[at[i]];
+    ImageOptions o = picture_options(&s->picture_options);
+    bool any = batch_failing(items, count, &verbalize_speaker(s)->preprocess, &o) < count;
+    arena_free(a);
+    return any;
+}
+
 // ---- from files
 
 typedef struct {

@@ -26,6 +26,7 @@ Tensor states_blank(Verbalize *s, Arena *a);                         // pixels (
 // --save-features: one file a part. made_from: the run's digest.
 void features_write(Verbalize *s, const char *path, const char *made_from, const States *chunks, size_t count);
 const char *verbalize_model_stamp(Verbalize *s); // of the model alone, by its content
+bool verbalize_readable(Verbalize *s, const size_t *at, size_t n); // any of these pictures, which could not be read before, by now
 bool tensors_made_from(const char *path, const char *made_from); // whether the file is there, whole, and of this digest
 
 // ---- verbalize_calibrate.c
@@ -36,9 +37,12 @@ typedef struct Calibration {
     float **channel_mean, **channel_std; // per layer (C), over pictures and tokens that the connector sees
     double *norm; // per layer: mean length of such a token
     int native;   // place among the layers, -1: the native layer was not read
+    const char *missing; // places of pictures that could not be read, "[3,7]"; "" if all were
 } Calibration;
 
 const Calibration *verbalize_calibration(Verbalize *s);         // made when it is not there yet
+const Calibration *verbalize_calibrate(Verbalize *s);           // … or lacks a picture that can be read by now
+const char *verbalize_digest_of_means(Verbalize *s);            // verbalize_caption.c
 void verbalize_rescale(Verbalize *s, Tensor *states);           // layer_count of (B, T, C), in place: what --rescale and --tuned say
 Tensor verbalize_mean_state(Verbalize *s, Arena *a, int l);     // the control's, of the l-th wanted layer, rescaled: (1, T, C)
 
