@@ -318,7 +318,28 @@ static _Noreturn void writer_fail(Writer *w, const char *what, int reason) {
     die("%s: %s: %s", path, what, strerror(reason));
 }
 
+// Interrupted, ended, hung up, nobody reads what is printed: half-written files go first, then the signal does what it always does.
+static void on_end(int signal_number) {
+    remove_temporaries();
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+static void watch_ends(void) {
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXCPU, SIGXFSZ};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct sigaction now, act = {.sa_handler = on_end};
+        sigemptyset(&act.sa_mask);
+        if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL) sigaction(ends[i], &act, NULL); // what nohup ignores stays ignored
+    }
+}
+
 Writer *writer_open(const char *path) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_ends);
+    struct stat st;
+    need(*path && path[strlen(path) - 1] != '/', "%s: names no file to write", *path ? path : "\"\"");
+    need(stat(path, &st) != 0 || S_ISREG(st.st_mode), "%s: is %s; a file to write is wanted, which is made beside it and renamed into its place", path, S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
     const char *slash = strrchr(path, '/');
     if (slash && slash != path) {
         size_t n = (size_t)(slash - path);

@@ -313,6 +313,7 @@ int run_extract(int argc, char **argv) {
     if (threads < 0) die_usage("--threads %d: 0 or more", threads);
     if (shard) option_shard(shard, &e->shard, &e->shards);
     if (merge && shard) die_usage("extract merge: --shard is for the jobs before it");
+    writer_drop(writer_open(e->out)); // what cannot be written is told now, not after hours
     if (threads) threads_set(threads);
     device_pick(device);
     e->save = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[save];
