@@ -175,7 +175,9 @@ zoo: retina
 	done
 
 # ---- studies: `make run_X`, or with MODEL=… IMAGES=… OUT=… and anything else in ARGS="--count 1000 …"
-STUDY_OPTIONS = $(if $(MODEL),--model $(MODEL)) $(if $(IMAGES),--images $(IMAGES)) $(if $(OUT),--out $(OUT)) $(ARGS)
+# One word for the shell, whatever is in it; ARGS are words.
+quoted = '$(subst ','\'',$(value $(1)))'
+STUDY_OPTIONS = $(if $(MODEL),--model $(call quoted,MODEL)) $(if $(IMAGES),--images $(call quoted,IMAGES)) $(if $(OUT),--out $(call quoted,OUT)) $(ARGS)
 run_connectors: retina
 	./retina connectors $(STUDY_OPTIONS)
 run_verbalize: retina

@@ -309,9 +309,10 @@ void connectors_geometry(Study *s) {
     for (int k = 0; k < KS; k++) // a k that is a large part of the pictures says little (spec: N > 10 k); the original takes them all
         if (all[k] <= s->topk && (N > 10 * (size_t)all[k] || k == 0 || (s->faithful && N > (size_t)all[k]))) g.ks[g.k_count++] = all[k];
     if (g.k_count == 0) g.ks[g.k_count++] = s->topk;
+    int K = g.ks[g.k_count - 1];
+    need(g.v->groups.count > (size_t)K, "%s: %zu distinct pictures among %zu; %d nearest neighbours need %d at least", s->images ? s->images : "the world", g.v->groups.count, N, K, K + 1);
     measure(&g);
     KnnMetric metric = s->metric ? KNN_COSINE : KNN_L2;
-    int K = g.ks[g.k_count - 1];
     Neighbours p = knn_self(g.a, g.side[0].pooled, N, g.v->D_pre, metric, K, NULL, "before the connector");
     Neighbours q = knn_self(g.a, g.side[1].pooled, N, g.v->D_post, metric, K, NULL, "after the connector");
     double *knor = take(g.a, double, (size_t)g.k_count * N), *displacement = take(g.a, double, (size_t)g.k_count * N);

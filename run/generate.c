@@ -153,7 +153,14 @@ int run_generate(int argc, char **argv) {
     if (!dir) die_usage("generate: --model is wanted");
     if (prompt && ids) die_usage("generate: --prompt or --ids, not both");
     if (pixels && images.count) die_usage("generate: --image or --pixels, not both");
-    if (max_new == 0 || max_new < -1 || min_new < -1 || beams < 0 || groups < 0 || top_k < 0 || threads < 0) die_usage("generate: a count that is negative, or no new token at all");
+    const struct {
+        const char *option;
+        int value, least;
+    } counts[] = {{"max-new-tokens", max_new, -1}, {"min-new-tokens", min_new, -1}, {"beams", beams, 0}, {"beam-groups", groups, 0}, {"top-k", top_k, 0}, {"no-repeat-ngram", ngram, -1}, {"threads", threads, 0}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i].value < counts[i].least) die_usage("--%s %d: %d is the least that is possible", counts[i].option, counts[i].value, counts[i].least);
+    if (max_new == 0) die_usage("--max-new-tokens 0: one at least");
+    if (repetition <= 0 && repetition != -1) die_usage("--repetition-penalty %g: above 0; 1 is off, -1 as generation_config.json says", repetition);
     if (temperature <= 0 || top_p <= 0 || top_p > 1) die_usage("generate: --temperature is above 0, --top-p above 0 and at most 1");
     if (beams > 1 && sample) die_usage("generate: --beams or --sample, not both");
     if (beams > 1 && stop) die_usage("generate: --stop goes with greedy or drawn text");
