@@ -49,6 +49,16 @@ says "weights of another shape" 1 "the configuration wants" $R generate --model 
 says "id outside the vocabulary" 1 "outside the vocabulary" $R generate --model $G/llama-2 --ids 99999 --json
 printf 'not a picture' >"$D/bad.jpg"
 says "no picture" 1 "bad.jpg" $R decode "$D/bad.jpg" --out "$D/x.ppm"
+says "no file to write" 1 "is a folder" $R extract --model $G/clip-openai --image $G/preprocess --taps visual_projection --out "$D" --quiet
+mkfifo "$D/pipe.ppm"
+says "a pipe to write" 1 "no regular file" $R decode $G/preprocess/square.png --out "$D/pipe.ppm"
+# interrupted: by the signal, and nothing half-written stays
+$R world --out "$D/interrupted" --count 100000 --quiet >/dev/null 2>&1 &
+n=0
+while [ ! -e "$D/interrupted/images/000000.jpg" ] && [ $n -lt 200 ]; do n=$((n + 1)); sleep 0.02; done
+kill -TERM $!
+wait $! 2>/dev/null
+[ $? -eq 143 ] && [ -z "$(find "$D/interrupted" -name '*.tmp.*')" ] && ok "interrupted: no temporary file is left" || fail "interrupted: $(find "$D/interrupted" -name '*.tmp.*')"
 [ -z "$(ls "$D" | grep tmp)" ] && ok "no temporary file is left" || fail "temporary files are left: $(ls "$D")"
 
 # ---- info needs config.json only
@@ -92,6 +102,13 @@ mkdir "$D/pictures" && cp $P/square.png $P/tall.png "$D/pictures/" && cp "$D/bad
 $R extract --model $G/clip-openai --image "$D/pictures" --taps visual_projection --out "$D/e.safetensors" --quiet 2>"$D/err"
 [ $? -eq 1 ] && grep -q "1 of 3" "$D/err" && grep -q bad.jpg "$D/e.safetensors.failed.csv" && ok "a bad picture is listed" || fail "a bad picture is listed: $(cat "$D/err")"
 $R extract --model $G/clip-openai --image "$D/pictures" --taps visual_projection --out "$D/e.safetensors" --quiet --keep-going 2>/dev/null && ok "--keep-going" || fail "--keep-going"
+mv "$D/pictures/bad.jpg" "$D/pictures/$(printf 'bad\377.jpg')"
+run_bad() { $R extract --model $G/clip-openai --image "$D/pictures" --taps visual_projection --out "$D/e.safetensors" --keep-going 2>&1 | grep -c '/s  '; }
+run_bad >/dev/null
+[ "$(run_bad)" = 0 ] && ok "a picture that still fails, whatever its name: the file is kept" || fail "a picture that still fails, whatever its name: the file is kept"
+
+# ---- make: folders with spaces and quotes are one word
+make -n run_verbalize MODEL="/m o/it's" IMAGES='/p/{0..3}.tar' ARGS="--limit 3" 2>/dev/null | grep -qF "./retina verbalize --model '/m o/it'\\''s' --images '/p/{0..3}.tar'  --limit 3" && ok "make passes paths whole" || fail "make passes paths whole: $(make -n run_verbalize MODEL="/m o/it's" IMAGES='/p/{0..3}.tar' ARGS="--limit 3" 2>&1 | tail -n 1)"
 
 # ---- a kept file belongs to what its inputs held: another picture under the same name is read anew
 cp $P/square.png "$D/turn.png"
@@ -130,5 +147,28 @@ if [ -d data/zoo/llava ]; then
     says "geometry of another point" 1 "was made from other vectors" $R connectors report --out "$D/s2" $S --pre-point normed
     $R connectors --out "$D/s3" $S --threads 1 >/dev/null 2>&1
     same "one thread: table.tsv" "$D/s1/table.tsv" "$D/s3/table.tsv"
+
+    # ---- into an old folder after options or the model changed: what depends on them is made again, the rest is kept
+    says "a step of other options" 1 "epochs 3 in it, 2 wanted" $R connectors captions --out "$D/s3" $S --epochs 2
+    says "captions of other options" 1 "run .retina connectors captions" $R connectors report --out "$D/s3" $S --captions 4
+    cp "$D/s3/vectors/part-00000.safetensors" "$D/v1"
+    $R connectors --out "$D/s3" ${S% --quiet} --epochs 2 >/dev/null 2>"$D/err" && grep -q "epochs 3 in it, 2 wanted; it is trained again" "$D/err" && ok "other epochs: trained again, and told" || fail "other epochs: trained again: $(cat "$D/err")"
+    same "other epochs: the vectors are kept" "$D/s3/vectors/part-00000.safetensors" "$D/v1"
+    cp -r data/zoo/llava "$D/llava" && chmod -R u+w "$D/llava" && sed -i 's/"layer_norm_eps": [^,}]*/"layer_norm_eps": 0.1/' "$D/llava/config.json"
+    $R connectors --model "$D/llava" --out "$D/s3" $S >/dev/null 2>&1 && $R connectors --model "$D/llava" --out "$D/s4" $S >/dev/null 2>&1
+    for f in table.tsv recon.csv; do same "another model: $f" "$D/s4/$f" "$D/s3/$f"; done
+    cmp -s "$D/s1/table.tsv" "$D/s4/table.tsv" && fail "another model gives other figures" || ok "another model gives other figures"
+
+    # ---- a picture that could not be read is tried again by the next run
+    mkdir "$D/disk" && cp "$D/s1"/images-42/000[012]?.jpg "$D/disk/"
+    S="--images $D/disk --part-size 16"
+    $R connectors extract --out "$D/k1" $S --quiet && mv "$D/disk/00007.jpg" "$D/good.jpg" && head -c "$(wc -c <"$D/good.jpg")" /dev/zero >"$D/disk/00007.jpg"
+    $R connectors extract --out "$D/k2" $S 2>&1 | grep -q "1 of 30 pictures could not be read" && ok "a picture that fails is told" || fail "a picture that fails is told"
+    cp "$D/good.jpg" "$D/disk/00007.jpg" && $R connectors extract --out "$D/k2" $S --quiet
+    same "a picture that can be read again: vectors" "$D/k1/vectors/part-00000.safetensors" "$D/k2/vectors/part-00000.safetensors"
+    [ ! -e "$D/k2/failed.csv" ] && ok "and it is no longer listed" || fail "and it is no longer listed"
+    for i in 0 1 2 3 4 5 6 7 8 9; do cp "$D/good.jpg" "$D/disk/same$i.jpg"; done && rm "$D"/disk/000*
+    for i in 0 1 2 3 4 5 6 7 8 9; do cp "$D/good.jpg" "$D/disk/too$i.jpg"; done
+    $R connectors extract --out "$D/k3" $S --quiet && says "copies only" 1 "1 distinct pictures among 20" $R connectors geometry --out "$D/k3" $S --quiet
 fi
 exit $status

@@ -103,6 +103,14 @@ $R verbalize caption $M --limit 3 --choices 1 --out "$D/f" --part-size 1 --resca
 cmp -s "$D/e/captions.csv" "$D/f/captions.csv"
 awk -F, '$2 == 5' "$D/e/captions.csv" >"$D/n1" && awk -F, '$2 == 5' "$D/f/captions.csv" >"$D/n2" && same "the native layer is not rescaled" "$D/n1" "$D/n2"
 
+# ---- a picture that could not be read is tried again by the next run, and so is what was made without it
+mkdir "$D/disk" && cp "$D/a"/images-0/0000[0-3].jpg "$D/disk/"
+V="$M --images $D/disk --layers 1,5 --part-size 2 --max-new-tokens 5 --rescale norm --categories none"
+$R verbalize $V --out "$D/k1" >/dev/null && mv "$D/disk/00001.jpg" "$D/good.jpg" && head -c "$(wc -c <"$D/good.jpg")" /dev/zero >"$D/disk/00001.jpg"
+$R verbalize $V --out "$D/k2" >/dev/null && holds "the picture that fails" "$D/k2/failed.csv" "00001.jpg,00001,"
+cp "$D/good.jpg" "$D/disk/00001.jpg" && $R verbalize $V --out "$D/k2" >/dev/null
+for f in captions.csv controls.csv likelihood.csv table.tsv failed.csv; do same "a picture that can be read again: $f" "$D/k1/$f" "$D/k2/$f"; done
+
 # ---- CoCa: states kept and read again, controls, other ways of decoding
 C="--limit 5 --part-size 2 --quiet"
 $R verbalize caption $C --save-features --save-steps --out "$D/sf"
