@@ -66,8 +66,14 @@ typedef struct {
     const int32_t *group, *query_group; // (N), (Q): points of a query's own group do not count; or NULL
     int32_t *id;  // (Q, K), best first; -1 where fewer than K are left
     float *score; // (Q, K) or NULL
+    void *room;   // cuda_knn_room bytes, or NULL: then without tensor cores, many times slower; the same results
 } CudaKnn;
 HOST void cuda_knn(const CudaKnn *a, cudaStream_t stream);
+HOST void cuda_knn_version(const CudaKnn *a, int version, cudaStream_t stream); // 1: without tensor cores; 2: one bf16 product; 3: split in three
+HOST void cuda_knn_rows(const CudaKnn *a, const int32_t *rows, const int32_t *count, cudaStream_t stream); // version 1 for *count of the queries, by number
+HOST size_t cuda_knn_room(const CudaKnn *a); // knn_product.cu
+HOST bool cuda_knn_product_takes(const CudaKnn *a);
+HOST void cuda_knn_product(const CudaKnn *a, int pieces, cudaStream_t stream);
 
 // ---- jacobi.cu: each b (n, m) becomes W b with orthogonal rows, longest first
 typedef struct {

@@ -9,7 +9,9 @@
 // Needs: 1 <= K <= 256, K <= N; no alignment.
 //   version
 //   0  scores by a product, written, then a pass over them        moves 8QN bytes: 80 GB at 100k x 100k
-//   1  a block per 16 queries, points 64 at a time, a sorted list per query in shared memory, one warp inserts    in use
+//   1  a block per 16 queries, points 64 at a time, a sorted list per query in shared memory, one warp inserts    in use where there is
+//      no room for
+//   2, 3  knn_product.cu: tensor cores find candidates, this file's sums decide; and for the rows where those cannot
 #include "device.h"
 #include "kernels.h"
 
@@ -39,14 +41,18 @@ static __device__ void insert(float *score, int32_t *id, int *count, int K, floa
     __syncwarp();
 }
 
-static __global__ __launch_bounds__(THREADS) void nearest(CudaKnn a) {
+// All queries, or `count` of them by their numbers.
+static __global__ __launch_bounds__(THREADS) void nearest(CudaKnn a, const int32_t *rows, const int32_t *count_of_rows) {
     __shared__ float q[QUERIES][BK + 1], p[POINTS][BK + 1], tile[QUERIES][POINTS + 1];
     __shared__ int count[QUERIES];
+    __shared__ long number[QUERIES]; // of the queries
     DYNAMIC_SHARED(float, lists); // scores (QUERIES, K), then ids
     int t = (int)threadIdx.x, warp = t / 32, lane = t % 32;
     long q0 = (long)blockIdx.x * QUERIES;
     int32_t *ids = (int32_t *)(lists + QUERIES * a.K);
-    if (t < QUERIES) count[t] = 0;
+    const long Q = rows ? *count_of_rows : a.Q;
+    if (q0 >= Q) return;
+    if (t < QUERIES) count[t] = 0, number[t] = q0 + t >= Q ? 0 : rows ? rows[q0 + t] : q0 + t;
     for (long j0 = 0; j0 < a.N; j0 += POINTS) {
         FRAGMENT(float, acc, 8); // queries t / 16 and + 8, points t % 16 + 0, 16, 32, 48
         UNROLL
@@ -55,7 +61,7 @@ static __global__ __launch_bounds__(THREADS) void nearest(CudaKnn a) {
             int n = a.C - c0 < BK ? a.C - c0 : BK;
             __syncthreads(); // the tile before is used up
             for (int e = t; e < QUERIES * BK; e += THREADS)
-                q[e / BK][e % BK] = q0 + e / BK < a.Q && e % BK < n ? a.query[(size_t)(q0 + e / BK) * a.C + c0 + e % BK] : 0;
+                q[e / BK][e % BK] = q0 + e / BK < Q && e % BK < n ? a.query[(size_t)number[e / BK] * a.C + c0 + e % BK] : 0;
             for (int e = t; e < POINTS * BK; e += THREADS)
                 p[e / BK][e % BK] = j0 + e / BK < a.N && e % BK < n ? a.point[(size_t)(j0 + e / BK) * a.C + c0 + e % BK] : 0;
             __syncthreads();
@@ -69,13 +75,13 @@ static __global__ __launch_bounds__(THREADS) void nearest(CudaKnn a) {
             tile[t / 16 + i / 4 * 8][t % 16 + i % 4 * 16] = a.offset && j < a.N ? a.offset[j] + acc[i] : acc[i];
         }
         __syncthreads();
-        for (int r = warp; r < QUERIES && q0 + r < a.Q; r += THREADS / 32) {
+        for (int r = warp; r < QUERIES && q0 + r < Q; r += THREADS / 32) {
             float *score = lists + r * a.K;
-            long own = a.group ? a.query_group[q0 + r] : -1;
+            long own = a.group ? a.query_group[number[r]] : -1;
             for (int half = 0; half < POINTS; half += 32) {
                 long j = j0 + half + lane;
                 float s = tile[r][half + lane];
-                bool allowed = j < a.N && !(a.without_self && j == a.first_query + q0 + r) && !(a.group && a.group[j] == own);
+                bool allowed = j < a.N && !(a.without_self && j == a.first_query + number[r]) && !(a.group && a.group[j] == own);
                 bool better = allowed && (count[r] < a.K || s > score[a.K - 1]);
                 unsigned left = __ballot_sync(0xffffffffu, better);
                 while (left) { // ascending: equal scores stand by index
@@ -90,15 +96,23 @@ static __global__ __launch_bounds__(THREADS) void nearest(CudaKnn a) {
     __syncthreads();
     for (int e = t; e < QUERIES * a.K; e += THREADS) {
         int r = e / a.K, i = e % a.K;
-        if (q0 + r >= a.Q) continue;
-        a.id[(size_t)q0 * a.K + e] = i < count[r] ? ids[e] : -1; // fewer than K were allowed
-        if (a.score) a.score[(size_t)q0 * a.K + e] = i < count[r] ? lists[e] : -INFINITY;
+        if (q0 + r >= Q) continue;
+        const size_t at = (size_t)number[r] * a.K + i;
+        a.id[at] = i < count[r] ? ids[e] : -1; // fewer than K were allowed
+        if (a.score) a.score[at] = i < count[r] ? lists[e] : -INFINITY;
     }
 }
 
-HOST void cuda_knn(const CudaKnn *a, cudaStream_t stream) {
+HOST void cuda_knn_rows(const CudaKnn *a, const int32_t *rows, const int32_t *count, cudaStream_t stream) {
+    LAUNCH(nearest, DIM3((a->Q + QUERIES - 1) / QUERIES, 1, 1), DIM3(THREADS, 1, 1), (size_t)QUERIES * (size_t)a->K * 8, stream, *a, rows, count);
+}
+
+HOST void cuda_knn_version(const CudaKnn *a, int version, cudaStream_t stream) {
     need(a->K >= 1 && a->K <= K_MOST && a->K <= a->N, "cuda: %d neighbours of %ld points: 1 to %d, and no more than there are", a->K, a->N, K_MOST);
     if (a->Q == 0) return;
     need(a->N <= INT32_MAX, "cuda: neighbours among %ld points: split them", a->N);
-    LAUNCH(nearest, DIM3((a->Q + QUERIES - 1) / QUERIES, 1, 1), DIM3(THREADS, 1, 1), (size_t)QUERIES * (size_t)a->K * 8, stream, *a);
+    if (version > 1 && cuda_knn_product_takes(a)) cuda_knn_product(a, version == 2 ? 1 : 3, stream);
+    else cuda_knn_rows(a, NULL, NULL, stream);
 }
+
+HOST void cuda_knn(const CudaKnn *a, cudaStream_t stream) { cuda_knn_version(a, 3, stream); }

@@ -80,10 +80,14 @@ int main(void) {
     attentions(145, 2, 64, false);
     attentions(145, 2, 64, true);
     CudaKnn k = {.Q = 64, .N = 512, .C = 64, .K = 10};
-    k.query = values(64 * 64), k.point = values(512 * 64), k.id = device_room(64 * 10 * 4);
-    emu_forget();
-    cuda_knn(&k, NULL);
-    print("knn", "64 of 512, 64 wide, K 10", 2.0 * 64 * 512 * 64);
+    for (int version = 1; version <= 3; version++) {
+        char name[32];
+        snprintf(name, sizeof name, "knn %d", version);
+        k.query = values(64 * 64), k.point = values(512 * 64), k.id = device_room(64 * 10 * 4), k.room = device_room(cuda_knn_room(&k));
+        emu_forget();
+        cuda_knn_version(&k, version, NULL);
+        print(name, "64 of 512, 64 wide, K 10", 2.0 * 64 * 512 * 64);
+    }
     double *b = malloc(4 * 16 * 16 * 8);
     need(b, "bench_emu: no memory");
     for (int i = 0; i < 4 * 256; i++) b[i] = (double)(i * 7919 % 1009) / 1009 - 0.5;
