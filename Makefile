@@ -206,7 +206,7 @@ SECONDS ?= 0
 RUNS ?= $(if $(filter 0,$(SECONDS)),200000,1000000000)
 FIRST ?= 0
 SEED ?= 1
-FUZZ_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,arena_new arena_free file_map file_unmap file_read file_exists folder_exists folder_list reader_open reader_path reader_peek reader_pass reader_read reader_skip reader_offset reader_size reader_close)
+FUZZ_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,arena_new arena_free file_map file_unmap file_read file_exists folder_exists folder_list reader_open reader_path reader_peek reader_pass reader_read reader_skip reader_go reader_offset reader_size reader_close)
 $(BUILD)/test/fuzz/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/fuzz.o $(BUILD)/test/fuzz/files.o $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) $(FUZZ_WRAP) -o $@ $^ $(LIBS)
 

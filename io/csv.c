@@ -27,6 +27,7 @@ struct Csv {
     const char **names;
     size_t columns;
     uint64_t line, row_line, quote_line; // of the next byte, of the row's first, of the last opening quote
+    uint64_t row_offset;                 // of the row's first byte in the file
     char *text;                          // of the row: every cell, closed by 0
     size_t used, room;
     Cell *cells;
@@ -150,6 +151,7 @@ static bool row_read(Csv *c) {
     c->used = c->count = c->begin = 0;
     do {
         c->row_line = c->line;
+        c->row_offset = reader_offset(c->in);
         end = line_end(c); // an empty line
     } while (end == LINE_END);
     if (end == NO_END && peek(c) < 0) return false;
@@ -211,6 +213,13 @@ bool csv_next(Csv *c) {
 }
 
 uint64_t csv_line(const Csv *c) { return c->row_line; }
+
+CsvPlace csv_place(const Csv *c) { return (CsvPlace){c->row_offset, c->row_line}; }
+
+void csv_go(Csv *c, CsvPlace place) {
+    reader_go(c->in, place.offset);
+    c->line = place.line;
+}
 
 const char *csv_get(const Csv *c, size_t column) { return c->text + c->cells[column].begin; }
 

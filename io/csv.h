@@ -25,6 +25,13 @@ bool csv_next(Csv *c);                             // false: no more rows
 uint64_t csv_line(const Csv *c);                   // where the row begins, from 1
 void csv_close(Csv *c);
 
+// Rows out of turn, for tables with pictures in their cells: csv_go makes the next csv_next give the row of that place.
+typedef struct {
+    uint64_t offset, line;
+} CsvPlace;
+CsvPlace csv_place(const Csv *c);      // of the row that csv_next gave
+void csv_go(Csv *c, CsvPlace place);   // dies for pipes
+
 // Cells of the row, valid until csv_next. Texts are closed by 0, and hold none.
 const char *csv_get(const Csv *c, size_t column);
 size_t csv_length(const Csv *c, size_t column);

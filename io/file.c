@@ -185,14 +185,19 @@ size_t reader_read(Reader *r, void *out, size_t size) {
     return done;
 }
 
+void reader_go(Reader *r, uint64_t offset) {
+    need(r->regular, "%s: its parts are wanted in another order than a pipe gives them; save it as a file first", r->path);
+    r->passed = offset;
+    r->at = r->filled = 0;
+    need(lseek(r->fd, (off_t)offset, SEEK_SET) >= 0, "%s: cannot be read: %s", r->path, strerror(errno));
+}
+
 bool reader_skip(Reader *r, uint64_t size) {
     uint64_t here = r->filled - r->at;
     if (r->regular && size > here) { // the end of a file is known; a pipe must be read to its end
         uint64_t at = reader_offset(r);
         if (size > r->size || at > r->size - size) return false;
-        r->passed = at + size;
-        r->at = r->filled = 0;
-        need(lseek(r->fd, (off_t)r->passed, SEEK_SET) >= 0, "%s: cannot be read: %s", r->path, strerror(errno));
+        reader_go(r, at + size);
         return true;
     }
     while (size > 0) {

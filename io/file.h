@@ -38,6 +38,7 @@ size_t reader_peek(Reader *r, const uint8_t **bytes); // what is there without w
 void reader_pass(Reader *r, size_t size);             // that many of the bytes just seen
 size_t reader_read(Reader *r, void *out, size_t size); // less than `size` only at the end
 bool reader_skip(Reader *r, uint64_t size);           // false: it ends before
+void reader_go(Reader *r, uint64_t offset);           // the next byte is that one; dies for pipes
 uint64_t reader_offset(const Reader *r);
 bool reader_size(const Reader *r, uint64_t *size); // of the whole file; false for pipes, which do not say
 void reader_close(Reader *r);

@@ -13,6 +13,7 @@
 #include "io/csv.h"
 #include "io/json.h"
 #include "io/number.h"
+#include "io/picture_cell.h"
 #include "scratch.h"
 
 #define GOLDEN "test/golden/containers/"
@@ -231,6 +232,50 @@ static int dump(Arena *a, const char *path, char separator) {
     return 0;
 }
 
+// Rows read again out of turn, quotes with line breaks among them.
+static void test_places(Arena *a) {
+    static const char text[] = "\xEF\xBB\xBF" "index\timage\r\n\r\n7\t\"two\nlines\"\r\n8\tb\r\n9\tc";
+    Csv *c = csv_open(a, scratch_file(a, "places.tsv", text, sizeof text - 1), '\t');
+    CsvPlace place[3];
+    int wrong = 0;
+    for (int i = 0; i < 3; i++) {
+        wrong += !csv_next(c) || csv_get_int(c, 0) != 7 + i;
+        place[i] = csv_place(c);
+    }
+    wrong += csv_next(c);
+    static const int order[] = {1, 0, 2, 2, 0};
+    static const uint64_t line[] = {3, 5, 6};
+    for (int k = 0; k < 5; k++) {
+        csv_go(c, place[order[k]]);
+        wrong += !csv_next(c) || csv_get_int(c, 0) != 7 + order[k] || csv_line(c) != line[order[k]];
+    }
+    csv_go(c, place[0]);
+    wrong += !csv_next(c) || strcmp(csv_get(c, 1), "two\nlines") != 0 || !csv_next(c) || csv_get_int(c, 0) != 8;
+    check(wrong == 0, "rows out of turn: %d wrong", wrong);
+    csv_close(c);
+}
+
+static PictureCell cell(Arena *a, const char *text) { return picture_cell(a, text, strlen(text), "folder", "t.tsv:2"); }
+
+static void test_picture_cells(Arena *a) {
+    PictureCell p = cell(a, " iVBO\n Rw0=\t");
+    check(p.kind == CELL_BYTES && p.bytes.size == 5 && memcmp(p.bytes.bytes, "\x89PNG\r", 5) == 0, "base64 with white space");
+    p = cell(a, "data:image/png;base64,iVBORw0");
+    check(p.kind == CELL_BYTES && p.bytes.size == 5 && memcmp(p.bytes.bytes, "\x89PNG\r", 5) == 0, "a data: address");
+    p = cell(a, " 0123 ");
+    check(p.kind == CELL_ROW && p.row == 123, "another row's picture");
+    p = cell(a, "file:a/b c..d.jpg");
+    check(p.kind == CELL_FILE && strcmp(p.path, "folder/a/b c..d.jpg") == 0, "a file");
+    char digits[66];
+    memset(digits, '1', 65), digits[65] = 0;
+    check_dies("65 digits are no number of a row", "t.tsv:2: base64: 65 characters end in the middle") cell(a, digits);
+    check_dies("nothing", "t.tsv:2: holds no picture") cell(a, " ");
+    check_dies("an absolute path", "a path below the table's folder is wanted") cell(a, "file:/etc/passwd");
+    check_dies("a path that leads out", "a path below the table's folder is wanted") cell(a, "file:a/../../b");
+    check_dies("a data: address without base64", "\"data:image/…;base64,\" is wanted") cell(a, "data:image/png,iVBO");
+    check_dies("no base64", "t.tsv:2: base64: character 3 is 0x2A") cell(a, "iV*O");
+}
+
 int main(int argc, char **argv) {
     Arena *a = arena_new("test");
     if (argc == 3) return dump(a, argv[1], argv[2][0] == 't' ? '\t' : ',');
@@ -243,6 +288,8 @@ int main(int argc, char **argv) {
     test_forms(a);
     test_buffer_ends(a);
     test_constant_memory(a);
+    test_places(a);
+    test_picture_cells(a);
     arena_free(a);
     return check_end();
 }

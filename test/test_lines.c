@@ -1,4 +1,4 @@
-// test_lines.c: lines and JSON lines, at every place of the buffer, in constant memory.
+// test_lines.c: lines, JSON lines and arrays of objects, at every place of the buffer, in constant memory.
 //
 // Caught when broken on purpose: the last line without \n lost; \r kept; a line across the buffer's end cut in two.
 #include <string.h>
@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "io/lines.h"
+#include "io/records.h"
 #include "scratch.h"
 
 static void lines_are(Arena *a, const char *text, size_t size, const char *want) {
@@ -76,10 +77,55 @@ static void test_json(Arena *a) {
     arena_free(own);
 }
 
+static void records_are(Arena *a, const char *text, const char *want) {
+    Records *r = records_open(a, scratch_file(a, "records.json", text, strlen(text)));
+    char *all = arena_text(a, "", 0);
+    for (const Json *j; (j = records_next(a, r));) all = arena_print(a, "%s%llu:%zu|", all, (unsigned long long)records_line(r), j->count);
+    records_close(r);
+    check_text(text, all, want);
+}
+
+static void test_records(Arena *a) {
+    records_are(a, "", "");
+    records_are(a, " \n", "");
+    records_are(a, "[ ]\n", "");
+    records_are(a, "{}", "1:0|");
+    records_are(a, "{\"a\": \"}{\"}\n\n{\"b\": [1, {}], \"c\": \"\\\"}\"}\r\n", "1:1|3:2|");
+    records_are(a, "\xEF\xBB\xBF\n[\n{\"a\":\n1}, {\"b\": \"\\\\\"},{}\n]\n\n", "3:1|4:1|4:0|");
+    check_dies("a comma at the end", "records.json:1: an object {…} is wanted here") records_are(a, "[{},]", "");
+    check_dies("a comma at the begin", "records.json:1: an object {…} is wanted here") records_are(a, "[,{}]", "");
+    check_dies("no comma", "records.json:2: a comma or ] is wanted after the object") records_are(a, "[{}\n{}]", "");
+    check_dies("two on a line", "records.json:1: text after the object; one a line is wanted") records_are(a, "{}{}", "");
+    check_dies("text after the array", "records.json:2: text after the array") records_are(a, "[{}]\n[", "");
+    check_dies("numbers", "records.json:1: an object {…} is wanted here") records_are(a, "[1, 2]", "");
+    check_dies("the array is cut", "records.json:1: a comma or ] is wanted") records_are(a, "[{}", "");
+    check_dies("an object is cut", "records.json:2: the file ends inside the object") records_are(a, "{}\n{\"a\": {}", "");
+    check_dies("not JSON, with its own line", "records.json:3: not JSON") records_are(a, "[{},\n{\n\"a\" 1}]", "");
+
+    const char *path = scratch_path(a, "large.json");
+    Writer *w = writer_open(path);
+    for (int i = 0; i < 100000; i++) writer_print(w, "%s{\"i\": %d, \"image\": \"%0400d\"}", i ? ",\n" : "[", i, i);
+    writer_print(w, "]\n");
+    writer_close(w);
+    Arena *own = arena_new("records");
+    Records *r = records_open(own, path);
+    long n = 0, wrong = 0;
+    for (Mark mark = arena_mark(own);; n++) {
+        const Json *j = records_next(own, r);
+        if (!j) break;
+        wrong += json_int(j, "i") != n;
+        arena_release(own, mark);
+    }
+    records_close(r);
+    check(n == 100000 && wrong == 0 && arena_peak(own) < 65536, "an array of 45 MB: %ld objects, %ld wrong, %zu bytes of arena", n, wrong, arena_peak(own));
+    arena_free(own);
+}
+
 int main(void) {
     Arena *a = arena_new("test");
     test_lines(a);
     test_json(a);
+    test_records(a);
     arena_free(a);
     return check_end();
 }

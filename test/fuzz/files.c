@@ -96,6 +96,7 @@ size_t __wrap_reader_peek(Reader *r, const uint8_t **bytes);
 void __wrap_reader_pass(Reader *r, size_t size);
 size_t __wrap_reader_read(Reader *r, void *out, size_t size);
 bool __wrap_reader_skip(Reader *r, uint64_t size);
+void __wrap_reader_go(Reader *r, uint64_t offset);
 uint64_t __wrap_reader_offset(const Reader *r);
 bool __wrap_reader_size(const Reader *r, uint64_t *size);
 void __wrap_reader_close(Reader *r);
@@ -153,6 +154,11 @@ bool __wrap_reader_skip(Reader *r, uint64_t size) {
     piece_drop();
     reader.at = (size_t)(at + size);
     return true;
+}
+
+void __wrap_reader_go(Reader *r, uint64_t offset) {
+    piece_drop();
+    reader.at = (size_t)offset;
 }
 
 bool __wrap_reader_size(const Reader *r, uint64_t *size) {

@@ -206,8 +206,36 @@ def matlab():
     scipy.io.savemat(path("level4.mat"), {"x": np.arange(30.0)}, format="4")
 
 
+def labelled():
+    """MAT files as Oxford's flowers and Stanford's cars and dogs have them, of few pictures and all classes."""
+    import scipy.io
+
+    def save(name, **variables):
+        os.makedirs(os.path.dirname(path("labelled/" + name)), exist_ok=True)
+        scipy.io.savemat(path("labelled/" + name), variables, do_compression=True)
+        with open(path("labelled/" + name), "r+b") as f:
+            f.write(b"MATLAB 5.0 MAT-file".ljust(116))
+
+    save("flowers-102/imagelabels.mat", labels=np.array([[77, 1, 102, 5, 5, 30]], np.uint8))
+    save("flowers-102/setid.mat", trnid=np.array([[6, 2]], np.uint16), valid=np.array([[3]], np.uint16), tstid=np.array([[5, 1, 4]], np.uint16))
+    fields = ["bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2", "class", "fname"]
+    for name, labels in (("devkit/cars_train_annos.mat", [196, 1, 14]), ("cars_test_annos_withlabels.mat", [2])):
+        cars = np.zeros((1, len(labels)), [(f, object) for f in fields])
+        for i, label in enumerate(labels):
+            cars[0, i] = (np.uint16(39), np.uint16(116), np.uint16(569), np.uint16(375), np.uint8(label), f"{i + 1:05d}.jpg")
+        save("stanford_cars/" + name, annotations=cars)
+    names = np.empty((1, 196), object)
+    names[0, :] = [f"Maker{i} C/V Sedan {1991 + i % 22}" for i in range(196)]
+    save("stanford_cars/devkit/cars_meta.mat", class_names=names)
+    for split, count in (("train", 120), ("test", 121)):
+        files = np.empty((count, 1), object)
+        files[:, 0] = [f"n{2085620 + i % 120:08d}-Great_{i % 120}-dog/n{i}.jpg" for i in range(count)]
+        save(f"stanford_dogs/{split}_list.mat", file_list=files, annotation_list=files, labels=np.arange(count, dtype=np.float64)[:, None] % 120 + 1)
+
+
 def main():
     torch.set_num_threads(1)
+    labelled()
     matlab()
     arrays()
     archives()
