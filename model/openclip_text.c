@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "html_entities.h"
+#include "mojibake.h"
 #include "unicode.h"
 
 #define NAME_MOST 32 // characters of a name, the semicolon not counted
@@ -35,13 +36,9 @@ static size_t prefix(const char *name, size_t n) {
     return 0;
 }
 
-// What HTML makes of the bytes that Windows-1252 has in place of control characters.
-static const uint16_t windows[32] = {0x20AC, 0x81,   0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,   0x017D, 0x8F,
-                                     0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D,   0x017E, 0x0178};
-
 static void put_number(Growing *g, uint32_t c) {
     if (c == 0 || (c >= 0xD800 && c <= 0xDFFF) || c > 0x10FFFF) growing_char(g, 0xFFFD);
-    else if (c >= 0x80 && c <= 0x9F) growing_char(g, windows[c - 0x80]);
+    else if (c >= 0x80 && c <= 0x9F) growing_char(g, windows_control(c)); // as HTML takes Windows' bytes
     else if ((c < 0x20 && !strchr("\t\n\f\r", (int)c)) || c == 0x7F || (c >= 0xFDD0 && c <= 0xFDEF) || (c & 0xFFFE) == 0xFFFE) return; // no characters
     else growing_char(g, c);
 }
@@ -159,8 +156,7 @@ static void repair(Growing *out, const char *text, size_t n) {
     out->length = 0;
     for (size_t at = 0; at < n;) {
         size_t begin = at;
-        uint32_t c = utf8_next(text, &at);
-        if (c >= 0x80 && c <= 0x9F) c = windows[c - 0x80];
+        uint32_t c = windows_control(utf8_next(text, &at));
         const char *letters = ligature(c);
         if (letters) {
             growing_put(out, letters, strlen(letters));
@@ -213,6 +209,10 @@ static void fix_line(Growing *out, Arena *a, const char *text, size_t n, bool un
         growing_put(&before, now.text, now.length);
         if (unescapes) unescape_closed(&other, now.text, now.length);
         else other.length = 0, growing_put(&other, now.text, now.length);
+        now.length = 0;
+        mojibake_fix(&now, other.text, other.length);
+        other.length = 0;
+        growing_put(&other, now.text, now.length);
         repair(&now, other.text, other.length);
         strip_controls(&other, now.text, now.length);
         now.length = 0;

@@ -1,7 +1,6 @@
 // openclip_text.h: how OpenCLIP's tokenizers clean a text before they read it (verbalize.md 1.5).
 //
-// As ftfy.fix_text, then html.unescape twice, then white space: but for one thing. Text that was decoded in a wrong encoding
-// ("sch\u00C3\u00B6n") stays as it is: what ftfy guesses there from what letters stand beside which is not done here.
+// As ftfy.fix_text, then html.unescape twice, then white space.
 #ifndef RETINA_MODEL_OPENCLIP_TEXT_H
 #define RETINA_MODEL_OPENCLIP_TEXT_H
 

@@ -9,8 +9,11 @@ import os
 import random
 import sys
 
+import ftfy.bad_codecs  # registers the sloppy codecs
+from ftfy import chardata
 from open_clip.tokenizer import get_clean_fn
 
+UNLIKELY = sorted({ord(c) for e in chardata.CHARMAP_ENCODINGS for c in bytes(range(0x80, 0x100)).decode(e)} | set(range(0x80, 0x250)) | {0x20AC, 0xFFFD, 0xF8FF, 0x1A})
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "openclip_text.json")
 
 BY_HAND = [
@@ -24,7 +27,43 @@ BY_HAND = [
 ]
 
 
+WORDS = ["sch\u00f6n", "Gr\u00f6\u00dfe", "caf\u00e9", "\u00e0 la carte", "voil\u00e0", "No\u00ebl", "\u00c9cole", "ma\u00f1ana", "\u00bfqu\u00e9?", "S\u00e3o", "\u0142\u00f3d\u017a", "\u017elu\u0165ou\u010dk\u00fd", "\u015fi\u015fli", "\u0411\u0435\u043b\u044b\u0439 \u043a\u043e\u0442", "\u039a\u03b1\u03bb\u03b7\u03bc\u03ad\u03c1\u03b1",
+         "\u0645\u0631\u062d\u0628\u0627", "\u05e9\u05dc\u05d5\u05dd", "\u732b\u306e\u5199\u771f", "\ub2a5\ub825", "\u0928\u092e\u0938\u094d\u0924\u0947", "\u0e41\u0e21\u0e27", "\u2014", "it\u2019s", "\u201cquoted\u201d", "\u2026", "\u20ac5", "\u00a312", "\u00b0C", "\u00a9 2024", "\u2122", "\u2713", "\u2192", "\U0001F600", "\U0001F1E6", "\u00a0", "\u00ad",
+         "a photo of", "the", "Mary", "2 x 3", "(\u00f3 \u00f2)", "\u00d7", "\u00b2", "\u2264", "\u00c0", "\u00c2", "\u00c3", "\u00e2", "\u0160", "\u03a0", "\u0420", "na\u00efve", "\u00f8re", "\u00c5r", "\u0151", "fa\u00e7ade", "\u00bd", "\ufb01n", "\u0000"]
+ENCODINGS = ["latin-1", "sloppy-windows-1252", "sloppy-windows-1252", "sloppy-windows-1251", "sloppy-windows-1250", "sloppy-windows-1253", "sloppy-windows-1254", "sloppy-windows-1257", "iso-8859-2", "macroman", "cp437"]
+
+
+def garbled(r):
+    """Words of many languages that were UTF-8 and were decoded as something else, once, twice or three times, in whole or in part."""
+    text = r.choice(["", " "]).join(r.choice(WORDS) for _ in range(r.randint(1, 6)))
+    for _ in range(r.choice([0, 1, 1, 1, 1, 2, 2, 3])):
+        at = r.choice([0, 0, r.randrange(len(text) + 1)])
+        raw = bytearray(text[at:].encode("utf-8"))
+        kind = r.randrange(8)
+        if kind == 0:
+            raw = raw.replace(b"\xa0", b" ")
+        elif kind == 1 and raw:
+            raw[r.randrange(len(raw))] = r.choice([0x1A, 0x3F, 0x20, 0xA0, 0xC0, 0xED, r.randrange(256)])
+        elif kind == 2:
+            raw = bytearray("".join(c if ord(c) < 0x10000 else chr(0xD7C0 + (ord(c) >> 10)) + chr(0xDC00 + (ord(c) & 0x3FF)) for c in text[at:]).encode("utf-8", "surrogatepass").replace(b"\0", b"\xc0\x80"))
+        text = text[:at] + bytes(raw).decode(r.choice(ENCODINGS))
+        if r.randrange(6) == 0:
+            text = "".join(c if not 0x80 <= ord(c) < 0xA0 else "\ufffd" for c in text)
+    return text
+
+
+def unlikely(r):
+    """Characters that stand in such texts, in any order."""
+    pieces = []
+    for _ in range(r.randint(1, 6)):
+        c = chr(r.choice(UNLIKELY))
+        pieces.append(r.choice([c, c, c, chr(r.choice(UNLIKELY)) + c, "a" + c, c + " ", " " + c, "x", "Z", "\n"]))
+    return "".join(pieces)
+
+
 def random_text(r):
+    if r.randrange(3):
+        return r.choice([garbled, garbled, unlikely])(r) + r.choice(["", "", "", " ", "\n", "<"])
     names = sorted(html.entities.html5)
     pieces = []
     for _ in range(r.randint(1, 8)):
@@ -67,7 +106,7 @@ def main():
         return
     r = random.Random(0)
     with open(OUT, "w") as f:
-        json.dump([entry(t) for t in BY_HAND] + [entry(random_text(r)) for _ in range(120)], f, indent=0)
+        json.dump([entry(t) for t in BY_HAND] + [entry(random_text(r)) for _ in range(400)], f, indent=0)
         f.write("\n")
 
 
