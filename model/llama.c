@@ -33,43 +33,23 @@ static const Defaults *defaults_of(const char *type) {
     die("config.json: a text model of type \"%s\"; llama, mistral, qwen2, qwen3, olmo, olmo2 and gemma2 are known", type);
 }
 
-static void rope_read(LlamaConfig *c, const Json *j, double theta) {
-    const Json *p = json_get(j, "rope_parameters"), *old = json_get(j, "rope_scaling");
-    c->theta = json_real_or(p, "rope_theta", json_real_or(j, "rope_theta", theta));
-    const Json *s = p ? p : old;
-    const char *type = json_text_or(s, "rope_type", json_text_or(s, "type", "default"));
-    if (strcmp(type, "default") == 0 || strcmp(type, "mrope") == 0) {
-        c->rope = ROPE_DEFAULT;
-    } else if (strcmp(type, "linear") == 0) {
-        c->rope = ROPE_LINEAR;
-        c->rope_factor = json_real(s, "factor");
-    } else if (strcmp(type, "llama3") == 0) {
-        c->rope = ROPE_LLAMA3;
-        c->rope_factor = json_real(s, "factor");
-        c->rope_low = json_real(s, "low_freq_factor");
-        c->rope_high = json_real(s, "high_freq_factor");
-        c->rope_original = json_real(s, "original_max_position_embeddings");
-        need(c->rope_high > c->rope_low && c->rope_factor > 0, "config.json: rope: high_freq_factor must exceed low_freq_factor");
-    } else {
-        die("config.json: positions of type \"%s\"; default, linear and llama3 can be computed", type);
-    }
-    need(c->theta > 0 && (c->rope == ROPE_DEFAULT || c->rope_factor > 0), "config.json: rope: theta and factor must be positive");
-}
-
-// Which layers slide: layer_types if given, else each family's rule.
+// Which layers slide: layer_types where the family's class knows it, else the family's rule.
 static void windows_read(LlamaConfig *c, const Json *j, Arena *a, const char *type) {
     bool mistral = strcmp(type, "mistral") == 0, gemma = strcmp(type, "gemma2") == 0, qwen = strncmp(type, "qwen", 4) == 0;
+    const Json *given = json_find(j, "sliding_window", 14), *types = gemma || qwen ? json_get(j, "layer_types") : NULL;
+    bool slides = (mistral || gemma || qwen) && !(given && given->kind == JSON_NULL);
+    if (qwen && !json_bool_or(j, "use_sliding_window", false)) slides = false;
+    if (slides) c->window = config_int_or(j, "sliding_window", 4096);
+    need(!slides || c->window > 0, "config.json: sliding_window is %d; a window of at least one token is wanted, or null", c->window);
+    need(!types || (types->kind == JSON_ARRAY && types->count == (size_t)c->L), "config.json: layer_types is no list of %d layers", c->L);
     c->windowed = take_zero(a, bool, (size_t)c->L);
-    const Json *given = json_find(j, "sliding_window", 14);
-    bool off = given && given->kind == JSON_NULL;
-    c->window = off ? 0 : config_int_or(j, "sliding_window", mistral || gemma || qwen ? 4096 : 0);
-    if (qwen && !json_bool_or(j, "use_sliding_window", false)) c->window = 0;
-    if (c->window <= 0) return;
-    const Json *types = json_get(j, "layer_types");
     int from = config_int_or(j, "max_window_layers", 28);
     for (int l = 0; l < c->L; l++) {
-        if (types && l < (int)types->count) c->windowed[l] = types->items[l].kind == JSON_TEXT && strcmp(types->items[l].text, "sliding_attention") == 0;
-        else c->windowed[l] = mistral || (gemma && l % 2 == 0) || (qwen && l >= from);
+        const char *kind = !types ? NULL : types->items[l].kind == JSON_TEXT ? types->items[l].text : "";
+        bool sliding = kind && strcmp(kind, "sliding_attention") == 0;
+        need(!kind || sliding || strcmp(kind, "full_attention") == 0, "config.json: layer_types: a layer of \"%s\"; full_attention and sliding_attention can be computed", kind);
+        need(!sliding || slides, "config.json: layer_types: layer %d slides, and the window is off (sliding_window, use_sliding_window)", l);
+        c->windowed[l] = slides && (kind ? sliding : mistral || (gemma && l % 2 == 0) || (qwen && l >= from));
     }
 }
 
@@ -93,7 +73,8 @@ static LlamaConfig config_read(Arena *a, const Json *j) {
                      .tied = json_bool_or(j, "tie_word_embeddings", d->tied)};
     const Json *groups = json_find(j, "num_key_value_heads", 19);
     c.G = groups && groups->kind == JSON_NULL ? c.H : config_int_or(j, "num_key_value_heads", d->G ? d->G : c.H);
-    need(c.H > 0 && c.G > 0 && c.H % c.G == 0 && c.C > 0 && c.F > 0 && c.L > 0 && c.V > 0, "config.json: %d heads over %d key heads, width %d", c.H, c.G, c.C);
+    need(c.H > 0 && c.G > 0 && c.H % c.G == 0, "config.json: num_attention_heads %d over num_key_value_heads %d", c.H, c.G);
+    need(c.C > 0 && c.F > 0 && c.L > 0 && c.V > 0, "config.json: hidden_size %d, intermediate_size %d, num_hidden_layers %d, vocab_size %d: no network", c.C, c.F, c.L, c.V);
     c.D = config_int_or(j, "head_dim", d->D ? d->D : c.C / c.H);
     need(c.D > 0 && c.D % 2 == 0, "config.json: a head width of %d; rotary positions need an even one", c.D);
     const char *act = json_text_or(j, "hidden_act", "silu");
@@ -114,27 +95,9 @@ static LlamaConfig config_read(Arena *a, const Json *j) {
         c.final_softcap = softcap_read(j, "final_logit_softcapping", 30);
         c.embed_scale = (float)sqrt((double)c.C);
     }
-    rope_read(&c, j, d->theta);
+    c.rope = rope_read(a, j, d->theta, c.D, c.context);
     windows_read(&c, j, a, type);
     return c;
-}
-
-// inv_freq in float, as the reference: 1 / theta^(2j/D), then the scaling of the family.
-static float *frequencies_of(Arena *a, const LlamaConfig *c) {
-    float *f = take(a, float, (size_t)c->D / 2);
-    for (int j = 0; j < c->D / 2; j++) {
-        float power = (float)pow(c->theta, (double)((float)(2 * j) / (float)c->D));
-        float inv = 1.0f / power;
-        if (c->rope == ROPE_LINEAR) inv = inv / (float)c->rope_factor;
-        if (c->rope == ROPE_LLAMA3) {
-            float wave = (float)(2 * 3.14159265358979323846) / inv, low = (float)(c->rope_original / c->rope_low), high = (float)(c->rope_original / c->rope_high);
-            float smooth = ((float)c->rope_original / wave - (float)c->rope_low) / (float)(c->rope_high - c->rope_low);
-            if (wave > low) inv = inv / (float)c->rope_factor;
-            else if (!(wave < high)) inv = (1 - smooth) * inv / (float)c->rope_factor + smooth * inv;
-        }
-        f[j] = inv;
-    }
-    return f;
 }
 
 // ---- weights
@@ -177,7 +140,8 @@ Llama *llama_load(Arena *a, const Json *config, Weights *w, const char *prefix) 
     m->cfg = config_read(a, config);
     m->prefix = prefix;
     const LlamaConfig *c = &m->cfg;
-    m->frequencies = frequencies_of(a, c);
+    m->frequencies = take(a, float, (size_t)c->D / 2);
+    rope_frequencies(m->frequencies, &c->rope, c->D, 1);
     m->embed = weights_take(w, DIMS(c->V, c->C), "%sembed_tokens.weight", prefix);
     m->layers = take_zero(a, LlamaLayer, (size_t)c->L);
     for (int l = 0; l < c->L; l++) m->layers[l] = layer_load(w, c, prefix, l);
@@ -281,6 +245,36 @@ Tensor llama_embed(Run *run, const Llama *m, Tensor ids) {
     return tap(run, x, "%sembed_tokens", m->prefix);
 }
 
+// How many tokens text b has: what the cache will hold of it, or what its mask leaves.
+static long length_of(const Where *at, long b, long T) {
+    if (at->ends) return at->ends[b];
+    if (!tensor_given(at->mask)) return T;
+    const uint8_t *row = (const uint8_t *)at->mask.data + b * T;
+    while (T > 0 && !row[T - 1]) T--;
+    return T;
+}
+
+// Cosines and sines (1 or B, T, D / 2). Where they depend on a text's length, each text has those of its own, as if it were alone; the
+// reference gives a whole padded batch those of its longest.
+static void turns_of(Run *run, const Llama *m, Tensor positions, long B, Where *at) {
+    const LlamaConfig *c = &m->cfg;
+    long T = positions.shape[1], half = c->D / 2;
+    bool own = rope_by_length(&c->rope);
+    if (!own) rotary_tables(run, &at->cos, &at->sin, positions, tensor_of(m->frequencies, DTYPE_F32, DIMS(half)));
+    for (long b = 0; own && b < B; b++) {
+        Tensor frequencies = run_input(run, DTYPE_F32, DIMS(half)), row = tensor_of(NULL, DTYPE_I32, DIMS(1, T)), cosine, sine;
+        if (!run->dry) {
+            rope_frequencies(f32(frequencies), &c->rope, c->D, length_of(at, b, T));
+            row.data = i32(positions) + (positions.shape[0] > 1 ? b * T : 0);
+        }
+        rotary_tables(run, &cosine, &sine, row, frequencies);
+        at->cos = b ? concat_tokens(run, at->cos, cosine) : cosine;
+        at->sin = b ? concat_tokens(run, at->sin, sine) : sine;
+    }
+    if (own) at->cos = tensor_view(at->cos, DIMS(B, T, half)), at->sin = tensor_view(at->sin, DIMS(B, T, half));
+    if (c->rope.attention != 1) at->cos = scale(run, at->cos, c->rope.attention), at->sin = scale(run, at->sin, c->rope.attention);
+}
+
 Tensor llama_forward(Run *run, const Llama *m, Tensor x, Tensor mask, Cache *cache) {
     const LlamaConfig *c = &m->cfg;
     long B = x.shape[0], T = x.shape[1];
@@ -292,7 +286,7 @@ Tensor llama_forward(Run *run, const Llama *m, Tensor x, Tensor mask, Cache *cac
     }
     for (long b = 0; !run->dry && b < positions.shape[0]; b++)
         for (long t = 0; t < T; t++) i32(positions)[b * T + t] = (int32_t)(t + (cache ? cache->lengths[cache->first + b] : 0));
-    rotary_tables(run, &at.cos, &at.sin, positions, tensor_of(m->frequencies, DTYPE_F32, DIMS(c->D / 2)));
+    turns_of(run, m, positions, B, &at);
     for (int l = 0; l < c->L; l++) x = layer_forward(run, m, x, &at, l);
     if (cache)
         for (long b = 0; b < B; b++) cache->lengths[cache->first + b] += (int32_t)T;

@@ -5,6 +5,7 @@
 
 #include "cache.h"
 #include "model.h"
+#include "rope.h"
 
 typedef enum { NORM_RMS, NORM_RMS_ZERO_CENTRED, NORM_PLAIN } LlamaNorm; // plain: LayerNorm without weights (OLMo)
 typedef enum { BLOCK_PRE, BLOCK_POST, BLOCK_BOTH } LlamaBlock;          // norms before (most), after (OLMo 2), both (Gemma 2)
@@ -18,9 +19,7 @@ typedef struct {
     LlamaBlock block;
     LlamaQkNorm qk_norm;
     bool qkv_bias, o_bias, mlp_bias, tied;
-    double theta;
-    double rope_factor, rope_low, rope_high, rope_original; // llama3 scaling, and linear (only the factor)
-    enum { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3 } rope;
+    Rope rope;
     bool *windowed; // (L): this layer slides
     int window;
     float clip_qkv, attn_softcap, final_softcap, scale, embed_scale; // 0: off
@@ -36,7 +35,7 @@ typedef struct {
     LlamaConfig cfg;
     const char *prefix; // "model." or "model.language_model."
     Tensor embed, norm, head; // (V, C), (C), (V, C): head is embed when tied
-    float *frequencies;       // (D / 2)
+    float *frequencies;       // (D / 2): of a text of one token
     LlamaLayer *layers;
 } Llama;
 

@@ -128,13 +128,15 @@ int main(int count, char **argument) {
     for (int i = 1; i < count; i++) given_directory(argument[i]);
     if (count > 1) return check_end();
     static const char *const plain[] = {"clip-openai", "clip-gelu", "clip-vision", "siglip-small", "siglip-vision", "dinov2-small", "dinov2-registers", "dinov2-swiglu", "dinov3-small", "dinov3-gated", "llama-2", "llama-3", "llama-biases", "mistral-window", "qwen2-small",
-                                        "qwen2-window", "qwen3-small", "olmo-clip", "olmo2-small", "gemma2-small", "llava-default",
+                                        "qwen2-window", "qwen3-small", "olmo-clip", "olmo2-small", "gemma2-small", "llama-yarn", "qwen2-dynamic", "mistral-longrope", "llava-default",
                                         "llava-full", "bert-small", "roberta-small", "coca-small", "coca-equal", "coca-plain"};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) family_case(plain[i], "golden", "");
     family_case("clip-vision-projection", "golden", "");
     family_case("clip-text-projection", "golden", "");
     family_case("llava-default", "golden-batch", "");
     family_case("llama-2", "golden-batch", "");
+    family_case("qwen2-dynamic", "golden-batch", "");
+    family_case("mistral-longrope", "golden-batch", "");
     family_case("bert-small", "golden-pair", "");
     family_case("clip-openai", "golden-interpolated", "");
     family_case("siglip-small", "golden-interpolated", "");

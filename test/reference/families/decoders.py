@@ -64,6 +64,16 @@ def cases():
     yield build("gemma2-small", 30, "gemma2", dict(SMALL, num_hidden_layers=4, head_dim=16, num_attention_heads=4, sliding_window=5,
                                                    query_pre_attn_scalar=20, rms_norm_eps=1e-5), "bf16", tokens=17, limit=160,
                 gains={"q_proj": 3.0, "k_proj": 3.0})
+    # stretched positions: texts shorter and longer than what was trained, and answers that cross that length
+    small = dict(SMALL, num_attention_heads=4, vocab_size=90)
+    yield build("llama-yarn", 31, "llama", dict(small, max_position_embeddings=64, rope_parameters={
+        "rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 8, "beta_fast": 4, "beta_slow": 1, "truncate": False}),
+                "bf16", tokens=14, limit=60)
+    yield build("qwen2-dynamic", 32, "qwen2", dict(small, max_position_embeddings=10, rope_parameters={"rope_type": "dynamic", "rope_theta": 100.0, "factor": 3.0}),
+                "bf16", tokens=7, batch=(17,), limit=60)
+    yield build("mistral-longrope", 33, "mistral", dict(small, max_position_embeddings=40, sliding_window=None, rope_parameters={
+        "rope_type": "longrope", "rope_theta": 100.0, "original_max_position_embeddings": 12, "short_factor": [1.0, 1.2, 1.5], "long_factor": [1.5, 3.0, 7.0]}),
+                "bf16", tokens=7, batch=(17,), limit=60)
     # the rules by which older configurations let layers slide
     tiny = dict(hidden_size=8, intermediate_size=10, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, vocab_size=30)
     old = {"a": dict(era="A", old_config=True)}
