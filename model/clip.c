@@ -20,7 +20,8 @@ ClipConfig clip_config(const Json *c, ClipConfig usual, const char *act) {
                     .H = config_int_or(c, "num_attention_heads", usual.H),
                     .act = act_named(json_text_or(c, "hidden_act", act), "config.json"),
                     .eps = (float)json_real_or(c, "layer_norm_eps", usual.eps)};
-    need(k.C > 0 && k.F > 0 && k.L > 0 && k.H > 0 && k.C % k.H == 0, "config.json: hidden_size %d does not divide into %d heads", k.C, k.H);
+    need(k.C > 0 && k.F > 0 && k.L > 0, "config.json: hidden_size %d, intermediate_size %d, num_hidden_layers %d: no network", k.C, k.F, k.L);
+    need(k.H > 0 && k.C % k.H == 0, "config.json: hidden_size %d does not divide into num_attention_heads %d", k.C, k.H);
     return k;
 }
 

@@ -87,7 +87,8 @@ static Dino *common(Model *model, int C, int L, int H, int P) {
     m->H = config_int_or(c, "num_attention_heads", H);
     m->P = config_int_or(c, "patch_size", P);
     m->act = act_named(json_text_or(c, "hidden_act", "gelu"), "config.json");
-    need(m->C > 0 && m->L > 0 && m->H > 0 && m->P > 0 && m->C % m->H == 0, "config.json: hidden_size %d does not divide into %d heads", m->C, m->H);
+    need(m->C > 0 && m->L > 0 && m->P > 0, "config.json: hidden_size %d, num_hidden_layers %d, patch_size %d: no network", m->C, m->L, m->P);
+    need(m->H > 0 && m->C % m->H == 0, "config.json: hidden_size %d does not divide into num_attention_heads %d", m->C, m->H);
     return m;
 }
 

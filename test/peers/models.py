@@ -55,7 +55,7 @@ class Tally:
 
 
 def retina(a, *words):
-    command = [a.retina, *words]
+    command = [a.retina, *words] + (["--threads", "1"] if words[0] in ("extract", "generate") and "--threads" not in words else [])
     r = subprocess.run(command, capture_output=True, text=True, timeout=600)
     return r.returncode, r.stdout, r.stderr.strip(), " ".join(command)
 
@@ -73,12 +73,9 @@ def write_inputs(arguments, directory, stem):
     return words + (["--interpolate"] if arguments.get("interpolate_pos_encoding") else [])
 
 
-def check_extract(a, tally, case, model, path, run, arguments, where):
+def leaving(case, model, path, out, arguments):
+    """What `retina extract --taps '*'` wrote into `out` against the reference: the taps that leave, how many there are, names too many."""
     taps, optional, _ = golden.record(model, cases.call_of(cases.cache_off(model, arguments)))
-    out = os.path.join(path, f"out-{run}.safetensors")
-    status, _, err, command = retina(a, "extract", "--model", path, *write_inputs(arguments, path, run), "--taps", "*", "--out", out, "--quiet")
-    if status != 0:
-        return tally.say(False, where, f"exit {status}: {err.splitlines()[-1] if err else ''}  [{command}]")
     got, _ = compare.read_raw(out)
     need = [n for n in taps if n not in optional]
     mask = arguments["attention_mask"].numpy() if "attention_mask" in arguments else None
@@ -94,8 +91,16 @@ def check_extract(a, tally, case, model, path, run, arguments, where):
                 continue
             why = f"rel {rel:.3g} (the reference's own error {own[name]:.2g})"
         bad.append(f"{name}: {why}")
-    tally.say(not bad, where, f"{bad[0] if bad else ''}; {len(bad)} of {len(rows)} taps leave  [{command}]")
-    extra = [n for n in got if "#" not in n and n not in taps and not n.startswith("pooler")]
+    return bad, len(rows), [n for n in got if "#" not in n and n not in taps and not n.startswith("pooler")]
+
+
+def check_extract(a, tally, case, model, path, run, arguments, where):
+    out = os.path.join(path, f"out-{run}.safetensors")
+    status, _, err, command = retina(a, "extract", "--model", path, *write_inputs(arguments, path, run), "--taps", "*", "--out", out, "--quiet")
+    if status != 0:
+        return tally.say(False, where, f"exit {status}: {err.splitlines()[-1] if err else ''}  [{command}]")
+    bad, count, extra = leaving(case, model, path, out, arguments)
+    tally.say(not bad, where, f"{bad[0] if bad else ''}; {len(bad)} of {count} taps leave  [{command}]")
     tally.say(not extra, where + " names", f"taps that the reference does not have: {extra[:5]}")
 
 
@@ -146,8 +151,9 @@ def check_subset(a, tally, path, arguments, names, rng, where):
     tally.say(same, where, f"{chosen}: {err or 'other bytes than in the full run'}  [{command}]")
 
 
-def check_generate(a, tally, model, path, arguments, settings, where):
-    new, gap = golden.generate(model, arguments, settings)
+def check_generate(a, tally, model, path, arguments, settings, where, theirs={}):
+    """`theirs`: what only the reference is told."""
+    new, gap = golden.generate(model, arguments, {**settings, **theirs})
     names = {"max_new_tokens": "--max-new-tokens", "min_new_tokens": "--min-new-tokens", "num_beams": "--beams", "length_penalty": "--length-penalty",
              "repetition_penalty": "--repetition-penalty", "no_repeat_ngram_size": "--no-repeat-ngram"}
     words = [w for k, v in settings.items() for w in (names[k], str(v))]
