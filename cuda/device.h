@@ -120,6 +120,15 @@ static __device__ inline float widened(const void *p, int dtype, size_t i) {
     return ((const float *)p)[i];
 }
 
+#if defined __CUDACC__ || defined RETINA_EMULATE
+static __device__ __forceinline__ float4 widened_four(const void *p, int dtype, size_t i) { // elements i … i + 3, which stand on the size of four
+    if (dtype == DTYPE_F32) return *(const float4 *)((const float *)p + i);
+    const uint2 two = *(const uint2 *)((const uint16_t *)p + i);
+    if (dtype == DTYPE_BF16) return make_float4(float_from(two.x << 16), float_from(two.x & 0xffff0000u), float_from(two.y << 16), float_from(two.y & 0xffff0000u));
+    return make_float4(float_of_f16((uint16_t)two.x), float_of_f16((uint16_t)(two.x >> 16)), float_of_f16((uint16_t)two.y), float_of_f16((uint16_t)(two.y >> 16)));
+}
+#endif
+
 // ---- f_exp, f_tanh, f_erf, f_sigmoid, f_act: the CPU's formulas, one number at a time, the same bits
 
 static __device__ inline float fused(float a, float b, float c) { return fmaf(a, b, c); }
@@ -155,6 +164,14 @@ static __device__ inline float smaller(float a, float b) { return a < b ? a : b;
 
 #if defined __CUDACC__ || defined RETINA_EMULATE
 static __device__ inline int thread_lane(void) { return (int)(threadIdx.x & 31); }
+
+// 1 / d, rounded to nearest, for 1 <= d < RECIPROCAL_MOST (and NaN): the steps that division itself takes for such numbers (MUFU.RCP and
+// two fused ones in the SASS of sm_80, 90a and 100), without the branch to those for others.
+#define RECIPROCAL_MOST 0x1p126f
+static __device__ __forceinline__ float reciprocal(float d) {
+    const float r = reciprocal_approximate(d);
+    return fused(r, -fused(d, r, -1), r);
+}
 
 // The largest (sum) over the four lanes that hold one row of a tensor core's result.
 static __device__ __forceinline__ float quad_max(float x) {

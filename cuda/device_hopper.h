@@ -146,11 +146,6 @@ static __device__ __forceinline__ float exp2_approximate(float x) {
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
-static __device__ __forceinline__ float reciprocal_approximate(float x) { // one unit in the last place
-    float y;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
 #endif
 
 // Where rows of 128 bytes in the pattern above begin: a multiple of 1024, or 32, 64, 96 bytes on, which is 16, 32, 48 columns on.

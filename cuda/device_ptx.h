@@ -55,6 +55,13 @@ static __device__ __forceinline__ float exp2_fast(float x) {
     return y;
 }
 
+// One unit in the last place.
+static __device__ __forceinline__ float reciprocal_approximate(float x) {
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
 // Two numbers rounded to bf16, to nearest even, as one word.
 static __device__ __forceinline__ uint32_t bf16_two(float low, float high) {
     uint32_t u;

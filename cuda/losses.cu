@@ -6,49 +6,80 @@
 // Repeats: bit for bit, and equal to the CPU's bits.
 //   version
 //   0  one thread for everything
-//   1  rows: sixteen lanes each, as in norms.cu; the last sum: one thread, fed by the block through shared memory   in use
+//   1  rows: sixteen lanes each, as in norms.cu; the last sum: one thread, fed by the block through shared memory    0.13 of copy speed, 0.49
+//      of PyTorch (H200): 256 threads a multiprocessor, and they take every exponential by themselves
+//   2  rows: a block each; all take maximum and exponentials, sixteen lanes add up one piece while the others are at the next; rows
+//      without a target add -0 to the last sum, so that nothing but additions is in it    in use, not yet measured
 #define EXACT static __device__ inline
 #include "light.h"
 
 #include "io/exact.h"
 
 #define LANES 16
-#define ROWS 8
 #define WIDE 256
+#define PIECE 2048 // exponentials of a row at a time
+#define EACH (PIECE / WIDE)
+
+static __device__ __forceinline__ float larger_of_lanes(float x) {
+    for (int half = 16; half; half /= 2) x = larger(__shfl_xor_sync(0xffffffffu, x, half), x);
+    return x;
+}
 
 // room[r] = -log softmax(logits[r])[target]; a row without a target is skipped by the next kernel.
-static __global__ void rows_kernel(double *room, const float *logits, const int32_t *targets, long R, long V) {
-    long row = (long)blockIdx.x * ROWS + threadIdx.x / LANES;
-    const bool there = row < R;
-    const int lane = (int)(threadIdx.x % LANES);
-    if (!there) row = R - 1;
+static __global__ __launch_bounds__(WIDE) void rows_kernel(double *room, const float *logits, const int32_t *targets, long V) {
+    __shared__ float exponentials[2][PIECE], tops[WIDE / 32];
+    const int thread = (int)threadIdx.x;
+    const long row = blockIdx.x;
     const float *x = logits + row * V;
     float top = x[0], t = 0;
-    for (long i = lane; i < V; i += LANES) top = x[i] > top ? x[i] : top;
-    for (int half = 8; half; half /= 2) {
-        const float other = __shfl_xor_sync(0xffffffffu, top, half);
-        top = other > top ? other : top;
+    UNROLL_EIGHT
+    for (long i = thread; i < V; i += WIDE) top = larger(x[i], top);
+    top = larger_of_lanes(top);
+    if (thread % 32 == 0) tops[thread / 32] = top;
+    __syncthreads();
+    for (int k = 0; k < WIDE / 32; k++) top = larger(tops[k], top);
+    for (long begin = 0, now = 0; begin < V + PIECE; begin += PIECE, now ^= 1) { // the round behind the last only adds up
+        FRAGMENT(float, y, EACH);
+        UNROLL
+        for (int k = 0; k < EACH; k++) {
+            const long i = begin + k * WIDE + thread;
+            y[k] = i < V ? x[i] : 0;
+        }
+        UNROLL
+        for (int k = 0; k < EACH; k++)
+            if (begin + k * WIDE + thread < V) exponentials[now][k * WIDE + thread] = f_exp(y[k] - top);
+        if (thread < LANES && begin > 0) { // element i to sum i mod 16, ascending
+            const int n = V - (begin - PIECE) < PIECE ? (int)(V - (begin - PIECE)) : PIECE;
+            UNROLL_EIGHT
+            for (int i = thread; i < n; i += LANES) t += exponentials[now ^ 1][i];
+        }
+        __syncthreads();
     }
-    for (long i = lane; i < V; i += LANES) t += f_exp(x[i] - top);
+    if (thread >= 32) return;
     for (int half = 8; half; half /= 2) t += __shfl_xor_sync(0xffffffffu, t, half);
-    if (!there || lane) return;
+    if (thread) return;
     const int32_t target = targets[row];
     const double sum = (double)t, log_sum = !(sum > 0) ? (sum == 0 ? (double)-INFINITY : (double)NAN) : isinf(sum) ? sum : exact_log(sum);
     room[row] = target < 0 ? 0 : log_sum - ((double)x[target] - (double)top);
 }
 
+// The sum so far and WIDE more numbers, ascending; where there is none, -0 stands, which changes no sum. By one thread.
+static __device__ __forceinline__ double added(double sum, const double *part) {
+    UNROLL_EIGHT
+    for (int k = 0; k < WIDE; k++) sum += part[k];
+    return sum;
+}
+
 static __global__ void mean_rows_kernel(float *out, const double *room, const int32_t *targets, long R) {
     __shared__ double part[WIDE];
-    __shared__ int counts[WIDE];
     double sum = 0;
     long counted = 0;
     for (long at = 0; at < R; at += WIDE) {
         const long i = at + threadIdx.x;
-        part[threadIdx.x] = i < R ? room[i] : 0;
-        counts[threadIdx.x] = i < R && targets[i] >= 0;
-        __syncthreads();
-        for (int k = 0; threadIdx.x == 0 && k < WIDE; k++)
-            if (counts[k]) sum += part[k], counted++;
+        const bool counts = i < R && targets[i] >= 0;
+        part[threadIdx.x] = counts ? room[i] : -0.0;
+        counted += __syncthreads_count(counts);
+        if (threadIdx.x == 0) sum = added(sum, part);
         __syncthreads();
     }
     if (threadIdx.x == 0) *out = counted ? (float)(sum / (double)counted) : 0;
@@ -60,16 +91,16 @@ static __global__ void mean_squared_kernel(float *out, const float *a, const flo
     for (size_t at = 0; at < n; at += WIDE) {
         const size_t i = at + threadIdx.x;
         const double d = i < n ? (double)a[i] - (double)b[i] : 0;
-        part[threadIdx.x] = d * d;
+        part[threadIdx.x] = i < n ? d * d : -0.0;
         __syncthreads();
-        for (int k = 0; threadIdx.x == 0 && k < WIDE && at + (size_t)k < n; k++) sum += part[k];
+        if (threadIdx.x == 0) sum = added(sum, part);
         __syncthreads();
     }
     if (threadIdx.x == 0) *out = (float)(sum / (double)n);
 }
 
 HOST void cuda_cross_entropy(float *out, const float *logits, const int32_t *targets, double *room, long R, long V, cudaStream_t s) {
-    if (R) LAUNCH(rows_kernel, DIM3((R + ROWS - 1) / ROWS, 1, 1), DIM3(ROWS * LANES, 1, 1), 0, s, room, logits, targets, R, V);
+    if (R) LAUNCH(rows_kernel, DIM3(R, 1, 1), DIM3(WIDE, 1, 1), 0, s, room, logits, targets, V);
     LAUNCH(mean_rows_kernel, DIM3(1, 1, 1), DIM3(WIDE, 1, 1), 0, s, out, room, targets, R);
 }
 

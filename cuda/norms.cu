@@ -2,17 +2,40 @@
 //
 // Twins: layernorm_table, rmsnorm_table and l2norm_table in model/kernels_body.h: sixteen running sums (element i goes to sum
 // i mod 16), folded in halves; two passes over the centred row.
-// Floor: 8RC bytes moved, about 1 operation a byte: memory-bound. The second and third pass over a row come from the L1 cache.
+// Floor: 8RC bytes moved, about 1 operation a byte: memory-bound. A chain of sums is C / 16 additions of 4 cycles, two chains for a
+// layer norm: the rows that are under way together have to hide that.
 // Repeats: bit for bit, and equal to the CPU's bits.    Needs: C >= 1; no alignment.
-//   version
-//   0  one thread a row        sixteen sums in registers: the CPU loop; a warp touches 32 rows at once
-//   1  sixteen lanes a row     lane j holds sum j; two rows a warp, 64 bytes an access: 0.22 to 0.44 of copy speed (H200)
-//   2  the same, over rows that sixteen bytes an access brought into shared memory     in use; rows that are too wide or crooked: 1
-//   -  one warp a row          would need 32 running sums: other bits than the CPU's
+//   version                        of copy speed, 36928 x 1024 and 8192 x 4096 (H200)
+//   0  one thread a row            sixteen sums in registers: the CPU loop; a warp touches 32 rows at once
+//   1  sixteen lanes a row         0.22 to 0.44    lane j holds sum j; two rows a warp, 64 bytes an access    in use where rows are too wide or crooked
+//   2  the same lanes bring their row into shared memory first, sixteen bytes an access
+//                                  0.57  0.24      at 4096 a block was one warp, six of them a multiprocessor, and each weight was waited for
+//                                                  behind the store before it; removed
+//   3  128 threads bring the rows of a block, all of it under way at once; sixteen lanes a row add up; 128 threads again take a piece
+//      of the weights once for all of the block's rows                      in use, not yet measured; aimed at: 0.85
+//   -  one warp a row              would need 32 running sums: other bits than the CPU's
 #include "light.h"
 
 #define LANES 16
-#define ROWS 8 // rows of a block
+#define ROWS 8 // rows of a block at most
+#define THREADS (ROWS * LANES)
+
+typedef enum { LAYER, RMS, LENGTH } Kind;
+
+typedef struct {
+    float *out;
+    uint16_t *also; // the result rounded to bf16 besides, or NULL
+    const float *x;
+    Stored w, b; // may be absent
+    long R;
+    int C;
+    float eps; // of LENGTH: the least length
+    int plus_one; // weights are 1 + w
+} Norm;
+
+typedef struct {
+    float mean, r; // (x - mean) r; of LENGTH: x / r
+} Scale;
 
 // t[i] += t[i + half] for half = 8, 4, 2, 1: every lane ends with the whole sum.
 static __device__ float fold(float t) {
@@ -23,129 +46,138 @@ static __device__ float fold(float t) {
     return t;
 }
 
-// Where this thread's row begins. Threads behind the last row work on it along and write nothing: shuffles want all lanes.
-#define ROW_OF_THREAD                                                                              \
-    DYNAMIC_SHARED(float, rows);                                                                   \
-    long row = (long)blockIdx.x * (blockDim.x / LANES) + threadIdx.x / LANES;                                      \
-    const bool there = row < R;                                                                    \
-    const int lane = (int)(threadIdx.x % LANES);                                                   \
-    if (!there) row = R - 1;                                                                       \
-    x += row * C;                                                                                  \
-    out += row * C
-
-// A row in shared memory, if it is brought there; else where it lies. Half a warp owns a row, so that a warp's barrier is enough.
-// Rows are sixteen words further apart than they are long: two that a warp reads at once lie in different banks.
-#define STRIDE(C) (((C) + 31) / 32 * 32 + 16)
-
-static __device__ const float *brought(float *rows, const float *x, long C, int lane) {
-    float *to = rows + threadIdx.x / LANES * STRIDE(C);
+// By the sixteen lanes of a row.
+static __device__ __forceinline__ Scale scale_of(Kind kind, const float *x, int C, float eps, int lane) {
+    Scale s;
+    float t = 0;
+    s.mean = 0;
+    if (kind == LAYER) {
+        UNROLL_EIGHT
+        for (int i = lane; i < C; i += LANES) t += x[i];
+        s.mean = fold(t) / (float)C;
+        t = 0;
+    }
     UNROLL_EIGHT
-    for (long i = 4 * lane; i < C; i += 4 * LANES) *(float4 *)(to + i) = *(const float4 *)(x + i);
-    __syncwarp();
-    return to;
+    for (int i = lane; i < C; i += LANES) {
+        const float d = kind == LAYER ? x[i] - s.mean : x[i];
+        t = fused(d, d, t);
+    }
+    t = fold(t);
+    if (kind == LENGTH) s.r = sqrtf(t) < eps ? eps : sqrtf(t);
+    else s.r = 1 / sqrtf(t / (float)C + eps);
+    return s;
 }
 
-static __device__ __forceinline__ float4 four_of(const void *w, int type, long i) { // w[i … i + 3]
-    if (type == DTYPE_F32) return *(const float4 *)((const float *)w + i);
-    return make_float4(widened(w, type, (size_t)i), widened(w, type, (size_t)i + 1), widened(w, type, (size_t)i + 2), widened(w, type, (size_t)i + 3));
-}
-
-// Four results of a row, and rounded to bf16 where that is wanted (from `at` on, the row's beginning).
-static __device__ __forceinline__ void put_four(float *out, uint16_t *also, long at, long i, float4 y) {
-    *(float4 *)(out + i) = y;
-    if (also) *(uint2 *)(also + at + i) = make_uint2(bf16_two(y.x, y.y), bf16_two(y.z, y.w));
-}
-
-static __device__ __forceinline__ float normed(float x, float mean, float r, bool has_w, float w, bool has_b, float b) {
-    float y = (x - mean) * r;
+static __device__ __forceinline__ float normed(Kind kind, float x, Scale s, bool has_w, float w, bool has_b, float b) {
+    if (kind == LENGTH) return x / s.r;
+    float y = kind == LAYER ? (x - s.mean) * s.r : x * s.r;
     if (has_w) y *= w;
     if (has_b) y += b;
     return y;
 }
 
-static __global__ void layernorm_kernel(float *out, uint16_t *also, const float *x, const void *w, int w_type, const void *b, int b_type, long R, long C, float eps, int fast) {
-    ROW_OF_THREAD;
-    if (fast) x = brought(rows, x, C, lane);
-    float t = 0;
-    for (long i = lane; i < C; i += LANES) t += x[i];
-    const float mean = fold(t) / (float)C;
-    t = 0;
-    for (long i = lane; i < C; i += LANES) {
-        float d = x[i] - mean;
-        t = fused(d, d, t);
-    }
-    const float r = 1 / sqrtf(fold(t) / (float)C + eps);
-    const float4 none = make_float4(0, 0, 0, 0);
-    for (long i = 4 * lane; there && fast && i < C; i += 4 * LANES) {
-        const float4 v = *(const float4 *)(x + i), k = w ? four_of(w, w_type, i) : none, o = b ? four_of(b, b_type, i) : none;
-        put_four(out, also, row * C, i, make_float4(normed(v.x, mean, r, w, k.x, b, o.x), normed(v.y, mean, r, w, k.y, b, o.y), normed(v.z, mean, r, w, k.z, b, o.z),
-                                                    normed(v.w, mean, r, w, k.w, b, o.w)));
-    }
-    for (long i = lane; there && !fast && i < C; i += LANES) {
-        out[i] = normed(x[i], mean, r, w, w ? widened(w, w_type, (size_t)i) : 0, b, b ? widened(b, b_type, (size_t)i) : 0);
-        if (also) also[row * C + i] = bf16_of(out[i]);
+// ---- version 1
+
+static __global__ void norm_plain(Norm a, Kind kind) {
+    long row = (long)blockIdx.x * ROWS + threadIdx.x / LANES;
+    const int lane = (int)threadIdx.x % LANES;
+    const bool there = row < a.R, has_w = a.w.data, has_b = a.b.data;
+    if (!there) row = a.R - 1; // works along and writes nothing: shuffles want all lanes
+    const float *x = a.x + row * a.C;
+    const Scale s = scale_of(kind, x, a.C, a.eps, lane);
+    for (int i = lane; there && i < a.C; i += LANES) {
+        const float w = has_w ? widened(a.w.data, a.w.type, (size_t)i) : 0;
+        const float y = normed(kind, x[i], s, has_w, a.plus_one ? 1 + w : w, has_b, has_b ? widened(a.b.data, a.b.type, (size_t)i) : 0);
+        a.out[row * a.C + i] = y;
+        if (a.also) a.also[row * a.C + i] = bf16_of(y);
     }
 }
 
-static __device__ float squares(const float *x, long C, int lane) {
-    float t = 0;
-    for (long i = lane; i < C; i += LANES) t = fused(x[i], x[i], t);
-    return fold(t);
+// ---- version 3
+
+// Rows in shared memory are sixteen words further apart than they are long: two that a warp reads at once lie in different banks.
+#define STRIDE(C) (((C) + 31) / 32 * 32 + 16)
+
+static __device__ __forceinline__ float4 four_of(Stored w, int i) { // w[i … i + 3]; zeros if there is none
+    if (!w.data) return make_float4(0, 0, 0, 0);
+    return widened_four(w.data, w.type, (size_t)i);
 }
 
-static __global__ void rmsnorm_kernel(float *out, uint16_t *also, const float *x, const void *w, int type, long R, long C, float eps, int plus_one, int fast) {
-    ROW_OF_THREAD;
-    if (fast) x = brought(rows, x, C, lane);
-    const float r = 1 / sqrtf(squares(x, C, lane) / (float)C + eps);
-    for (long i = 4 * lane; there && fast && i < C; i += 4 * LANES) {
-        float4 v = *(const float4 *)(x + i), k = four_of(w, type, i);
-        if (plus_one) k.x = 1 + k.x, k.y = 1 + k.y, k.z = 1 + k.z, k.w = 1 + k.w;
-        put_four(out, also, row * C, i, make_float4(v.x * r * k.x, v.y * r * k.y, v.z * r * k.z, v.w * r * k.w));
+static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int rows) {
+    DYNAMIC_SHARED(float, shared);
+    __shared__ Scale scales[ROWS];
+    const int t = (int)threadIdx.x, C = a->C, stride = STRIDE(C);
+    const long first = (long)blockIdx.x * rows;
+    const int here = a->R - first < rows ? (int)(a->R - first) : rows;
+    const float *x = a->x + first * C;
+    for (int r = 0; r < here; r++)
+        for (int i = 4 * t; i < C; i += 4 * THREADS) cp_async16(shared + r * stride + i, x + (size_t)r * C + i, 16);
+    cp_async_commit();
+    cp_async_wait(0);
+    __syncthreads();
+    if (t / 32 * 2 < here) { // whole warps: where a warp has one row, its other half works along
+        const int r = t / LANES < here ? t / LANES : here - 1;
+        const Scale s = scale_of(kind, shared + r * stride, C, a->eps, t % LANES);
+        if (t / LANES < here && t % LANES == 0) scales[r] = s;
     }
-    for (long i = lane; there && !fast && i < C; i += LANES) {
-        float k = widened(w, type, (size_t)i);
-        out[i] = x[i] * r * (plus_one ? 1 + k : k);
-        if (also) also[row * C + i] = bf16_of(out[i]);
+    __syncthreads();
+    const bool has_w = a->w.data, has_b = a->b.data;
+    for (int i = 4 * t; i < C; i += 4 * THREADS) {
+        float4 w = four_of(a->w, i);
+        const float4 b = four_of(a->b, i);
+        if (a->plus_one) w = make_float4(1 + w.x, 1 + w.y, 1 + w.z, 1 + w.w);
+        for (int r = 0; r < here; r++) {
+            const Scale s = scales[r];
+            const float4 v = *(const float4 *)(shared + r * stride + i);
+            const float4 y = make_float4(normed(kind, v.x, s, has_w, w.x, has_b, b.x), normed(kind, v.y, s, has_w, w.y, has_b, b.y), normed(kind, v.z, s, has_w, w.z, has_b, b.z),
+                                         normed(kind, v.w, s, has_w, w.w, has_b, b.w));
+            *(float4 *)(a->out + (first + r) * C + i) = y;
+            if (a->also) *(uint2 *)(a->also + (first + r) * C + i) = make_uint2(bf16_two(y.x, y.y), bf16_two(y.z, y.w));
+        }
     }
 }
 
-static __global__ void l2norm_kernel(float *out, const float *x, long R, long C, float floor, int fast) {
-    ROW_OF_THREAD;
-    if (fast) x = brought(rows, x, C, lane);
-    float n = sqrtf(squares(x, C, lane));
-    if (n < floor) n = floor;
-    for (long i = 4 * lane; there && fast && i < C; i += 4 * LANES) {
-        const float4 v = *(const float4 *)(x + i);
-        *(float4 *)(out + i) = make_float4(v.x / n, v.y / n, v.z / n, v.w / n);
-    }
-    for (long i = lane; there && !fast && i < C; i += LANES) out[i] = x[i] / n;
-}
+static __global__ __launch_bounds__(THREADS) void layernorm_block(Norm a, int rows) { norm_rows(LAYER, &a, rows); }
+static __global__ __launch_bounds__(THREADS) void rmsnorm_block(Norm a, int rows) { norm_rows(RMS, &a, rows); }
+static __global__ __launch_bounds__(THREADS) void l2norm_block(Norm a, int rows) { norm_rows(LENGTH, &a, rows); }
 
 #define SHARED_MOST (40 * 1024) // five blocks share a multiprocessor
+#define SHARED_ONE (160 * 1024) // of a block with one wide row
 
-// Rows of a block that fit beside each other; 0: not even a warp's two.
-static int rows_brought(const float *out, const float *x, const void *w, const void *b, long C) {
+// Rows of a block that fit beside each other; 0: none, or their accesses of sixteen bytes would not be aligned.
+static int rows_brought(const Norm *a) {
+    const size_t each = (size_t)STRIDE(a->C) * sizeof(float);
     int n = ROWS;
-    if (C % 4 || ((uintptr_t)out | (uintptr_t)x | (uintptr_t)w | (uintptr_t)b) % 16) return 0;
-    while (n && (size_t)n * (size_t)STRIDE(C) * sizeof(float) > SHARED_MOST) n = n > 2 ? n / 2 : 0;
+    if (a->C % 4 || ((uintptr_t)a->out | (uintptr_t)a->also | (uintptr_t)a->x | (uintptr_t)a->w.data | (uintptr_t)a->b.data) % 16 || each > SHARED_ONE) return 0;
+    while (n > 1 && (size_t)n * each > SHARED_MOST) n /= 2;
     return n;
 }
 
-#define RUN(kernel, w, b, ...)                                                                                                                                    \
-    if (R == 0) return;                                                                                                                                           \
-    const int brings = rows_brought(out, x, w, b, C), each = brings ? brings : ROWS;                                                                              \
-    LAUNCH(kernel, DIM3((R + each - 1) / each, 1, 1), DIM3(each * LANES, 1, 1), (size_t)brings * (size_t)STRIDE(C) * sizeof(float), s, __VA_ARGS__, (int)(brings > 0))
+static void norm(float *out, uint16_t *also, const float *x, Stored w, Stored b, long R, long C, float eps, int plus_one, Kind kind, cudaStream_t s) {
+    Norm a;
+    a.out = out, a.also = also, a.x = x, a.w = w, a.b = b, a.R = R, a.C = (int)C, a.eps = eps, a.plus_one = plus_one;
+    need(C <= INT32_MAX / 2, "cuda: a norm over %ld columns: more than a kernel counts", C);
+    if (R == 0) return;
+    const int rows = rows_brought(&a);
+    const size_t bytes = (size_t)rows * (size_t)STRIDE(a.C) * sizeof(float);
+    if (!rows) LAUNCH(norm_plain, DIM3((R + ROWS - 1) / ROWS, 1, 1), DIM3(THREADS, 1, 1), 0, s, a, kind);
+    else if (kind == LAYER) LAUNCH(layernorm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), bytes, s, a, rows);
+    else if (kind == RMS) LAUNCH(rmsnorm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), bytes, s, a, rows);
+    else LAUNCH(l2norm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), bytes, s, a, rows);
+}
+
+static const Stored absent = {NULL, DTYPE_F32};
 
 HOST void cuda_layernorm_and_bf16(float *out, uint16_t *also, const float *x, Stored w, Stored b, long R, long C, float eps, cudaStream_t s) {
-    RUN(layernorm_kernel, w.data, b.data, out, also, x, w.data, w.type, b.data, b.type, R, C, eps);
+    norm(out, also, x, w, b, R, C, eps, 0, LAYER, s);
 }
 
 HOST void cuda_layernorm(float *out, const float *x, Stored w, Stored b, long R, long C, float eps, cudaStream_t s) { cuda_layernorm_and_bf16(out, NULL, x, w, b, R, C, eps, s); }
 
 HOST void cuda_rmsnorm_and_bf16(float *out, uint16_t *also, const float *x, Stored w, long R, long C, float eps, int plus_one, cudaStream_t s) {
-    RUN(rmsnorm_kernel, w.data, NULL, out, also, x, w.data, w.type, R, C, eps, plus_one);
+    norm(out, also, x, w, absent, R, C, eps, plus_one, RMS, s);
 }
 
 HOST void cuda_rmsnorm(float *out, const float *x, Stored w, long R, long C, float eps, int plus_one, cudaStream_t s) { cuda_rmsnorm_and_bf16(out, NULL, x, w, R, C, eps, plus_one, s); }
 
-HOST void cuda_l2norm(float *out, const float *x, long R, long C, float floor, cudaStream_t s) { RUN(l2norm_kernel, NULL, NULL, out, x, R, C, floor); }
+HOST void cuda_l2norm(float *out, const float *x, long R, long C, float floor, cudaStream_t s) { norm(out, NULL, x, absent, absent, R, C, floor, 0, LENGTH, s); }

@@ -6,7 +6,9 @@
 // Needs: no alignment.
 //   version
 //   0  one element a thread, row and column by division    divisions in 64 bits: 0.33 of copy speed (H200); where little is moved
-//   2  four elements a thread, read before the first is written, divisions in 32 bits    in use for what is moved often
+//   2  four elements a thread, read before the first is written, divisions in 32 bits    gather of bf16 rows 0.42, copies 0.57: two
+//                                                          divisions an element; in use where rows do not stand on sixteen bytes
+//   3  the same with four neighbours for an element        in use, not yet measured; aimed at: 0.85
 //   1  transpose: tiles of 32 x 32 through shared memory   in use: both sides coalesced; a row of 33 keeps the banks apart
 #include "light.h"
 
@@ -22,45 +24,59 @@ static __device__ inline long row_at(long i, long C) { return i >> 31 || C >> 31
     if (i >= R * C) return;                                                                        \
     const long r = row_at(i, C), c = i - r * C
 
-// A kernel that moves elements: four a thread, all read before the first is written. r and c are the row and the column.
+// A kernel that moves elements: four a thread, all read before the first is written. r and c are the row and the column; `to` and `from`
+// say which element of out and of a source of this type belong to them.
 #define EACH 4
-#define MOVED                                                                                      \
+#define MOVED(wide)                                                                                \
     const long i = ((long)blockIdx.x * EACH + k) * WIDE + threadIdx.x;                             \
     if (i >= R * C) continue;                                                                      \
-    const long r = row_at(i, C), c = i - r * C;                                                    \
+    const long r = row_at(i, C), c = (i - r * C) * wide;                                           \
     (void)r, (void)c
-#define MOVES(name, to, from, ...)                                                                 \
+#define MOVES_OF(name, wide, element, widened_, to, source, type, from, ...)                       \
     static __global__ void name(__VA_ARGS__, long R, long C) {                                     \
-        FRAGMENT(float, y, EACH);                                                                  \
+        FRAGMENT(element, y, EACH);                                                                \
         UNROLL                                                                                     \
         for (int k = 0; k < EACH; k++) {                                                           \
-            MOVED;                                                                                 \
-            y[k] = from;                                                                           \
+            MOVED(wide);                                                                           \
+            y[k] = widened_(source, type, (size_t)(from));                                         \
         }                                                                                          \
         UNROLL                                                                                     \
         for (int k = 0; k < EACH; k++) {                                                           \
-            MOVED;                                                                                 \
-            to = y[k];                                                                             \
+            MOVED(wide);                                                                           \
+            *(element *)(out + (to)) = y[k];                                                       \
         }                                                                                          \
     }
+// One kernel for any rows, one for rows in fours: then C counts fours.
+#define MOVES(name, to, source, type, from, ...)                                                   \
+    MOVES_OF(name, 1, float, widened, to, source, type, from, __VA_ARGS__)                         \
+    MOVES_OF(name##_fours, 4, float4, widened_four, to, source, type, from, __VA_ARGS__)
 
-MOVES(embedding_kernel, out[i], widened(table, type, (size_t)ids[r] * (size_t)C + (size_t)c), float *out, const void *table, int type, const int32_t *ids)
-MOVES(copy_block_kernel, out[r * ldo + c], x[r * ldx + c], float *out, long ldo, const float *x, long ldx)
-MOVES(broadcast_kernel, out[r * ldo + c], widened(row, type, (size_t)c), float *out, long ldo, const void *row, int type)
-MOVES(rows_at_kernel, out[i], x[(r * T + index[r]) * C + c], float *out, const float *x, const int32_t *index, long T)
+MOVES(embedding_kernel, r *width + c, table, type, ids[r] * width + c, float *out, const void *table, int type, const int32_t *ids, long width)
+MOVES(copy_block_kernel, r *ldo + c, x, DTYPE_F32, r *ldx + c, float *out, long ldo, const float *x, long ldx)
+MOVES(broadcast_kernel, r *ldo + c, row, type, c, float *out, long ldo, const void *row, int type)
+MOVES(rows_at_kernel, r *width + c, x, DTYPE_F32, (r * T + index[r]) * width + c, float *out, const float *x, const int32_t *index, long T, long width)
+// r counts tokens of all texts: b * T + t
+MOVES(rows_store_kernel, (r / T * capacity + at[r / T] + r % T) * width + c, x, DTYPE_F32, r *width + c, float *out, const float *x, const int32_t *at, long T, long capacity, long width)
 
 static __global__ void rows_put_kernel(float *x, const int32_t *index, const float *rows, long R, long C) {
     ELEMENT;
     if (index[r] >= 0) x[(long)index[r] * C + c] = rows[i];
 }
 
-// r counts tokens of all texts: b * T + t
-MOVES(rows_store_kernel, store[(r / T * capacity + at[r / T] + r % T) * C + c], x[i], float *store, const float *x, const int32_t *at, long T, long capacity)
-
+#define EIGHT 8
 static __global__ void mean_tokens_kernel(float *out, const float *x, long R, long T, long C) {
     ELEMENT;
     double sum = 0;
-    for (long t = 0; t < T; t++) sum += (double)x[(r * T + t) * C + c];
+    x += r * T * C + c;
+    long t = 0;
+    for (; t + EIGHT <= T; t += EIGHT) { // on their way together
+        FRAGMENT(float, y, EIGHT);
+        UNROLL
+        for (int k = 0; k < EIGHT; k++) y[k] = x[(t + k) * C];
+        UNROLL
+        for (int k = 0; k < EIGHT; k++) sum += (double)y[k];
+    }
+    for (; t < T; t++) sum += (double)x[t * C];
     out[i] = (float)(sum / (double)T);
 }
 
@@ -86,22 +102,40 @@ static __global__ void transpose_kernel(float *out, const float *x, long R, long
 
 #define RUN(kernel, ...)                                                                           \
     if (R > 0 && C > 0) LAUNCH(kernel, blocks_of(R * C), DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__)
-#define MOVE(kernel, ...)                                                                          \
-    if (R > 0 && C > 0) LAUNCH(kernel, blocks_of((R * C + EACH - 1) / EACH), DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__, R, C)
+#define BLOCKS blocks_of((R * C + EACH - 1) / EACH)
+#define MOVE(fours, kernel, ...)                                                                   \
+    if (R <= 0 || C <= 0) return;                                                                  \
+    if (fours) {                                                                                   \
+        C /= 4;                                                                                    \
+        LAUNCH(kernel##_fours, BLOCKS, DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__, R, C);                 \
+    } else LAUNCH(kernel, BLOCKS, DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__, R, C)
 
-HOST void cuda_embedding(float *out, Stored table, const int32_t *ids, long R, long C, cudaStream_t s) { MOVE(embedding_kernel, out, table.data, table.type, ids); }
+// Both stand on sixteen bytes, and so do all rows: their lengths and distances are fours.
+static bool in_fours(const void *a, const void *b, long lengths) { return ((uintptr_t)a | (uintptr_t)b) % 16 == 0 && lengths % 4 == 0; }
 
-HOST void cuda_copy_block(float *out, long ldo, const float *x, long ldx, long R, long C, cudaStream_t s) { MOVE(copy_block_kernel, out, ldo, x, ldx); }
+HOST void cuda_embedding(float *out, Stored table, const int32_t *ids, long R, long C, cudaStream_t s) {
+    const long width = C;
+    MOVE(in_fours(out, table.data, C), embedding_kernel, out, table.data, table.type, ids, width);
+}
 
-HOST void cuda_broadcast_row(float *out, long ldo, Stored row, long R, long C, cudaStream_t s) { MOVE(broadcast_kernel, out, ldo, row.data, row.type); }
+HOST void cuda_copy_block(float *out, long ldo, const float *x, long ldx, long R, long C, cudaStream_t s) {
+    MOVE(in_fours(out, x, C | ldo | ldx), copy_block_kernel, out, ldo, x, ldx);
+}
 
-HOST void cuda_rows_at(float *out, const float *x, const int32_t *index, long R, long T, long C, cudaStream_t s) { MOVE(rows_at_kernel, out, x, index, T); }
+HOST void cuda_broadcast_row(float *out, long ldo, Stored row, long R, long C, cudaStream_t s) {
+    MOVE(in_fours(out, row.data, C | ldo), broadcast_kernel, out, ldo, row.data, row.type);
+}
+
+HOST void cuda_rows_at(float *out, const float *x, const int32_t *index, long R, long T, long C, cudaStream_t s) {
+    const long width = C;
+    MOVE(in_fours(out, x, C), rows_at_kernel, out, x, index, T, width);
+}
 
 HOST void cuda_rows_put(float *x, const int32_t *index, const float *rows, long R, long C, cudaStream_t s) { RUN(rows_put_kernel, x, index, rows, R, C); }
 
 HOST void cuda_rows_store(float *store, const float *x, const int32_t *at, long B, long T, long capacity, long C, cudaStream_t s) {
-    const long R = B * T;
-    MOVE(rows_store_kernel, store, x, at, T, capacity);
+    const long R = B * T, width = C;
+    MOVE(in_fours(store, x, C), rows_store_kernel, store, x, at, T, capacity, width);
 }
 
 HOST void cuda_mean_tokens(float *out, const float *x, long R, long T, long C, cudaStream_t s) { RUN(mean_tokens_kernel, out, x, R, T, C); }

@@ -100,9 +100,19 @@ static Tensor do_store(Run *r, const Tensor *in, long n) {
     return store;
 }
 
+// Every fifth number is one where e^-x is not a normal number, or nearly so.
+static Tensor with_far(Tensor x) {
+    static const float far[] = {-100, 100, -88.5f, 88.5f, -52, 0, -0.0f, 1e-30f, -1e-40f, -3e38f};
+    for (size_t i = 2; i < tensor_count(x); i += 5) f32(x)[i] = far[i / 5 % 10];
+    return x;
+}
+
 static void points(long n) {
-    Tensor x = numbers(DTYPE_F32, DIMS(n), 1);
-    for (int act = ACT_NONE; act <= ACT_SIGMOID; act++) both("activation", do_act, &x, act), x = numbers(DTYPE_F32, DIMS(n), 1);
+    for (int act = ACT_NONE; act <= ACT_SIGMOID; act++)
+        for (int far = 0; far < 2; far++) {
+            Tensor x = numbers(DTYPE_F32, DIMS(n), 1);
+            both(far ? "activation, far" : "activation", do_act, (Tensor[]){far ? with_far(x) : x}, act);
+        }
 #define POINT(name, operation, number) both(name, operation, (Tensor[]){numbers(DTYPE_F32, DIMS(n), 1), numbers(DTYPE_F32, DIMS(n), 2)}, number)
     POINT("add", do_add, 0);
     POINT("mul", do_mul, 0);
@@ -217,11 +227,12 @@ int main(void) {
     static const struct {
         long R, C;
         Dtype type;
-    } shapes[] = {{1, 1, DTYPE_F32}, {7, 15, DTYPE_BF16}, {8, 16, DTYPE_F32}, {9, 17, DTYPE_F16}, {33, 31, DTYPE_F32}, {5, 33, DTYPE_BF16}, {2, 257, DTYPE_F32}, {17, 64, DTYPE_BF16}};
+    } shapes[] = {{1, 1, DTYPE_F32}, {7, 15, DTYPE_BF16}, {8, 16, DTYPE_F32}, {9, 17, DTYPE_F16}, {33, 31, DTYPE_F32}, {5, 33, DTYPE_BF16}, {2, 257, DTYPE_F32}, {17, 64, DTYPE_BF16}, {3, 1028, DTYPE_F32}, {2, 2100, DTYPE_BF16}, {9, 516, DTYPE_F16}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) rows(shapes[i].R, shapes[i].C, shapes[i].type);
     tokens(1, 1, 1);
     tokens(2, 5, 7);
     tokens(3, 17, 33);
+    tokens(2, 3, 12);
     heads(1, 1, 4);
     heads(5, 17, 16);
     heads(33, 33, 20);

@@ -174,6 +174,7 @@ void emu_mma_884(double *d, double a, double b, int line);
 #define mma_f64(d, a, b) emu_mma_884(d, a, b, __LINE__)
 
 #define exp2_fast exp2f
+#define reciprocal_approximate(x) (1 / (x))
 #define bf16_two(low, high) ((uint32_t)bf16_of(low) | (uint32_t)bf16_of(high) << 16)
 
 // ---- the runtime's functions that cuda/ uses

@@ -73,7 +73,6 @@ void emu_wgmma_registers(int line, int n, float *d, const uint32_t *a, uint64_t 
 #define wgmma_n256(d, a, b, accumulate) emu_wgmma(__LINE__, 256, d, a, b, accumulate)
 
 static inline float exp2_approximate(float x) { return exp2f(x); }
-static inline float reciprocal_approximate(float x) { return 1 / x; }
 static inline uint32_t bf16_pair(float low, float high) { return (uint32_t)bf16_of(low) | (uint32_t)bf16_of(high) << 16; }
 
 #endif
