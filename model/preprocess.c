@@ -6,6 +6,7 @@
 #include "preprocess.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 static size_t bytes_of(int width, int height) { return size_mul(size_mul((size_t)width, (size_t)height, "a picture"), 3, "a picture"); }
@@ -213,6 +214,7 @@ Prepared preprocess_prepare(Arena *a, const Preprocess *p, Picture x) {
     case PREPROCESS_FLOAT: out = floats(a, p, x); break;
     case PREPROCESS_PIECES: out = pieces(a, p, x); break;
     case PREPROCESS_PATCHES: out = patches(a, p, x); break;
+    case PREPROCESS_CROPS: out = preprocess_crops(a, p, x); break;
     default: out = whole(a, p, x);
     }
     out.path = x.path;
@@ -220,21 +222,23 @@ Prepared preprocess_prepare(Arena *a, const Preprocess *p, Picture x) {
 }
 
 Tensor preprocess_picture(Arena *a, const Preprocess *p, Picture x) {
-    need(p->kind == PREPROCESS_WHOLE || p->kind == PREPROCESS_FLOAT, "%s makes pieces or patches of a picture; one tensor (3, height, width) is wanted here", p->type);
+    need(p->kind == PREPROCESS_WHOLE || p->kind == PREPROCESS_FLOAT, "%s makes pieces, patches or crops of a picture; one tensor (3, height, width) is wanted here", p->type);
     Tensor t = preprocess_prepare(a, p, x).pixels;
     return tensor_view(t, 3, t.shape + 1);
 }
 
-// Rows of patches one after the other.
-static Prepared patches_join(Arena *a, const Prepared *list, size_t count) {
-    long rows = 0, values = list[0].pixels.shape[1];
-    for (size_t i = 0; i < count; i++) rows += list[i].pixels.shape[0];
-    Prepared out = {.pixels = tensor_take(a, DTYPE_F32, DIMS(rows, values)), .grid = tensor_take(a, DTYPE_I32, DIMS((long)count, 3))};
-    float *to = f32(out.pixels);
+static const Tensor *member_of(const Prepared *x, size_t offset) { return (const Tensor *)((const char *)x + offset); }
+
+// One tensor of each picture, the member at this offset, after the other along their first axis.
+static Tensor rows_join(Arena *a, const Prepared *list, size_t count, size_t member) {
+    Tensor out = *member_of(&list[0], member);
+    for (size_t i = 1; i < count; i++) out.shape[0] += member_of(&list[i], member)->shape[0];
+    out = tensor_take(a, out.dtype, out.ndim, out.shape);
+    char *to = out.data;
     for (size_t i = 0; i < count; i++) {
-        memcpy(to, list[i].pixels.data, tensor_bytes(list[i].pixels));
-        memcpy(i32(out.grid) + 3 * i, list[i].grid.data, 3 * sizeof(int32_t));
-        to += tensor_count(list[i].pixels);
+        const Tensor *t = member_of(&list[i], member);
+        memcpy(to, t->data, tensor_bytes(*t));
+        to += tensor_bytes(*t);
     }
     return out;
 }
@@ -249,7 +253,15 @@ static void corners(char *out, int height, int width, const Tensor *t, size_t si
 
 Prepared preprocess_join(Arena *a, const Preprocess *p, const Prepared *list, size_t count) {
     need(count > 0, "%s: no pictures", p->type);
-    if (p->kind == PREPROCESS_PATCHES) return patches_join(a, list, count);
+    Prepared rows = {.path = list[0].path};
+    if (p->kind == PREPROCESS_PATCHES || p->kind == PREPROCESS_CROPS) {
+        rows.pixels = rows_join(a, list, count, offsetof(Prepared, pixels));
+        rows.grid = rows_join(a, list, count, offsetof(Prepared, grid));
+        if (p->kind == PREPROCESS_PATCHES) return rows;
+        rows.mask = rows_join(a, list, count, offsetof(Prepared, mask));
+        rows.order = rows_join(a, list, count, offsetof(Prepared, order));
+        return rows;
+    }
     long n = 0, h = 0, w = 0;
     for (size_t i = 0; i < count; i++) {
         const long *s = list[i].pixels.shape;

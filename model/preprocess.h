@@ -23,6 +23,7 @@ typedef enum {
     PREPROCESS_FLOAT,   // DINOv3: rescaled before it is resized
     PREPROCESS_PIECES,  // Idefics2: any size, perhaps in five pieces, zeros to the right and below, a mask
     PREPROCESS_PATCHES, // Qwen-VL: any size, cut into rows of patches
+    PREPROCESS_CROPS,   // Molmo: any size, the whole and crops that overlap, as rows of patches
 } PreprocessKind;
 
 // What a picture's size becomes.
@@ -66,26 +67,33 @@ typedef struct {
     bool pad;                  // zeros to the right and below, up to pad_height x pad_width or the largest of a batch
     int pad_height, pad_width; // 0: the largest of a batch
     int patch, merge, frames;  // Qwen-VL: pixels of a patch's side, patches of a block's side, copies of the picture in time
+    int crops, margin_before, margin_after; // Molmo: at most so many crops of height x width; patches that neighbours share
 } Preprocess;
 
 bool preprocess_there(Arena *a, const char *dir);
 Preprocess preprocess_read(Arena *a, const char *dir); // dies for processors of families that are not known
 
-// Of the tensor. PIECES: of the whole picture; PATCHES: in pixels, so that the grid is height / patch x width / patch.
+// Of the tensor. PIECES: of the whole picture; PATCHES: in pixels, so that the grid is height / patch x width / patch;
+// CROPS: of the picture that is cut into crops.
 void preprocess_size(const Preprocess *p, int width, int height, int *out_width, int *out_height);
 void preprocess_resized(const Preprocess *p, Picture picture, int *width, int *height); // after the step of resizing alone
 
 // One or more pictures, under the reference's names.
 typedef struct {
     Tensor pixels; // pixel_values, f32. WHOLE, FLOAT: (pictures, 3, height, width); PIECES: (pieces, 3, height, width);
-                   // PATCHES: (patches, 3 * frames * patch * patch)
-    Tensor mask;   // pixel_attention_mask (pieces, height, width) u8: 1 on the picture, 0 beside it; or NO_TENSOR
-    Tensor grid;   // image_grid_thw (pictures, 3) i32: frames (1), rows and columns of patches; or NO_TENSOR
+                   // PATCHES: (patches, 3 * frames * patch * patch); CROPS: `images` (crops, patches, patch * patch * 3)
+    Tensor mask;   // pixel_attention_mask (pieces, height, width) u8: 1 on the picture, 0 beside it; CROPS: image_masks (crops, patches)
+                   // f32, one crop off as the reference has them; or NO_TENSOR
+    Tensor grid;   // image_grid_thw (pictures, 3) i32: frames (1), rows and columns of patches; CROPS: (pictures, 2) rows and columns of
+                   // the tokens of all crops; or NO_TENSOR
+    Tensor order;  // CROPS: image_input_idx (crops, tokens) i32: where each goes among the picture's own tokens, -100: nowhere
     const char *path; // of the picture, for messages
 } Prepared;
 
 Prepared preprocess_prepare(Arena *a, const Preprocess *p, Picture picture);
 Prepared preprocess_join(Arena *a, const Preprocess *p, const Prepared *list, size_t count); // dies when sizes differ and nothing pads them
+Prepared preprocess_crops(Arena *a, const Preprocess *p, Picture picture); // CROPS alone
+void preprocess_crops_size(const Preprocess *p, int width, int height, int *out_width, int *out_height);
 Tensor preprocess_picture(Arena *a, const Preprocess *p, Picture picture); // (3, height, width): WHOLE and FLOAT only
 
 #endif

@@ -34,6 +34,7 @@ static const Class classes[] = {
     {"DINOv3ViT", PREPROCESS_FLOAT, SIZE_EXACT, 224, 0, true, false, 0, RESIZE_BILINEAR, imagenet_mean, imagenet_std},
     {"Idefics2", PREPROCESS_PIECES, SIZE_CLAMPED, 378, 980, false, false, 0, RESIZE_BILINEAR, half, half},
     {"Qwen2VL", PREPROCESS_PATCHES, SIZE_AREA, 56 * 56, 28 * 28 * 1280, false, false, 0, RESIZE_BICUBIC, clip_mean, clip_std},
+    {"Molmo", PREPROCESS_CROPS, SIZE_EXACT, 336, 0, false, false, 0, RESIZE_BILINEAR, clip_mean, clip_std},
     {"Qwen2_5_VL", PREPROCESS_PATCHES, SIZE_AREA, 56 * 56, 28 * 28 * 1280, false, false, 0, RESIZE_BICUBIC, clip_mean, clip_std}, // first files of 2.5
 };
 
@@ -41,7 +42,7 @@ static const Class classes[] = {
 static const char *const class_of_model[][2] = {
     {"clip", "CLIP"}, {"llava", "Llava"}, {"siglip", "Siglip"}, {"dinov2", "Bit"}, {"dinov2_with_registers", "Bit"}, {"dinov3_vit", "DINOv3ViT"},
     {"idefics2", "Idefics2"}, {"qwen2_vl", "Qwen2VL"}, {"qwen2_5_vl", "Qwen2VL"}, {"qwen3_vl", "Qwen2VL"}, {"qwen3_5", "Qwen2VL"},
-    {"align", "EfficientNet"}, {"vit", "ViT"}, {"clip_vision_model", "CLIP"}, {"siglip_vision_model", "Siglip"},
+    {"molmo", "Molmo"}, {"align", "EfficientNet"}, {"vit", "ViT"}, {"clip_vision_model", "CLIP"}, {"siglip_vision_model", "Siglip"},
 };
 
 // ---- which file
@@ -71,7 +72,9 @@ static Source source_of(Arena *a, const char *dir) {
     return (Source){0};
 }
 
-bool preprocess_there(Arena *a, const char *dir) { return source_of(a, dir).config != NULL; }
+static bool is_diffusers(Arena *a, const char *dir) { return file_exists(path_join(a, dir, "model_index.json")); }
+
+bool preprocess_there(Arena *a, const char *dir) { return is_diffusers(a, dir) || source_of(a, dir).config != NULL; }
 
 // ---- values
 
@@ -251,6 +254,56 @@ static void extras_read(Preprocess *p, const Json *j, const Class *c, const char
          path, (int)p->filter);
 }
 
+// ---- Molmo: keys of its own
+
+static int margin(const Json *pair, int i, const char *path) {
+    const Json *n = &pair->items[i];
+    need(n->kind == JSON_NUMBER && n->integral && n->integer >= 0 && n->integer <= 65536 && n->integer % 2 == 0, "%s: \"overlap_margins\": two even numbers of patches are wanted", path);
+    return (int)n->integer;
+}
+
+static Preprocess from_molmo(const Json *j, const Class *c, const char *type, const char *path) {
+    Preprocess p = {.type = type, .kind = c->kind, .rescale = true, .rescale_rule = RESCALE_DIVIDE, .factor = 1.0 / 255, .filter = c->filter, .patch = 14, .crops = 12, .margin_before = 4, .margin_after = 4};
+    p.normalise = flag(j, "do_normalize", true);
+    p.height = p.width = (int)c->least;
+    if (json_get(j, "base_image_input_size")) height_and_width(&p.height, &p.width, json_get(j, "base_image_input_size"), "base_image_input_size", path);
+    if (json_get(j, "image_patch_size")) p.patch = side(json_get(j, "image_patch_size"), "image_patch_size", path);
+    if (json_get(j, "max_crops")) p.crops = side(json_get(j, "max_crops"), "max_crops", path);
+    const Json *margins = json_get(j, "overlap_margins");
+    need(!margins || (margins->kind == JSON_ARRAY && margins->count == 2), "%s: \"overlap_margins\": two even numbers of patches are wanted", path);
+    if (margins) p.margin_before = margin(margins, 0, path), p.margin_after = margin(margins, 1, path);
+    three(p.mean, json_get(j, "image_mean"), "image_mean", c->mean, path);
+    three(p.std, json_get(j, "image_std"), "image_std", c->std, path);
+    int shared = p.patch * (p.margin_before + p.margin_after), tokens = (p.height / p.patch + 1) / 2;
+    need(p.height == p.width && p.height % p.patch == 0 && shared < p.height, "%s: crops of %d x %d pixels, patches of %d, margins of %d and %d patches; squares of whole patches, wider than their margins, are wanted",
+         path, p.width, p.height, p.patch, p.margin_before, p.margin_after);
+    static const char *const lengths[] = {"image_token_length_h", "image_token_length_w"};
+    for (int i = 0; i < 2; i++) need(json_int_or(j, lengths[i], tokens) == tokens, "%s: \"%s\" is %lld; crops of these patches have %d", path, lengths[i], (long long)json_int(j, lengths[i]), tokens);
+    double longest = (double)p.crops * (p.height - shared) + shared;
+    need(longest * p.height <= IMAGE_PIXELS_MAX && p.crops <= 4096, "%s: %d crops of %d pixels a side; no model has those", path, p.crops, p.height);
+    return p;
+}
+
+// ---- diffusion models: model_index.json beside folders; the numbers of their VAE (models.md 5.4)
+
+static Preprocess from_diffusers(Arena *a, const char *dir) {
+    const char *const networks[] = {"unet", "transformer"};
+    const char *path = NULL;
+    for (int i = 0; i < 2 && !path; i++) {
+        path = arena_print(a, "%s/%s/config.json", dir, networks[i]);
+        if (!file_exists(path)) path = NULL;
+    }
+    need(path, "%s: has neither unet/config.json nor transformer/config.json, which say how large pictures are", dir);
+    const Json *v = json_read(a, arena_print(a, "%s/vae/config.json", dir)), *levels = json_get(v, "block_out_channels");
+    need(levels && levels->kind == JSON_ARRAY && levels->count >= 1 && levels->count <= 8, "%s: \"block_out_channels\": one to eight numbers are wanted", v->source);
+    int64_t pixels = (int64_t)side(json_get(json_read(a, path), "sample_size"), "sample_size", path) << (levels->count - 1); // of latents, which each level but the first halves
+    need(pixels <= 13000, "%s: \"sample_size\": pictures of %lld x %lld pixels", path, (long long)pixels, (long long)pixels);
+    Preprocess p = {.type = "diffusers", .resize = true, .rule = SIZE_EXACT, .height = (int)pixels, .width = (int)pixels, .filter = RESIZE_BICUBIC, .rescale = true, .rescale_rule = RESCALE_DIVIDE,
+                    .factor = 1.0 / 255, .normalise = true};
+    for (int i = 0; i < 3; i++) p.mean[i] = p.std[i] = 0.5f; // (x - 1/2) * 2, exactly
+    return p;
+}
+
 // ---- OpenCLIP: {"model_cfg", "preprocess_cfg"}, or the model's configuration alone
 
 static Preprocess from_open_clip(const Json *j, const char *path) {
@@ -280,6 +333,7 @@ static Preprocess from_open_clip(const Json *j, const char *path) {
 }
 
 Preprocess preprocess_read(Arena *a, const char *dir) {
+    if (is_diffusers(a, dir)) return from_diffusers(a, dir);
     Source s = source_of(a, dir);
     need(s.config, "%s: has no preprocessor_config.json, so pictures cannot be prepared for it; give ready tensors with --pixels", dir);
     need(s.config->kind == JSON_OBJECT, "%s: an object with the processor's settings is wanted", s.path);
@@ -289,10 +343,11 @@ Preprocess preprocess_read(Arena *a, const char *dir) {
     } else {
         const char *type = json_text_or(s.config, "image_processor_type", json_text_or(s.config, "feature_extractor_type", NULL));
         const Class *c = type ? class_of(type) : class_from_model(a, dir);
-        need(c, "%s: the image processor %s is not known here; CLIP, LLaVA, SigLIP, ViT, Bit (DINOv2), DINOv3, Idefics2, Qwen2-VL, EfficientNet (ALIGN) and OpenCLIP are",
+        need(c, "%s: the image processor %s is not known here; CLIP, LLaVA, SigLIP, ViT, Bit (DINOv2), DINOv3, Idefics2, Qwen2-VL, Molmo, EfficientNet (ALIGN) and OpenCLIP are",
              s.path, type ? type : "that it does not name");
-        p = from_class(s.config, c, type ? type : c->name, s.path);
-        extras_read(&p, s.config, c, s.path);
+        bool crops = c->kind == PREPROCESS_CROPS;
+        p = (crops ? from_molmo : from_class)(s.config, c, type ? type : c->name, s.path);
+        if (!crops) extras_read(&p, s.config, c, s.path);
     }
     if (p.normalise || p.divide_again) deviation_checked(p.std, s.path);
     return p;

@@ -81,6 +81,10 @@ void preprocess_resized(const Preprocess *p, Picture x, int *width, int *height)
 }
 
 void preprocess_size(const Preprocess *p, int width, int height, int *out_width, int *out_height) {
+    if (p->kind == PREPROCESS_CROPS) {
+        preprocess_crops_size(p, width, height, out_width, out_height);
+        return;
+    }
     if (p->square) width = height = width > height ? width : height;
     if (p->resize) preprocess_resized(p, (Picture){.width = width, .height = height}, &width, &height);
     if (p->crop) width = p->crop_width, height = p->crop_height;

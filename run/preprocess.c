@@ -68,12 +68,29 @@ static void put_wide(TensorsWriter *w, const char *name, Tensor t) {
     }
 }
 
+// The names of Molmo's own processor.
+static void crops_write(const Job *j, const Prepared *all) {
+    const long *s = all->pixels.shape;
+    TensorPlan plans[] = {{.name = "images", .dtype = DTYPE_F32, .ndim = 3, .shape = {s[0], s[1], s[2]}},
+                          {.name = "image_masks", .dtype = DTYPE_F32, .ndim = 2, .shape = {s[0], s[1]}},
+                          {.name = "image_input_idx", .dtype = DTYPE_I32, .ndim = 2, .shape = {s[0], all->order.shape[1]}}};
+    TensorsWriter *w = create(j, plans, 3);
+    tensors_put(w, "images", all->pixels.data, tensor_bytes(all->pixels));
+    tensors_put(w, "image_masks", all->mask.data, tensor_bytes(all->mask));
+    tensors_put(w, "image_input_idx", all->order.data, tensor_bytes(all->order));
+    tensors_finish(w);
+}
+
 // Pictures of any size: all of them are prepared before the shapes are known. Idefics2's processor takes a list for one sample.
 static void together(const Job *j) {
     Arena *a = j->arena;
     Prepared *each = take(a, Prepared, j->list.count);
     for (size_t i = 0; i < j->list.count; i++) each[i] = prepare(j, a, i);
     Prepared all = preprocess_join(a, &j->preprocess, each, j->list.count);
+    if (j->preprocess.kind == PREPROCESS_CROPS) {
+        crops_write(j, &all);
+        return;
+    }
     const long *s = all.pixels.shape;
     TensorPlan plans[2] = {{.name = "pixel_values", .dtype = DTYPE_F32}};
     size_t count = 1;
@@ -106,7 +123,7 @@ int run_preprocess(int argc, char **argv) {
                         {"quiet", OPT_FLAG, &quiet, "no notes", NULL}};
     TextList rest;
     options_parse("retina preprocess DIR IMAGE… --out F.safetensors",
-                  "Writes what the directory's image processor makes of the pictures: pixel_values, and image_grid_thw or pixel_attention_mask.", options,
+                  "Writes what the directory's image processor makes of the pictures: pixel_values, and image_grid_thw or pixel_attention_mask; Molmo's: images, image_masks, image_input_idx.", options,
                   sizeof options / sizeof *options, argc, argv, &rest);
     size_t skip = model ? 0 : 1;
     if (rest.count <= skip || !out) die_usage("preprocess: a model directory, pictures and --out are wanted");
@@ -115,7 +132,7 @@ int run_preprocess(int argc, char **argv) {
     if (square) j.preprocess.square = true;
     need(!square || j.preprocess.kind == PREPROCESS_WHOLE, "--square: %s takes pictures of any shape", j.preprocess.type);
     j.list = pictures_gather(a, rest.items + skip, rest.count - skip);
-    bool any_size = j.preprocess.kind == PREPROCESS_PIECES || j.preprocess.kind == PREPROCESS_PATCHES || (j.preprocess.pad && !j.preprocess.pad_height);
+    bool any_size = j.preprocess.kind == PREPROCESS_PIECES || j.preprocess.kind == PREPROCESS_PATCHES || j.preprocess.kind == PREPROCESS_CROPS || (j.preprocess.pad && !j.preprocess.pad_height);
     if (any_size) together(&j);
     else stream(&j);
     arena_free(a);

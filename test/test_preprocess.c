@@ -115,6 +115,41 @@ static void test_golden(void) {
     arena_free(a);
 }
 
+// Molmo's crops, their masks and the places of their tokens, against the original (test/reference/preprocess_crops.py).
+static void test_crops(void) {
+    Arena *a = arena_new("test");
+    Tensors *golden = tensors_open(a, "test/golden/preprocess_crops/golden.safetensors");
+    for (size_t i = 0; i < tensors_count(golden); i++) {
+        const char *name = tensors_at(golden, i)->name, *slash = strchr(name, '/');
+        if (strchr(name, '#')) continue;
+        Preprocess p = preprocess_read(a, arena_print(a, "test/golden/preprocess_crops/%.*s", (int)(slash - name), name));
+        Prepared got = prepared(a, &p, slash + 1);
+        check_pixels(a, golden, name, got.pixels);
+        const TensorEntry *mask = tensors_need(golden, arena_print(a, "%s#image_masks", name)), *order = tensors_need(golden, arena_print(a, "%s#image_input_idx", name));
+        bool same = shaped(mask, NULL, got.mask) && memcmp(mask->bytes, got.mask.data, mask->size) == 0;
+        check(same, "%s: masks the same", name);
+        same = shaped(order, NULL, got.order) && memcmp(order->bytes, got.order.data, order->size) == 0;
+        int32_t last = 0; // of the picture's tokens: it ends a row, behind which stand the row's end and the picture's
+        for (size_t k = 0; same && k < tensor_count(got.order); k++) last = i32(got.order)[k] > last ? i32(got.order)[k] : last;
+        int side = (p.height / p.patch + 1) / 2;
+        check(same && last == 1 + side * (side + 1) + 2 + i32(got.grid)[0] * (i32(got.grid)[1] + 1) - 2, "%s: the places of %d x %d tokens the same", name, i32(got.grid)[0], i32(got.grid)[1]);
+    }
+    Preprocess p = preprocess_read(a, "test/golden/preprocess_crops/molmo");
+    Prepared one = prepared(a, &p, "wide"), two = prepared(a, &p, "tall+wide");
+    size_t before = tensor_count(two.pixels) - tensor_count(one.pixels);
+    check(before > 0 && memcmp(f32(two.pixels) + before, one.pixels.data, tensor_bytes(one.pixels)) == 0 && two.grid.shape[0] == 2 && two.order.shape[0] == two.pixels.shape[0], "two pictures' crops one after the other");
+    tensors_close(golden);
+    // swap.md 2.1.3: tokens of the crops, and how large the picture that is cut becomes
+    Preprocess full = preprocess_read(a, "test/golden/preprocess_crops/molmo-default");
+    static const int sizes[][4] = {{300, 300, 336, 336}, {640, 480, 784, 560}, {1296, 968, 1008, 784}, {500, 375, 560, 560}};
+    for (int i = 0; i < 4; i++) {
+        int w, h;
+        preprocess_size(&full, sizes[i][0], sizes[i][1], &w, &h);
+        check(w == sizes[i][2] && h == sizes[i][3], "Molmo: %d x %d becomes %d x %d (is %d x %d)", sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3], w, h);
+    }
+    arena_free(a);
+}
+
 // Sizes of models.md 5.3, 5.5 and 5.6.
 static void test_sizes(void) {
     Preprocess clip = {.resize = true, .rule = SIZE_SHORT, .least = 224}, idefics2 = {.resize = true, .rule = SIZE_CLAMPED, .least = 378, .most = 980};
@@ -162,6 +197,10 @@ static void test_refused(void) {
         {"preprocessor_config.json", "{\"image_processor_type\": \"CLIPImageProcessor\", \"crop_size\": 65536}", "65536 x 65536 pixels"},
         {"preprocessor_config.json", "{\"image_processor_type\": \"CLIPImageProcessor\", \"resample\": null}", "\"resample\" is null"},
         {"preprocessor_config.json", "{\"image_processor_type\": \"BitImageProcessor\", \"image_mean\": null}", "\"image_mean\" is null"},
+        {"preprocessor_config.json", "{\"image_processor_type\": \"MolmoImageProcessor\", \"overlap_margins\": [12, 12]}", "wider than their margins"},
+        {"preprocessor_config.json", "{\"image_processor_type\": \"MolmoImageProcessor\", \"overlap_margins\": [1, 2]}", "two even numbers"},
+        {"preprocessor_config.json", "{\"image_processor_type\": \"MolmoImageProcessor\", \"image_token_length_w\": 11}", "\"image_token_length_w\" is 11"},
+        {"preprocessor_config.json", "{\"image_processor_type\": \"MolmoImageProcessor\", \"max_crops\": 60000}", "no model has those"},
         {"open_clip_config.json", "{\"vision_cfg\": {\"image_size\": [1, 2, 3]}}", "[height, width]"},
         {"open_clip_config.json", "{\"preprocess_cfg\": {\"interpolation\": \"nearest\"}}", "interpolation"},
         {"open_clip_config.json", "{\"preprocess_cfg\": {\"resize_mode\": \"crop\"}}", "resize_mode"},
@@ -187,6 +226,7 @@ static void test_refused(void) {
 
 int main(void) {
     test_golden();
+    test_crops();
     test_sizes();
     test_refused();
     return check_end();

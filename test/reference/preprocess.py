@@ -57,6 +57,12 @@ def open_clip_like(size=20, **own):
     return {"model_cfg": {"embed_dim": 32, "vision_cfg": {"image_size": size}}, "preprocess_cfg": own}
 
 
+def diffusers_like(network="unet", latents=3, levels=4):
+    """A pipeline's folder: pictures are as large as its latents times two for every level of its VAE but one."""
+    return {"model_index.json": {"_class_name": "StableDiffusionPipeline"}, network + "/config.json": {"_class_name": "X", "sample_size": latents},
+            "vae/config.json": {"_class_name": "AutoencoderKL", "block_out_channels": [8] * levels}}
+
+
 QWEN = dict(image_mean=CLIP_MEAN, image_std=CLIP_STD, resample=3, patch_size=3, merge_size=2, temporal_patch_size=2)
 CROP22 = dict(do_center_crop=True, crop_size={"height": 22, "width": 22})
 
@@ -97,6 +103,8 @@ CONFIGS = {
                    rescale_factor=1 / 127.5, rescale_offset=True, do_normalize=False, include_top=False), FEW),
     "align-top": (like("EfficientNetImageProcessor", size={"height": 20, "width": 24}, resample=0, do_center_crop=False, rescale_factor=1 / 255,
                        rescale_offset=False, include_top=True, image_std=[0.3, 0.4, 0.5]), FEW),  # divides by the deviation twice
+    "diffusers": (diffusers_like(), list(PICTURES)),
+    "diffusers-dit": (diffusers_like("transformer", 9, 2), FEW),
     "open-clip": (open_clip_like(), list(PICTURES)),
     "open-clip-bare": (open_clip_like(23)["model_cfg"], FEW),
     "open-clip-longest": (open_clip_like(21, resize_mode="longest", fill_color=127, interpolation="bilinear", mean=[0.5] * 3, std=[0.5] * 3), list(PICTURES)),
@@ -133,6 +141,10 @@ def is_open_clip(config):
     return "vision_cfg" in config or "model_cfg" in config
 
 
+def is_diffusers(config):
+    return "model_index.json" in config
+
+
 def file_of(config):
     return "open_clip_config.json" if is_open_clip(config) else "processor_config.json" if "image_processor" in config else "preprocessor_config.json"
 
@@ -165,8 +177,18 @@ def run_transformers(config, images, folder):
     return made, eight.to(torch.uint8).numpy()
 
 
+def run_diffusers(config, images):
+    """As the studies' feature extractors do it: no file of such a folder says how pictures are prepared."""
+    network = next(v for k, v in config.items() if k.split("/")[0] in ("unet", "transformer"))
+    side = network["sample_size"] * 2 ** (len(config["vae/config.json"]["block_out_channels"]) - 1)
+    eight = np.stack([np.asarray(i.resize((side, side))).transpose(2, 0, 1) for i in images])
+    return {"pixel_values": (torch.from_numpy(eight) / 255.0 - 0.5) * 2}, eight
+
+
 def reference(config, images, folder):
     """(what the processor returns, its 8-bit values or None); the folder holds the settings' file."""
+    if is_diffusers(config):
+        return run_diffusers(config, images)
     return run_open_clip(config, images) if is_open_clip(config) else run_transformers(config, images, folder)
 
 
@@ -179,7 +201,9 @@ def main():
     for config_name, (config, names) in CONFIGS.items():
         folder = os.path.join(OUT, config_name)
         os.makedirs(folder)
-        write_json(os.path.join(folder, file_of(config)), config)
+        for file, content in config.items() if is_diffusers(config) else [(file_of(config), config)]:
+            os.makedirs(os.path.dirname(os.path.join(folder, file)), exist_ok=True)
+            write_json(os.path.join(folder, file), content)
         for name in names:
             images = [Image.open(os.path.join(OUT, n + ".png")).convert("RGB") for n in name.split("+")]
             key = f"{config_name}/{name}"
