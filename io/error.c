@@ -9,6 +9,7 @@
 #include "held.h"
 
 bool quiet = false;
+bool bar_stands = false;
 
 static _Thread_local Trap *innermost = NULL;
 static _Thread_local uint64_t trap_count = 0;
@@ -50,7 +51,8 @@ static void print_line(const char *prefix, const char *format, va_list list) {
     for (char *c = line; *c; c++)
         if ((unsigned char)*c < 32 || *c == 127) *c = ' '; // a message is one line, whatever a file held
     fflush(stdout);
-    fprintf(stderr, "retina: %s%s\n", prefix, line);
+    fprintf(stderr, "%sretina: %s%s\n", bar_stands ? "\n" : "", prefix, line);
+    bar_stands = false;
 }
 
 static _Noreturn void leave(int status, const char *format, va_list list) {

@@ -56,6 +56,7 @@ _Noreturn void die_usage(const char *format, ...) PRINTF_LIKE(1, 2);
 // One line on stderr, "retina: note: …".
 void note(const char *format, ...) PRINTF_LIKE(1, 2);
 extern bool quiet; // --quiet: no notes, no progress
+extern bool bar_stands; // a progress bar is on the terminal's line, which has not ended: a message begins a new one
 
 #define need(condition, ...)                                                                       \
     do {                                                                                           \

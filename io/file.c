@@ -250,6 +250,22 @@ bool folder_exists(const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool folder_same(const char *a, const char *b) {
+    struct stat s, t;
+    return stat(a, &s) == 0 && stat(b, &t) == 0 && S_ISDIR(s.st_mode) && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
+char *file_shipped(Arena *a, const char *path) {
+    struct stat st;
+    char program[4096], *slash;
+    ssize_t n = stat(path, &st) == 0 ? -1 : readlink("/proc/self/exe", program, sizeof program - 1);
+    program[n > 0 ? n : 0] = 0;
+    if (!(slash = strrchr(program, '/'))) return arena_text(a, path, strlen(path));
+    *slash = 0;
+    char *beside = path_join(a, program, path);
+    return stat(beside, &st) == 0 ? beside : arena_text(a, path, strlen(path));
+}
+
 void folder_make(const char *path) {
     size_t n = strlen(path);
     char *p = memory_take(n + 1, "folder name");

@@ -25,6 +25,10 @@ void folder_make(const char *path); // with all missing parents
 // Names in a folder, sorted by byte order, without . and ..; full paths. *count receives how many.
 char **folder_list(Arena *a, const char *path, size_t *count);
 
+bool folder_same(const char *a, const char *b); // both are there, and one folder
+// What is shipped with the program, as data/zoo/clip: from the present folder, else from the program's own; the path itself where neither has it.
+char *file_shipped(Arena *a, const char *path);
+
 char *path_join(Arena *a, const char *folder, const char *name);
 const char *path_name(const char *path);      // after the last '/'
 char *path_stem(Arena *a, const char *path);  // name without its last extension

@@ -1,7 +1,6 @@
 // progress.c: see progress.h.
 #include "progress.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -37,9 +36,12 @@ void progress_at(Progress *p, size_t done) {
     double now = seconds_now(), passed = now - p->started;
     bool finished = p->total && done >= p->total;
     double rate = passed > 0 ? (double)(done - p->start_done) / passed : 0;
-    char left[32] = "", speed[32];
-    snprintf(speed, sizeof speed, rate >= 10 ? "%.0f/s" : "%.2f/s", rate);
-    if (p->total && rate > 0) time_text(left, sizeof left, (double)(p->total - done) / rate);
+    char left[32], state[64] = "from an earlier run"; // "12/s  3 s left"
+    if (rate > 0) snprintf(state, sizeof state, rate >= 10 ? "%.0f/s" : "%.2f/s", rate);
+    if (p->total && rate > 0) {
+        time_text(left, sizeof left, (double)(p->total - done) / rate);
+        snprintf(state + strlen(state), sizeof state - strlen(state), "  %s left", left);
+    }
     if (isatty(2)) {
         if (now - p->shown < EVERY_SECONDS && !finished) return;
         p->shown = now;
@@ -47,16 +49,18 @@ void progress_at(Progress *p, size_t done) {
         int full = p->total ? (int)(done * WIDTH / p->total) : 0;
         for (int i = 0; i < WIDTH; i++) bar[i] = i < full ? '#' : '.';
         bar[WIDTH] = 0;
-        fprintf(stderr, "\r%s [%s] %zu/%zu  %s  %s left   ", p->what, bar, done, p->total, speed, left);
+        fprintf(stderr, "\r%s [%s] %zu/%zu  %s   ", p->what, bar, done, p->total, state);
+        bar_stands = true;
     } else {
         int tenths = p->total ? (int)(done * 10 / p->total) : (int)(passed / 30);
         if (tenths <= p->tenths) return;
         p->tenths = tenths;
-        if (p->total) fprintf(stderr, "%s %zu/%zu  %s  %s left\n", p->what, done, p->total, speed, left);
-        else fprintf(stderr, "%s %zu  %s\n", p->what, done, speed);
+        if (p->total) fprintf(stderr, "%s %zu/%zu  %s\n", p->what, done, p->total, state);
+        else fprintf(stderr, "%s %zu  %s\n", p->what, done, state);
     }
 }
 
 void progress_end(Progress *p) {
-    if (!quiet && isatty(2)) fprintf(stderr, "\n");
+    if (bar_stands) fprintf(stderr, "\n");
+    bar_stands = false;
 }

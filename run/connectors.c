@@ -122,9 +122,10 @@ static const char *study_prompt(Arena *a, const char *model_dir) {
 }
 
 int run_connectors(int argc, char **argv) {
-    Study study = {.arena = arena_new("connectors"), .model_dir = "data/zoo/llava", .out = "out/connectors", .topk = 100, .part_size = 64, .batch = 8,
+    Study study = {.arena = arena_new("connectors"), .out = "out/connectors", .topk = 100, .part_size = 64, .batch = 8,
                    .captions = 32, .max_new = 64, .epochs = 20, .hidden = 2048, .layers = 3, .seed = 42, .shards = 1};
     Study *s = &study;
+    s->model_dir = file_shipped(s->arena, "data/zoo/llava");
     const char *shard = NULL;
     int threads = 0, device = 0, dtype = 0;
     Option options[] = {
@@ -176,6 +177,7 @@ int run_connectors(int argc, char **argv) {
         if (counts[i].value < counts[i].least) die_usage("--%s %d: %d is the least that is possible", counts[i].option, counts[i].value, counts[i].least);
     if (threads) threads_set(threads);
     s->bf16 = dtype == 1;
+    need(folder_exists(s->model_dir), "%s: there is no such model directory; give --model DIR, or run in the project's folder, which has a small one", s->model_dir);
     if (!s->prompt) s->prompt = study_prompt(s->arena, s->model_dir);
     device_pick(device);
     s->from_world = s->images == NULL;

@@ -1,5 +1,7 @@
 // retina.c: the one main, with its table of commands.
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
@@ -50,7 +52,15 @@ static void print_help(void) {
     printf("\nretina COMMAND --help lists a command's options; retina --version what this machine offers.\n");
 }
 
+// One of stdin, stdout and stderr that the caller closed would become the next file that is opened, and hold what is printed.
+// What takes its place says no to every read of stdin and write to stdout, so that these are told.
+static void hold_closed(void) {
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 1 ? O_RDONLY : O_WRONLY) != fd) exit(1);
+}
+
 int main(int argc, char **argv) {
+    hold_closed();
     if (argc < 2) {
         print_help();
         return 2;

@@ -70,10 +70,13 @@ static bool model_is_coca(Verbalize *s) {
 }
 
 // What follows from other options: the model, its prompt, who labels.
-static void defaults(Verbalize *s, bool model_needed) {
+static void defaults(Verbalize *s, bool model_needed, bool labels) {
     if (!s->model_dir) {
-        s->model_dir = folder_exists(DEFAULT_MODEL) ? DEFAULT_MODEL : SECOND_MODEL;
-        if (model_needed && strcmp(s->model_dir, SECOND_MODEL) == 0) note("%s is not here; the study runs on %s: a projector and a language model in place of CoCa's own decoder", DEFAULT_MODEL, SECOND_MODEL);
+        s->model_dir = file_shipped(s->arena, DEFAULT_MODEL);
+        bool second = !folder_exists(s->model_dir);
+        if (second) s->model_dir = file_shipped(s->arena, SECOND_MODEL);
+        need(!model_needed || folder_exists(s->model_dir), "%s: there is no such model directory; give --model DIR, or run in the project's folder, which has a small one", DEFAULT_MODEL);
+        if (model_needed && second) note("%s is not here; the study runs on %s: a projector and a language model in place of CoCa's own decoder", DEFAULT_MODEL, SECOND_MODEL);
     }
     s->from_world = s->images.count == 0 && s->captions_given.count == 0 && s->features_given.count == 0;
     const char *zoo = path_join(s->arena, s->model_dir, "ZOO.json");
@@ -81,14 +84,16 @@ static void defaults(Verbalize *s, bool model_needed) {
     if (!s->prompt && !model_is_coca(s)) s->prompt = small ? json_text_or(json_read(s->arena, zoo), "prompt", STUDY_PROMPT) : STUDY_PROMPT;
     if (!s->layers_text) s->layers_text = s->from_world && !s->tap ? "0,all" : "all";
     if (s->labeller == LABEL_AUTO) s->labeller = s->from_world ? LABEL_WORLD : s->llm ? LABEL_LLM : LABEL_LEXICON;
+    if (s->labeller == LABEL_LEXICON && labels && !s->labels_dir) need(file_exists(s->lexicon), "%s: there is no such table of phrases; give --lexicon FILE, or --categories none", s->lexicon);
     if (s->labeller == LABEL_LLM && !s->llm && !s->labels_dir) die_usage("--categories llm: --llm DIR is wanted, a directory with an instruction model");
     if (s->compat) s->parse = 1, s->prompt_kind = 1; // strict, original
 }
 
 int run_verbalize(int argc, char **argv) {
     Verbalize study = {.arena = arena_new("verbalize"), .out = "out/verbalize", .part_size = 8, .batch_size = 500, .max_new = 32, .calibration = 256, .label_tokens = 1024,
-                       .seq_len = 30, .min_seq_len = 5, .top_k = 1, .top_p = 0.9, .temperature = 1, .repetition_penalty = 1, .shards = 1, .choices = -1, .tune_steps = 200, .lexicon = "data/verbalize/lexicon.tsv"};
+                       .seq_len = 30, .min_seq_len = 5, .top_k = 1, .top_p = 0.9, .temperature = 1, .repetition_penalty = 1, .shards = 1, .choices = -1, .tune_steps = 200};
     Verbalize *s = &study;
+    s->lexicon = file_shipped(s->arena, "data/verbalize/lexicon.tsv");
     const char *shard = NULL, *config = NULL;
     int threads = 0, device = 0, dtype = 0, save = 0;
     Option options[] = {
@@ -185,7 +190,7 @@ int run_verbalize(int argc, char **argv) {
         const char *near = nearest_name(rest.items[0], names, STEPS);
         die_usage("verbalize %s: no such step; caption, likelihood, score, label, tabulate, report, merge, tune, lexicon and question are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
-    defaults(s, s->captions_given.count == 0 && !(step && step->run == verbalize_lexicon));
+    defaults(s, s->captions_given.count == 0 && !(step && step->run == verbalize_lexicon), !step || step->run == verbalize_label);
     char *command = arena_print(s->arena, "retina verbalize");
     for (int i = 0; i < argc; i++) command = arena_print(s->arena, "%s %s", command, argv[i]);
     s->command = command;

@@ -91,8 +91,9 @@ static void category_section(Report *r) {
 
 // The study's own shares beside ours, where the layers are as many as its tower has.
 static void published_table(Report *r) {
-    if (!r->c || r->truth || r->v->L - r->from != 24 || r->v->layer[r->v->L - 1] != 24 || !file_exists(PUBLISHED)) return;
-    Csv *c = csv_open(r->a, PUBLISHED, '\t');
+    const char *published = file_shipped(r->a, PUBLISHED);
+    if (!r->c || r->truth || r->v->L - r->from != 24 || r->v->layer[r->v->L - 1] != 24 || !file_exists(published)) return;
+    Csv *c = csv_open(r->a, published, '\t');
     size_t n = csv_columns(c);
     PageColumn *columns = take_zero(r->a, PageColumn, n);
     int *class = take(r->a, int, n);

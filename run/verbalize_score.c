@@ -36,7 +36,8 @@ static const char *judge_dir(Verbalize *s) {
     if (s->captions_given.count || s->features_given.count) return NULL; // no pictures
     if (s->judge) return s->judge;
     if (strcmp(verbalize_speaker(s)->model->family->name, "coca") == 0 || verbalize_speaker(s)->kind == SPEAKS_CLIP) return s->model_dir;
-    return strcmp(s->model_dir, SMALL_LLAVA) == 0 && folder_exists(SMALL_CLIP) ? SMALL_CLIP : NULL;
+    const char *clip = file_shipped(s->arena, SMALL_CLIP);
+    return folder_same(s->model_dir, file_shipped(s->arena, SMALL_LLAVA)) && folder_exists(clip) ? clip : NULL;
 }
 
 static float *unit_of(Arena *a, Tensor x) {

@@ -61,7 +61,7 @@ int run_zoo(int argc, char **argv) {
     for (size_t k = 0; k < RECIPES; k++) {
         if (!asked(&names, recipes[k].name)) continue;
         const char *folder = out && names.count == 1 ? out : path_join(a, out ? out : "data/zoo", recipes[k].name);
-        ZooOptions o = {.out = folder, .seed = (uint64_t)seed, .steps = percent, .fresh = fresh, .stop_after = stop_after, .clip = clip ? clip : "data/zoo/clip"};
+        ZooOptions o = {.out = folder, .seed = (uint64_t)seed, .steps = percent, .fresh = fresh, .stop_after = stop_after, .clip = clip ? clip : file_shipped(a, "data/zoo/clip")};
         printf("%s  %s\n", recipes[k].train(a, &o), folder);
         if (!clip && k == 0) clip = folder;
     }

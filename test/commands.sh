@@ -36,6 +36,12 @@ done
 [ "$(RETINA_ISA=scalar $R --version | grep -c scalar)" = 1 ] && ok "version names the instruction set" || fail "version"
 says "unknown instruction set" 1 "scalar, avx2, avx512" env RETINA_ISA=mmx $R generate --model $G/llama-2 --ids 1 --json
 
+# ---- stdout and stderr closed: told, and no file in their place holds what is printed
+$R tokenize $G/clip-openai a >&- 2>"$D/err"
+[ $? -eq 1 ] && grep -q 'output cannot be written' "$D/err" && ok "stdout closed" || fail "stdout closed: $(cat "$D/err")"
+$R world --out "$D/closed" --count 12 2>&- >/dev/null && ! grep -aq 'draw ' "$D/closed/scenes.jsonl" && [ "$(wc -l <"$D/closed/scenes.jsonl")" -eq 12 ] && ok "stderr closed" || fail "stderr closed"
+(program=$PWD/retina && cd "$D" && "$program" verbalize caption --limit 1 --layers 8 --seq-len 6 --out elsewhere --quiet && [ -s elsewhere/captions.csv ]) && ok "what is shipped is found from another folder" || fail "what is shipped is found from another folder"
+
 # ---- broken input: exit 1 and one sentence
 says "no directory" 1 "no such model directory" $R info "$D/none"
 mkdir "$D/empty"
