@@ -44,7 +44,7 @@ static void keep_post(void *arg, const char *name, Tensor x) {
     memcpy(s->post + s->rows * (size_t)(s->T_post * s->D_post), x.data, tensor_bytes(x));
 }
 
-// The model by content: a directory may be written again between two runs.
+// The model by content: a directory may be written again between two runs. Of the pictures each part knows its own.
 static const char *digest_of(Study *s) {
     if (!s->model_stamp) {
         Blake2b h;
@@ -52,8 +52,7 @@ static const char *digest_of(Study *s) {
         stamp_model(&h, s->model_dir);
         s->model_stamp = stamp_text(&h, s->arena);
     }
-    return arena_print(s->arena, "%s|%s|%lld|%d|%d|%d%s", s->model_stamp, s->from_world ? "world" : s->images, s->from_world ? (long long)s->seed : 0,
-                       study_model(s)->image_tokens, s->image_size, s->save, s->bf16 ? "|bf16" : "");
+    return arena_print(s->arena, "%s|%d|%d|%d%s", s->model_stamp, study_model(s)->image_tokens, s->image_size, s->save, s->bf16 ? "|bf16" : "");
 }
 
 // Names and sizes of the pictures [from, to).
