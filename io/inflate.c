@@ -304,7 +304,8 @@ Inflated inflate_some(uint8_t *out, size_t room, const uint8_t *in, size_t size,
         }
     }
     const uint8_t *settled = bits_left(&z.in) < 8 ? z.settled : z.out;
-    return (Inflated){.written = (size_t)(z.out - out), .used = (size_t)(z.in.at - in), .ended = ended, .fault = z.fault, .settled = (size_t)(settled - out),
+    int64_t left = bits_left(&z.in) / 8; // whole bytes that were read ahead
+    return (Inflated){.written = (size_t)(z.out - out), .used = (size_t)(z.in.at - in), .needed = size - (left > 0 ? (size_t)left : 0), .ended = ended, .fault = z.fault, .settled = (size_t)(settled - out),
                       .cut = z.fault == too_early || z.fault == no_checksum, .too_far = z.fault == too_far};
 }
 

@@ -12,6 +12,7 @@ typedef enum { INFLATE_RAW, INFLATE_ZLIB } InflateForm;
 
 typedef struct {
     size_t written, used; // bytes put out, bytes of input taken
+    size_t needed;        // bytes of input without which the fault could not be seen; all, if there is none
     bool ended;           // the stream came to its own end, its checksum (zlib) was there and right
     const char *fault;    // NULL, or what is wrong with the data; `written` bytes are good all the same
     bool cut;             // the fault is that the input ends too early

@@ -135,6 +135,22 @@ static const uint8_t *data_gather(Arena *a, Png *p) {
     return data;
 }
 
+#define PART 65536 // bytes: Pillow reads the data chunk by chunk, and large chunks in parts of this size
+
+// How much the data make of the parts that end before this byte: what Pillow has already when it gives zlib the next part.
+static size_t made_before(Arena *a, Png *p, const uint8_t *data, size_t limit, size_t room) {
+    Chunk c;
+    size_t begin = 0, end = 0;
+    p->at = p->data_at;
+    for (size_t i = 0; i < p->data_chunks && chunk_next(p, &c); i++, begin += c.size)
+        for (size_t at = PART;; at += PART) {
+            size_t part = begin + (at < c.size ? at : c.size);
+            if (part < limit) end = part;
+            if (at >= c.size) break;
+        }
+    return end == 0 ? 0 : inflate_some(take(a, uint8_t, room), room, data, end, INFLATE_ZLIB).written;
+}
+
 static bool is(const Chunk *c, const char *type) { return memcmp(c->type, type, 4) == 0; }
 
 // Chunks beside the data; those that no pixel depends on need not even be sound.
@@ -305,7 +321,8 @@ static void decode_rows(Arena *a, Png *p) {
     Mark mark = arena_mark(a);
     uint8_t *bytes = take(a, uint8_t, total);
     const uint8_t *zeros = take_zero(a, uint8_t, row_bytes(p, p->width));
-    Inflated r = inflate_some(bytes, total, data_gather(a, p), p->data_size, INFLATE_ZLIB);
+    const uint8_t *data = data_gather(a, p);
+    Inflated r = inflate_some(bytes, total, data, p->data_size, INFLATE_ZLIB);
     if (r.fault) damaged(p, "%s", r.fault);
     else if (r.written < total) damaged(p, "the data end before the last row");
     if (p->options.truncated_ok) { // what no row reaches is black, or the first colour of the palette
@@ -314,10 +331,11 @@ static void decode_rows(Arena *a, Png *p) {
         if (p->options.alpha_white && p->type >= 4) memset(first, 255, 3); // transparent
         for (size_t i = 0; i < pixels; i++) memcpy(p->rgb + 3 * i, first, 3);
     }
-    // zlib looks behind a row before it hands it out: what it cannot read there costs the row, unless a data chunk ends in between (then
-    // Pillow has the row already, and this has not).
-    if (r.fault && !r.cut && !r.too_far && r.written > 0) r.written--;
-    const uint8_t *settled = bytes + (r.ended ? total : r.settled);
+    // zlib looks behind a row before it hands it out: what it cannot read there costs the row, and the last byte, if it takes that, the
+    // row after it; unless a part ends in between.
+    if (r.fault && !r.cut && !r.too_far && r.written > 0 && made_before(a, p, data, r.needed, total) < r.written) r.written--;
+    bool begun = !r.ended && made_before(a, p, data, p->data_size, total) >= r.settled;
+    const uint8_t *settled = bytes + (r.ended ? total : r.settled + begun);
     for (int i = 0; i < count; i++) {
         size_t n = pass_rows(p, &passes[i], bytes, r.written, settled, zeros);
         if (n == 0 && pass_bytes(p, &passes[i]) > 0) break; // out of data

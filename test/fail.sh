@@ -4,7 +4,8 @@
 # are whole; and what can go on afterwards does, to the same files in the end. Or all is well: a part of an earlier run that
 # cannot be read is made again, and without a thread the others do its work. A picture that cannot be read is listed.
 #     sh test/fail.sh            SAMPLE places of each kind, spread evenly from the first to the last (default 3; of studies 1)
-#     ALL=1 sh test/fail.sh      every place of every step: an hour
+#     ALL=1 sh test/fail.sh      every place of every step: hours
+#     ALL=1 SAMPLE=20 sh …       twenty places of each kind of every step: what is sensible for the studies
 #     ONLY='extract zoo' sh …    commands whose name begins so
 # BUILD=build-sanitize runs the same under the sanitizers; what a command keeps until its end is no leak (what a parser
 # leaves behind in a trap is one: the fuzzers look for that).
@@ -77,7 +78,7 @@ tries() {
         total=$(RETINA_FAIL=$kind:0 "$@" 2>&1 >/dev/null | sed -n 's/^retina: RETINA_FAIL: \([0-9]*\) of .*/\1/p' | sort -n | tail -n 1)
         total=${total:-0} bad=0 tried=0 n=1
         most=${SAMPLE:-$few}
-        [ -n "$ALL" ] && most=$total
+        [ -n "$ALL" ] && most=${SAMPLE:-$total}
         [ "$most" -gt "$total" ] && most=$total
         while [ $tried -lt "$most" ]; do
             n=$(((total + 1) / 2))
@@ -140,8 +141,16 @@ tries -again verbalize $R verbalize --out "$O/v" $S
 [ -n "$ALL$ONLY" ] && tries -again "verbalize of CoCa" $R verbalize --out "$O/v" --limit 2 --choices 1 --part-size 1 --layers 2 --seq-len 7 --quiet
 tries -again "verbalize merge" sh -c "$R verbalize caption --shard 0/2 --out $O/v $S && $R verbalize caption --shard 1/2 --out $O/v $S && $R verbalize merge --out $O/v $S"
 V=$G/verbalize
+if [ -n "$ALL$ONLY" ]; then
+    C="--limit 3 --part-size 2 --layers 2,8 --seq-len 8 --quiet"
+    tries -again "verbalize features" sh -c "$R verbalize caption --out $O/v $C --save-features && $R verbalize caption --out $O/w $C --features $O/v/features"
+    tries -again "verbalize tune" $R verbalize tune --out "$O/u" $C --tune-steps 2
+    tries -again "verbalize score" sh -c "$R verbalize caption --out $O/v $C && $R verbalize score --out $O/v $C --judge $Z/clip"
+    tries "verbalize question" $R verbalize question --llm $G/chat/llama31 "a red disc"
+fi
 tries -again "verbalize tabulate" $R verbalize tabulate --captions $V/caps_batch0.json --labels $V/labels --out "$O/t" --quiet
 tries "verbalize lexicon" $R verbalize lexicon --labels $V/labels --out "$O/l" --quiet
 UNLIKE='run.txt|.*checkpoint.*|log.*'
 tries -again "zoo" $R zoo clip --out "$O/z" --stop-after 1 --quiet
+[ -n "$ALL$ONLY" ] && for m in llava coca; do tries -again "zoo $m" $R zoo $m --out "$O/z" --stop-after 1 --quiet; done
 exit $status

@@ -89,6 +89,23 @@ static void test_match_too_far(void) {
     arena_free(a);
 }
 
+// Four rows of one grey pixel: three, then a code that does not exist, all in one data chunk, with a chunk's end right behind the third
+// row, and with one inside it. Pillow has the third row only where it got it before zlib saw the fault.
+static void test_fault_behind_row(void) {
+#define HEAD "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\4\x08\0\0\0\0\x6a\xb3\x0a\xe6"
+#define TAIL "\0\0\0\0IEND\xae\x42\x60\x82"
+    static const char one[] = HEAD "\0\0\0\x0eIDAT\x78\1\x63\xe0\x62\x10\x61\x90\x1b\3\0\0\0\0\x57\x9b\xa2\xc5" TAIL;
+    static const char two[] = HEAD "\0\0\0\x09IDAT\x78\1\x63\xe0\x62\x10\x61\x90\x1b\x8b\x21\x0c\xa9\0\0\0\5IDAT\3\0\0\0\0\x0b\x2c\x23\x19" TAIL;
+    static const uint8_t shown[] = {10, 10, 10, 20, 20, 20, 30, 30, 30, 0, 0, 0};
+    Arena *a = arena_new("test");
+    const ImageOptions ok = {.truncated_ok = true};
+    Image m = image_decode(a, (Bytes){(const uint8_t *)one, sizeof one - 1, "one.png"}, &ok);
+    check(memcmp(m.rgb, shown, 6) == 0 && m.rgb[6] == 0, "a fault in the chunk of the row before it costs that row");
+    m = image_decode(a, (Bytes){(const uint8_t *)two, sizeof two - 1, "two.png"}, &ok);
+    check_same("a fault behind a chunk's end does not", m.rgb, shown, sizeof shown);
+    arena_free(a);
+}
+
 static void test_grey16(void) {
     Arena *a = arena_new("test");
     static const uint8_t file[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\2\0\0\0\1\x10\0\0\0\0\x05\x53\x3e\x3d" // 2 x 1, grey, 16 bits
@@ -207,6 +224,7 @@ int main(void) {
     test_golden();
     test_damage();
     test_match_too_far();
+    test_fault_behind_row();
     test_grey16();
     test_encoder();
     test_deflate();

@@ -1,7 +1,7 @@
 """pictures.py [--count N] [--seed S] [GROUP…]: pictures through io/ and model/resize.c against Pillow (and PyTorch) on fresh random files.
 
 Prints a line for every difference, and at the end a table. With --count N each group has N files (or about; 2000 by default).
-Groups: made saved cjpeg cut damaged png png-saved png-cut png-damaged refused base64 oriented white written resize resize-float"""
+Groups: made saved cjpeg cut damaged png png-saved png-cut png-damaged png-parts refused base64 oriented white written resize resize-float"""
 import argparse
 import base64
 import collections
@@ -9,10 +9,12 @@ import ctypes as C
 import glob
 import io
 import os
+import struct
 import subprocess
 import sys
 import tempfile
 import warnings
+import zlib
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(ROOT, "test", "reference"))
@@ -329,6 +331,28 @@ def group_png_damaged(ours, rng, folder):
     return verdict, f"{what}: {why}", data
 
 
+def group_png_parts(ours, rng, folder):
+    """Damaged or cut data in chunks of a few bytes, so that chunks end everywhere in rows and codes; or of about 64 KiB, which Pillow reads in parts."""
+    large = rng.random() < 0.03
+    w, h = (700, 130) if large else (int(n) for n in rng.integers(1, 40, 2))
+    rows = rng.integers(0, int(rng.choice([2, 4, 256])), (h, w * 3)).astype(np.uint8)
+    packer = zlib.compressobj(int(rng.integers(0, 10)), zlib.DEFLATED, 15, 8, int(rng.choice([0, 0, 2, 4])))
+    data = bytearray(packer.compress(b"".join(bytes([int(rng.integers(0, 5))]) + r.tobytes() for r in rows)) + packer.flush())
+    cut = rng.random() < 0.3
+    if cut:
+        del data[int(rng.integers(4, len(data))):]
+    for _ in range(0 if cut else int(rng.integers(1, 3))):
+        data[int(rng.integers(2, len(data)))] ^= 1 << int(rng.integers(0, 8))
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0))]
+    while data:
+        n = int(rng.choice([30000, 65535, 65536, 65537, 200000])) if large else int(rng.integers(1, 6))
+        chunks.append((b"IDAT", bytes(data[:n])))
+        del data[:n]
+    file = b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(b)) + t + b + struct.pack(">I", zlib.crc32(t + b)) for t, b in chunks + [(b"IEND", b"")])
+    verdict, why = tolerant(ours, file)
+    return verdict, f"{w}x{h} in {len(chunks) - 2} parts: {why}", file
+
+
 KINDS = {"BMP": "a BMP", "GIF": "a GIF", "WEBP": "a WebP", "TIFF": "a TIFF", "JPEG2000": "a JPEG 2000", "ICO": "an ICO", "AVIF": "an AVIF", "PDF": "a PDF"}
 
 
@@ -400,7 +424,7 @@ def group_base64(ours, rng, folder):
 
 GROUPS = {
     "made": group_made, "saved": jpeg_group(lambda r, f: saved_jpeg(r), strict), "cjpeg": group_cjpeg, "cut": group_cut, "damaged": group_damaged, "png": group_png,
-    "png-saved": group_png_saved, "png-cut": group_png_cut, "png-damaged": group_png_damaged, "refused": group_refused, "base64": group_base64,
+    "png-saved": group_png_saved, "png-cut": group_png_cut, "png-damaged": group_png_damaged, "png-parts": group_png_parts, "refused": group_refused, "base64": group_base64,
     "oriented": group_oriented, "white": group_white, "written": group_written, "resize": group_resize, "resize-float": group_resize_float,
 }
 BAD = {"DIFFERENT", "only Pillow refuses", "only retina refuses"}
