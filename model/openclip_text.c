@@ -8,6 +8,7 @@
 
 #include "html_entities.h"
 #include "mojibake.h"
+#include "sigma_tables.h"
 #include "unicode.h"
 
 #define NAME_MOST 32 // characters of a name, the semicolon not counted
@@ -235,13 +236,18 @@ static void fix(Growing *out, Arena *a, const char *text, size_t n) {
 
 // ---- white space, small letters
 
-// Marks, and what stands inside of words.
-static bool passed_over(uint32_t c) {
-    return unicode_flags(c) & UNI_M || (c < 0x80 && c && strchr("'.:^`", (int)c)) || c == 0xA8 || c == 0xAD || c == 0xAF || c == 0xB4 || c == 0xB7 || c == 0xB8 || c == 0x2018 || c == 0x2019 || c == 0x2024 ||
-           c == 0x2027 || (c >= 0x200B && c <= 0x200F);
+static bool within(const SigmaRange *table, int count, uint32_t c) {
+    int low = 0, high = count;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (c > table[middle].last) low = middle + 1;
+        else high = middle;
+    }
+    return low < count && c >= table[low].first;
 }
 
-static bool cased(uint32_t c) { return unicode_flags(c) & (UNI_UPPER | UNI_LOWER); }
+static bool passed_over(uint32_t c) { return within(sigma_skipped, sigma_skipped_count, c); }
+static bool cased(uint32_t c) { return unicode_flags(c) & (UNI_UPPER | UNI_LOWER) || within(sigma_cased, sigma_cased_count, c); }
 
 static bool cased_before(const char *text, size_t at) {
     while (at > 0) {

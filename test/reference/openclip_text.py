@@ -89,7 +89,7 @@ def random_text(r):
         elif kind == 8:
             pieces.append(r.choice(["\r\n", "\r", "\n", "\t", "  ", "<", ">", "\u3000", "\u00a0", "\ufeff", "\x1b[31m"]))
         elif kind == 9:
-            pieces.append("".join(r.choice("\u0391\u03a3\u03b1\u03c3\u039f .,") for _ in range(4)))
+            pieces.append("".join(r.choice("\u0391\u03a3\u03a3\u03b1\u03c3\u039f .,\u00ba\u02da\u02b5\u00ad\u0903\u0301\u2170\u24d0'" + chr(r.randrange(0x80, 0x3000))) for _ in range(5)))
         elif kind == 10:
             pieces.append(r.choice(["e\u0301", "\u1100\u1161\u11a8", "\u0958", "A\u030a", "\u212b"]))
         else:
