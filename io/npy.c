@@ -195,7 +195,7 @@ Npy npy_parse(Arena *a, Bytes f) {
     size_t there = f.size - at - length;
     need(there >= n.size, "%s: is cut off: its shape and type want %zu bytes, %zu are there", f.path, n.size, there);
     need(there == n.size, "%s: has %zu bytes after its array; several arrays in one file are not read", f.path, there - n.size);
-    size_t unit = n.texts ? 4 : k.item;
+    size_t unit = n.texts ? 4 : n.dtype == DTYPE_C64 ? k.item / 2 : k.item; // what has a byte order of its own
     if (k.swap || (uintptr_t)data % unit) {
         uint8_t *copy = arena_take(a, n.size, 1);
         if (k.swap) swapped(copy, data, n.size, unit);

@@ -1,6 +1,6 @@
 // test_npy.c: arrays and archives that numpy wrote, stored and deflated; headers refused; what we write.
 //
-// Caught when broken on purpose: bytes swapped by element size for texts; columns taken for rows; a CRC-32 that is not
+// Caught when broken on purpose: bytes swapped by element size for texts and for complex numbers; columns taken for rows; a CRC-32 that is not
 // checked; the local header's sizes used; sizes beyond 4 GiB cut to 32 bits (large.npz, by hand).
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +82,20 @@ static void test_files(Arena *a) {
     check_dies("dates", "the type \"<M8[D]\", which is not read") npy_read(a, GOLDEN "date.npy");
     check_dies("another file", "is no array of numpy") npy_read(a, GOLDEN "pandas.csv");
     check_dies("not an archive", "is no .npz archive") npz_open(a, GOLDEN "f4.npy");
+}
+
+// Each half of a complex number has its own byte order.
+static void test_complex(Arena *a) {
+    static const char text[] = "{'descr': '>c8', 'fortran_order': False, 'shape': (2,), }\n";
+    static const uint8_t numbers[16] = {0x3f, 0x80, 0, 0, 0xc0, 0, 0, 0, 0x40, 0x40, 0, 0, 0x3f, 0, 0, 0}; // 1 - 2i, 3 + 0.5i
+    size_t n = sizeof text - 1;
+    uint8_t *b = take_zero(a, uint8_t, 10 + n + 16);
+    memcpy(b, "\x93NUMPY\1\0", 8);
+    b[8] = (uint8_t)n;
+    memcpy(b + 10, text, n);
+    memcpy(b + 10 + n, numbers, 16);
+    Npy x = npy_parse(a, (Bytes){.bytes = b, .size = 10 + n + 16, .path = "x.npy"});
+    check_same("complex numbers in the other byte order", x.data, (float[4]){1, -2, 3, 0.5f}, 16);
 }
 
 static void header(Arena *a, const char *text, size_t data, const char *part) { // part NULL: it is accepted
@@ -225,6 +239,7 @@ int main(int argc, char **argv) { // `test_npy FILE` leaves what it wrote: test/
     test_archive(a, GOLDEN "packed.npz");
     test_files(a);
     test_headers(a);
+    test_complex(a);
     test_written(a, argc > 1 ? argv[1] : scratch_path(a, "written.npz"));
     test_zip(a);
     arena_free(a);
