@@ -346,8 +346,9 @@ const Json *json_kept(Arena *a, const char *path, const char *made_from) {
     Trap trap;
     if (!file_exists(path) || !trap_set(&trap)) return NULL;
     const Json *j = json_read(a, path);
+    bool same = strcmp(json_text_or(j, "made_from", ""), made_from) == 0; // dies, too, where that is no text
     trap_end(&trap);
-    return strcmp(json_text_or(j, "made_from", ""), made_from) == 0 ? j : NULL;
+    return same ? j : NULL;
 }
 
 const Json *json_find(const Json *o, const char *key, size_t length) {

@@ -131,8 +131,7 @@ static void row_put(Study *s, Arena *a, CsvWriter *w, const Vectors *v, const Js
     size_t i = (size_t)json_int(j, "row");
     need(i < v->N && strcmp(v->keys[i], json_text(j, "key")) == 0, "%s: belongs to other vectors; use --fresh", j->source);
     const char *live = json_text(j, "live"), *post = json_text(j, "post_direct"), *recon = json_text(j, "recon"), *truth = truth_of(a, &study_pictures(s)->items[v->places[i]]);
-    const char *path = v->paths[i], *slash = strrchr(path, '/');
-    const char *folder = path_name(arena_text(a, path, slash ? (size_t)(slash - path) : 0));
+    const char *path = v->paths[i], *folder = path_name(path_folder(a, path));
     const char *cells[] = {arena_print(a, "0:%zu:%s", i, v->keys[i]), v->keys[i], folder, path_name(s->model_dir), path, live, post, recon, truth ? truth : ""};
     double numbers[] = {json_real_or(j, "mse", NAN), json_real_or(j, "cosine", NAN), caption_equal(live, post), caption_equal(post, recon),
                         caption_f1(post, live, a), caption_f1(recon, post, a), truth ? caption_f1(live, truth, a) : NAN,

@@ -1,4 +1,4 @@
-// test_io.c: random numbers against published vectors, JSON accepted and refused, arenas.
+// test_io.c: random numbers against published vectors, JSON accepted and refused, files of earlier runs, arenas.
 #include <math.h>
 #include <string.h>
 
@@ -6,6 +6,7 @@
 #include "io/json.h"
 #include "io/memory.h"
 #include "io/random.h"
+#include "scratch.h"
 
 static void test_random(void) {
     // Random123's kat_vectors for philox4x32-10
@@ -73,6 +74,21 @@ static void test_json(void) {
     arena_free(a);
 }
 
+// What an earlier run left, whole, of other things, damaged.
+static void test_kept(void) {
+    Arena *a = arena_new("test");
+    static const struct {
+        const char *text;
+        bool kept;
+    } files[] = {{"{\"made_from\": \"these\"}", true}, {"{\"made_from\": \"others\"}", false}, {"{\"made_from\": 3}", false}, {"{\"made_from\": \"the", false}, {"[]", false}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = scratch_file(a, "kept.json", files[i].text, strlen(files[i].text));
+        check((json_kept(a, path, "these") != NULL) == files[i].kept, "kept: %s", files[i].text);
+    }
+    check(!json_kept(a, scratch_path(a, "none.json"), "these"), "kept: no file");
+    arena_free(a);
+}
+
 static void test_arena(void) {
     Arena *a = arena_new("test");
     Mark m = arena_mark(a);
@@ -88,6 +104,7 @@ static void test_arena(void) {
 int main(void) {
     test_random();
     test_json();
+    test_kept();
     test_arena();
     return check_end();
 }
