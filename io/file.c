@@ -319,6 +319,11 @@ const char *path_name(const char *path) {
     return slash ? slash + 1 : path;
 }
 
+char *path_folder(Arena *a, const char *path) {
+    const char *slash = strrchr(path, '/');
+    return arena_text(a, path, slash ? (size_t)(slash - path) + (slash == path) : 0);
+}
+
 const char *path_extension(const char *path) {
     const char *dot = strrchr(path_name(path), '.');
     return dot && dot != path_name(path) ? dot + 1 : "";

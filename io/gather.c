@@ -53,8 +53,7 @@ static void add_folder(List *l, const char *path) {
 }
 
 static void add_list(List *l, const char *path) {
-    const char *slash = strrchr(path, '/'), *line;
-    char *folder = slash ? arena_text(l->arena, path, (size_t)(slash - path)) : arena_text(l->arena, "", 0);
+    const char *folder = path_folder(l->arena, path), *line;
     Lines *lines = lines_open(l->arena, path);
     size_t n;
     while ((line = lines_next(lines, &n)))
@@ -91,15 +90,9 @@ Gathering pictures_gather(Arena *a, const char *const *paths, size_t count) {
 Image gathered_read(Arena *a, const Gathered *g, const ImageOptions *options) {
     if (g->size == 0) return image_read(a, g->path, options);
     Bytes b = file_map(a, g->path);
-    Trap trap; // so that a failing decoder does not leave the archive mapped
-    if (!trap_set(&trap)) {
-        file_unmap(b);
-        die("%s", trap.message);
-    }
     need(g->offset <= b.size && g->size <= b.size - g->offset, "%s: has changed: \"%s\" is no longer inside", g->path, g->key);
     Bytes member = {.bytes = b.bytes + g->offset, .size = (size_t)g->size, .path = arena_print(a, "%s:%s", g->path, g->key)};
     Image image = image_decode(a, member, options);
-    trap_end(&trap);
     file_unmap(b);
     return image;
 }

@@ -244,7 +244,7 @@ static char *shard_path(Arena *a, const char *folder, const Json *name, const ch
     struct stat st;
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
         char target[PATH_MAX], real[PATH_MAX];
-        need(realpath(path, target) && realpath(folder, real), "%s: the link %s leads nowhere", index_path, name->text);
+        need(realpath(path, target) && realpath(*folder ? folder : ".", real), "%s: the link %s leads nowhere", index_path, name->text);
         need(inside(target, real), "%s: %s is a link that leaves the model's folder", index_path, name->text);
     }
     return path;
@@ -256,8 +256,7 @@ static void sharded_read(Tensors *t, const char *index_path) {
     Arena *a = t->arena;
     const Json *index = json_read(a, index_path), *map = json_get(index, "weight_map");
     need(map && map->kind == JSON_OBJECT && map->count > 0, "%s: \"weight_map\" is missing or empty", index_path);
-    const char *slash = strrchr(index_path, '/');
-    char *folder = slash ? arena_text(a, index_path, (size_t)(slash - index_path) + (slash == index_path)) : arena_text(a, ".", 1);
+    const char *folder = path_folder(a, index_path);
     const Json **files = take(a, const Json *, map->count);
     for (size_t i = 0; i < map->count; i++) {
         const Json *file = files[i] = &map->items[i];

@@ -192,10 +192,9 @@ static size_t parts_open(Extract *e, Arena *a, size_t K, Parts *parts, const cha
 
 // How many files the sets beside `out` say that they have: "…-of-00004.safetensors".
 static size_t *sets_of(Extract *e, Arena *a, size_t *count) {
-    const char *stem = stem_of(e, a), *slash = strrchr(e->out, '/');
-    char *folder = slash ? arena_text(a, e->out, (size_t)(slash - e->out)) : arena_text(a, ".", 1);
+    const char *stem = stem_of(e, a), *folder = path_folder(a, e->out);
     size_t n, length = strlen(path_name(stem));
-    char **names = folder_list(a, *folder ? folder : "/", &n);
+    char **names = folder_list(a, *folder ? folder : ".", &n);
     size_t *sets = take(a, size_t, n + 2);
     *count = 0;
     for (size_t i = 0; i < n; i++) {

@@ -108,8 +108,7 @@ static size_t write_shard(Arena *a, const char *path, const Planned *list, size_
 static bool copy_beside(Arena *a, const char *config_path, const char *dir) {
     static const char *const names[] = {"tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                                         "chat_template.jinja", "chat_template.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"};
-    const char *slash = strrchr(config_path, '/');
-    char *from = slash ? arena_text(a, config_path, (size_t)(slash - config_path) + (slash == config_path)) : arena_text(a, ".", 1);
+    const char *from = path_folder(a, config_path);
     bool tokenizer = false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *old = path_join(a, from, names[i]), *new = path_join(a, dir, names[i]);

@@ -97,12 +97,11 @@ static void add_table(PictureList *l, const char *path) {
     size_t column = CSV_NONE, caption = csv_find(c, "caption");
     for (size_t i = 0; i < sizeof names / sizeof *names && column == CSV_NONE; i++) column = csv_find(c, names[i]);
     need(column != CSV_NONE, "%s: has no column path, image, image_path, file or filepath", path);
-    const char *slash = strrchr(path, '/');
-    char *folder = arena_text(l->arena, path, slash ? (size_t)(slash - path) : 0);
+    const char *folder = path_folder(l->arena, path);
     while (csv_next(c)) {
         const char *p = csv_get(c, column);
         need(*p, "%s:%llu: a row without a path", path, (unsigned long long)csv_line(c));
-        const char *full = *p == '/' || !slash ? arena_text(l->arena, p, strlen(p)) : path_join(l->arena, folder, p);
+        const char *full = *p == '/' ? arena_text(l->arena, p, strlen(p)) : path_join(l->arena, folder, p);
         picture_list_add(l, (Gathered){.path = full, .key = path_stem(l->arena, full)}, caption == CSV_NONE ? NULL : trimmed(l->arena, csv_get(c, caption), csv_length(c, caption)));
     }
     csv_close(c);
@@ -110,8 +109,7 @@ static void add_table(PictureList *l, const char *path) {
 
 // The caption beside a picture: same name, .txt.
 static const char *beside(Arena *a, const char *picture) {
-    size_t n = strlen(picture) - strlen(path_extension(picture));
-    char *path = arena_print(a, "%.*stxt", (int)n, picture);
+    char *path = path_join(a, path_folder(a, picture), arena_print(a, "%s.txt", path_stem(a, picture)));
     if (!file_exists(path)) return NULL;
     Bytes b = file_read(a, path);
     return b.size <= TEXT_MOST ? trimmed(a, (const char *)b.bytes, b.size) : NULL;

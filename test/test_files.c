@@ -158,6 +158,18 @@ static void cut_off(Arena *a) {
 
 static void own_fault(Arena *a) { raise(SIGBUS); }
 
+static void test_names(Arena *a) {
+    static const struct {
+        const char *path, *folder, *name, *stem, *extension;
+    } paths[] = {{"a/b.c", "a", "b.c", "b", "c"}, {"b.c", "", "b.c", "b", "c"}, {"/b.tar.gz", "/", "b.tar.gz", "b.tar", "gz"}, {"/a.d/b", "/a.d", "b", "b", ""}, {"a/.b", "a", ".b", ".b", ""}, {"", "", "", "", ""}};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        const char *p = paths[i].path, *folder = path_folder(a, p);
+        check(strcmp(folder, paths[i].folder) == 0 && strcmp(path_name(p), paths[i].name) == 0 && strcmp(path_stem(a, p), paths[i].stem) == 0 &&
+                  strcmp(path_extension(p), paths[i].extension) == 0 && strcmp(path_join(a, folder, path_name(p)), p) == 0,
+              "the parts of \"%s\", joined again", p);
+    }
+}
+
 static void test_fault(Arena *a) {
     char said[4096];
     file_unmap(file_map(a, scratch_file(a, "x", "x", 1))); // the handler is set
@@ -237,6 +249,7 @@ int main(int argc, char **argv) {
     test_reader(a);
     test_long_messages(a);
     test_traps(a);
+    test_names(a);
     test_fault(a);
     test_failing(a);
     arena_free(a);
