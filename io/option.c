@@ -2,6 +2,7 @@
 #include "option.h"
 
 #include "json.h" // real_text
+#include "number.h"
 
 #include <errno.h>
 #include <math.h>
@@ -37,8 +38,17 @@ const char *nearest_name(const char *wrong, const char *const *names, size_t cou
     return best && least <= 1 + (int)strlen(best) / 3 ? best : NULL;
 }
 
+// The present choice, as it begins among the others, and its length.
+static const char *chosen(const Option *o, int *length) {
+    const char *c = o->choices;
+    for (int i = *(int *)o->value; i > 0; i--) c = strchr(c, '|') + 1;
+    *length = (int)strcspn(c, "|");
+    return c;
+}
+
 static void print_default(const Option *o) {
     char t[32];
+    int n;
     switch (o->kind) {
     case OPT_INT: printf(" [%d]", *(int *)o->value); break;
     case OPT_LONG: printf(" [%lld]", (long long)*(int64_t *)o->value); break;
@@ -50,9 +60,8 @@ static void print_default(const Option *o) {
         if (*(const char **)o->value) printf(" [%s]", *(const char **)o->value);
         break;
     case OPT_CHOICE: {
-        const char *c = o->choices;
-        for (int i = *(int *)o->value; i > 0 && c; i--) c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL;
-        if (c) printf(" [%.*s]", (int)strcspn(c, "|"), c);
+        const char *c = chosen(o, &n);
+        printf(" [%.*s]", n, c);
         break;
     }
     default: break;
@@ -68,10 +77,9 @@ static void print_help(const char *usage, const char *purpose, const Option *opt
             printf("%s\n", o->help);
             continue;
         }
-        char left[128];
-        if (o->kind == OPT_CHOICE) snprintf(left, sizeof left, "--%s %s", o->name, o->choices);
-        else snprintf(left, sizeof left, "--%s%s", o->name, units[o->kind]);
-        printf("  %-28s %s", left, o->help);
+        bool choice = o->kind == OPT_CHOICE;
+        int width = printf("  --%s%s%s", o->name, choice ? " " : "", choice ? o->choices : units[o->kind]);
+        printf("%*s %s", width < 30 ? 30 - width : 0, "", o->help);
         print_default(o);
         printf("\n");
     }
@@ -176,13 +184,18 @@ void options_parse(const char *usage, const char *purpose, Option *options, size
 }
 
 void option_shard(const char *text, int *shard, int *shards) {
-    int end = 0;
-    if (sscanf(text, "%d/%d%n", shard, shards, &end) != 2 || text[end] || *shard < 0 || *shard >= *shards)
-        die_usage("--shard %s: i/n with 0 <= i < n is wanted", text);
+    int64_t i, n;
+    size_t length = strcspn(text, "/");
+    char first[24];
+    snprintf(first, sizeof first, "%.*s", length < sizeof first ? (int)length : 0, text); // longer: no number that is meant
+    bool good = text[length] && int_parse(first, &i) && int_parse(text + length + 1, &n) && i >= 0 && i < n && n <= INT32_MAX;
+    if (!good) die_usage("--shard %s: i/n with 0 <= i < n is wanted", text);
+    *shard = (int)i, *shards = (int)n;
 }
 
 void options_record(const Option *options, size_t count, Writer *w) {
     char t[32];
+    int n;
     for (size_t i = 0; i < count; i++) {
         const Option *o = &options[i];
         if (!o->name) continue;
@@ -199,9 +212,8 @@ void options_record(const Option *options, size_t count, Writer *w) {
                 writer_print(w, "%s%s", j ? " " : "", ((TextList *)o->value)->items[j]);
             break;
         case OPT_CHOICE: {
-            const char *c = o->choices;
-            for (int k = *(int *)o->value; k > 0; k--) c = strchr(c, '|') + 1;
-            writer_print(w, "%.*s", (int)strcspn(c, "|"), c);
+            const char *c = chosen(o, &n);
+            writer_print(w, "%.*s", n, c);
             break;
         }
         }

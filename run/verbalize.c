@@ -15,39 +15,85 @@
 
 char *verbalize_path(Verbalize *s, const char *name) { return path_join(s->arena, s->out, name); }
 
-// ---- steps
+// ---- options
 
-typedef struct {
-    const char *name, *help;
-    void (*run)(Verbalize *s);
-} Step;
+static Verbalize study = {.out = "out/verbalize", .part_size = 8, .batch_size = 500, .max_new = 32, .calibration = 256, .label_tokens = 1024,
+                          .seq_len = 30, .min_seq_len = 5, .top_k = 1, .top_p = 0.9, .temperature = 1, .repetition_penalty = 1, .shards = 1, .choices = -1, .tune_steps = 200};
 
-// Jobs of --shard i/n write into one folder, so merging is finding that nothing is missing, and writing the whole.
-static void merge(Verbalize *s) {
-    Verbal *v = verbal_open(s);
-    verbalize_caption_whole(s, v);
-    note("%zu pictures, %zu that could not be read, %d layers", v->N, v->failed, v->L);
-}
+static struct { // options that become something else
+    const char *shard, *config;
+    int threads, device, dtype, save;
+} wish;
 
-static const Step steps[] = {{"caption", "captions of every layer", verbalize_caption},
-                             {"likelihood", "given texts under every layer", verbalize_likelihood},
-                             {"score", "pictures found by their captions", verbalize_score},
-                             {"label", "words put into categories", verbalize_label},
-                             {"tabulate", "tables and figures", verbalize_tabulate},
-                             {"report", "report.html and table.tsv", verbalize_report},
-                             {"merge", "join the captions of all shards", merge},
-                             {"tune", "tuned.safetensors: a map for each layer (CoCa)", verbalize_tune},
-                             {"lexicon", "lexicon.tsv from answers of --labels", verbalize_lexicon}};
-#define QUESTION "question" // the one step that takes a caption
-#define STEPS (sizeof steps / sizeof *steps)
-#define WHOLE 6 // the study itself
+static Option options[] = {
+    {"model", OPT_TEXT, &study.model_dir, "CoCa or LLaVA-type directory, or a CLIP one (nearest captions); default: the small CoCa", NULL},
+    {"images", OPT_LIST, &study.images, "folder, list (.txt), table (.csv), archive or pattern a/{00..04}.tar; repeatable; without it the procedural world is drawn", NULL},
+    {"features", OPT_LIST, &study.features_given, "states that --save-features kept, in place of pictures: files, or their folder; repeatable", NULL},
+    {"out", OPT_TEXT, &study.out, "folder of the results", NULL},
+    {"limit", OPT_INT, &study.count, "pictures, from the front of the list; 0: all (of the world: 192)", NULL},
+    PICTURE_OPTIONS(study.picture_options),
+    {NULL, OPT_FLAG, NULL, "caption", NULL},
+    {"layers", OPT_TEXT, &study.layers_text, "all, or 1,5,24; 0: before the first block; default: all, of the world 0,all", NULL},
+    {"prompt-text", OPT_TEXT, &study.prompt, "the user's words (LLaVA; default: what ZOO.json of a small model says, else the study's), or the words a caption begins with (CoCa; default: none)", NULL},
+    {"max-new-tokens", OPT_INT, &study.max_new, "of a caption (LLaVA)", NULL},
+    {"min-new-tokens", OPT_INT, &study.min_new, "of a caption (LLaVA)", NULL},
+    {"tap", OPT_CHOICE, &study.tap, "what is read: the stream behind a block, or a module's output inside it (CoCa)", "block|ln_1|attn"},
+    {"decode", OPT_CHOICE, &study.decode, "CoCa: greedy is the study's; beam-legacy is OpenCLIP's own search up to 3.x, beam that of transformers, which came after it", "greedy|top_k|top_p|beam-legacy|beam"},
+    {"seq-len", OPT_INT, &study.seq_len, "CoCa: whole length, start and end included", NULL},
+    {"min-seq-len", OPT_INT, &study.min_seq_len, "CoCa: no end before so many ids", NULL},
+    {"top-k", OPT_INT, &study.top_k, "CoCa, of drawing", NULL},
+    {"top-p", OPT_REAL, &study.top_p, "CoCa, of drawing", NULL},
+    {"temperature", OPT_REAL, &study.temperature, "CoCa, after the filter as in the original", NULL},
+    {"temperature-first", OPT_FLAG, &study.temperature_first, "CoCa: before the filter, as elsewhere", NULL},
+    {"repetition-penalty", OPT_REAL, &study.repetition_penalty, "CoCa; 1: off", NULL},
+    {"config", OPT_TEXT, &wish.config, "CoCa: the original's interpret.yaml; options here win", NULL},
+    {"tokenizer", OPT_TEXT, &study.tokenizer, "CoCa: directory with CLIP's tokenizer, where the model's own has none", NULL},
+    {"rescale", OPT_CHOICE, &study.rescale, "states brought to the scale of the native layer", "none|norm|moments"},
+    {"tuned", OPT_TEXT, &study.tuned, "CoCa: each layer's states are read through its own map, from the tuned.safetensors that the step tune wrote on other pictures", NULL},
+    {"tune-steps", OPT_INT, &study.tune_steps, "tune: updates of a layer's map", NULL},
+    {"calibration", OPT_INT, &study.calibration, "pictures, from the front, whose mean state is the control and whose scale --rescale takes", NULL},
+    {"bank", OPT_TEXT, &study.bank, "CLIP: captions to choose from, one a line; default: those beside the pictures", NULL},
+    {"part-size", OPT_INT, &study.part_size, "pictures in a file that a killed run keeps", NULL},
+    {"batch", OPT_INT, &study.rows, "captions spoken as one batch, about; 0: by memory. No result depends on it", NULL},
+    {"batch-size", OPT_INT, &study.batch_size, "pictures in a caps_batch file", NULL},
+    {"save-steps", OPT_FLAG, &study.save_steps, "keep every step in captions/part-*.json: id, log-probability, entropy, and (CoCa) the five likeliest ids", NULL},
+    {"save-features", OPT_FLAG, &study.save_features, "keep the states themselves: features/part-*.safetensors, (pictures, tokens, width) a layer", NULL},
+    {"save-dtype", OPT_CHOICE, &wish.save, "stored type of the states; auto: that of the computation", "auto|f32|bf16"},
+    {"control", OPT_CHOICE, &study.control, "captions of the mean state, of no image tokens, or dealt to other pictures, in place of the pictures' own: for what follows", "none|mean|zero|shuffle"},
+    {"shard", OPT_TEXT, &wish.shard, "i/n: only the i-th of n jobs' parts (caption); i from 0", NULL},
+    {NULL, OPT_FLAG, NULL, "likelihood and score", NULL},
+    {"likelihood", OPT_CHOICE, &study.likelihood, "how likely each layer finds the picture's caption", "on|off"},
+    {"choices", OPT_INT, &study.choices, "pictures of the world for which a true caption is held against changed ones; -1: all (CoCa), 32 (LLaVA)", NULL},
+    {"judge", OPT_TEXT, &study.judge, "CLIP directory that finds pictures by captions; default: CoCa's own towers; the small CLIP for the small LLaVA", NULL},
+    {NULL, OPT_FLAG, NULL, "label and tabulate", NULL},
+    {"captions", OPT_LIST, &study.captions_given, "caps_batch*.json to start from, with entropy_batch*.json beside them; repeatable", NULL},
+    {"categories", OPT_CHOICE, &study.labeller, "who labels", "auto|none|world|lexicon|llm"},
+    {"lexicon", OPT_TEXT, &study.lexicon, "table phrase, class", NULL},
+    {"llm", OPT_TEXT, &study.llm, "instruction model that labels", NULL},
+    {"label-tokens", OPT_INT, &study.label_tokens, "of an answer, at most", NULL},
+    {"labels", OPT_TEXT, &study.labels_dir, "folder of answers that are there already", NULL},
+    {"prompt", OPT_CHOICE, &study.prompt_kind, "for the labelling model: repaired, or with the original's faults", "fixed|original"},
+    {"parse", OPT_CHOICE, &study.parse, "answers that are not JSON: what can be read, or dropped", "tolerant|strict"},
+    {"weighted", OPT_FLAG, &study.weighted, "second and third labels count, too: 1/2 and 1/3 of a first", NULL},
+    {"map", OPT_TEXT, &study.map, "table label, class in place of the original's", NULL},
+    {"compat", OPT_FLAG, &study.compat, "as the original: its prompt, strict, tables without a column for the layer", NULL},
+    {"beside", OPT_LIST, &study.beside_runs, "report: folders of other runs (other seeds of the model), whose emergence stands beside this one's; repeatable", NULL},
+    {"references", OPT_TEXT, &study.references, "reference captions: name<TAB>caption lines, or COCO's captions JSON; default: those beside the pictures", NULL},
+    {NULL, OPT_FLAG, NULL, "running", NULL},
+    {"seed", OPT_LONG, &study.seed, "of world, bootstrap and shuffled control", NULL},
+    {"fresh", OPT_FLAG, &study.fresh, "start over instead of going on", NULL},
+    {"threads", OPT_INT, &wish.threads, "0: every core of this process", NULL},
+    {"device", OPT_CHOICE, &wish.device, "where to compute", "auto|cpu|cuda"},
+    {"dtype", OPT_CHOICE, &wish.dtype, "of the computation; f32 is the reference", "f32|bf16"},
+    {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
+};
 
-static void record(Verbalize *s, double seconds) {
-    Writer *w = writer_open(verbalize_path(s, "run.txt"));
-    writer_print(w, "command = %s\n", s->command);
-    options_record(s->options, s->option_count, w);
-    writer_print(w, "instructions = %s\nthreads used = %d\nseconds = %.1f\n", cpu_describe(), threads_count(), seconds);
-    writer_close(w);
+// The original's settings, read before the options, which win.
+static void config_first(Verbalize *s, int argc, char **argv) {
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) verbalize_config(s, argv[i + 1]);
+        else if (strncmp(argv[i], "--config=", 9) == 0) verbalize_config(s, argv[i] + 9);
+    }
 }
 
 static void check_counts(const Verbalize *s) {
@@ -89,81 +135,76 @@ static void defaults(Verbalize *s, bool model_needed, bool labels) {
     if (s->compat) s->parse = 1, s->prompt_kind = 1; // strict, original
 }
 
-int run_verbalize(int argc, char **argv) {
-    Verbalize study = {.arena = arena_new("verbalize"), .out = "out/verbalize", .part_size = 8, .batch_size = 500, .max_new = 32, .calibration = 256, .label_tokens = 1024,
-                       .seq_len = 30, .min_seq_len = 5, .top_k = 1, .top_p = 0.9, .temperature = 1, .repetition_penalty = 1, .shards = 1, .choices = -1, .tune_steps = 200};
-    Verbalize *s = &study;
-    s->lexicon = file_shipped(s->arena, "data/verbalize/lexicon.tsv");
-    const char *shard = NULL, *config = NULL;
-    int threads = 0, device = 0, dtype = 0, save = 0;
-    Option options[] = {
-        {"model", OPT_TEXT, &s->model_dir, "CoCa or LLaVA-type directory, or a CLIP one (nearest captions); default: the small CoCa", NULL},
-        {"images", OPT_LIST, &s->images, "folder, list (.txt), table (.csv), archive or pattern a/{00..04}.tar; repeatable; without it the procedural world is drawn", NULL},
-        {"features", OPT_LIST, &s->features_given, "states that --save-features kept, in place of pictures: files, or their folder; repeatable", NULL},
-        {"out", OPT_TEXT, &s->out, "folder of the results", NULL},
-        {"limit", OPT_INT, &s->count, "pictures, from the front of the list; 0: all (of the world: 192)", NULL},
-        PICTURE_OPTIONS(s->picture_options),
-        {NULL, OPT_FLAG, NULL, "caption", NULL},
-        {"layers", OPT_TEXT, &s->layers_text, "all, or 1,5,24; 0: before the first block; default: all, of the world 0,all", NULL},
-        {"prompt-text", OPT_TEXT, &s->prompt, "the user's words (LLaVA; default: what ZOO.json of a small model says, else the study's), or the words a caption begins with (CoCa; default: none)", NULL},
-        {"max-new-tokens", OPT_INT, &s->max_new, "of a caption (LLaVA)", NULL},
-        {"min-new-tokens", OPT_INT, &s->min_new, "of a caption (LLaVA)", NULL},
-        {"tap", OPT_CHOICE, &s->tap, "what is read: the stream behind a block, or a module's output inside it (CoCa)", "block|ln_1|attn"},
-        {"decode", OPT_CHOICE, &s->decode, "CoCa: greedy is the study's; beam-legacy is OpenCLIP's own search up to 3.x, beam that of transformers, which came after it", "greedy|top_k|top_p|beam-legacy|beam"},
-        {"seq-len", OPT_INT, &s->seq_len, "CoCa: whole length, start and end included", NULL},
-        {"min-seq-len", OPT_INT, &s->min_seq_len, "CoCa: no end before so many ids", NULL},
-        {"top-k", OPT_INT, &s->top_k, "CoCa, of drawing", NULL},
-        {"top-p", OPT_REAL, &s->top_p, "CoCa, of drawing", NULL},
-        {"temperature", OPT_REAL, &s->temperature, "CoCa, after the filter as in the original", NULL},
-        {"temperature-first", OPT_FLAG, &s->temperature_first, "CoCa: before the filter, as elsewhere", NULL},
-        {"repetition-penalty", OPT_REAL, &s->repetition_penalty, "CoCa; 1: off", NULL},
-        {"config", OPT_TEXT, &config, "CoCa: the original's interpret.yaml; options here win", NULL},
-        {"tokenizer", OPT_TEXT, &s->tokenizer, "CoCa: directory with CLIP's tokenizer, where the model's own has none", NULL},
-        {"rescale", OPT_CHOICE, &s->rescale, "states brought to the scale of the native layer", "none|norm|moments"},
-        {"tuned", OPT_TEXT, &s->tuned, "CoCa: each layer's states are read through its own map, from the tuned.safetensors that the step tune wrote on other pictures", NULL},
-        {"tune-steps", OPT_INT, &s->tune_steps, "tune: updates of a layer's map", NULL},
-        {"calibration", OPT_INT, &s->calibration, "pictures, from the front, whose mean state is the control and whose scale --rescale takes", NULL},
-        {"bank", OPT_TEXT, &s->bank, "CLIP: captions to choose from, one a line; default: those beside the pictures", NULL},
-        {"part-size", OPT_INT, &s->part_size, "pictures in a file that a killed run keeps", NULL},
-        {"batch", OPT_INT, &s->rows, "captions spoken as one batch, about; 0: by memory. No result depends on it", NULL},
-        {"batch-size", OPT_INT, &s->batch_size, "pictures in a caps_batch file", NULL},
-        {"save-steps", OPT_FLAG, &s->save_steps, "keep every step in captions/part-*.json: id, log-probability, entropy, and (CoCa) the five likeliest ids", NULL},
-        {"save-features", OPT_FLAG, &s->save_features, "keep the states themselves: features/part-*.safetensors, (pictures, tokens, width) a layer", NULL},
-        {"save-dtype", OPT_CHOICE, &save, "stored type of the states; auto: that of the computation", "auto|f32|bf16"},
-        {"control", OPT_CHOICE, &s->control, "captions of the mean state, of no image tokens, or dealt to other pictures, in place of the pictures' own: for what follows", "none|mean|zero|shuffle"},
-        {"shard", OPT_TEXT, &shard, "i/n: only the i-th of n jobs' parts (caption); i from 0", NULL},
-        {NULL, OPT_FLAG, NULL, "likelihood and score", NULL},
-        {"likelihood", OPT_CHOICE, &s->likelihood, "how likely each layer finds the picture's caption", "on|off"},
-        {"choices", OPT_INT, &s->choices, "pictures of the world for which a true caption is held against changed ones; -1: all (CoCa), 32 (LLaVA)", NULL},
-        {"judge", OPT_TEXT, &s->judge, "CLIP directory that finds pictures by captions; default: CoCa's own towers; the small CLIP for the small LLaVA", NULL},
-        {NULL, OPT_FLAG, NULL, "label and tabulate", NULL},
-        {"captions", OPT_LIST, &s->captions_given, "caps_batch*.json to start from, with entropy_batch*.json beside them; repeatable", NULL},
-        {"categories", OPT_CHOICE, &s->labeller, "who labels", "auto|none|world|lexicon|llm"},
-        {"lexicon", OPT_TEXT, &s->lexicon, "table phrase, class", NULL},
-        {"llm", OPT_TEXT, &s->llm, "instruction model that labels", NULL},
-        {"label-tokens", OPT_INT, &s->label_tokens, "of an answer, at most", NULL},
-        {"labels", OPT_TEXT, &s->labels_dir, "folder of answers that are there already", NULL},
-        {"prompt", OPT_CHOICE, &s->prompt_kind, "for the labelling model: repaired, or with the original's faults", "fixed|original"},
-        {"parse", OPT_CHOICE, &s->parse, "answers that are not JSON: what can be read, or dropped", "tolerant|strict"},
-        {"weighted", OPT_FLAG, &s->weighted, "second and third labels count, too: 1/2 and 1/3 of a first", NULL},
-        {"map", OPT_TEXT, &s->map, "table label, class in place of the original's", NULL},
-        {"compat", OPT_FLAG, &s->compat, "as the original: its prompt, strict, tables without a column for the layer", NULL},
-        {"beside", OPT_LIST, &s->beside_runs, "report: folders of other runs (other seeds of the model), whose emergence stands beside this one's; repeatable", NULL},
-        {"references", OPT_TEXT, &s->references, "reference captions: name<TAB>caption lines, or COCO's captions JSON; default: those beside the pictures", NULL},
-        {NULL, OPT_FLAG, NULL, "running", NULL},
-        {"seed", OPT_LONG, &s->seed, "of world, bootstrap and shuffled control", NULL},
-        {"fresh", OPT_FLAG, &s->fresh, "start over instead of going on", NULL},
-        {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
-        {"device", OPT_CHOICE, &device, "where to compute", "auto|cpu|cuda"},
-        {"dtype", OPT_CHOICE, &dtype, "of the computation; f32 is the reference", "f32|bf16"},
-        {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
-    };
-    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) { // before the options, which win
-        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) verbalize_config(s, argv[i + 1]);
-        else if (strncmp(argv[i], "--config=", 9) == 0) verbalize_config(s, argv[i] + 9);
+// ---- steps
+
+typedef struct {
+    const char *name, *help;
+    void (*run)(Verbalize *s);
+} Step;
+
+// Jobs of --shard i/n write into one folder, so merging is finding that nothing is missing, and writing the whole.
+static void merge(Verbalize *s) {
+    Verbal *v = verbal_open(s);
+    verbalize_caption_whole(s, v);
+    note("%zu pictures, %zu that could not be read, %d layers", v->N, v->failed, v->L);
+}
+
+static const Step steps[] = {{"caption", "captions of every layer", verbalize_caption},
+                             {"likelihood", "given texts under every layer", verbalize_likelihood},
+                             {"score", "pictures found by their captions", verbalize_score},
+                             {"label", "words put into categories", verbalize_label},
+                             {"tabulate", "tables and figures", verbalize_tabulate},
+                             {"report", "report.html and table.tsv", verbalize_report},
+                             {"merge", "join the captions of all shards", merge},
+                             {"tune", "tuned.safetensors: a map for each layer (CoCa)", verbalize_tune},
+                             {"lexicon", "lexicon.tsv from answers of --labels", verbalize_lexicon}};
+#define QUESTION "question" // the one step that takes a caption
+#define STEPS (sizeof steps / sizeof *steps)
+#define WHOLE 6 // the study itself
+
+static void record(Verbalize *s, double seconds) {
+    Writer *w = writer_open(verbalize_path(s, "run.txt"));
+    writer_print(w, "command = %s\n", s->command);
+    options_record(s->options, s->option_count, w);
+    writer_print(w, "instructions = %s\nthreads used = %d\nseconds = %.1f\n", cpu_describe(), threads_count(), seconds);
+    writer_close(w);
+}
+
+// NULL: the whole study.
+static const Step *step_of(const char *name) {
+    const char *names[STEPS];
+    if (!name || strcmp(name, "all") == 0) return NULL;
+    for (size_t i = 0; i < STEPS; i++) {
+        names[i] = steps[i].name;
+        if (strcmp(name, steps[i].name) == 0) return &steps[i];
     }
+    const char *near = nearest_name(name, names, STEPS);
+    die_usage("verbalize %s: no such step; caption, likelihood, score, label, tabulate, report, merge, tune, lexicon and question are%s%s%s", name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+static void run_steps(Verbalize *s, const Step *step) {
+    double started = seconds_now();
+    folder_make(s->out);
+    if (step) {
+        step->run(s);
+        record(s, seconds_now() - started);
+        return;
+    }
+    if (s->shards > 1) die_usage("--shard goes with the step caption: `retina verbalize caption --shard %s`, then `retina verbalize merge`", wish.shard);
+    for (size_t i = 0; i < WHOLE; i++) {
+        if (i == WHOLE - 1) record(s, seconds_now() - started);
+        steps[i].run(s);
+    }
+    printf("%s\n", verbalize_path(s, "report.html"));
+}
+
+int run_verbalize(int argc, char **argv) {
+    Verbalize *s = &study;
+    s->arena = arena_new("verbalize");
+    s->lexicon = file_shipped(s->arena, "data/verbalize/lexicon.tsv");
     s->options = options;
     s->option_count = sizeof options / sizeof *options;
+    config_first(s, argc, argv);
     TextList rest;
     options_parse("retina verbalize [all|caption|likelihood|score|label|tabulate|report|merge|tune|lexicon|question CAPTION] [options]",
                   "A caption for every layer of a vision tower; without a step, the whole study. question prints what --llm is asked.", options,
@@ -174,38 +215,17 @@ int run_verbalize(int argc, char **argv) {
         return 0;
     }
     if (rest.count > 1) die_usage("verbalize: one step at a time; without a step, all are done");
-    if (shard) option_shard(shard, &s->shard, &s->shards);
-    if (threads < 0) die_usage("--threads %d: 0 or more", threads);
-    s->bf16 = dtype == 1, s->save_bf16 = save ? save == 2 : s->bf16;
+    if (wish.shard) option_shard(wish.shard, &s->shard, &s->shards);
+    if (wish.threads < 0) die_usage("--threads %d: 0 or more", wish.threads);
+    s->bf16 = wish.dtype == 1, s->save_bf16 = wish.save ? wish.save == 2 : s->bf16;
     check_counts(s);
-    if (threads) threads_set(threads);
-    device_pick(device);
-    const Step *step = NULL;
-    const char *names[STEPS];
-    for (size_t i = 0; i < STEPS; i++) {
-        names[i] = steps[i].name;
-        if (rest.count && strcmp(rest.items[0], steps[i].name) == 0) step = &steps[i];
-    }
-    if (rest.count && strcmp(rest.items[0], "all") != 0 && !step) {
-        const char *near = nearest_name(rest.items[0], names, STEPS);
-        die_usage("verbalize %s: no such step; caption, likelihood, score, label, tabulate, report, merge, tune, lexicon and question are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-    }
+    if (wish.threads) threads_set(wish.threads);
+    device_pick(wish.device);
+    const Step *step = step_of(rest.count ? rest.items[0] : NULL);
     defaults(s, s->captions_given.count == 0 && !(step && step->run == verbalize_lexicon), !step || step->run == verbalize_label);
     char *command = arena_print(s->arena, "retina verbalize");
     for (int i = 0; i < argc; i++) command = arena_print(s->arena, "%s %s", command, argv[i]);
     s->command = command;
-    double started = seconds_now();
-    folder_make(s->out);
-    if (step) {
-        step->run(s);
-        record(s, seconds_now() - started);
-        return 0;
-    }
-    if (s->shards > 1) die_usage("--shard goes with the step caption: `retina verbalize caption --shard %s`, then `retina verbalize merge`", shard);
-    for (size_t i = 0; i < WHOLE; i++) {
-        if (i == WHOLE - 1) record(s, seconds_now() - started);
-        steps[i].run(s);
-    }
-    printf("%s\n", verbalize_path(s, "report.html"));
+    run_steps(s, step);
     return 0;
 }

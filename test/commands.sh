@@ -29,6 +29,10 @@ says "unknown tap" 2 "did you mean text_projection" $R extract --model $G/clip-o
 says "no value" 2 "wants a value" $R generate --model
 says "bad number" 2 "whole number" $R generate --model $G/llama-2 --ids 1 --max-new-tokens many
 says "bad choice" 2 "one of" $R extract --pool sum
+for shard in 2/2 -1/2 0/4294967297 0/2x 0 /2 0/ "0/ 2"; do
+    says "bad shard $shard" 2 "0 <= i < n is wanted" $R extract --model $G/clip-openai --ids 1,2 --taps '*' --out "$D/x.safetensors" --shard "$shard"
+    says "bad shard $shard of verbalize" 2 "0 <= i < n is wanted" $R verbalize caption --out "$D/v" --shard "$shard"
+done
 $R --help >"$D/out" && [ -s "$D/out" ] && ok "help" || fail "help"
 for c in info extract generate tokenize chat preprocess decode world random connectors verbalize zoo; do
     if $R $c --help >"$D/out" 2>&1 && grep -q usage "$D/out"; then ok "$c --help"; else fail "$c --help"; fi
