@@ -11,8 +11,10 @@
 #include "analysis/statistics.h"
 #include "io/stamp.h"
 #include "io/csv.h"
+#include "io/lines.h"
 #include "io/progress.h"
 #include "io/random.h"
+#include "io/utf8.h"
 #include "verbalize_files.h"
 #include "verbalize_states.h"
 
@@ -50,6 +52,7 @@ const char *verbalize_digest_of_means(Verbalize *s) {
 
 static const char *part_digest(Verbalize *s) { return s->rescale ? verbalize_digest_of_means(s) : verbalize_digest(s); }
 static char *features_path(Verbalize *s, size_t p) { return arena_print(s->arena, "%s/features/part-%05zu.safetensors", s->out, p); }
+static const char *features_made_from(Verbalize *s, const char *digest) { return s->save_bf16 ? arena_print(s->arena, "%s bf16", digest) : digest; }
 static char *part_path(Verbalize *s, size_t p) { return arena_print(s->arena, "%s/captions/part-%05zu.json", s->out, p); }
 
 static void put_steps(JsonOut *o, const Spoken *x) {
@@ -172,7 +175,7 @@ static void part_run(Verbalize *s, const char *digest, size_t part, size_t from,
     json_close(o);
     put_failures(o, s, chunks, count);
     json_close(o);
-    if (s->save_features) features_write(s, features_path(s, part), digest, chunks, count);
+    if (s->save_features) features_write(s, features_path(s, part), features_made_from(s, digest), chunks, count);
     json_file_write(o, part_path(s, part));
     states_reader_free(reader);
     arena_free(scratch);
@@ -354,16 +357,17 @@ static void bank_open(Verbalize *s) {
     Speaker *k = verbalize_speaker(s);
     Arena *a = s->arena;
     size_t N = verbalize_pictures(s)->count, n = 0;
-    const char **list;
+    const char **list = NULL;
     if (s->bank) {
-        Bytes b = file_read(a, s->bank);
-        list = take(a, const char *, b.size + 1);
-        for (char *line = (char *)(uintptr_t)b.bytes; *line;) {
-            size_t length = strcspn(line, "\n");
-            size_t keep = length && line[length - 1] == '\r' ? length - 1 : length;
-            if (keep) list[n++] = arena_text(a, line, keep);
-            line += length + (line[length] == '\n');
+        Lines *lines = lines_open(a, s->bank);
+        size_t length, room = 0;
+        for (const char *line; (line = lines_next(lines, &length));) {
+            if (!length) continue;
+            need(utf8_valid(line, length) == length && !memchr(line, 0, length), "%s:%llu: a caption that is not UTF-8", s->bank, (unsigned long long)lines_number(lines));
+            if (n == room) list = arena_grow(a, list, n, room = room ? 2 * room : 256, sizeof *list);
+            list[n++] = arena_text(a, line, length);
         }
+        lines_close(lines);
     } else {
         list = take(a, const char *, N + 1);
         for (size_t i = 0; i < N; i++) {
@@ -377,7 +381,7 @@ static void bank_open(Verbalize *s) {
 
 // There, and none of the pictures that could not be read can be read now: a disk's fault passes.
 static bool part_kept(Verbalize *s, size_t p, const char *digest) {
-    if (s->fresh || (s->save_features && !tensors_made_from(features_path(s, p), digest))) return false;
+    if (s->fresh || (s->save_features && !tensors_made_from(features_path(s, p), features_made_from(s, digest)))) return false;
     Arena *a = arena_new("an earlier part");
     const Json *j = json_kept(a, part_path(s, p), digest), *failed = json_get(j, "failed");
     size_t n = failed ? failed->count : 0, *at = take(a, size_t, n + 1);
