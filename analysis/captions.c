@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/utf8.h"
+
 enum { ALIGNED_MOST = 4000 }; // pieces of each caption: a table of 32 MB
 
 typedef enum {
@@ -37,19 +39,10 @@ static Script script_of(uint32_t code) {
 
 // The character at t; returns its bytes, at least 1. A byte that begins no character is code 0xFFFD.
 static size_t character(const char *t, uint32_t *code) {
-    const unsigned char *s = (const unsigned char *)t;
-    *code = s[0];
-    if (s[0] < 0x80) return 1;
-    size_t size = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-    *code = 0xFFFD;
-    if (s[0] < 0xC2 || s[0] > 0xF4) return 1;
-    uint32_t c = s[0] & (0x7Fu >> size);
-    for (size_t i = 1; i < size; i++) {
-        if ((s[i] & 0xC0) != 0x80) return 1; // also at the closing 0
-        c = c << 6 | (s[i] & 0x3F);
-    }
-    *code = c;
-    return size;
+    size_t size = 0;
+    bool good = utf8_length((const unsigned char *)t, 4) > 0; // closed by 0, so never beyond
+    *code = good ? utf8_next(t, &size) : 0xFFFD;
+    return good ? size : 1;
 }
 
 static bool spaceless(Script s) { return s == SCRIPT_HAN || s == SCRIPT_KANA || s == SCRIPT_THAI; }

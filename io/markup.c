@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "utf8.h"
+
 struct Markup {
     Arena *arena;
     char *text;
@@ -50,25 +52,18 @@ void markup_print(Markup *m, const char *format, ...) {
     m->length += (size_t)n;
 }
 
-// Bytes of the UTF-8 character at s (of n), 0 if it is none that XML allows.
-static size_t character(const unsigned char *s, size_t n) {
-    if (s[0] < 0x80) return s[0] >= 0x20 || s[0] == '\t' || s[0] == '\n' ? 1 : 0;
-    size_t size = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-    if (s[0] < 0xC2 || s[0] > 0xF4 || size > n) return 0;
-    uint32_t code = s[0] & (0x7Fu >> size);
-    for (size_t i = 1; i < size; i++) {
-        if ((s[i] & 0xC0) != 0x80) return 0;
-        code = code << 6 | (s[i] & 0x3F);
-    }
-    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-    bool bad = code < least[size] || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF) || code == 0xFFFE || code == 0xFFFF ||
-               (code >= 0x80 && code < 0xA0);
-    return bad ? 0 : size;
+// Bytes of the character at s (of n), 0 if it is none that XML allows.
+static size_t character(const char *s, size_t n) {
+    size_t at = 0;
+    if (utf8_length((const unsigned char *)s, n) == 0) return 0;
+    uint32_t code = utf8_next(s, &at);
+    bool bad = (code < 0x20 && code != '\t' && code != '\n') || (code >= 0x80 && code < 0xA0) || code == 0xFFFE || code == 0xFFFF;
+    return bad ? 0 : at;
 }
 
 void markup_text_n(Markup *m, const char *text, size_t length) {
     for (size_t i = 0; i < length;) {
-        size_t size = character((const unsigned char *)text + i, length - i);
+        size_t size = character(text + i, length - i);
         if (size == 0) markup_put(m, "\xEF\xBF\xBD");
         else if (text[i] == '&') markup_put(m, "&amp;");
         else if (text[i] == '<') markup_put(m, "&lt;");

@@ -185,11 +185,9 @@ static uint32_t *units_read(Arena *a, const Element *e, size_t *count) {
             p += n;
             continue;
         }
-        int k = utf8_length(p, (size_t)(e->data.end - p));
-        need(k > 0, "%s: a text that is not UTF-8", e->data.where);
-        uint32_t u = k == 1 ? *p : *p & (0x7Fu >> k);
-        for (int i = 1; i < k; i++) u = u << 6 | (p[i] & 0x3Fu);
-        units[(*count)++] = u;
+        size_t k = 0;
+        need(utf8_length(p, (size_t)(e->data.end - p)) > 0, "%s: a text that is not UTF-8", e->data.where);
+        units[(*count)++] = utf8_next((const char *)p, &k);
         p += k;
     }
     return units;

@@ -350,13 +350,9 @@ void npz_put(NpzWriter *w, const char *name, Dtype dtype, int ndim, const int64_
 static size_t code_points(const char *text, uint32_t *out, const char *name) {
     size_t n = strlen(text), count = 0;
     need(utf8_valid(text, n) == n, "%s: the text \"%.40s\" is not UTF-8", name, text);
-    for (const unsigned char *c = (const unsigned char *)text; *c;) {
-        int k = utf8_length(c, 4); // valid, and closed by 0: never beyond
-        uint32_t u = k == 1 ? *c : *c & (0x7Fu >> k);
-        for (int i = 1; i < k; i++) u = u << 6 | (c[i] & 0x3Fu);
+    for (size_t at = 0; at < n; count++) {
+        uint32_t u = utf8_next(text, &at);
         if (out) out[count] = u;
-        count++;
-        c += k;
     }
     return count;
 }

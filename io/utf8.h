@@ -1,4 +1,4 @@
-// utf8.h: is it UTF-8? No overlong forms, no surrogates, nothing beyond U+10FFFF.
+// utf8.h: is it UTF-8 (no overlong forms, no surrogates, nothing beyond U+10FFFF), and which characters are it?
 #ifndef RETINA_IO_UTF8_H
 #define RETINA_IO_UTF8_H
 
@@ -32,6 +32,23 @@ static inline size_t utf8_valid(const void *text, size_t n) {
         i += (size_t)k;
     }
     return i;
+}
+
+// The code point at text + *at, which is valid UTF-8; *at moves behind it.
+static inline uint32_t utf8_next(const char *text, size_t *at) {
+    const unsigned char *s = (const unsigned char *)text + *at;
+    int n = s[0] < 0x80 ? 1 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+    uint32_t u = n == 1 ? s[0] : s[0] & (0x7Fu >> n);
+    for (int i = 1; i < n; i++) u = u << 6 | (s[i] & 0x3F);
+    *at += (size_t)n;
+    return u;
+}
+
+// Where the character that ends at `at` begins, in valid UTF-8; at >= 1.
+static inline size_t utf8_before(const char *text, size_t at) {
+    do at--;
+    while (((unsigned char)text[at] & 0xC0) == 0x80);
+    return at;
 }
 
 // Puts the sequence of a code point and returns the place after it; what is no code point becomes U+FFFD.

@@ -433,7 +433,7 @@ char *chat_render(Arena *a, const Chat *c, const ChatTurn *turns, size_t count, 
         need(turns[i].images >= 0, "%s: a turn with %d images", c->dir, turns[i].images);
         need(turns[i].images == 0 || takes,
              "%s: the chat template of the %s family takes no images", c->dir, names[c->family]);
-        size_t n = strlen(turns[i].text), bad = utf8_invalid(turns[i].text, n);
+        size_t n = strlen(turns[i].text), bad = utf8_valid(turns[i].text, n);
         need(bad == n, "a turn of the chat is not UTF-8 at byte %zu", bad);
     }
     Growing out = {.arena = a};

@@ -89,7 +89,7 @@ static void normalise_gap(Encoder *e, Piece gap, bool origin) {
 }
 
 static Encoder encode(const Tokenizer *t, Arena *a, const char *text, size_t n) {
-    size_t bad = utf8_invalid(text, n);
+    size_t bad = utf8_valid(text, n);
     need(bad == n, "text to tokenize: not UTF-8 at byte %zu; convert it first", bad);
     if (t->clean) text = openclip_clean(a, text, n, t->clean == CLEAN_LOWER, &n);
     Encoder e = {.arena = a,

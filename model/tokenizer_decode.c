@@ -168,7 +168,7 @@ static Piece cleaned(Arena *a, Piece in, bool do_not) {
 // One U+FFFD for each part that cannot begin or continue a character, as from_utf8_lossy.
 static void put_lossy(Growing *out, const char *bytes, size_t n) {
     while (n) {
-        size_t good = utf8_invalid(bytes, n);
+        size_t good = utf8_valid(bytes, n);
         growing_put(out, bytes, good);
         bytes += good, n -= good;
         if (n == 0) break;
@@ -241,7 +241,7 @@ static void decode_byte_fallback(Texts *t) {
         for (int b; i < t->count && (b = byte_token(t->items[i])) >= 0; i++)
             growing_put(&run, &(char){(char)b}, 1);
         size_t n = run.length;
-        if (utf8_invalid(run.text, n) < n) {
+        if (utf8_valid(run.text, n) < n) {
             run.length = 0;
             while (n--) growing_put(&run, REPLACEMENT, 3);
         }

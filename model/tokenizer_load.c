@@ -183,7 +183,7 @@ static void parts_of_file(const Load *l, Tokenizer *t) {
 static const Json *lines_as_list(Arena *a, const char *path) {
     Bytes b = file_read(a, path);
     char *text = arena_text(a, (const char *)b.bytes, b.size);
-    size_t bad = utf8_invalid(text, b.size), count = 0;
+    size_t bad = utf8_valid(text, b.size), count = 0;
     need(bad == b.size, "%s: not UTF-8 at byte %zu", path, bad);
     for (size_t i = 0; i < b.size; i++) count += text[i] == '\n';
     Json *items = take_zero(a, Json, count + 1), *list = take_zero(a, Json, 1);

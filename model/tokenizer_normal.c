@@ -35,7 +35,7 @@ static void charsmap_read(Normal *s, Arena *a, const Json *json, const char *whe
     s->units = units;
     s->pool =
         (Piece){(const char *)map.bytes + 4 + s->unit_count * 4, map.size - 4 - s->unit_count * 4};
-    size_t bad = utf8_invalid(s->pool.text, s->pool.length);
+    size_t bad = utf8_valid(s->pool.text, s->pool.length);
     need(bad == s->pool.length, "%s: a charsmap with a replacement that is not UTF-8, at byte %zu",
          where, bad);
 }

@@ -48,7 +48,7 @@ const char *openclip_vocabulary(Arena *a, const char *dir, const Json **vocabula
     Bytes b = file_read(a, path);
     if (packed) b = unpacked(a, b, path);
     const char *text = (const char *)b.bytes;
-    size_t bad = utf8_invalid(text, b.size);
+    size_t bad = utf8_valid(text, b.size);
     need(bad == b.size, "%s: not UTF-8 at byte %zu", path, bad);
     JsonOut *words = json_out(a, -1), *pairs = json_out(a, -1);
     json_open(words, NULL, '{'), json_open(pairs, NULL, '[');

@@ -33,7 +33,7 @@ void bytes_put(Growing *out, Piece text) {
         if (b > 0x20 && b < 0x7F)
             out->text[out->length++] = (char)b;
         else
-            out->length += (size_t)utf8_put(out->text + out->length, character_of_byte(b));
+            out->length = (size_t)(utf8_put(out->text + out->length, character_of_byte(b)) - out->text);
     }
 }
 

@@ -8,84 +8,7 @@
 
 #include "unicode_tables.h"
 
-// ---- UTF-8
-
-uint32_t utf8_next(const char *text, size_t *at) {
-    const unsigned char *s = (const unsigned char *)text + *at;
-    if (s[0] < 0x80) {
-        *at += 1;
-        return s[0];
-    }
-    if (s[0] < 0xE0) {
-        *at += 2;
-        return (uint32_t)(s[0] & 31) << 6 | (s[1] & 63);
-    }
-    if (s[0] < 0xF0) {
-        *at += 3;
-        return (uint32_t)(s[0] & 15) << 12 | (uint32_t)(s[1] & 63) << 6 | (s[2] & 63);
-    }
-    *at += 4;
-    return (uint32_t)(s[0] & 7) << 18 | (uint32_t)(s[1] & 63) << 12 | (uint32_t)(s[2] & 63) << 6 |
-           (s[3] & 63);
-}
-
-size_t utf8_before(const char *text, size_t at) {
-    do at--;
-    while (((unsigned char)text[at] & 0xC0) == 0x80);
-    return at;
-}
-
-int utf8_put(char *out, uint32_t c) {
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = (char)(0xC0 | c >> 6), out[1] = (char)(0x80 | (c & 63));
-        return 2;
-    }
-    if (c < 0x10000) {
-        out[0] = (char)(0xE0 | c >> 12), out[1] = (char)(0x80 | (c >> 6 & 63)),
-        out[2] = (char)(0x80 | (c & 63));
-        return 3;
-    }
-    out[0] = (char)(0xF0 | c >> 18), out[1] = (char)(0x80 | (c >> 12 & 63));
-    out[2] = (char)(0x80 | (c >> 6 & 63)), out[3] = (char)(0x80 | (c & 63));
-    return 4;
-}
-
-// How many bytes from s (of `left`) are ASCII, eight at a time.
-static size_t ascii_run(const unsigned char *s, size_t left) {
-    size_t i = 0;
-    for (uint64_t w; i + 8 <= left; i += 8) {
-        memcpy(&w, s + i, 8);
-        if (w & 0x8080808080808080u) break;
-    }
-    while (i < left && s[i] < 0x80) i++;
-    return i;
-}
-
-size_t utf8_invalid(const char *text, size_t n) {
-    const unsigned char *s = (const unsigned char *)text;
-    for (size_t i = 0; i < n;) {
-        if (s[i] < 0x80) {
-            i += ascii_run(s + i, n - i);
-            continue;
-        }
-        size_t k = s[i] >= 0xC2 && s[i] <= 0xDF   ? 2
-                   : s[i] >= 0xE0 && s[i] <= 0xEF ? 3
-                   : s[i] >= 0xF0 && s[i] <= 0xF4 ? 4
-                                                  : 0;
-        if (k == 0 || n - i < k) return i;
-        for (size_t j = 1; j < k; j++)
-            if ((s[i + j] & 0xC0) != 0x80) return i;
-        bool overlong = (s[i] == 0xE0 && s[i + 1] < 0xA0) || (s[i] == 0xF0 && s[i + 1] < 0x90);
-        bool beyond = (s[i] == 0xED && s[i + 1] > 0x9F) || (s[i] == 0xF4 && s[i + 1] > 0x8F);
-        if (overlong || beyond) return i;
-        i += k;
-    }
-    return n;
-}
+// ---- text that grows
 
 void growing_room(Growing *g, size_t more) {
     size_t wanted = size_add(g->length, more, "text");
@@ -103,7 +26,7 @@ void growing_put(Growing *g, const char *text, size_t n) {
 
 void growing_char(Growing *g, uint32_t c) {
     growing_room(g, 4);
-    g->length += (size_t)utf8_put(g->text + g->length, c);
+    g->length = (size_t)(utf8_put(g->text + g->length, c) - g->text);
 }
 
 // ---- classes
@@ -261,6 +184,17 @@ static void compose(Chunk *k) {
         k->c[kept++] = c;
     }
     k->count = kept;
+}
+
+// How many bytes from s (of `left`) are ASCII, eight at a time.
+static size_t ascii_run(const unsigned char *s, size_t left) {
+    size_t i = 0;
+    for (uint64_t w; i + 8 <= left; i += 8) {
+        memcpy(&w, s + i, 8);
+        if (w & 0x8080808080808080u) break;
+    }
+    while (i < left && s[i] < 0x80) i++;
+    return i;
 }
 
 void unicode_normalize(Growing *out, NormalForm form, const char *text, size_t n) {

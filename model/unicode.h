@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "io/memory.h"
+#include "io/utf8.h"
 
 enum {
     UNI_L = 1 << 0,           // letter
@@ -31,13 +32,6 @@ typedef enum { NFC, NFD, NFKC, NFKD } NormalForm;
 
 uint32_t unicode_flags(uint32_t c);               // UNI_* bits; 0 beyond U+10FFFF
 int unicode_lower(uint32_t c, uint32_t lower[2]); // how many characters: 1 or 2
-
-// UTF-8. utf8_next and utf8_before want valid text; utf8_invalid finds the first byte that is not
-// (n if there is none). utf8_put returns the bytes written, 1 to 4.
-uint32_t utf8_next(const char *text, size_t *at);
-size_t utf8_before(const char *text, size_t at); // where the character that ends at `at` begins
-int utf8_put(char *out, uint32_t c);
-size_t utf8_invalid(const char *text, size_t n);
 
 // Text that grows in an arena.
 typedef struct {

@@ -42,7 +42,7 @@ static void decode(const Job *j, const char *text, size_t n, const char *where) 
 }
 
 static void encode(const Job *j, const char *text, size_t n, const char *where) {
-    size_t bad = utf8_invalid(text, n);
+    size_t bad = utf8_valid(text, n);
     need(bad == n,
          "%s: not UTF-8 at byte %zu; convert it first, or give JSON strings with --json-lines",
          where, bad);

@@ -9,27 +9,19 @@
 #include "io/number.h"
 #include "io/utf8.h"
 
-static uint32_t code_point(const unsigned char *s, int n) {
-    uint32_t u = n == 1 ? s[0] : s[0] & (0xFFu >> (n + 1));
-    for (int i = 1; i < n; i++) u = u << 6 | (s[i] & 0x3F);
-    return u;
-}
-
 void python_text(Writer *w, const char *text) {
     static const char from[] = "\"\\\n\r\t\b\f", to[] = "\"\\nrtbf";
-    const unsigned char *s = (const unsigned char *)text;
-    size_t left = strlen(text);
+    size_t n = strlen(text);
     writer_put(w, "\"", 1);
-    while (left) {
-        int n = utf8_length(s, left);
-        const char *short_form = *s < 0x80 ? strchr(from, *s) : NULL;
-        uint32_t u = n ? code_point(s, n) : 0xFFFD;
+    for (size_t at = 0; at < n;) {
+        const char *c = text + at, *short_form = (unsigned char)*c < 0x80 ? strchr(from, *c) : NULL;
+        bool good = utf8_length((const unsigned char *)c, n - at) > 0;
+        uint32_t u = good ? utf8_next(text, &at) : 0xFFFD;
+        if (!good) at++;
         if (short_form) writer_print(w, "\\%c", to[short_form - from]);
-        else if (u >= 0x20 && u < 0x7F) writer_put(w, s, 1);
-        else if (u == 0x7F) writer_put(w, s, 1);
+        else if (u >= 0x20 && u <= 0x7F) writer_put(w, c, 1);
         else if (u > 0xFFFF) writer_print(w, "\\u%04x\\u%04x", 0xD800 + ((u - 0x10000) >> 10), 0xDC00 + ((u - 0x10000) & 0x3FF));
         else writer_print(w, "\\u%04x", u);
-        s += n ? n : 1, left -= n ? (size_t)n : 1;
     }
     writer_put(w, "\"", 1);
 }

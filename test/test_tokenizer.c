@@ -46,7 +46,7 @@ static char *streamed(const Tokenizer *t, Arena *a, Ids ids, bool keep, size_t *
     TokenStream *s = stream_new(t, a, keep);
     for (size_t i = 0; i < ids.count; i++) {
         const char *piece = stream_put(s, ids.ids[i]);
-        size_t k = strlen(piece), bad = utf8_invalid(piece, k);
+        size_t k = strlen(piece), bad = utf8_valid(piece, k);
         if (bad < k) growing_put(&all, "<HALF A CHARACTER>", 18);
         growing_put(&all, piece, k);
     }
@@ -164,9 +164,9 @@ static void unicode(void) {
            "fi1\xE2\x81\x84"
            "2A");
     normal("NFKD", NFKD, "\xE2\x91\xA0\xC3\x85", "1A\xCC\x8A");
-    check(utf8_invalid("a\xC3\xA9\xF0\x9F\x98\x80", 7) == 7, "valid UTF-8");
-    check(utf8_invalid("ab\xC0\x80", 4) == 2 && utf8_invalid("\xED\xA0\x80", 3) == 0 &&
-              utf8_invalid("\xF4\x90\x80\x80", 4) == 0 && utf8_invalid("a\xE2\x82", 3) == 1,
+    check(utf8_valid("a\xC3\xA9\xF0\x9F\x98\x80", 7) == 7, "valid UTF-8");
+    check(utf8_valid("ab\xC0\x80", 4) == 2 && utf8_valid("\xED\xA0\x80", 3) == 0 &&
+              utf8_valid("\xF4\x90\x80\x80", 4) == 0 && utf8_valid("a\xE2\x82", 3) == 1,
           "overlong, surrogate, beyond U+10FFFF, cut: all invalid");
     uint32_t lower[2];
     check(unicode_lower(0x130, lower) == 2 && lower[0] == 'i' && lower[1] == 0x307,
