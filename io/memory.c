@@ -7,7 +7,11 @@
 
 #include "fail.h"
 
-#define ALIGN 64                       // a cache line and an AVX-512 vector
+#define ALIGN 64      // a cache line and an AVX-512 vector
+#define FAR_ALIGN 256 // what a GPU's allocator gives
+#define CHUNK_MIN ((size_t)256 * 1024) // small arenas stay small; chunks double up to CHUNK_MAX
+#define CHUNK_MAX ((size_t)64 * 1024 * 1024)
+
 // Under AddressSanitizer what was not taken is poisoned, and every piece ends in poison, so that a step beyond a piece is
 // seen as it is with malloc.
 #if defined(__SANITIZE_ADDRESS__)
@@ -29,10 +33,6 @@
 #define SHOW(p, n) ((void)(p), (void)(n))
 #define SPOIL(p, n) ((void)(p), (void)(n))
 #endif
-
-#define FAR_ALIGN 256 // what a GPU's allocator gives
-#define CHUNK_MIN ((size_t)256 * 1024) // small arenas stay small; chunks double up to CHUNK_MAX
-#define CHUNK_MAX ((size_t)64 * 1024 * 1024)
 
 typedef struct Chunk {
     struct Chunk *next, *previous;
@@ -210,15 +210,21 @@ char *arena_text(Arena *a, const char *bytes, size_t length) {
     return t;
 }
 
-char *arena_print(Arena *a, const char *format, ...) {
-    va_list list, again;
-    va_start(list, format);
+char *arena_vprint(Arena *a, const char *format, va_list list) {
+    va_list again;
     va_copy(again, list);
     int n = vsnprintf(NULL, 0, format, list);
-    va_end(list);
     need(n >= 0, "%s: a text that cannot be formatted", a->what);
     char *t = arena_take(a, (size_t)n + 1, 1);
     vsnprintf(t, (size_t)n + 1, format, again);
     va_end(again);
+    return t;
+}
+
+char *arena_print(Arena *a, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    char *t = arena_vprint(a, format, list);
+    va_end(list);
     return t;
 }

@@ -48,6 +48,7 @@ void *arena_grow(Arena *a, const void *old, size_t old_count, size_t new_count, 
 
 char *arena_text(Arena *a, const char *bytes, size_t length); // a copy with a closing 0
 char *arena_print(Arena *a, const char *format, ...) PRINTF_LIKE(2, 3);
+char *arena_vprint(Arena *a, const char *format, va_list list); // for functions that take such a list themselves
 
 // Checked size arithmetic: dies instead of wrapping. `what` is the place, as in "a.png: header".
 size_t size_mul(size_t a, size_t b, const char *what);

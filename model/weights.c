@@ -2,7 +2,6 @@
 #include "weights.h"
 
 #include <fnmatch.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "io/names.h"
@@ -32,7 +31,7 @@ struct Weights {
     // everything taken
     Weight *list;
     size_t count, room;
-    char problems[REPORTED][512];
+    const char *problems[REPORTED];
     size_t problem_count;
 };
 
@@ -111,7 +110,7 @@ static void problem(Weights *w, const char *format, ...) {
     if (w->problem_count < REPORTED) {
         va_list list;
         va_start(list, format);
-        vsnprintf(w->problems[w->problem_count], sizeof w->problems[0], format, list);
+        w->problems[w->problem_count] = arena_vprint(w->arena, format, list);
         va_end(list);
     }
     w->problem_count++;
@@ -155,15 +154,10 @@ static Tensor from_file(Weights *w, const char *name, int ndim, const long *shap
 }
 
 Tensor weights_take(Weights *w, int ndim, const long *shape, const char *format, ...) {
-    va_list list, again;
+    va_list list;
     va_start(list, format);
-    va_copy(again, list);
-    int n = vsnprintf(NULL, 0, format, list);
+    const char *name = arena_vprint(w->arena, format, list);
     va_end(list);
-    char *name = take(w->arena, char, (size_t)n + 1);
-    vsnprintf(name, (size_t)n + 1, format, again);
-    va_end(again);
-
     for (int d = 0; d < ndim; d++) need(shape[d] >= 0, "config.json: its sizes give \"%s\" a dimension of %ld", name, shape[d]);
     static const long one[] = {1};
     Tensor t = tensor_of(NULL, DTYPE_F32, ndim ? ndim : 1, ndim ? shape : one);
@@ -184,13 +178,14 @@ Tensor weights_take(Weights *w, int ndim, const long *shape, const char *format,
 }
 
 bool weights_has(const Weights *w, bool if_dry, const char *format, ...) {
-    char name[1024];
+    if (w->dry) return if_dry;
+    Mark mark = arena_mark(w->arena);
     va_list list;
     va_start(list, format);
-    vsnprintf(name, sizeof name, format, list);
+    bool found = names_find(w->given ? &w->given_names : &w->names, arena_vprint(w->arena, format, list));
     va_end(list);
-    if (w->dry) return if_dry;
-    return names_find(w->given ? &w->given_names : &w->names, name) != NULL;
+    arena_release(w->arena, mark);
+    return found;
 }
 
 Tensor weights_peek(const Weights *w, const char *name) {
@@ -220,11 +215,8 @@ void weights_finish(Weights *w) {
         if (!w->stored[i].taken && !is_ignored(w, w->stored[i].canonical))
             problem(w, "\"%s\" is left over: this architecture does not read it", w->stored[i].entry->name);
     if (w->problem_count == 0) return;
-    char line[REPORTED * 520] = "";
-    for (size_t i = 0; i < w->problem_count && i < REPORTED; i++) {
-        if (i) strcat(line, "; ");
-        strcat(line, w->problems[i]);
-    }
+    const char *line = w->problems[0];
+    for (size_t i = 1; i < w->problem_count && i < REPORTED; i++) line = arena_print(w->arena, "%s; %s", line, w->problems[i]);
     if (w->problem_count > REPORTED) die("%s: %s; and %zu more; the weights do not belong to this config.json", w->where, line, w->problem_count - REPORTED);
     die("%s: %s; the weights do not belong to this config.json", w->where, line);
 }

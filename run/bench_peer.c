@@ -13,8 +13,8 @@ Peer peer_start(const char *venv, const char *script, const char *argument) {
     int in[2], out[2];
     need(pipe(in) == 0 && pipe(out) == 0, "bench: no pipe to the peer");
     char python[4096];
-    snprintf(python, sizeof python, "%s/bin/python", venv);
-    need(access(python, X_OK) == 0, "--peers %s: has no bin/python", venv);
+    int n = snprintf(python, sizeof python, "%s/bin/python", venv);
+    need((size_t)n < sizeof python && access(python, X_OK) == 0, "--peers %s: has no bin/python", venv);
     pid_t pid = fork();
     need(pid >= 0, "bench: the peer cannot be started");
     if (pid == 0) {
@@ -46,6 +46,7 @@ void peer_line(Peer *p, char *answer, size_t room, const char *format, ...) {
     va_end(list);
     fflush(p->to);
     need(fgets(answer, (int)room, p->from), "bench: the peer gave no answer; does that environment hold what its script in test/bench/ imports?");
+    need(strchr(answer, '\n'), "bench: the peer's answer is cut at \"%.80s\"", answer);
     answer[strcspn(answer, "\n")] = 0;
 }
 
@@ -68,12 +69,13 @@ double cpu_seconds(void) {
 }
 
 void bench_say(Writer *file, const char *format, ...) {
-    char line[1200];
+    Arena *a = arena_new("a line of the bench");
     va_list list;
     va_start(list, format);
-    vsnprintf(line, sizeof line, format, list);
+    const char *line = arena_vprint(a, format, list);
     va_end(list);
     printf("%s\n", line);
     fflush(stdout);
     if (file) writer_print(file, "%s\n", line);
+    arena_free(a);
 }

@@ -31,12 +31,10 @@ Journey *journey_open(Arena *a, Trainee *t, const char *out, const char *recipe,
 }
 
 void journey_note(Journey *j, const char *format, ...) {
-    char line[256];
     va_list list;
     va_start(list, format);
-    vsnprintf(line, sizeof line, format, list);
+    j->notes = arena_print(j->arena, "%s%s\n", j->notes, arena_vprint(j->arena, format, list));
     va_end(list);
-    j->notes = arena_print(j->arena, "%s%s\n", j->notes, line);
 }
 
 const char *journey_noted(const Journey *j, const char *name, char value[64]) {
