@@ -133,19 +133,9 @@ Image image_decode(Arena *a, Bytes file, const ImageOptions *options) {
 }
 
 Image image_read(Arena *a, const char *path, const ImageOptions *options) {
-    Mark mark = arena_mark(a);
     if (strcmp(path, "-") == 0) return image_decode(a, file_read(a, path), options);
     Bytes file = file_map(a, path);
-    Trap trap; // so that a failing decoder does not leave the file mapped
-    Image image;
-    if (trap_set(&trap)) {
-        image = image_decode(a, file, options);
-        trap_end(&trap);
-    } else {
-        file_unmap(file);
-        arena_release(a, mark);
-        die("%s", trap.message);
-    }
+    Image image = image_decode(a, file, options);
     file_unmap(file);
     return image;
 }

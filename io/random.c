@@ -1,4 +1,4 @@
-// random.c: see random.h. Held by test/test_random.c (published known-answer vectors, moments).
+// random.c: see random.h. Held by test/test_io.c (published known-answer vectors, moments).
 #include "random.h"
 
 #include <math.h>

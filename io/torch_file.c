@@ -513,10 +513,9 @@ const TorchValue *torch_read(Arena *a, Bytes f) {
     return &run(&m)->v;
 }
 
-const char *torch_kind_name(const TorchValue *v) {
-    static const char *const names[] = {"None", "a truth value", "a whole number", "a number", "a text", "a list", "a tuple", "a dict", "a tensor"};
-    return v->kind == TORCH_OTHER ? v->text : names[v->kind];
-}
+static const char *const kind_names[] = {"None", "a truth value", "a whole number", "a number", "a text", "a list", "a tuple", "a dict", "a tensor", "an object"};
+
+const char *torch_kind_name(const TorchValue *v) { return v->kind == TORCH_OTHER ? v->text : kind_names[v->kind]; }
 
 const TorchValue *torch_get(const TorchValue *v, const char *key) {
     if (v->kind != TORCH_DICT) return NULL;
@@ -526,11 +525,10 @@ const TorchValue *torch_get(const TorchValue *v, const char *key) {
 }
 
 const TorchValue *torch_need(const TorchValue *v, const char *key, TorchKind kind, const char *path) {
-    static const char *const names[] = {"None", "a truth value", "a whole number", "a number", "a text", "a list", "a tuple", "a dict", "a tensor", "an object"};
     need(v->kind == TORCH_DICT, "%s: holds %s where a dict with \"%s\" is wanted", path, torch_kind_name(v), key);
     const TorchValue *item = torch_get(v, key);
     need(item, "%s: holds no \"%s\" among its %zu entries", path, key, v->count);
-    need(item->kind == kind, "%s: \"%s\" is %s; %s is wanted", path, key, torch_kind_name(item), names[kind]);
+    need(item->kind == kind, "%s: \"%s\" is %s; %s is wanted", path, key, torch_kind_name(item), kind_names[kind]);
     return item;
 }
 
