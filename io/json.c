@@ -1,9 +1,7 @@
-// json.c: see json.h. One pass over the bytes; values of an array or object are collected on a
-// stack and copied into the arena when it closes.
+// json.c: see json.h. The parser: one pass over the bytes; values of an array or object are collected on a
+// stack and copied into the arena when it closes. json_get.c answers questions, json_write.c writes.
 #include "json.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,6 +172,23 @@ static Slot *push(Parser *p) {
     return &p->stack[p->used++];
 }
 
+static bool same_key(const Json *v, size_t i, size_t j) { return v->key_lengths[i] == v->key_lengths[j] && memcmp(v->keys[i], v->keys[j], v->key_lengths[i]) == 0; }
+
+// The place of an earlier key that is the same; i: none. Enters the key into the index, where there is one.
+static size_t twin_of(Json *v, size_t i) {
+    size_t twin = i;
+    if (v->index) {
+        uint32_t h = hash_key(v->keys[i], v->key_lengths[i]) & v->index_mask;
+        for (; v->index[h]; h = (h + 1) & v->index_mask)
+            if (same_key(v, v->index[h] - 1, i)) twin = v->index[h] - 1;
+        v->index[h] = (uint32_t)i + 1;
+    } else {
+        for (size_t j = 0; j < i; j++)
+            if (same_key(v, j, i)) twin = j;
+    }
+    return twin;
+}
+
 // Moves the values above `base` into the arena; for objects, builds the index and refuses twins.
 static void close_container(Parser *p, Json *v, size_t base) {
     size_t n = v->count = p->used - base;
@@ -184,27 +199,14 @@ static void close_container(Parser *p, Json *v, size_t base) {
         v->keys = take(p->arena, const char *, n);
         v->key_lengths = take(p->arena, size_t, n);
         for (size_t i = 0; i < n; i++) v->keys[i] = p->stack[base + i].key, v->key_lengths[i] = p->stack[base + i].key_length;
-        uint32_t room = 1;
         if (n >= INDEX_FROM) {
+            uint32_t room = 1;
             while (room < n * 2) room *= 2;
             v->index = take_zero(p->arena, uint32_t, room);
             v->index_mask = room - 1;
         }
-        for (size_t i = 0; i < n; i++) {
-            bool twin = false;
-            if (v->index) {
-                uint32_t h = hash_key(v->keys[i], v->key_lengths[i]) & v->index_mask;
-                for (; v->index[h]; h = (h + 1) & v->index_mask) {
-                    size_t j = v->index[h] - 1;
-                    if (v->key_lengths[j] == v->key_lengths[i] && memcmp(v->keys[j], v->keys[i], v->key_lengths[i]) == 0) twin = true;
-                }
-                v->index[h] = (uint32_t)i + 1;
-            } else {
-                for (size_t j = 0; j < i; j++)
-                    if (v->key_lengths[j] == v->key_lengths[i] && memcmp(v->keys[j], v->keys[i], v->key_lengths[i]) == 0) twin = true;
-            }
-            if (twin) bad(p, arena_print(p->arena, "the key \"%.80s\" twice in one object,", v->keys[i]));
-        }
+        for (size_t i = 0; i < n; i++)
+            if (twin_of(v, i) != i) bad(p, arena_print(p->arena, "the key \"%.80s\" twice in one object,", v->keys[i]));
     }
     p->used = base;
 }
@@ -364,219 +366,4 @@ const Json *json_find(const Json *o, const char *key, size_t length) {
     for (size_t i = 0; i < o->count; i++)
         if (o->key_lengths[i] == length && memcmp(o->keys[i], key, length) == 0) return &o->items[i];
     return NULL;
-}
-
-const Json *json_get(const Json *o, const char *key) {
-    const Json *v = json_find(o, key, strlen(key));
-    return v && v->kind != JSON_NULL ? v : NULL;
-}
-
-const Json *json_path(const Json *o, const char *dotted) {
-    while (o) {
-        const char *dot = strchr(dotted, '.');
-        size_t n = dot ? (size_t)(dot - dotted) : strlen(dotted);
-        o = json_find(o, dotted, n);
-        if (o && o->kind == JSON_NULL) return NULL;
-        if (!dot) return o;
-        dotted = dot + 1;
-    }
-    return NULL;
-}
-
-static const char *kind_name(const Json *v) {
-    static const char *names[] = {"null", "true or false", "a number", "a text", "an array", "an object"};
-    return names[v->kind];
-}
-
-static const Json *wanted(const Json *o, const char *key) {
-    const Json *v = json_get(o, key);
-    need(v, "%s: \"%s\" is missing", o ? o->source : "(nothing)", key);
-    return v;
-}
-
-int64_t json_int(const Json *o, const char *key) {
-    const Json *v = wanted(o, key);
-    if (v->kind == JSON_NUMBER && !v->integral && v->number == floor(v->number) && fabs(v->number) < 0x1p53)
-        return (int64_t)v->number; // 1e5 and 2.0 are whole numbers too
-    need(v->kind == JSON_NUMBER && v->integral, "%s: \"%s\" is %s, a whole number is wanted", v->source, key, kind_name(v));
-    return v->integer;
-}
-
-int64_t json_int_or(const Json *o, const char *key, int64_t otherwise) { return json_get(o, key) ? json_int(o, key) : otherwise; }
-
-int32_t json_int32(const Json *o, const char *key) {
-    int64_t v = json_int(o, key);
-    need(v >= INT32_MIN && v <= INT32_MAX, "%s: \"%s\" is %lld, which is beyond what can be", json_get(o, key)->source, key, (long long)v);
-    return (int32_t)v;
-}
-
-int32_t json_int32_or(const Json *o, const char *key, int32_t otherwise) { return json_get(o, key) ? json_int32(o, key) : otherwise; }
-
-double json_real(const Json *o, const char *key) {
-    const Json *v = wanted(o, key);
-    need(v->kind == JSON_NUMBER, "%s: \"%s\" is %s, a number is wanted", v->source, key, kind_name(v));
-    return v->number;
-}
-
-double json_real_or(const Json *o, const char *key, double otherwise) { return json_get(o, key) ? json_real(o, key) : otherwise; }
-
-bool json_bool_or(const Json *o, const char *key, bool otherwise) {
-    const Json *v = json_get(o, key);
-    if (!v) return otherwise;
-    need(v->kind == JSON_BOOL, "%s: \"%s\" is %s, true or false is wanted", v->source, key, kind_name(v));
-    return v->truth;
-}
-
-const char *json_text(const Json *o, const char *key) {
-    const Json *v = wanted(o, key);
-    need(v->kind == JSON_TEXT, "%s: \"%s\" is %s, a text is wanted", v->source, key, kind_name(v));
-    return v->text;
-}
-
-const char *json_text_or(const Json *o, const char *key, const char *otherwise) { return json_get(o, key) ? json_text(o, key) : otherwise; }
-
-// ---- writing
-
-struct JsonOut {
-    Arena *arena;
-    char *text;
-    size_t used, room;
-    int indent, depth;
-    char brackets[DEPTH_MAX + 1];
-    bool filled[DEPTH_MAX + 1];
-};
-
-JsonOut *json_out(Arena *a, int indent) {
-    JsonOut *o = take_zero(a, JsonOut, 1);
-    o->arena = a;
-    o->indent = indent;
-    return o;
-}
-
-static void out(JsonOut *o, const char *bytes, size_t n) {
-    if (o->used + n + 1 > o->room) {
-        size_t room = o->room ? o->room * 2 : 1024;
-        while (room < o->used + n + 1) room *= 2;
-        o->text = arena_grow(o->arena, o->text, o->used, room, 1);
-        o->room = room;
-    }
-    memcpy(o->text + o->used, bytes, n);
-    o->used += n;
-    o->text[o->used] = 0;
-}
-
-static void out_quoted(JsonOut *o, const char *text, size_t n) {
-    out(o, "\"", 1);
-    for (size_t i = 0; i < n;) {
-        unsigned char c = (unsigned char)text[i];
-        size_t run = 0;
-        while (i + run < n && (unsigned char)text[i + run] >= 0x20 && text[i + run] != '"' && text[i + run] != '\\' &&
-               (unsigned char)text[i + run] < 0x80)
-            run++;
-        if (run) {
-            out(o, text + i, run);
-            i += run;
-        } else if (c >= 0x80) { // valid UTF-8 passes, anything else becomes U+FFFD
-            int k = utf8_length((const unsigned char *)text + i, n - i);
-            out(o, k ? text + i : "\xEF\xBF\xBD", k ? (size_t)k : 3);
-            i += k ? (size_t)k : 1;
-        } else {
-            char e[8];
-            int k = c == '"'    ? snprintf(e, sizeof e, "\\\"")
-                    : c == '\\' ? snprintf(e, sizeof e, "\\\\")
-                    : c == '\n' ? snprintf(e, sizeof e, "\\n")
-                    : c == '\t' ? snprintf(e, sizeof e, "\\t")
-                    : c == '\r' ? snprintf(e, sizeof e, "\\r")
-                    : c == '\b' ? snprintf(e, sizeof e, "\\b")
-                    : c == '\f' ? snprintf(e, sizeof e, "\\f")
-                                : snprintf(e, sizeof e, "\\u%04x", c);
-            out(o, e, (size_t)k);
-            i++;
-        }
-    }
-    out(o, "\"", 1);
-}
-
-static void out_line(JsonOut *o) {
-    if (o->indent <= 0) return;
-    out(o, "\n", 1);
-    for (int i = 0; i < o->indent * o->depth; i++) out(o, " ", 1);
-}
-
-static void out_key(JsonOut *o, const char *key) {
-    if (o->depth) {
-        if (o->filled[o->depth]) out(o, ", ", o->indent ? 1 : 2);
-        o->filled[o->depth] = true;
-        out_line(o);
-    }
-    if (key) {
-        out_quoted(o, key, strlen(key));
-        out(o, ": ", o->indent < 0 ? 1 : 2);
-    }
-}
-
-void json_open(JsonOut *o, const char *key, char bracket) {
-    out_key(o, key);
-    need(o->depth < DEPTH_MAX, "JSON output: more than 64 brackets inside each other");
-    out(o, &bracket, 1);
-    o->brackets[++o->depth] = bracket;
-    o->filled[o->depth] = false;
-}
-
-void json_close(JsonOut *o) {
-    bool filled = o->filled[o->depth];
-    char c = o->brackets[o->depth--] == '{' ? '}' : ']';
-    if (filled) out_line(o);
-    out(o, &c, 1);
-}
-
-void json_put_text_n(JsonOut *o, const char *key, const char *text, size_t n) {
-    out_key(o, key);
-    out_quoted(o, text, n);
-}
-
-void json_put_text(JsonOut *o, const char *key, const char *text) { json_put_text_n(o, key, text, strlen(text)); }
-
-void json_put_int(JsonOut *o, const char *key, int64_t v) {
-    char t[32];
-    int n = snprintf(t, sizeof t, "%lld", (long long)v);
-    out_key(o, key);
-    out(o, t, (size_t)n);
-}
-
-void json_put_real(JsonOut *o, const char *key, double v) {
-    char t[32];
-    out_key(o, key);
-    const char *s = isfinite(v) ? real_text(v, t) : "null";
-    out(o, s, strlen(s));
-}
-
-void json_put_bool(JsonOut *o, const char *key, bool v) {
-    out_key(o, key);
-    out(o, v ? "true" : "false", v ? 4 : 5);
-}
-
-void json_put_null(JsonOut *o, const char *key) {
-    out_key(o, key);
-    out(o, "null", 4);
-}
-
-const char *json_done(JsonOut *o, size_t *length) {
-    need(o->depth == 0 && o->used > 0, "JSON output: a bracket was left open");
-    if (length) *length = o->used;
-    return o->text;
-}
-
-void json_file_write(JsonOut *o, const char *path) {
-    size_t length;
-    const char *text = json_done(o, &length);
-    file_write(path, text, length);
-}
-
-const char *real_text(double v, char t[32]) {
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(t, 32, "%.*g", digits, v);
-        if (strtod(t, NULL) == v) break;
-    }
-    return t;
 }

@@ -81,7 +81,4 @@ void json_put_null(JsonOut *o, const char *key);
 const char *json_done(JsonOut *o, size_t *length); // the text, closed by 0; all brackets must be closed
 void json_file_write(JsonOut *o, const char *path); // json_done into a file
 
-// Shortest decimal that reads back as the same double: "0.1", "1e-05"; buffer of 32.
-const char *real_text(double value, char buffer[32]);
-
 #endif

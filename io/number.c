@@ -82,6 +82,14 @@ static const char *repr(double value, bool single, char t[32]) {
 const char *real_repr(double value, char t[32]) { return repr(value, false, t); }
 const char *float_repr(float value, char t[32]) { return repr((double)value, true, t); }
 
+const char *real_text(double value, char t[32]) {
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(t, 32, "%.*g", digits, value);
+        if (strtod(t, NULL) == value) break;
+    }
+    return t;
+}
+
 static const char *digits(const char *c) {
     while (*c >= '0' && *c <= '9') c++;
     return c;

@@ -10,6 +10,8 @@
 // "nan", "-inf".
 const char *real_repr(double value, char text[32]);
 const char *float_repr(float value, char text[32]);
+// The same without a point where there is no fraction, as C's %g has it: "1", "0.1", "1e-05".
+const char *real_text(double value, char text[32]);
 
 // The whole text is a decimal number, or nan, inf, infinity in any case and with a sign. Nothing else: no hexadecimal,
 // no white space.

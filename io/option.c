@@ -1,14 +1,13 @@
 // option.c: see option.h.
 #include "option.h"
 
-#include "json.h" // real_text
-#include "number.h"
-
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "number.h"
 
 static int smaller(int a, int b) { return a < b ? a : b; }
 

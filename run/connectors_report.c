@@ -10,6 +10,7 @@
 #include "connectors.h"
 #include "io/base64.h"
 #include "io/csv.h"
+#include "io/number.h"
 
 #define GALLERY 8  // query pictures
 #define NEAREST 6  // neighbours of each

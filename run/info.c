@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/number.h"
 #include "io/option.h"
 #include "io/stamp.h"
 #include "model/chat.h"

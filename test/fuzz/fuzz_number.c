@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "io/json.h"
 #include "io/number.h"
 
 static void again(double v, const char *text) {
