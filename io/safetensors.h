@@ -13,6 +13,7 @@
 #include "json.h"
 
 #define TENSOR_RANK_MAX 8
+enum { TENSORS_HEADER_MAX = 100000000, TENSORS_NAME_MAX = 1024, TENSORS_COUNT_MAX = 1000000 }; // bytes of a head (the reference's limit), of a name; tensors of a file
 
 typedef struct {
     const char *name;
