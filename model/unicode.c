@@ -36,6 +36,8 @@ uint32_t unicode_flags(uint32_t c) {
     return unicode_kind_flags[unicode_blocks[(size_t)unicode_pages[c >> 6] << 6 | (c & 63)]];
 }
 
+bool unicode_python_space(uint32_t c) { return (unicode_flags(c) & UNI_SPACE) || (c >= 0x1C && c <= 0x1F); }
+
 // The index of `key` in a sorted table, or -1.
 static int find(const uint32_t *table, int count, uint32_t key) {
     int low = 0, high = count;
