@@ -1,4 +1,4 @@
-// tokenizer_decode.c: ids back to text, all at once or as they come.
+// tokenizer_decode.c: ids back to text.
 //
 // Source: huggingface/tokenizers, src/decoders/*.rs and pre_tokenizers/{byte_level,metaspace}.rs. A
 // decoder is a list of steps; each turns a list of texts (at first the tokens) into another, and
@@ -213,8 +213,8 @@ static void decode_bytes(Texts *t) {
     t->count = 1;
 }
 
-// The value of "<0xHH>", or -1. Rust's parser of numbers takes "+H" too.
-static int byte_token(Piece p) {
+// Rust's parser of numbers takes "+H" too.
+int decode_byte_token(Piece p) {
     if (p.length != 6 || memcmp(p.text, "<0x", 3) != 0 || p.text[5] != '>') return -1;
     int value = 0;
     for (int i = 3; i < 5; i++) {
@@ -233,12 +233,12 @@ static int byte_token(Piece p) {
 static void decode_byte_fallback(Texts *t) {
     size_t kept = 0;
     for (size_t i = 0; i < t->count;) {
-        if (byte_token(t->items[i]) < 0) {
+        if (decode_byte_token(t->items[i]) < 0) {
             t->items[kept++] = t->items[i++];
             continue;
         }
         Growing run = {.arena = t->arena};
-        for (int b; i < t->count && (b = byte_token(t->items[i])) >= 0; i++)
+        for (int b; i < t->count && (b = decode_byte_token(t->items[i])) >= 0; i++)
             growing_put(&run, &(char){(char)b}, 1);
         size_t n = run.length;
         if (utf8_valid(run.text, n) < n) {
@@ -344,10 +344,9 @@ static void decode_step(Texts *t, const Decode *s) {
     }
 }
 
-// ---- everything at once
+// ---- all of it
 
-// The token of an id as the decoder sees it; false: none, or left out.
-static bool token_of(const Tokenizer *t, int32_t id, bool keep_special, Piece *token) {
+bool decode_token(const Tokenizer *t, int32_t id, bool keep_special, Piece *token) {
     const Added *added = added_of(t, id);
     const Word *word = added ? NULL : words_word(&t->model.words, id);
     if (!added && !word) return false;
@@ -355,32 +354,27 @@ static bool token_of(const Tokenizer *t, int32_t id, bool keep_special, Piece *t
     return keep_special || words_id(&t->special, token->text, token->length) < 0;
 }
 
-// CLIP's class puts a space for every </w> and strips the ends as Python does: its white space is
-// Unicode's and U+001C … U+001F.
-static bool python_space(uint32_t c) {
-    return (unicode_flags(c) & UNI_SPACE) || (c >= 0x1C && c <= 0x1F);
-}
-
+// CLIP's class puts a space for every </w> and strips the ends as Python does.
 static Piece clip_text(Arena *a, Piece p, Piece suffix) {
     if (suffix.length) p = replaced(a, p, pattern_literal(a, suffix), (Piece){" ", 1});
     while (p.length) {
         size_t next = 0;
-        if (!python_space(utf8_next(p.text, &next))) break;
+        if (!unicode_python_space(utf8_next(p.text, &next))) break;
         p.text += next, p.length -= next;
     }
     while (p.length) {
         size_t last = utf8_before(p.text, p.length), next = last;
-        if (!python_space(utf8_next(p.text, &next))) break;
+        if (!unicode_python_space(utf8_next(p.text, &next))) break;
         p.length = last;
     }
     return p;
 }
 
-static Piece decode_all(const Tokenizer *t, Arena *a, const int32_t *ids, size_t count,
-                        bool keep_special) {
+Piece decode_all(const Tokenizer *t, Arena *a, const int32_t *ids, size_t count,
+                 bool keep_special) {
     Texts texts = {.arena = a, .items = take(a, Piece, count + 1)};
     for (size_t i = 0; i < count; i++)
-        if (token_of(t, ids[i], keep_special, &texts.items[texts.count])) texts.count++;
+        if (decode_token(t, ids[i], keep_special, &texts.items[texts.count])) texts.count++;
     for (size_t i = 0; i < texts.count; i++) texts.limit += texts.items[i].length;
     texts.limit = size_add(size_mul(texts.limit, GROWTH, "text"), GROWTH_FREE, "text");
     for (size_t i = 0; i < t->decodes.count; i++) {
@@ -403,65 +397,4 @@ char *tokenizer_decode(const Tokenizer *t, Arena *a, const int32_t *ids, size_t 
     Piece p = decode_all(t, a, ids, count, keep_special);
     if (length) *length = p.length;
     return arena_text(a, p.text, p.length);
-}
-
-// ---- as the ids come
-//
-// The ids from `context` on are decoded without and with those not printed yet; what the second
-// text has more is new. `context` stays one printed stretch behind, because the first token of a
-// text decodes differently (it loses a space) and because some steps look one token back.
-
-struct TokenStream {
-    const Tokenizer *tokenizer;
-    Arena *arena;
-    bool keep_special;
-    bool at_end_only; // a step that the last ids can change anywhere: everything comes from
-                      // stream_end
-    bool bytes;       // <0xHH> tokens: a run of them is one thing until something else follows
-    int32_t *ids;
-    size_t count, room;
-    size_t context, printed; // indices of ids
-    size_t written;          // bytes returned so far
-};
-
-TokenStream *stream_new(const Tokenizer *t, Arena *a, bool keep_special) {
-    TokenStream *s = take_zero(a, TokenStream, 1);
-    *s = (TokenStream){.tokenizer = t, .arena = a, .keep_special = keep_special};
-    s->at_end_only = t->clean_up && t->model.kind != MODEL_BPE;
-    for (size_t i = 0; i < t->decodes.count; i++) {
-        const Decode *d = &t->decodes.steps[i];
-        if (d->kind == DECODE_BYTE_FALLBACK) s->bytes = true;
-        if (d->kind == DECODE_STRIP && d->stop) s->at_end_only = true;
-    }
-    return s;
-}
-
-const char *stream_put(TokenStream *s, int32_t id) {
-    if (s->count == s->room) {
-        size_t room = s->room ? size_mul(s->room, 2, "token stream") : 256;
-        s->ids = arena_grow(s->arena, s->ids, s->count, room, sizeof *s->ids);
-        s->room = room;
-    }
-    s->ids[s->count++] = id;
-    Piece token;
-    if (s->at_end_only || !token_of(s->tokenizer, id, s->keep_special, &token)) return "";
-    if (s->bytes && byte_token(token) >= 0) return "";
-    const int32_t *from = s->ids + s->context;
-    Piece old = decode_all(s->tokenizer, s->arena, from, s->printed - s->context, s->keep_special);
-    Piece now = decode_all(s->tokenizer, s->arena, from, s->count - s->context, s->keep_special);
-    bool open_end = now.length >= 3 && memcmp(now.text + now.length - 3, REPLACEMENT, 3) == 0;
-    if (open_end || now.length <= old.length || memcmp(now.text, old.text, old.length) != 0)
-        return "";
-    s->context = s->printed;
-    s->printed = s->count;
-    s->written += now.length - old.length;
-    return arena_text(s->arena, now.text + old.length, now.length - old.length);
-}
-
-const char *stream_end(TokenStream *s) {
-    Piece all = decode_all(s->tokenizer, s->arena, s->ids, s->count, s->keep_special);
-    if (all.length <= s->written) return "";
-    size_t before = s->written;
-    s->written = all.length;
-    return arena_text(s->arena, all.text + before, all.length - before);
 }

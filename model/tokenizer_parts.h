@@ -29,11 +29,17 @@ typedef struct Pattern Pattern;
 Pattern *pattern_read(Arena *a, const Json *json,
                       const char *where); // {"String": …}, {"Regex": …} or a text
 Pattern *pattern_literal(Arena *a, Piece text);
-extern const char pattern_clip[], pattern_qwen2[], pattern_qwen35[]; // published expressions
 Pattern *pattern_gpt2(Arena *a); // the one that ByteLevel{use_regex} means
 // The first match in text[at, n); matches are never empty.
 bool pattern_find(const Pattern *p, const char *text, size_t n, size_t at, size_t *begin,
                   size_t *end);
+
+// ---- tokenizer_scan.c: the published expressions
+
+typedef size_t ScanFn(const char *text, size_t n,
+                      size_t at); // the end of the match at `at`, or `at`
+extern const char pattern_words[], pattern_clip[], pattern_qwen2[], pattern_qwen35[];
+ScanFn *scan_published(const char *expression); // NULL: it is none of them
 
 // ---- tokenizer_words.c: token texts and ids, both ways; tries
 
@@ -225,7 +231,7 @@ void bpe_word(const Model *m, Encoder *e, Piece word);
 void wordpiece_word(const Model *m, Encoder *e, Piece word);
 void unigram_word(const Model *m, Encoder *e, Piece word);
 
-// ---- tokenizer_decode.c
+// ---- tokenizer_decode.c; tokenizer_stream.c calls it for what has arrived
 
 typedef enum {
     DECODE_BYTES,
@@ -257,6 +263,11 @@ typedef struct {
 } Decodes;
 
 Decodes decodes_read(Arena *a, const Json *json, const char *where);
+// The text of ids, in `a`; without `keep_special`, special tokens are left out.
+Piece decode_all(const Tokenizer *t, Arena *a, const int32_t *ids, size_t count, bool keep_special);
+// The token of an id as the decoder sees it; false: none, or left out.
+bool decode_token(const Tokenizer *t, int32_t id, bool keep_special, Piece *token);
+int decode_byte_token(Piece token); // the value of "<0xHH>", or -1
 
 // ---- tokenizer_class.c: what the reference's classes do in code
 
