@@ -17,16 +17,10 @@ static void colour_of(double t, char out[8]) {
     out[7] = 0;
 }
 
-static void cell(Markup *m, double x, double y, double w, double h, const char *fill, const char *more) {
-    const char *names[4] = {"x", "y", "width", "height"};
-    double v[4] = {x, y, w, h};
+static void cell(Markup *m, double x, double y, double w, double h, const char *fill) {
     markup_put(m, "<rect");
-    for (int i = 0; i < 4; i++) {
-        markup_print(m, " %s=\"", names[i]);
-        markup_number(m, v[i]);
-        markup_put(m, "\"");
-    }
-    markup_print(m, " fill=\"%s\"%s/>\n", fill, more);
+    plot_attribute(m, "x", x), plot_attribute(m, "y", y), plot_attribute(m, "width", w), plot_attribute(m, "height", h);
+    markup_print(m, " fill=\"%s\"/>\n", fill);
 }
 
 // The colour scale to the right of the map: a strip, and numbers beside it.
@@ -35,7 +29,7 @@ static void colour_scale(Arena *a, Markup *m, const Heat *h, double low, double 
     char fill[8];
     for (int i = 0; i < STEPS; i++) {
         colour_of((i + 0.5) / STEPS, fill);
-        cell(m, x, y + height * (STEPS - 1 - i) / STEPS, 14, height / STEPS + 0.5, fill, "");
+        cell(m, x, y + height * (STEPS - 1 - i) / STEPS, 14, height / STEPS + 0.5, fill);
     }
     Scale s = {.kind = AXIS_LINEAR, .low = low, .high = high, .from = y + height, .to = y};
     axis_ticks(a, &s, height * 1.1, false, false);
@@ -63,13 +57,9 @@ const char *plot_heat(Arena *a, Heat h, PlotUse use) {
     double y = plot_paragraph(&whole, body, "title", h.title, TITLE, 0);
     y = plot_paragraph(&whole, body, "soft", h.label, TEXT, y);
     if (h.picture) { // without its colours, which would mix with those of the scale
-        markup_put(body, "<image preserveAspectRatio=\"none\" style=\"filter:grayscale(1)\" x=\"0\" y=\"");
-        markup_number(body, y);
-        markup_put(body, "\" width=\"");
-        markup_number(body, width);
-        markup_put(body, "\" height=\"");
-        markup_number(body, height);
-        markup_put(body, "\" href=\"");
+        markup_put(body, "<image preserveAspectRatio=\"none\" style=\"filter:grayscale(1)\"");
+        plot_attribute(body, "x", 0), plot_attribute(body, "y", y), plot_attribute(body, "width", width), plot_attribute(body, "height", height);
+        markup_put(body, " href=\"");
         markup_text(body, h.picture);
         markup_put(body, "\"/>\n");
     }
@@ -78,7 +68,7 @@ const char *plot_heat(Arena *a, Heat h, PlotUse use) {
         if (!isfinite(h.values[i])) continue;
         char fill[8];
         colour_of((h.values[i] - low) / (high - low), fill);
-        cell(body, size * (double)(i % (size_t)h.columns), y + size * (double)(i / (size_t)h.columns), size, size, fill, "");
+        cell(body, size * (double)(i % (size_t)h.columns), y + size * (double)(i / (size_t)h.columns), size, size, fill);
     }
     markup_put(body, "</g>\n");
     colour_scale(a, body, &h, low, high, width + 12, y, height);

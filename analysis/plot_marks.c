@@ -41,12 +41,6 @@ void marks_range(Plot *p, double x[2], double y[2]) {
 
 // ---- small pieces
 
-static void attribute(Markup *m, const char *name, double v) {
-    markup_print(m, " %s=\"", name);
-    markup_number(m, v);
-    markup_put(m, "\"");
-}
-
 static void point(Markup *m, char command, double x, double y) {
     char c[2] = {command, 0};
     markup_put(m, c);
@@ -57,10 +51,10 @@ static void point(Markup *m, char command, double x, double y) {
 
 static void rectangle(Markup *m, const char *class, double x0, double y0, double x1, double y1) {
     markup_print(m, "<rect class=\"%s\"", class);
-    attribute(m, "x", fmin(x0, x1));
-    attribute(m, "y", fmin(y0, y1));
-    attribute(m, "width", fabs(x1 - x0));
-    attribute(m, "height", fabs(y1 - y0));
+    plot_attribute(m, "x", fmin(x0, x1));
+    plot_attribute(m, "y", fmin(y0, y1));
+    plot_attribute(m, "width", fabs(x1 - x0));
+    plot_attribute(m, "height", fabs(y1 - y0));
     markup_put(m, "/>\n");
 }
 
@@ -253,8 +247,8 @@ static void draw_bars(const Plot *p, Markup *m, const PlotMark *k) {
         bool below = k->y[i] < 0;
         if (below) top = k->low && isfinite(k->low[i]) ? fmin(k->y[i], k->low[i]) : k->y[i];
         markup_put(m, "<text class=\"n\" text-anchor=\"middle\"");
-        attribute(m, "x", slot_of(p, k->series, (int)i).centre);
-        attribute(m, "y", scale_at(&p->sy, top) + (below ? 13 : -5));
+        plot_attribute(m, "x", slot_of(p, k->series, (int)i).centre);
+        plot_attribute(m, "y", scale_at(&p->sy, top) + (below ? 13 : -5));
         markup_print(m, ">%s</text>\n", number_text(p->arena, k->y[i], p->value_decimals));
     }
 }
@@ -333,8 +327,8 @@ static void draw_violin(const Plot *p, Markup *m, const PlotMark *k) {
     markup_put(m, "\"/>\n");
     rectangle(m, "inkfill", s.centre - 3, scale_at(&p->sy, b.q25), s.centre + 3, scale_at(&p->sy, b.q75));
     markup_put(m, "<circle class=\"hole\" r=\"2.4\"");
-    attribute(m, "cx", s.centre);
-    attribute(m, "cy", scale_at(&p->sy, b.median));
+    plot_attribute(m, "cx", s.centre);
+    plot_attribute(m, "cy", scale_at(&p->sy, b.median));
     markup_put(m, "/>\n");
 }
 

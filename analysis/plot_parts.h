@@ -50,7 +50,8 @@ struct Plot {
     Scale sx, sy;
 };
 
-// plot.c
+// plot_figure.c
+void plot_attribute(Markup *m, const char *name, double v); //  name="v"
 void plot_text_at(Markup *m, const char *class, const char *anchor, double x, double y, const char *text);
 void plot_line_at(Markup *m, const char *class, double x0, double y0, double x1, double y1);
 double plot_paragraph(Plot *p, Markup *m, const char *class, const char *text, double size, double y); // returns the next line's y

@@ -63,11 +63,9 @@ const char *plot_stack(Arena *a, Stack s, PlotUse use) {
     plot_text_at(body, "soft", "middle", LEFT + WIDTH / 2.0, top + height + 36, s.x_label);
     for (int k = 0; k < s.count; k++) { // the top area first
         double y = top + (s.count - 1 - k) * ROW;
-        markup_put(body, "<rect x=\"");
-        markup_number(body, LEFT + WIDTH + 14);
-        markup_put(body, "\" y=\"");
-        markup_number(body, y);
-        markup_print(body, "\" width=\"13\" height=\"13\" fill=\"%s\"/>\n", colour_of(k, s.count));
+        markup_put(body, "<rect");
+        plot_attribute(body, "x", LEFT + WIDTH + 14), plot_attribute(body, "y", y);
+        markup_print(body, " width=\"13\" height=\"13\" fill=\"%s\"/>\n", colour_of(k, s.count));
         plot_text_at(body, "tick", "start", LEFT + WIDTH + 33, y + 11, s.names[k]);
     }
 #undef X
