@@ -32,10 +32,11 @@ static int by_score(const void *a, const void *b) {
 
 typedef struct {
     const GenerateOptions *o;
-    int V, K, keep, prompt; // beams; candidates of a step
+    int V, K, keep, prompt; // beams, candidates of a step, ids of the prompt
     int32_t *sequence;      // room for prompt and answer of one beam
-    Beam *running, *finished;
-    Arena *kept;
+    Beam *running, *fresh, *finished, ended; // (K) each: of this step, of the next, the best that ended; one that ends now
+    int *from;              // (K): which running beam each fresh one continues
+    bool hope;              // a running beam may still beat a finished one: decided by the step before, as in the reference
 } Search;
 
 static Beam beam_room(Arena *a, int max_new) { return (Beam){.ids = take(a, int32_t, (size_t)max_new), .logprobs = take(a, float, (size_t)max_new), .score = NEVER}; }
@@ -101,75 +102,82 @@ static bool hopeful(const Search *s, int length) {
     return false;
 }
 
-Generated beam_search(Arena *a, Arena *kept, Arena *scratch, const Model *m, const Inputs *prompt, const GenerateOptions *o, Taps *taps) {
-    Mark whole = arena_mark(kept);
+static Search search_open(Arena *kept, const Model *m, const Inputs *prompt, const GenerateOptions *o) {
     int K = o->beams, P = (int)prompt->ids.shape[1];
-    Search s = {.o = o, .V = m->vocabulary, .K = K, .keep = (o->eos_count + 1 > 2 ? o->eos_count + 1 : 2) * K, .prompt = P, .kept = kept};
+    Search s = {.o = o, .V = m->vocabulary, .K = K, .keep = (o->eos_count + 1 > 2 ? o->eos_count + 1 : 2) * K, .prompt = P, .hope = true};
     s.sequence = take(kept, int32_t, (size_t)(P + o->max_new));
     memcpy(s.sequence, prompt->ids.data, (size_t)P * sizeof(int32_t));
-    Beam *running = take(kept, Beam, (size_t)K), *fresh = take(kept, Beam, (size_t)K), ended = beam_room(kept, o->max_new);
-    s.finished = take(kept, Beam, (size_t)K);
+    s.running = take(kept, Beam, (size_t)K), s.fresh = take(kept, Beam, (size_t)K), s.finished = take(kept, Beam, (size_t)K), s.from = take(kept, int, (size_t)K);
+    s.ended = beam_room(kept, o->max_new);
     for (int k = 0; k < K; k++) {
-        running[k] = beam_room(kept, o->max_new), fresh[k] = beam_room(kept, o->max_new), s.finished[k] = beam_room(kept, o->max_new);
-        running[k].score = k ? NEVER : 0;
+        s.running[k] = beam_room(kept, o->max_new), s.fresh[k] = beam_room(kept, o->max_new), s.finished[k] = beam_room(kept, o->max_new);
+        s.running[k].score = k ? NEVER : 0;
     }
-    Cache *cache = m->family->cache(kept, m, K, P + o->max_new);
+    return s;
+}
+
+// The candidates of a step become running or finished texts; false: the search is over.
+static bool advance(Search *s, Arena *scratch, const float *scores, int step) {
+    Candidate *best = candidates(s, scratch, scores, step);
+    int taken = 0;
+    bool all_end = true;
+    for (int i = 0; i < s->keep; i++) {
+        Candidate c = best[i];
+        bool end = generate_ends(s->o, c.id) || step + 1 == s->o->max_new;
+        const float *row = scores + (size_t)c.beam * (size_t)s->V;
+        float logprob = row[c.id] - (float)generate_log_sum(scratch, row, s->V);
+        all_end = all_end && end;
+        if (end && i < s->K && s->hope) {
+            extend(&s->ended, &s->running[c.beam], &c, logprob);
+            finish(s, &s->ended, c.score / (float)pow((double)(step + 1), s->o->length_penalty));
+        }
+        if (!end && taken < s->K) {
+            extend(&s->fresh[taken], &s->running[c.beam], &c, logprob);
+            s->from[taken++] = c.beam;
+        }
+    }
+    if (all_end || taken < s->K) return false;
+    Beam *t = s->running;
+    s->running = s->fresh;
+    s->fresh = t;
+    return s->hope = s->hope && hopeful(s, step + 1);
+}
+
+static Generated answer(Arena *a, const Search *s) {
+    int top = 0;
+    for (int k = 1; k < s->K; k++)
+        if (s->finished[k].score > s->finished[top].score) top = k;
+    const Beam *b = &s->finished[top];
+    Generated g = {.count = b->count, .ids = take(a, int32_t, (size_t)s->o->max_new), .logprobs = take(a, float, (size_t)s->o->max_new)};
+    memcpy(g.ids, b->ids, (size_t)b->count * sizeof *g.ids);
+    memcpy(g.logprobs, b->logprobs, (size_t)b->count * sizeof *g.logprobs);
+    g.stopped = b->count && generate_ends(s->o, g.ids[b->count - 1]) ? "eos" : "length";
+    return g;
+}
+
+Generated beam_search(Arena *a, Arena *kept, Arena *scratch, const Model *m, const Inputs *prompt, const GenerateOptions *o, Taps *taps) {
+    Mark whole = arena_mark(kept), mark = arena_mark(scratch);
+    Search s = search_open(kept, m, prompt, o);
+    Cache *cache = m->family->cache(kept, m, s.K, s.prompt + o->max_new);
     cache->first = 0, cache->count = 1;
-    Mark mark = arena_mark(scratch);
     Run *run = run_on(scratch, m->device);
     run->taps = taps;
     if (taps) taps_begin(taps);
     Tensor logits = run_read(run, model_next(run, m, prompt, cache));
-    for (int k = 1; k < K; k++) cache_copy(cache, k, 0);
-    cache->count = K;
-    float *first = take(scratch, float, (size_t)K * (size_t)s.V);
-    for (int k = 0; k < K; k++) memcpy(first + (size_t)k * (size_t)s.V, logits.data, (size_t)s.V * sizeof(float));
-    const float *scores = first;
-    int *from = take(kept, int, (size_t)K);
-    bool hope = true; // decided by the step before, as in the reference
-    for (int step = 0;; step++) {
-        s.running = running;
-        Candidate *best = candidates(&s, scratch, scores, step);
-        int taken = 0;
-        bool all_end = true;
-        for (int i = 0; i < s.keep; i++) {
-            Candidate c = best[i];
-            bool end = generate_ends(o, c.id) || step + 1 == o->max_new;
-            const float *row = scores + (size_t)c.beam * (size_t)s.V;
-            float logprob = row[c.id] - (float)generate_log_sum(scratch, row, s.V);
-            all_end = all_end && end;
-            if (end && i < K && hope) {
-                extend(&ended, &running[c.beam], &c, logprob);
-                finish(&s, &ended, c.score / (float)pow((double)(step + 1), o->length_penalty));
-            }
-            if (!end && taken < K) {
-                extend(&fresh[taken], &running[c.beam], &c, logprob);
-                from[taken++] = c.beam;
-            }
-        }
-        if (all_end || taken < K) break;
-        Beam *t = running;
-        running = fresh;
-        fresh = t;
-        s.running = running;
-        hope = hope && hopeful(&s, step + 1);
-        if (!hope) break;
+    for (int k = 1; k < s.K; k++) cache_copy(cache, k, 0);
+    cache->count = s.K;
+    float *scores = take(scratch, float, (size_t)s.K * (size_t)s.V); // of every beam; at first they are all the same
+    for (int k = 0; k < s.K; k++) memcpy(scores + (size_t)k * (size_t)s.V, logits.data, (size_t)s.V * sizeof(float));
+    for (int step = 0; advance(&s, scratch, scores, step); step++) {
         arena_release(scratch, mark);
-        cache_gather(cache, scratch, from);
-        Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(K, 1));
-        for (int k = 0; k < K; k++) i32(ids)[k] = running[k].ids[running[k].count - 1];
+        cache_gather(cache, scratch, s.from);
+        Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(s.K, 1));
+        for (int k = 0; k < s.K; k++) i32(ids)[k] = s.running[k].ids[s.running[k].count - 1];
         run = run_on(scratch, m->device);
         run_repeats(run);
         scores = f32(run_read(run, model_next(run, m, &(Inputs){.ids = ids}, cache)));
     }
-    int top = 0;
-    for (int k = 1; k < K; k++)
-        if (s.finished[k].score > s.finished[top].score) top = k;
-    const Beam *b = &s.finished[top];
-    Generated g = {.count = b->count, .ids = take(a, int32_t, (size_t)o->max_new), .logprobs = take(a, float, (size_t)o->max_new)};
-    memcpy(g.ids, b->ids, (size_t)b->count * sizeof *g.ids);
-    memcpy(g.logprobs, b->logprobs, (size_t)b->count * sizeof *g.logprobs);
-    g.stopped = b->count && generate_ends(o, g.ids[b->count - 1]) ? "eos" : "length";
+    Generated g = answer(a, &s);
     arena_release(scratch, mark);
     arena_release(kept, whole);
     return g;

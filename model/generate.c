@@ -135,7 +135,7 @@ static int32_t draw(Arena *scratch, const float *scores, int V, const GenerateOp
 
 typedef struct {
     int32_t *sequence; // prompt and answer
-    int length, prompt;
+    int length;
     bool done;
 } Text;
 
@@ -167,22 +167,16 @@ static void keep_choice(Text *t, Generated *g, const Chosen *c, const float *log
     else if (g->count == o->max_new) t->done = true, g->stopped = "length";
 }
 
-// One step of all texts that are not done: chosen on all threads, noted in order.
+// What one call works on: `count` texts with their answers so far, in the rows of one cache.
 typedef struct {
-    const Text *texts;
-    const Generated *out;
-    float *logits; // (count, V)
-    int V;
+    const Model *m;
     const GenerateOptions *o;
-    Arena **scratch; // one a thread
-    Chosen *chosen;
-} Step;
-
-static void choose_job(void *arg, size_t begin, size_t end) {
-    const Step *s = arg;
-    for (size_t i = begin; i < end; i++)
-        if (!s->texts[i].done) s->chosen[i] = choose(s->scratch[thread_index()], &s->texts[i], &s->out[i], s->logits + i * (size_t)s->V, s->V, s->o, (int)i);
-}
+    Arena *kept, *scratch; // for the whole call; for one step
+    Cache *cache;
+    Text *texts;
+    Generated *out;
+    int count;
+} Session;
 
 // Ids [from, to) of one text.
 static Tensor ids_from(Tensor ids, long from, long to) { return tensor_of(i32(ids) + from, DTYPE_I32, DIMS(1, to - from)); }
@@ -203,75 +197,100 @@ static int shared_prefix(const Inputs *prompts, int count) {
     return n > 0 ? n : 0;
 }
 
+// The first `shared` ids into every row of the cache.
+static void prefix_read(const Session *s, Tensor ids, int shared) {
+    Mark mark = arena_mark(s->scratch);
+    s->cache->first = 0, s->cache->count = 1;
+    model_next(run_on(s->scratch, s->m->device), s->m, &(Inputs){.ids = ids_from(ids, 0, shared)}, s->cache);
+    for (int i = 1; i < s->count; i++) cache_copy(s->cache, i, 0);
+    arena_release(s->scratch, mark);
+}
+
+// Text i: its prompt behind the shared ids, and the first new id.
+static void prompt_read(const Session *s, Arena *a, Inputs prompt, int i, int shared, Taps *taps) {
+    Text *t = &s->texts[i];
+    Generated *g = &s->out[i];
+    size_t most = (size_t)s->o->max_new;
+    t->length = (int)prompt.ids.shape[1];
+    t->sequence = take(s->kept, int32_t, (size_t)t->length + most);
+    memcpy(t->sequence, prompt.ids.data, (size_t)t->length * sizeof(int32_t));
+    *g = (Generated){.ids = take(a, int32_t, most), .logprobs = take(a, float, most), .entropies = take(a, double, most)};
+    s->cache->first = i, s->cache->count = 1;
+    Mark mark = arena_mark(s->scratch);
+    Run *run = run_on(s->scratch, s->m->device);
+    run->taps = taps;
+    if (taps) taps_begin(taps);
+    if (shared) prompt.ids = ids_from(prompt.ids, shared, t->length);
+    float *logits = f32(run_read(run, model_next(run, s->m, &prompt, s->cache)));
+    Chosen c = choose(s->scratch, t, g, logits, s->m->vocabulary, s->o, i);
+    keep_choice(t, g, &c, logits, s->o, i);
+    arena_release(s->scratch, mark);
+}
+
+// One step of all texts that are not done: chosen on all threads, noted in order.
+typedef struct {
+    const Session *session;
+    float *logits;   // (count, V)
+    Arena **scratch; // one a thread
+    Chosen *chosen;
+} Step;
+
+static void choose_job(void *arg, size_t begin, size_t end) {
+    const Step *step = arg;
+    const Session *s = step->session;
+    int V = s->m->vocabulary;
+    for (size_t i = begin; i < end; i++)
+        if (!s->texts[i].done) step->chosen[i] = choose(step->scratch[thread_index()], &s->texts[i], &s->out[i], step->logits + i * (size_t)V, V, s->o, (int)i);
+}
+
+static bool all_done(const Session *s) {
+    for (int i = 0; i < s->count; i++)
+        if (!s->texts[i].done) return false;
+    return true;
+}
+
+static void texts_continue(const Session *s) {
+    int threads = threads_count();
+    Step step = {.session = s, .scratch = take(s->kept, Arena *, (size_t)threads), .chosen = take(s->kept, Chosen, (size_t)s->count)};
+    for (int i = 0; i < threads; i++) step.scratch[i] = arena_new("a choice");
+    s->cache->first = 0, s->cache->count = s->count;
+    while (!all_done(s)) {
+        Mark mark = arena_mark(s->scratch);
+        Run *run = run_on(s->scratch, s->m->device);
+        Tensor ids = tensor_take(s->scratch, DTYPE_I32, DIMS(s->count, 1));
+        for (int i = 0; i < s->count; i++) {
+            i32(ids)[i] = s->texts[i].sequence[s->texts[i].length - 1];
+            if (s->texts[i].done) s->cache->lengths[i] = 0; // its row is computed along and ignored
+        }
+        run_repeats(run);
+        step.logits = f32(run_read(run, model_next(run, s->m, &(Inputs){.ids = ids}, s->cache)));
+        parallel_for((size_t)s->count, 1, choose_job, &step);
+        for (int i = 0; i < s->count; i++)
+            if (!s->texts[i].done) keep_choice(&s->texts[i], &s->out[i], &step.chosen[i], step.logits + (size_t)i * (size_t)s->m->vocabulary, s->o, i);
+        arena_release(s->scratch, mark);
+    }
+    for (int i = 0; i < threads; i++) arena_free(step.scratch[i]);
+}
+
 Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, const GenerateOptions *o, Taps *const *taps) {
     need(m->family->next, "%s: models of the family %s do not generate text", m->dir, m->family->name);
     need(o->max_new >= 1 && count >= 1, "generate: at least one new token of one prompt is wanted");
-    Generated *out = take_zero(a, Generated, (size_t)count);
-    Arena *kept = arena_new("the text's keys and values"), *scratch = arena_new("generation");
+    Session s = {.m = m, .o = o, .count = count, .out = take_zero(a, Generated, (size_t)count)};
+    s.kept = arena_new("the text's keys and values"), s.scratch = arena_new("generation");
     if (o->beams > 1) {
-        for (int i = 0; i < count; i++) out[i] = beam_search(a, kept, scratch, m, &prompts[i], o, taps ? taps[i] : NULL);
-        arena_free(scratch);
-        arena_free(kept);
-        return out;
-    }
-    int V = m->vocabulary, longest = 0;
-    for (int i = 0; i < count; i++)
-        if (prompts[i].ids.shape[1] > longest) longest = (int)prompts[i].ids.shape[1];
-    Cache *cache = m->family->cache(kept, m, count, longest + o->max_new);
-    Text *texts = take_zero(kept, Text, (size_t)count);
-    int shared = taps ? 0 : shared_prefix(prompts, count);
-    if (shared) {
-        Mark mark = arena_mark(scratch);
-        cache->first = 0, cache->count = 1;
-        model_next(run_on(scratch, m->device), m, &(Inputs){.ids = ids_from(prompts[0].ids, 0, shared)}, cache);
-        for (int i = 1; i < count; i++) cache_copy(cache, i, 0);
-        arena_release(scratch, mark);
-    }
-    for (int i = 0; i < count; i++) {
-        Text *t = &texts[i];
-        t->prompt = t->length = (int)prompts[i].ids.shape[1];
-        t->sequence = take(kept, int32_t, (size_t)(t->length + o->max_new));
-        memcpy(t->sequence, prompts[i].ids.data, (size_t)t->length * sizeof(int32_t));
-        out[i].ids = take(a, int32_t, (size_t)o->max_new);
-        out[i].logprobs = take(a, float, (size_t)o->max_new);
-        out[i].entropies = take(a, double, (size_t)o->max_new);
-        cache->first = i, cache->count = 1;
-        Mark mark = arena_mark(scratch);
-        Run *run = run_on(scratch, m->device);
-        run->taps = taps ? taps[i] : NULL;
-        if (run->taps) taps_begin(run->taps);
-        Inputs in = prompts[i];
-        if (shared) in.ids = ids_from(in.ids, shared, t->length);
-        float *logits = f32(run_read(run, model_next(run, m, &in, cache)));
-        Chosen c = choose(scratch, t, &out[i], logits, V, o, i);
-        keep_choice(t, &out[i], &c, logits, o, i);
-        arena_release(scratch, mark);
-    }
-    cache->first = 0, cache->count = count;
-    int threads = threads_count();
-    Arena **scratches = take(kept, Arena *, (size_t)threads);
-    for (int i = 0; i < threads; i++) scratches[i] = arena_new("a choice");
-    Step step = {.texts = texts, .out = out, .V = V, .o = o, .scratch = scratches, .chosen = take(kept, Chosen, (size_t)count)};
-    for (;;) {
-        bool all_done = true;
-        for (int i = 0; i < count; i++) all_done = all_done && texts[i].done;
-        if (all_done) break;
-        Mark mark = arena_mark(scratch);
-        Run *run = run_on(scratch, m->device);
-        Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(count, 1));
-        for (int i = 0; i < count; i++) {
-            i32(ids)[i] = texts[i].sequence[texts[i].length - 1];
-            if (texts[i].done) cache->lengths[i] = 0; // its row is computed along and ignored
-        }
-        run_repeats(run);
-        step.logits = f32(run_read(run, model_next(run, m, &(Inputs){.ids = ids}, cache)));
-        parallel_for((size_t)count, 1, choose_job, &step);
+        for (int i = 0; i < count; i++) s.out[i] = beam_search(a, s.kept, s.scratch, m, &prompts[i], o, taps ? taps[i] : NULL);
+    } else {
+        int longest = 0;
         for (int i = 0; i < count; i++)
-            if (!texts[i].done) keep_choice(&texts[i], &out[i], &step.chosen[i], step.logits + (size_t)i * (size_t)V, o, i);
-        arena_release(scratch, mark);
+            if (prompts[i].ids.shape[1] > longest) longest = (int)prompts[i].ids.shape[1];
+        s.cache = m->family->cache(s.kept, m, count, longest + o->max_new);
+        s.texts = take_zero(s.kept, Text, (size_t)count);
+        int shared = taps ? 0 : shared_prefix(prompts, count);
+        if (shared) prefix_read(&s, prompts[0].ids, shared);
+        for (int i = 0; i < count; i++) prompt_read(&s, a, prompts[i], i, shared, taps ? taps[i] : NULL);
+        texts_continue(&s);
     }
-    for (int i = 0; i < threads; i++) arena_free(scratches[i]);
-    arena_free(scratch);
-    arena_free(kept);
-    return out;
+    arena_free(s.scratch);
+    arena_free(s.kept);
+    return s.out;
 }
