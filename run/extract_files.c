@@ -118,20 +118,28 @@ static bool fits(const Extract *e, const Tensors *t) {
 
 static size_t place(const Tensors *t, const char *key) { return strtoul(tensors_metadata(t, key), NULL, 10); }
 
+static bool keep(Extract *e, Arena *a, const char *path, size_t from, size_t to) {
+    Tensors *t = tensors_open(a, path);
+    bool ok = fits(e, t) && place(t, "inputs_from") == from && place(t, "inputs_to") == to;
+    if (ok) {
+        remarks_parse(&e->failed, tensors_metadata(t, "failed"), path);
+        remarks_parse(&e->damaged, tensors_metadata(t, "damaged"), path);
+    }
+    tensors_close(t);
+    return ok;
+}
+
 bool file_kept(Extract *e, const char *path, size_t from, size_t to) {
     if (!file_exists(path)) return false;
     Arena *a = arena_new("an earlier file");
+    size_t failed = e->failed.count, damaged = e->damaged.count;
     Trap trap;
-    bool ok = false;
+    volatile bool ok = false;
     if (trap_set(&trap)) {
-        Tensors *t = tensors_open(a, path);
-        ok = fits(e, t) && place(t, "inputs_from") == from && place(t, "inputs_to") == to;
-        if (ok) {
-            remarks_parse(&e->failed, tensors_metadata(t, "failed"), path);
-            remarks_parse(&e->damaged, tensors_metadata(t, "damaged"), path);
-        }
-        tensors_close(t);
+        ok = keep(e, a, path, from, to);
         trap_end(&trap);
+    } else { // what its damaged head said does not count
+        e->failed.count = failed, e->damaged.count = damaged;
     }
     arena_free(a);
     return ok;
@@ -212,7 +220,12 @@ static size_t *sets_of(Extract *e, Arena *a, size_t *count) {
 // "[a]" and "[b]" as "[a,b]", for lists in metadata.
 static const char *lists_joined(Arena *a, const Parts *p, const char *key) {
     size_t n = 3;
-    for (size_t f = 0; f < p->count; f++) n += strlen(tensors_metadata(p->list[f], key));
+    for (size_t f = 0; f < p->count; f++) {
+        const char *list = tensors_metadata(p->list[f], key);
+        size_t length = strlen(list);
+        need(length >= 2 && list[0] == '[' && list[length - 1] == ']', "%s: its head holds no list of %s; run its job again with --fresh", tensors_at(p->list[f], 0)->path, key);
+        n += length;
+    }
     char *text = take(a, char, n), *end = text;
     *end++ = '[';
     for (size_t f = 0; f < p->count; f++) {
@@ -243,6 +256,9 @@ static bool once(const Extract *e, const char *name) {
 static void part_add(Column *c, Arena *a, const Tensors *t) {
     const TensorEntry *x = tensors_find(t, c->name), *l = tensors_find(t, arena_print(a, "%s#lengths", c->name)), *s = tensors_find(t, arena_print(a, "%s#shapes", c->name));
     if (!x) return;
+    need(x->ndim >= 1 && x->ndim <= DIMS_MAX && (!l || (l->dtype == DTYPE_I64 && l->ndim == 1)) &&
+             (!s || (l && s->dtype == DTYPE_I64 && s->ndim == 2 && s->shape[0] == l->shape[0] && s->shape[1] <= DIMS_MAX)),
+         "%s: \"%s\" has no shape that this program writes; run its job again with --fresh", x->path, c->name);
     size_t n = (size_t)(l ? l->shape[0] : x->shape[0]);
     c->shapes = arena_grow(a, c->shapes, c->count * DIMS_MAX, (c->count + n) * DIMS_MAX, sizeof *c->shapes);
     c->ndim = s ? (int)s->shape[1] : l ? x->ndim : x->ndim - 1;

@@ -69,13 +69,13 @@ static void one(const Job *j, const char *text, size_t n, bool json, const char 
 static void all_lines(const Job *j, const char *path) {
     Bytes b = file_read(j->arena, path);
     const char *text = (const char *)b.bytes;
-    char where[600];
     for (size_t at = 0, line = 1; at < b.size; line++) {
         const char *end = memchr(text + at, '\n', b.size - at);
         size_t n = end ? (size_t)(end - text) - at : b.size - at, next = at + n + 1;
         if (end && n && text[at + n - 1] == '\r') n--;
-        snprintf(where, sizeof where, "%s:%zu", b.path, line);
-        one(j, text + at, n, j->json_lines, where);
+        Mark mark = arena_mark(j->arena);
+        one(j, text + at, n, j->json_lines, arena_print(j->arena, "%s:%zu", b.path, line));
+        arena_release(j->arena, mark);
         at = next;
     }
 }

@@ -81,6 +81,7 @@ static void add_archive(Verbalize *s, PictureList *l, const char *path) {
         tar_close(t);
         trap_end(&trap);
     } else { // the sample that was being read is lost, what came before is not
+        tar_close(t);
         s->archive_errors = arena_grow(s->arena, s->archive_errors, s->archives_damaged, s->archives_damaged + 1, sizeof *s->archive_errors);
         s->archive_errors[s->archives_damaged++] = arena_print(s->arena, "%s", trap.message);
         note("%s; what stands before it is used", trap.message);
