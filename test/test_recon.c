@@ -116,6 +116,7 @@ static void test_training(void) {
     unlink(one);
     train(one, 30, false, RECON_MIXER, losses, p);
     unlink(one);
+    check_dies("more epochs than a checkpoint counts", "65535 at most") train(one, 65536, false, RECON_TOKENS, NULL, p);
 }
 
 int main(void) {

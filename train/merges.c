@@ -42,13 +42,15 @@ static int symbol_find(const Merges *b, const char *text) {
     return -1;
 }
 
+// Latin-1, which is what a byte is read as.
+static bool byte_prints(int byte) { return (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE; }
+
 // The character that stands for a byte: itself where it prints, otherwise the next free one from U+0100 (models.md 6.2).
 static const char *byte_character(Arena *a, int byte) {
     int code = byte, free = 0x100;
     for (int i = 0; i <= byte; i++) {
-        bool prints = (i >= 0x21 && i <= 0x7E) || (i >= 0xA1 && i <= 0xAC) || i >= 0xAE;
-        if (i == byte && !prints) code = free;
-        free += !prints;
+        if (i == byte && !byte_prints(i)) code = free;
+        free += !byte_prints(i);
     }
     if (code < 0x80) return arena_print(a, "%c", code);
     return arena_print(a, "%c%c", 0xC0 | code >> 6, 0x80 | (code & 0x3F));
@@ -57,10 +59,8 @@ static const char *byte_character(Arena *a, int byte) {
 // The order of the published CLIP vocabulary: bytes that print first, then the others.
 static void byte_symbols(Merges *b, const char *suffix) {
     for (int pass = 0; pass < 2; pass++)
-        for (int i = 0; i < 256; i++) {
-            bool prints = (i >= 0x21 && i <= 0x7E) || (i >= 0xA1 && i <= 0xAC) || i >= 0xAE;
-            if (prints == (pass == 0)) symbol_add(b, arena_print(b->arena, "%s%s", byte_character(b->arena, i), suffix));
-        }
+        for (int i = 0; i < 256; i++)
+            if (byte_prints(i) == (pass == 0)) symbol_add(b, arena_print(b->arena, "%s%s", byte_character(b->arena, i), suffix));
 }
 
 Merges *merges_new(Arena *a, MergesKind kind) {

@@ -12,6 +12,8 @@
 #include "io/random.h"
 #include "recon_net.h"
 
+enum { EPOCHS_MAX = 0xffff }; // a checkpoint's stage: the epochs below bit 16, there whether it is done
+
 struct Recon {
     Arena *arena;
     ReconConfig cfg;
@@ -189,10 +191,10 @@ static void resume(Recon *r, Arena *a, Checkpoint *c, CheckpointHead head, Recon
     memcpy(list + n, best, P * sizeof *list);
     checkpoint_read(c, tape_device(r->tape), list, n + P);
     r->adam->step = head.step;
-    h->epochs = head.stage & 0xffff;
+    h->epochs = head.stage & EPOCHS_MAX;
     int used = 0;
     const char *notes = head.notes;
-    need(sscanf(notes, "%d %lg %lg%n", &h->best, &h->train_loss, &h->best_loss, &used) == 3, "a reconstructor's checkpoint with damaged notes; use --fresh");
+    need(h->epochs <= r->cfg.epochs && sscanf(notes, "%d %lg %lg%n", &h->best, &h->train_loss, &h->best_loss, &used) == 3, "a reconstructor's checkpoint with damaged notes; use --fresh");
     notes += used;
     for (int e = 0; e < h->epochs; e++) {
         need(sscanf(notes, "%lg%n", &losses[e], &used) == 1, "a reconstructor's checkpoint with damaged notes; use --fresh");
@@ -208,6 +210,7 @@ ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, si
                          double *losses) {
     const ReconConfig *c = &r->cfg;
     need(n > 0 && m > 0, "a reconstructor needs training and validation images: %zu and %zu are there", n, m);
+    need(c->epochs <= EPOCHS_MAX, "a reconstructor trained for %d epochs; %d at most", c->epochs, EPOCHS_MAX);
     Arena *scratch = arena_new("a training step"), *kept = arena_new("the best weights");
     size_t batches = batches_of(c, n), updates = (batches + (size_t)c->accumulation - 1) / (size_t)c->accumulation;
     int64_t total = (int64_t)(c->faithful ? batches : updates) * c->epochs;
