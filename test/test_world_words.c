@@ -87,6 +87,7 @@ static void by_hand(Arena *a) {
         {"a picture of the ocean", "yes ocean-"},
         {"the disc is red", "yes disc+ red+"},
         {"A large Disc.", "yes large+ Disc+"},
+        {"An Orange disc", "yes Orange- disc+"},
         {"a discs", "no discs+"},
         {"an red disc", "no red+ disc+"},
         {"two blue star", "no two+ blue+ star+"},

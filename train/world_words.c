@@ -60,7 +60,7 @@ static void know(Token *t) {
                  {WORD_SIZE, sizes, 2, false}, {WORD_PATTERN, patterns, 2, false}, {WORD_NUMBER, number_words, 5, false}, {WORD_PLACE, habitat_names, HABITATS, false},
                  {WORD_POSITION, position_words, 6, false}, {WORD_THING, things, 3, false}, {WORD_FUNCTION, function_words, (int)(sizeof function_words / sizeof *function_words), false}};
     WorldWord *w = t->w;
-    t->an = w->length && strchr("aeiou", w->text[0]) != NULL;
+    t->an = w->length && strchr("aeiouAEIOU", w->text[0]) != NULL;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         t->value = among(w, lists[i].list, lists[i].n);
         if (t->value < 0) continue;
