@@ -233,6 +233,7 @@ install: retina
 help:
 	@echo "make                       build ./retina"
 	@echo "make test                  every test; ends with 'N passed, N failed'"
+	@echo "make gpu                   pack what runs on a GPU into build/gpu.tar.xz, to be carried to one (needs nvcc, no GPU)"
 	@echo "make test_cuda             the GPU's tests on a real GPU, and compute-sanitizer"
 	@echo "make bench_cuda            the CUDA kernels on a real GPU against cuBLAS, PyTorch and a plain copy"
 	@echo "make run_connectors        what a connector does to an image: study on the shipped small model"
