@@ -25,18 +25,20 @@ bool check(bool ok, const char *format, ...) {
     return ok;
 }
 
-bool check_near_double(const char *name, const double *got, const double *want, size_t n, double allow) {
+static double number(const void *list, bool wide, size_t i) { return wide ? ((const double *)list)[i] : (double)((const float *)list)[i]; }
+
+static bool near(const char *name, const void *got, const void *want, bool wide, size_t n, double allow) {
     double diff = 0, norm = 0, worst = 0;
     size_t bad = 0, at = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(got[i]) || !isfinite(want[i])) {
+        double g = number(got, wide, i), w = number(want, wide, i);
+        if (!isfinite(g) || !isfinite(w)) {
             if (bad++ == 0) at = i;
             continue;
         }
-        double d = got[i] - want[i];
-        diff += d * d;
-        norm += want[i] * want[i];
-        if (fabs(d) > worst && bad == 0) worst = fabs(d), at = i;
+        diff += (g - w) * (g - w);
+        norm += w * w;
+        if (fabs(g - w) > worst && bad == 0) worst = fabs(g - w), at = i;
     }
     double rel = sqrt(diff / norm);
     bool ok = n > 0 && bad == 0 && norm > 0 && rel <= allow;
@@ -46,26 +48,8 @@ bool check_near_double(const char *name, const double *got, const double *want, 
     return ok;
 }
 
-bool check_near(const char *name, const float *got, const float *want, size_t n, double allow) {
-    double diff = 0, norm = 0, worst = 0;
-    size_t bad = 0, at = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(got[i]) || !isfinite(want[i])) {
-            if (bad++ == 0) at = i;
-            continue;
-        }
-        double d = (double)got[i] - want[i];
-        diff += d * d;
-        norm += (double)want[i] * want[i];
-        if (fabs(d) > worst && bad == 0) worst = fabs(d), at = i;
-    }
-    double rel = sqrt(diff / norm);
-    bool ok = n > 0 && bad == 0 && norm > 0 && rel <= allow;
-    printf("%s %-40s rel %.1e (allow %.1e)  worst %.1e at %zu of %zu%s\n", ok ? "ok  " : "FAIL", name, rel, allow, worst, at, n,
-           n == 0 ? "  NOTHING COMPARED" : bad ? "  NOT FINITE" : norm == 0 ? "  REFERENCE IS ALL ZERO" : "");
-    count(ok);
-    return ok;
-}
+bool check_near(const char *name, const float *got, const float *want, size_t n, double allow) { return near(name, got, want, false, n, allow); }
+bool check_near_double(const char *name, const double *got, const double *want, size_t n, double allow) { return near(name, got, want, true, n, allow); }
 
 bool check_within(const char *name, const float *got, const float *want, size_t n, double allow) {
     double worst = 0;
