@@ -2,11 +2,8 @@
 // against PyTorch's autograd in double (test/reference/gradients.py); the same bits for all threads and levels.
 //
 // ALLOW: float32 through two or three blocks; measured 4e-7 to 3e-6 of a tensor's norm, times ten.
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "io/blake2b.h"
 #include "io/file.h"
 #include "io/safetensors.h"
 #include "io/thread.h"
@@ -14,6 +11,7 @@
 #include "model/kernels.h"
 #include "model/llava.h"
 #include "test/check.h"
+#include "test/levels.h"
 #include "train/tape.h"
 
 #define ALLOW 3e-5
@@ -142,8 +140,8 @@ static void test_model(const char *model, const char *dir, Tensors *golden) {
     }
 }
 
-// The hash of all gradients of one model, for another process to compare.
-static void print_bits(const char *model, const char *dir) {
+// A hash of all gradients of one model.
+static int print_digest(const char *model, const char *dir) {
     Built b = build(model, dir);
     gradients(&b, model, tensors_open(arena, arena_print(arena, "test/golden/%s/golden.safetensors", dir)));
     Blake2b h;
@@ -154,35 +152,13 @@ static void print_bits(const char *model, const char *dir) {
         blake2b_add(&h, tape_gradient(b.tape, p), tensor_bytes(p));
     }
     blake2b_end(&h, digest);
-    for (int i = 0; i < 16; i++) printf("%02x", digest[i]);
-    printf("\n");
-}
-
-// This program again, on each level of instructions that the machine has (model/cpu.h reads RETINA_ISA once).
-static void test_levels(const char *self) {
-    static const char *const levels[] = {"scalar", "avx2", "avx512"};
-    char first[64] = "";
-    for (int i = 0; i < 3; i++) {
-        char line[64] = "";
-        FILE *f = popen(arena_print(arena, "RETINA_ISA=%s %s --bits 2>/dev/null", levels[i], self), "r");
-        bool said = f && fgets(line, sizeof line, f);
-        if (f) pclose(f);
-        if (!said && i > 0) {
-            printf("SKIP gradients with %s: not on this machine\n", levels[i]);
-            continue;
-        }
-        if (i == 0) memcpy(first, line, sizeof first);
-        check_text(arena_print(arena, "all gradients of a CLIP, %s", levels[i]), line, first);
-    }
+    return levels_print(digest, sizeof digest);
 }
 
 int main(int argc, char **argv) {
     arena = arena_new("test");
-    if (argc > 1 && strcmp(argv[1], "--bits") == 0) {
-        print_bits("clip", "clip-openai");
-        return 0;
-    }
-    test_levels(argv[0]);
+    if (levels_child(argc)) return print_digest("clip", "clip-openai");
+    levels_check("all gradients of a CLIP", argv[0]);
     Tensors *golden = tensors_open(arena, "test/golden/gradients.safetensors");
     test_model("clip", "clip-openai", golden);
     test_model("llama", "llama-2", golden);
