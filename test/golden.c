@@ -104,6 +104,14 @@ Tensor golden_input(const Golden *g, const char *name) {
     return t;
 }
 
+Inputs golden_inputs(const Golden *g) {
+    Inputs in = {.pixels = golden_input(g, "pixel_values"), .ids = golden_input(g, "input_ids"), .types = golden_input(g, "token_type_ids")};
+    if (!tensor_given(g->mask)) return in;
+    in.mask = tensor_take(g->arena, DTYPE_U8, g->mask.ndim, g->mask.shape);
+    for (size_t i = 0; i < tensor_count(g->mask); i++) ((uint8_t *)in.mask.data)[i] = i32(g->mask)[i] != 0;
+    return in;
+}
+
 static const GoldenTensor *find(const Golden *g, const char *name) {
     for (size_t i = 0; i < g->count; i++)
         if (strcmp(g->all[i].name, name) == 0) return &g->all[i];

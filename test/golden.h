@@ -10,7 +10,7 @@
 #define RETINA_TEST_GOLDEN_H
 
 #include "io/json.h"
-#include "model/tensor.h"
+#include "model/model.h"
 
 typedef struct {
     const char *name;
@@ -33,6 +33,8 @@ const char *golden_path(const Golden *g);
 
 // The reference's argument, whole: f32, or i32 for ids, masks and grids. NO_TENSOR: it was not given.
 Tensor golden_input(const Golden *g, const char *name);
+// All of them, as a model takes them: pixels, ids, types, and the mask in bytes.
+Inputs golden_inputs(const Golden *g);
 const GoldenTensor *golden_result(const Golden *g, const char *name); // "logits"; dies if it is not there
 
 size_t golden_taps(const Golden *g); // in the order of the forward pass

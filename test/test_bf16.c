@@ -138,12 +138,7 @@ static void test_models(Arena *a) {
         Golden *g = golden_open(a, arena_print(a, "%s/golden.safetensors", directory));
         Model *m = model_open(a, directory, false);
         m->bf16 = true;
-        Inputs in = {.pixels = golden_input(g, "pixel_values"), .ids = golden_input(g, "input_ids"), .types = golden_input(g, "token_type_ids")};
-        Tensor mask = golden_input(g, "attention_mask");
-        if (tensor_given(mask)) {
-            in.mask = tensor_take(a, DTYPE_U8, mask.ndim, mask.shape);
-            for (size_t k = 0; k < tensor_count(mask); k++) ((uint8_t *)in.mask.data)[k] = i32(mask)[k] != 0;
-        }
+        Inputs in = golden_inputs(g);
         Fidelity f = {.g = g, .own = &table->items[i], .at = ""};
         Taps *taps = taps_asking(a, model_taps(a, m, &in), NULL, 0);
         const TapInfo *list;

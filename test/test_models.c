@@ -15,13 +15,6 @@
 
 #define ALLOW 1e-5
 
-static Tensor mask_of(Arena *a, Tensor given) { // the reference's int64 mask, read as i32, to bytes
-    if (!tensor_given(given)) return NO_TENSOR;
-    Tensor m = tensor_take(a, DTYPE_U8, given.ndim, given.shape);
-    for (size_t i = 0; i < tensor_count(given); i++) ((uint8_t *)m.data)[i] = i32(given)[i] != 0;
-    return m;
-}
-
 // Every generate() call of the reference with its settings: the same ids.
 static void answers(Arena *a, Golden *g, const Model *m, Inputs in, const char *name) {
     if (in.ids.shape[0] != 1) return;
@@ -80,9 +73,8 @@ static void golden_case(const char *name, const char *golden, const char *direct
     } else {
         Golden *g = golden_open(a, golden);
         Model *m = model_open(a, directory, false);
-        Inputs in = {.pixels = golden_input(g, "pixel_values"), .ids = golden_input(g, "input_ids"), .types = golden_input(g, "token_type_ids"),
-                     .interpolate = strstr(golden, "interpolated") != NULL};
-        in.mask = mask_of(a, golden_input(g, "attention_mask"));
+        Inputs in = golden_inputs(g);
+        in.interpolate = strstr(golden, "interpolated") != NULL;
         Taps *taps = taps_asking(a, model_taps(a, m, &in), NULL, 0);
         const TapInfo *list;
         size_t n = taps_listed(taps, &list);
