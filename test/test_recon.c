@@ -72,7 +72,10 @@ static void read_input(void *arg, size_t image, float *out) {
     for (int i = 0; i < TOKENS * IN; i++) out[i] = (float)rng_normal(r, (uint64_t)i) * (i % IN == 2 ? 1000 : 1) + 3; // one large channel
 }
 
+static int cut_after; // targets that are still read before the run is cut off; 0: it is not
+
 static void read_target(void *arg, size_t image, float *out) {
+    if (cut_after && --cut_after == 0) die("cut off");
     float x[TOKENS * IN];
     read_input(arg, image, x);
     for (int t = 0; t < TOKENS; t++)
@@ -111,6 +114,15 @@ static void test_training(void) {
     check_same("3 threads: the same predictions", q, p, sizeof p);
     train(two, 30, false, RECON_TOKENS, again, q); // reads what is there
     check_same("a finished run is read, not repeated", q, p, sizeof p);
+    unlink(two);
+    for (int cut = 0; cut < 2; cut++) { // 60 targets an epoch: in the eleventh, then ten epochs later
+        cut_after = cut ? 600 : 700;
+        check_dies("a run in the middle of an epoch", "cut off") train(two, 30, false, RECON_TOKENS, again, q);
+    }
+    memset(again, 0, sizeof again);
+    train(two, 30, false, RECON_TOKENS, again, q);
+    check_same("cut off twice: the same predictions", q, p, sizeof p);
+    check_same("and the same losses", again, losses, sizeof losses);
     unlink(one), unlink(two);
     train(one, 30, true, RECON_TOKENS, losses, p);
     unlink(one);

@@ -1,5 +1,5 @@
 // test_tape.c: gradients of every operation against central differences of the operation itself, chains of
-// operations, the same bits for every number of threads and instruction set.
+// operations, the same bits for every number of threads (for every instruction set: test_gradients.c).
 //
 // Central differences in float: the loss sum(r * out), r random, is summed in double; steps of 2^-4 and 2^-5 with
 // Richardson's extrapolation leave an error of h^4 and rounding of 1e-7 / h: about 1e-5 of the gradient's size for the
