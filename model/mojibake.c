@@ -182,7 +182,7 @@ static bool decode(Characters *out, Octets t) {
     out->n = 0;
     for (size_t at = 0; at < t.n;) {
         const uint8_t *s = t.b + at;
-        size_t left = t.n - at, good = utf8_invalid((const char *)s, left);
+        size_t left = t.n - at, good = utf8_valid(s, left);
         for (size_t i = 0; i < good;) out->at[out->n++] = character(utf8_next((const char *)s, &i));
         at += good, left -= good, s += good;
         if (left == 0) return true;
