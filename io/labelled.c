@@ -328,9 +328,7 @@ const char *const *labelled_classes(Arena *a, const char *path, int *count) {
 }
 
 Labelled labelled_list(Arena *a, const char *path) {
-    Reading r = {.arena = a};
-    const char *slash = strrchr(path, '/');
-    r.folder = slash ? arena_text(a, path, (size_t)(slash - path) + (slash == path)) : ""; // "/list" lies in "/"
+    Reading r = {.arena = a, .folder = path_folder(a, path)};
     const char *const *classes = labelled_classes(a, path_join(a, r.folder, "classes.txt"), &r.class_count);
     Lines *l = lines_open(a, path);
     for (const char **word; (word = words_next(a, l, path, 1));) {
