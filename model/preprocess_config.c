@@ -274,7 +274,8 @@ static Preprocess from_molmo(const Json *j, const Class *c, const char *type, co
     if (margins) p.margin_before = margin(margins, 0, path), p.margin_after = margin(margins, 1, path);
     three(p.mean, json_get(j, "image_mean"), "image_mean", c->mean, path);
     three(p.std, json_get(j, "image_std"), "image_std", c->std, path);
-    int shared = p.patch * (p.margin_before + p.margin_after), tokens = (p.height / p.patch + 1) / 2;
+    long shared = (long)p.patch * (p.margin_before + p.margin_after);
+    int tokens = (p.height / p.patch + 1) / 2;
     need(p.height == p.width && p.height % p.patch == 0 && shared < p.height, "%s: crops of %d x %d pixels, patches of %d, margins of %d and %d patches; squares of whole patches, wider than their margins, are wanted",
          path, p.width, p.height, p.patch, p.margin_before, p.margin_after);
     static const char *const lengths[] = {"image_token_length_h", "image_token_length_w"};

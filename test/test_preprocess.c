@@ -198,6 +198,7 @@ static void test_refused(void) {
         {"preprocessor_config.json", "{\"image_processor_type\": \"CLIPImageProcessor\", \"resample\": null}", "\"resample\" is null"},
         {"preprocessor_config.json", "{\"image_processor_type\": \"BitImageProcessor\", \"image_mean\": null}", "\"image_mean\" is null"},
         {"preprocessor_config.json", "{\"image_processor_type\": \"MolmoImageProcessor\", \"overlap_margins\": [12, 12]}", "wider than their margins"},
+        {"preprocessor_config.json", "{\"image_processor_type\": \"MolmoImageProcessor\", \"image_patch_size\": 65536, \"overlap_margins\": [65536, 65536]}", "wider than their margins"},
         {"preprocessor_config.json", "{\"image_processor_type\": \"MolmoImageProcessor\", \"overlap_margins\": [1, 2]}", "two even numbers"},
         {"preprocessor_config.json", "{\"image_processor_type\": \"MolmoImageProcessor\", \"image_token_length_w\": 11}", "\"image_token_length_w\" is 11"},
         {"preprocessor_config.json", "{\"image_processor_type\": \"MolmoImageProcessor\", \"max_crops\": 60000}", "no model has those"},
