@@ -182,6 +182,11 @@ void options_parse(const char *usage, const char *purpose, Option *options, size
     }
 }
 
+void options_least(const OptionCount *list, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (list[i].value < list[i].least) die_usage("--%s %d: %d or more", list[i].name, list[i].value, list[i].least);
+}
+
 void option_shard(const char *text, int *shard, int *shards) {
     int64_t i, n;
     size_t length = strcspn(text, "/");

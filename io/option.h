@@ -42,6 +42,13 @@ void options_parse(const char *usage, const char *purpose, Option *options, size
 // "name = value" per line, all options with their values, for run records.
 void options_record(const Option *options, size_t count, Writer *w);
 
+// The least that counts may be; less is wrong use.
+typedef struct {
+    const char *name;
+    int value, least;
+} OptionCount;
+void options_least(const OptionCount *list, size_t count);
+
 // --shard i/n: the i-th of n parts, 0 <= i < n; anything else is wrong use.
 void option_shard(const char *text, int *shard, int *shards);
 

@@ -80,7 +80,7 @@ Image study_image(Arena *a, Study *s, size_t place) {
 // ---- steps
 
 typedef struct {
-    const char *name, *help;
+    const char *name;
     void (*run)(Study *s);
 } Step;
 
@@ -92,13 +92,15 @@ static void merge(Study *s) {
     note("%zu pictures, %zu of them distinct, %zu that could not be read, %zu damaged", v->N, v->groups.count, failed.count, damaged.count);
 }
 
-static const Step steps[] = {{"extract", "vectors before and after the connector", connectors_extract},
-                             {"geometry", "neighbours, spectra, concentration", connectors_geometry},
-                             {"recon", "rebuild the connector's input from its output", connectors_recon},
-                             {"captions", "captions live, injected, rebuilt", connectors_captions},
-                             {"report", "report.html and table.tsv", connectors_report},
-                             {"export", "vectors rebuilt, and projected again", connectors_export},
-                             {"merge", "check that the parts of all shards are there", merge}};
+static const Step steps[] = {
+    {"extract", connectors_extract},   // vectors before and after the connector
+    {"geometry", connectors_geometry}, // neighbours, spectra, concentration
+    {"recon", connectors_recon},       // rebuild the connector's input from its output
+    {"captions", connectors_captions}, // captions live, injected, rebuilt
+    {"report", connectors_report},     // report.html and table.tsv
+    {"export", connectors_export},     // vectors rebuilt, and projected again
+    {"merge", merge},                  // check that the parts of all shards are there
+};
 #define STEPS (sizeof steps / sizeof *steps)
 #define WHOLE (STEPS - 2) // the study itself
 
@@ -119,6 +121,41 @@ static void record(Study *s, double seconds) {
 static const char *study_prompt(Arena *a, const char *model_dir) {
     const char *zoo = path_join(a, model_dir, "ZOO.json"), *own = file_exists(zoo) ? json_text_or(json_read(a, zoo), "prompt", NULL) : NULL;
     return own ? own : "Describe this image in one detailed sentence, focusing on the main objects, attributes, and scene.";
+}
+
+static void check_counts(const Study *s, int threads) {
+    const OptionCount counts[] = {{"part-size", s->part_size, 1}, {"batch", s->batch, 1}, {"topk", s->topk, 1}, {"captions", s->captions, 1}, {"max-new-tokens", s->max_new, 1},
+                                  {"epochs", s->epochs, 1}, {"hidden-size", s->hidden, 1}, {"num-layers", s->layers, 3}, {"count", s->count, 0}, {"threads", threads, 0}, {"img-size", s->image_size, -1}};
+    options_least(counts, sizeof counts / sizeof *counts);
+}
+
+// NULL: the whole study.
+static const Step *step_of(const char *name) {
+    const char *names[STEPS];
+    if (!name) return NULL;
+    for (size_t i = 0; i < STEPS; i++) {
+        names[i] = steps[i].name;
+        if (strcmp(name, steps[i].name) == 0) return &steps[i];
+    }
+    const char *near = nearest_name(name, names, STEPS);
+    die_usage("connectors %s: no such step; extract, merge, geometry, recon, export, captions and report are%s%s%s", name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+static void run_steps(Study *s, const Step *step) {
+    double started = seconds_now();
+    folder_make(s->out);
+    if (step) {
+        step->run(s);
+        record(s, seconds_now() - started);
+        return;
+    }
+    need(study_pictures(s)->count >= LEAST_PICTURES, "%s: %zu pictures; the study needs at least %d", s->images ? s->images : "--count", study_pictures(s)->count, LEAST_PICTURES);
+    for (size_t i = 0; i < WHOLE; i++) {
+        if (i == WHOLE - 1) record(s, seconds_now() - started);
+        if (s->pre_point && steps[i].run == connectors_captions) note("--pre-point normed: no captions, for a connector cannot be given its input back from behind a norm");
+        else steps[i].run(s);
+    }
+    printf("%s\n", study_path(s, "report.html"));
 }
 
 int run_connectors(int argc, char **argv) {
@@ -167,14 +204,9 @@ int run_connectors(int argc, char **argv) {
     options_parse("retina connectors [extract|merge|geometry|recon|export|captions|report] [options]",
                   "How a connector changes the image representation; without a step, all of them.", options, s->option_count, argc, argv, &rest);
     if (rest.count > 1) die_usage("connectors: one step at a time; without a step, all are done");
+    const Step *step = step_of(rest.count ? rest.items[0] : NULL);
     if (shard) option_shard(shard, &s->shard, &s->shards);
-    const struct {
-        const char *option;
-        int value, least;
-    } counts[] = {{"part-size", s->part_size, 1}, {"batch", s->batch, 1}, {"topk", s->topk, 1}, {"captions", s->captions, 1}, {"max-new-tokens", s->max_new, 1}, {"epochs", s->epochs, 1},
-                  {"hidden-size", s->hidden, 1}, {"num-layers", s->layers, 3}, {"count", s->count, 0}, {"threads", threads, 0}, {"img-size", s->image_size, -1}};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (counts[i].value < counts[i].least) die_usage("--%s %d: %d is the least that is possible", counts[i].option, counts[i].value, counts[i].least);
+    check_counts(s, threads);
     if (threads) threads_set(threads);
     s->bf16 = dtype == 1;
     need(folder_exists(s->model_dir), "%s: there is no such model directory; give --model DIR, or run in the project's folder, which has a small one", s->model_dir);
@@ -189,26 +221,6 @@ int run_connectors(int argc, char **argv) {
     char *command = arena_print(s->arena, "retina connectors");
     for (int i = 0; i < argc; i++) command = arena_print(s->arena, "%s %s", command, argv[i]);
     s->command = command;
-    double started = seconds_now();
-    folder_make(s->out);
-    if (rest.count == 1) {
-        const char *names[STEPS];
-        for (size_t i = 0; i < STEPS; i++) {
-            names[i] = steps[i].name;
-            if (strcmp(rest.items[0], steps[i].name) != 0) continue;
-            steps[i].run(s);
-            record(s, seconds_now() - started);
-            return 0;
-        }
-        const char *near = nearest_name(rest.items[0], names, STEPS);
-        die_usage("connectors %s: no such step; extract, merge, geometry, recon, export, captions and report are%s%s%s", rest.items[0], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-    }
-    need(study_pictures(s)->count >= LEAST_PICTURES, "%s: %zu pictures; the study needs at least %d", s->images ? s->images : "--count", study_pictures(s)->count, LEAST_PICTURES);
-    for (size_t i = 0; i < WHOLE; i++) {
-        if (i == WHOLE - 1) record(s, seconds_now() - started);
-        if (s->pre_point && steps[i].run == connectors_captions) note("--pre-point normed: no captions, for a connector cannot be given its input back from behind a norm");
-        else steps[i].run(s);
-    }
-    printf("%s\n", study_path(s, "report.html"));
+    run_steps(s, step);
     return 0;
 }

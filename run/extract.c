@@ -309,8 +309,8 @@ int run_extract(int argc, char **argv) {
     bool merge = rest.count == 1 && strcmp(rest.items[0], "merge") == 0;
     if (rest.count && !merge) die_usage("extract %s: not expected; inputs are given by --image, --pixels, --prompt, --prompts or --ids", rest.items[0]);
     if (!dir || !g->taps || !e->out) die_usage("extract: --model, --taps and --out are wanted; --help lists the rest");
-    if (e->batch < 1 || e->shard_size < 0) die_usage("extract: --batch is at least 1, --shard-size at least 0");
-    if (threads < 0) die_usage("--threads %d: 0 or more", threads);
+    const OptionCount counts[] = {{"batch", e->batch, 1}, {"shard-size", e->shard_size, 0}, {"threads", threads, 0}};
+    options_least(counts, sizeof counts / sizeof *counts);
     if (shard) option_shard(shard, &e->shard, &e->shards);
     if (merge && shard) die_usage("extract merge: --shard is for the jobs before it");
     writer_drop(writer_open(e->out)); // what cannot be written is told now, not after hours

@@ -90,7 +90,7 @@ static Tensor pixels_of(Arena *a, const Model *m, const char *file, const TextLi
         if (image.damage) note("%s: %s", list.items[i].path, image.damage);
         Tensor x = preprocess_picture(a, &p, picture_from(&image));
         if (i == 0) all = tensor_take(a, DTYPE_F32, DIMS((long)list.count, 3, x.shape[1], x.shape[2]));
-        need(tensor_count(x) * list.count == tensor_count(all), "%s: has another size than the first picture", list.items[i].path);
+        need(x.shape[1] == all.shape[2] && x.shape[2] == all.shape[3], "%s: has another size than the first picture", list.items[i].path);
         memcpy(f32(all) + i * tensor_count(x), x.data, tensor_bytes(x));
     }
     return all;
@@ -113,102 +113,109 @@ static Tensor ids_of(Arena *a, const Model *m, const char *prompt, const char *i
     return x;
 }
 
-int run_generate(int argc, char **argv) {
-    const char *dir = NULL, *pixels = NULL, *prompt = NULL, *ids = NULL, *stop = NULL;
-    TextList images = {0}, replace = {0};
-    PictureOptions picture = {0};
-    bool raw = false, sample = false, json = false;
-    int max_new = -1, min_new = -1, beams = 0, groups = 0, decode = 0, top_k = 0, ngram = -1, threads = 0, device = 0, dtype = 0;
-    double length_penalty = 1, temperature = 1, top_p = 1, repetition = -1;
-    int64_t seed = 0;
-    Option options[] = {{"model", OPT_TEXT, &dir, "model directory", NULL},
-                        {"image", OPT_LIST, &images, "picture; repeatable", NULL},
-                        {"pixels", OPT_TEXT, &pixels, "a file with pixel_values instead", NULL},
-                        {"prompt", OPT_TEXT, &prompt, "the user's words", NULL},
-                        {"ids", OPT_TEXT, &ids, "token ids instead: 1,2,3 or a file with input_ids", NULL},
-                        {"raw", OPT_FLAG, &raw, "the prompt as it is, without the chat template", NULL},
-                        PICTURE_OPTIONS(picture),
-                        {"max-new-tokens", OPT_INT, &max_new, "at most; -1: 64, or as OpenCLIP for a CoCa (29)", NULL},
-                        {"min-new-tokens", OPT_INT, &min_new, "at least; -1: 0, or as OpenCLIP for a CoCa (4)", NULL},
-                        {"beams", OPT_INT, &beams, "beam search; 0 or 1: greedy", NULL},
-                        {"decode", OPT_CHOICE, &decode, "CoCa: beam-legacy is OpenCLIP's own search up to 3.x (6 beams), beam that of transformers", "auto|beam-legacy|beam"},
-                        {"beam-groups", OPT_INT, &groups, "CoCa, beam-legacy: as in OpenCLIP; 0: 3", NULL},
-                        {"length-penalty", OPT_REAL, &length_penalty, "of beams", NULL},
-                        {"sample", OPT_FLAG, &sample, "draw instead of taking the likeliest", NULL},
-                        {"temperature", OPT_REAL, &temperature, "of drawing", NULL},
-                        {"top-k", OPT_INT, &top_k, "of drawing; 0: off", NULL},
-                        {"top-p", OPT_REAL, &top_p, "of drawing; 1: off", NULL},
-                        {"repetition-penalty", OPT_REAL, &repetition, "1: off; -1: as generation_config.json says", NULL},
-                        {"no-repeat-ngram", OPT_INT, &ngram, "0: off; -1: as generation_config.json says", NULL},
-                        {"stop", OPT_TEXT, &stop, "text that ends the answer", NULL},
-                        {"seed", OPT_LONG, &seed, "of drawing", NULL},
-                        {"replace", OPT_LIST, &replace, "NAME=F.safetensors[:TENSOR] in the tap's place; repeatable", NULL},
-                        {"json", OPT_FLAG, &json, "text, ids, logprobs and why it stopped", NULL},
-                        {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
-                        {"device", OPT_CHOICE, &device, "where to compute", "auto|cpu|cuda"},
-                        {"dtype", OPT_CHOICE, &dtype, "of the computation; f32 is the reference", "f32|bf16"},
-                        {"quiet", OPT_FLAG, &quiet, "no notes", NULL}};
-    options_parse("retina generate --model DIR [--image PATH] [--prompt TEXT] [options]", "Text from a model.", options, sizeof options / sizeof *options, argc,
-                  argv, NULL);
-    if (!dir) die_usage("generate: --model is wanted");
-    if (prompt && ids) die_usage("generate: --prompt or --ids, not both");
-    if (pixels && images.count) die_usage("generate: --image or --pixels, not both");
-    const struct {
-        const char *option;
-        int value, least;
-    } counts[] = {{"max-new-tokens", max_new, -1}, {"min-new-tokens", min_new, -1}, {"beams", beams, 0}, {"beam-groups", groups, 0}, {"top-k", top_k, 0}, {"no-repeat-ngram", ngram, -1}, {"threads", threads, 0}};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (counts[i].value < counts[i].least) die_usage("--%s %d: %d is the least that is possible", counts[i].option, counts[i].value, counts[i].least);
-    if (max_new == 0) die_usage("--max-new-tokens 0: one at least");
-    if (repetition <= 0 && repetition != -1) die_usage("--repetition-penalty %g: above 0; 1 is off, -1 as generation_config.json says", repetition);
-    if (temperature <= 0 || top_p <= 0 || top_p > 1) die_usage("generate: --temperature is above 0, --top-p above 0 and at most 1");
-    if (beams > 1 && sample) die_usage("generate: --beams or --sample, not both");
-    if (beams > 1 && stop) die_usage("generate: --stop goes with greedy or drawn text");
-    if (threads) threads_set(threads);
-    device_pick(device);
-    Arena *a = arena_new("generate");
-    Model *m = model_open(a, dir, false);
-    m->bf16 = dtype == 1;
-    need(m->family->generates, "%s: a %s model does not generate text", dir, m->family->name);
-    bool coca = strcmp(m->family->name, "coca") == 0;
-    if (!coca && !prompt && !ids) die_usage("generate: --prompt (or --ids) is wanted");
-    if (!coca && decode) die_usage("generate: --decode is for a CoCa; --beams 4 searches with a %s", m->family->name);
-    const char *const *pictures = NULL;
-    Inputs in = {.pixels = pixels_of(a, m, pixels, &images, &picture, &pictures)};
-    if (coca) {
-        captions_print(a, m, &(CaptionWish){.pixels = in.pixels, .names = pictures, .prompt = prompt, .ids = ids, .stop = stop, .replace = &replace, .sample = sample,
-                       .decode = decode ? decode : beams > 1 ? 2 : 0, .json = json, .max_new = max_new, .min_new = min_new, .beams = beams, .groups = groups, .top_k = top_k,
-                       .top_p = top_p, .temperature = temperature, .repetition_penalty = repetition, .length_penalty = length_penalty, .seed = (uint64_t)seed});
-        arena_free(a);
-        return 0;
-    }
-    Listener listener = {.arena = a, .stop = stop, .text = arena_text(a, "", 0)};
-    in.ids = ids_of(a, m, prompt, ids, tensor_given(in.pixels) ? (int)in.pixels.shape[0] : 0, raw, &listener.tokenizer);
-    if (stop && !listener.tokenizer) die("--stop: %s has no tokenizer that could be read", dir);
-    if (!listener.tokenizer && !json) die("%s has no tokenizer that could be read; --json prints the ids", dir);
+typedef struct { // as the options name them
+    CaptionWish wish; // what a CoCa's captions take, and most of it every model
+    const char *dir, *pixels;
+    TextList images, replace;
+    PictureOptions picture;
+    bool raw;
+    int ngram, threads, device, dtype;
+    int64_t seed;
+} Given;
+
+static void check_options(const Given *g) {
+    const CaptionWish *w = &g->wish;
+    if (!g->dir) die_usage("generate: --model is wanted");
+    if (w->prompt && w->ids) die_usage("generate: --prompt or --ids, not both");
+    if (g->pixels && g->images.count) die_usage("generate: --image or --pixels, not both");
+    const OptionCount counts[] = {{"max-new-tokens", w->max_new, -1}, {"min-new-tokens", w->min_new, -1}, {"beams", w->beams, 0}, {"beam-groups", w->groups, 0}, {"top-k", w->top_k, 0},
+                                  {"no-repeat-ngram", g->ngram, -1}, {"threads", g->threads, 0}};
+    options_least(counts, sizeof counts / sizeof *counts);
+    if (w->max_new == 0) die_usage("--max-new-tokens 0: one at least");
+    if (w->repetition_penalty <= 0 && w->repetition_penalty != -1) die_usage("--repetition-penalty %g: above 0; 1 is off, -1 as generation_config.json says", w->repetition_penalty);
+    if (w->temperature <= 0 || w->top_p <= 0 || w->top_p > 1) die_usage("generate: --temperature is above 0, --top-p above 0 and at most 1");
+    if (w->beams > 1 && w->sample) die_usage("generate: --beams or --sample, not both");
+    if (w->beams > 1 && w->stop) die_usage("generate: --stop goes with greedy or drawn text");
+}
+
+static void answer_print(Arena *a, const Model *m, const Given *g, Inputs in) {
+    const CaptionWish *w = &g->wish;
+    Listener listener = {.arena = a, .stop = w->stop, .text = arena_text(a, "", 0)};
+    in.ids = ids_of(a, m, w->prompt, w->ids, tensor_given(in.pixels) ? (int)in.pixels.shape[0] : 0, g->raw, &listener.tokenizer);
+    if (w->stop && !listener.tokenizer) die("--stop: %s has no tokenizer that could be read", g->dir);
+    if (!listener.tokenizer && !w->json) die("%s has no tokenizer that could be read; --json prints the ids", g->dir);
     GenerateOptions o = generate_options(a, m);
-    o.max_new = max_new > 0 ? max_new : 64, o.min_new = min_new > 0 ? min_new : 0, o.beams = beams > 1 ? beams : 1, o.length_penalty = length_penalty, o.sample = sample, o.temperature = temperature;
-    o.top_k = top_k, o.top_p = top_p, o.seed = (uint64_t)seed;
-    if (repetition > 0) o.repetition_penalty = repetition;
-    if (ngram >= 0) o.no_repeat_ngram = ngram;
+    o.max_new = w->max_new > 0 ? w->max_new : 64, o.min_new = w->min_new > 0 ? w->min_new : 0, o.beams = w->beams > 1 ? w->beams : 1, o.length_penalty = w->length_penalty;
+    o.sample = w->sample, o.temperature = w->temperature, o.top_k = w->top_k, o.top_p = w->top_p, o.seed = w->seed;
+    if (w->repetition_penalty > 0) o.repetition_penalty = w->repetition_penalty;
+    if (g->ngram >= 0) o.no_repeat_ngram = g->ngram;
     if (listener.tokenizer) {
         listener.stream = stream_new(listener.tokenizer, a, false);
-        listener.print = !json && beams <= 1 && isatty(1);
+        listener.print = !w->json && w->beams <= 1 && isatty(1);
         o.heard = hear;
         o.arg = &listener;
     }
-    Taps *taps = replacements(a, m, &in, &replace);
-    Generated *g = generate(a, m, &in, 1, &o, taps ? &taps : NULL);
+    Taps *taps = replacements(a, m, &in, &g->replace);
+    Generated *said = generate(a, m, &in, 1, &o, taps ? &taps : NULL);
     const char *text = NULL;
     if (listener.tokenizer) {
         size_t length;
-        char *all = tokenizer_decode(listener.tokenizer, a, g->ids, (size_t)g->count, false, &length), *cut = stop ? strstr(all, stop) : NULL;
+        char *all = tokenizer_decode(listener.tokenizer, a, said->ids, (size_t)said->count, false, &length), *cut = w->stop ? strstr(all, w->stop) : NULL;
         if (cut) *cut = 0;
         text = all;
     }
-    if (json) print_json(a, g, text);
+    if (w->json) print_json(a, said, text);
     else if (listener.print) printf("%s\n", stream_end(listener.stream));
     else printf("%s\n", text);
+}
+
+int run_generate(int argc, char **argv) {
+    Given given = {.ngram = -1, .wish = {.max_new = -1, .min_new = -1, .top_p = 1, .temperature = 1, .repetition_penalty = -1, .length_penalty = 1}}, *g = &given;
+    CaptionWish *w = &g->wish;
+    Option options[] = {{"model", OPT_TEXT, &g->dir, "model directory", NULL},
+                        {"image", OPT_LIST, &g->images, "picture; repeatable", NULL},
+                        {"pixels", OPT_TEXT, &g->pixels, "a file with pixel_values instead", NULL},
+                        {"prompt", OPT_TEXT, &w->prompt, "the user's words", NULL},
+                        {"ids", OPT_TEXT, &w->ids, "token ids instead: 1,2,3 or a file with input_ids", NULL},
+                        {"raw", OPT_FLAG, &g->raw, "the prompt as it is, without the chat template", NULL},
+                        PICTURE_OPTIONS(g->picture),
+                        {"max-new-tokens", OPT_INT, &w->max_new, "at most; -1: 64, or as OpenCLIP for a CoCa (29)", NULL},
+                        {"min-new-tokens", OPT_INT, &w->min_new, "at least; -1: 0, or as OpenCLIP for a CoCa (4)", NULL},
+                        {"beams", OPT_INT, &w->beams, "beam search; 0 or 1: greedy", NULL},
+                        {"decode", OPT_CHOICE, &w->decode, "CoCa: beam-legacy is OpenCLIP's own search up to 3.x (6 beams), beam that of transformers", "auto|beam-legacy|beam"},
+                        {"beam-groups", OPT_INT, &w->groups, "CoCa, beam-legacy: as in OpenCLIP; 0: 3", NULL},
+                        {"length-penalty", OPT_REAL, &w->length_penalty, "of beams", NULL},
+                        {"sample", OPT_FLAG, &w->sample, "draw instead of taking the likeliest", NULL},
+                        {"temperature", OPT_REAL, &w->temperature, "of drawing", NULL},
+                        {"top-k", OPT_INT, &w->top_k, "of drawing; 0: off", NULL},
+                        {"top-p", OPT_REAL, &w->top_p, "of drawing; 1: off", NULL},
+                        {"repetition-penalty", OPT_REAL, &w->repetition_penalty, "1: off; -1: as generation_config.json says", NULL},
+                        {"no-repeat-ngram", OPT_INT, &g->ngram, "0: off; -1: as generation_config.json says", NULL},
+                        {"stop", OPT_TEXT, &w->stop, "text that ends the answer", NULL},
+                        {"seed", OPT_LONG, &g->seed, "of drawing", NULL},
+                        {"replace", OPT_LIST, &g->replace, "NAME=F.safetensors[:TENSOR] in the tap's place; repeatable", NULL},
+                        {"json", OPT_FLAG, &w->json, "text, ids, logprobs and why it stopped", NULL},
+                        {"threads", OPT_INT, &g->threads, "0: every core of this process", NULL},
+                        {"device", OPT_CHOICE, &g->device, "where to compute", "auto|cpu|cuda"},
+                        {"dtype", OPT_CHOICE, &g->dtype, "of the computation; f32 is the reference", "f32|bf16"},
+                        {"quiet", OPT_FLAG, &quiet, "no notes", NULL}};
+    options_parse("retina generate --model DIR [--image PATH] [--prompt TEXT] [options]", "Text from a model.", options, sizeof options / sizeof *options, argc,
+                  argv, NULL);
+    check_options(g);
+    w->replace = &g->replace, w->seed = (uint64_t)g->seed;
+    if (g->threads) threads_set(g->threads);
+    device_pick(g->device);
+    Arena *a = arena_new("generate");
+    Model *m = model_open(a, g->dir, false);
+    m->bf16 = g->dtype == 1;
+    need(m->family->generates, "%s: a %s model does not generate text", g->dir, m->family->name);
+    bool coca = strcmp(m->family->name, "coca") == 0;
+    if (!coca && !w->prompt && !w->ids) die_usage("generate: --prompt (or --ids) is wanted");
+    if (!coca && w->decode) die_usage("generate: --decode is for a CoCa; --beams 4 searches with a %s", m->family->name);
+    if (!w->decode && w->beams > 1) w->decode = 2; // transformers' beams
+    w->pixels = pixels_of(a, m, g->pixels, &g->images, &g->picture, &w->names);
+    if (coca) captions_print(a, m, w);
+    else answer_print(a, m, g, (Inputs){.pixels = w->pixels});
     arena_free(a);
     return 0;
 }

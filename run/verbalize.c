@@ -97,13 +97,9 @@ static void config_first(Verbalize *s, int argc, char **argv) {
 }
 
 static void check_counts(const Verbalize *s) {
-    const struct {
-        const char *name;
-        int value, least;
-    } counts[] = {{"limit", s->count, 0}, {"part-size", s->part_size, 1}, {"batch", s->rows, 0}, {"batch-size", s->batch_size, 1}, {"max-new-tokens", s->max_new, 1},
-                  {"min-new-tokens", s->min_new, 0}, {"calibration", s->calibration, 1}, {"label-tokens", s->label_tokens, 1}, {"tune-steps", s->tune_steps, 1}, {"top-k", s->top_k, 1}, {"choices", s->choices, -1}};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (counts[i].value < counts[i].least) die_usage("--%s %d: %d or more", counts[i].name, counts[i].value, counts[i].least);
+    const OptionCount counts[] = {{"limit", s->count, 0}, {"part-size", s->part_size, 1}, {"batch", s->rows, 0}, {"batch-size", s->batch_size, 1}, {"max-new-tokens", s->max_new, 1},
+                                  {"min-new-tokens", s->min_new, 0}, {"calibration", s->calibration, 1}, {"label-tokens", s->label_tokens, 1}, {"tune-steps", s->tune_steps, 1}, {"top-k", s->top_k, 1}, {"choices", s->choices, -1}};
+    options_least(counts, sizeof counts / sizeof *counts);
     if (s->seq_len < 2 || s->min_seq_len < 0 || s->min_seq_len >= s->seq_len) die_usage("--min-seq-len %d: below --seq-len %d is wanted", s->min_seq_len, s->seq_len);
     if (s->tuned && s->rescale) die_usage("--tuned maps were learned from states as they are; leave out --rescale");
     if (s->features_given.count && (s->images.count || s->captions_given.count || s->save_features)) die_usage("--features stands in place of --images and --captions, and is not saved again");
@@ -138,7 +134,7 @@ static void defaults(Verbalize *s, bool model_needed, bool labels) {
 // ---- steps
 
 typedef struct {
-    const char *name, *help;
+    const char *name;
     void (*run)(Verbalize *s);
 } Step;
 
@@ -149,15 +145,17 @@ static void merge(Verbalize *s) {
     note("%zu pictures, %zu that could not be read, %d layers", v->N, v->failed, v->L);
 }
 
-static const Step steps[] = {{"caption", "captions of every layer", verbalize_caption},
-                             {"likelihood", "given texts under every layer", verbalize_likelihood},
-                             {"score", "pictures found by their captions", verbalize_score},
-                             {"label", "words put into categories", verbalize_label},
-                             {"tabulate", "tables and figures", verbalize_tabulate},
-                             {"report", "report.html and table.tsv", verbalize_report},
-                             {"merge", "join the captions of all shards", merge},
-                             {"tune", "tuned.safetensors: a map for each layer (CoCa)", verbalize_tune},
-                             {"lexicon", "lexicon.tsv from answers of --labels", verbalize_lexicon}};
+static const Step steps[] = {
+    {"caption", verbalize_caption},       // captions of every layer
+    {"likelihood", verbalize_likelihood}, // given texts under every layer
+    {"score", verbalize_score},           // pictures found by their captions
+    {"label", verbalize_label},           // words put into categories
+    {"tabulate", verbalize_tabulate},     // tables and figures
+    {"report", verbalize_report},         // report.html and table.tsv
+    {"merge", merge},                     // join the captions of all shards
+    {"tune", verbalize_tune},             // tuned.safetensors: a map for each layer (CoCa)
+    {"lexicon", verbalize_lexicon},       // lexicon.tsv from answers of --labels
+};
 #define QUESTION "question" // the one step that takes a caption
 #define STEPS (sizeof steps / sizeof *steps)
 #define WHOLE 6 // the study itself
