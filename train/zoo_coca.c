@@ -18,7 +18,7 @@
 
 enum { BATCH = 32, NEAR = 4, SAID = 2, STAGES = 2, HEADS = 2, WIDTH = 96, BLOCKS = 8, OLD_BLOCKS = 6, E = 64, CONTEXT = 31 };
 static const int head_after[HEADS] = {5, 3}; // blocks
-static const int stage_steps[STAGES] = {1000, 2600};
+static const int stage_steps[STAGES] = {1000, 6000};
 static const double stage_lr[STAGES] = {3e-3, 2e-3};
 enum { WARMUP = 100 };
 static const int stage_warmup[STAGES] = {WARMUP, WARMUP};
