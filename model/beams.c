@@ -1,4 +1,4 @@
-// beams.c: beam search as transformers 5 runs it (early_stopping false): the running beams and the finished ones
+// beams.c: beam search as transformers 5 runs it: the running beams and the finished ones
 // are two lists; a finished text counts only when it stood among the best o->beams of its step; the search ends
 // when no running beam can still beat the worst finished one.
 #include "beams.h"
@@ -92,14 +92,21 @@ static void finish(Search *s, const Beam *ended, float score) {
     s->finished[worst].there = true;
 }
 
-// Whether a running beam could still beat the worst finished text at its present length.
+// Whether a running beam could still beat the worst finished text, at its present length or at the longest allowed.
 static bool hopeful(const Search *s, int length) {
+    if (s->o->early == EARLY_NEVER && s->o->length_penalty > 0) length = s->o->max_new;
     float best = s->running[0].score;
     for (int k = 1; k < s->K; k++) best = s->running[k].score > best ? s->running[k].score : best;
     best = best / (float)pow((double)length, s->o->length_penalty);
     for (int k = 0; k < s->K; k++)
         if (best > (s->finished[k].there ? s->finished[k].score : NEVER)) return true;
     return false;
+}
+
+static bool all_there(const Search *s) {
+    for (int k = 0; k < s->K; k++)
+        if (!s->finished[k].there) return false;
+    return true;
 }
 
 static Search search_open(Arena *kept, const Model *m, const Inputs *prompt, const GenerateOptions *o) {
@@ -140,7 +147,8 @@ static bool advance(Search *s, Arena *scratch, const float *scores, int step) {
     Beam *t = s->running;
     s->running = s->fresh;
     s->fresh = t;
-    return s->hope = s->hope && hopeful(s, step + 1);
+    s->hope = s->hope && hopeful(s, step + 1);
+    return s->hope && !(s->o->early == EARLY_FIRST && all_there(s));
 }
 
 static Generated answer(Arena *a, const Search *s) {

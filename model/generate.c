@@ -1,7 +1,7 @@
 // generate.c: greedy, drawn and beam-searched text. See generate.h.
 //
 // Held by: test/test_models.c, ids equal to the reference's generate() for each setting.
-// The order of the processors is the reference's: repetition penalty, repeated n-grams, banned ids, least length;
+// The order of the processors is the reference's: repetition penalty, repeated n-grams, banned words, least length, banned ids;
 // then, when drawing, temperature, top-k, top-p.
 #include "generate.h"
 
@@ -14,48 +14,9 @@
 #include "io/thread.h"
 #include "kernels.h"
 
-static int32_t id_of(const Json *v, const char *key) {
-    need(v->kind == JSON_NUMBER && v->integral && v->integer >= INT32_MIN && v->integer <= INT32_MAX, "%s: \"%s\" has what is no token id", v->source, key);
-    return (int32_t)v->integer;
-}
-
-// One id, or a list of them.
-static const int32_t *id_list(Arena *a, const Json *v, const char *key, int *count) {
-    *count = 0;
-    if (!v) return NULL;
-    bool many = v->kind == JSON_ARRAY;
-    int32_t *list = take(a, int32_t, many ? v->count : 1);
-    if (!many) list[(*count)++] = id_of(v, key);
-    for (size_t i = 0; many && i < v->count; i++) list[(*count)++] = id_of(&v->items[i], key);
-    return list;
-}
-
-GenerateOptions generate_options(Arena *a, const Model *m) {
-    GenerateOptions o = {.max_new = 64, .beams = 1, .length_penalty = 1, .temperature = 1, .top_p = 1, .repetition_penalty = 1};
-    const Json *file = NULL;
-    char *path = path_join(a, m->dir, "generation_config.json");
-    if (file_exists(path)) file = json_read(a, path);
-    const Json *eos = json_get(file, "eos_token_id");
-    if (!eos) eos = json_get(m->config, "eos_token_id");
-    if (!eos) eos = json_get(config_text(m->config), "eos_token_id");
-    static const Json llama_eos = {.kind = JSON_NUMBER, .integral = true, .integer = 2, .number = 2};
-    const char *type = json_text_or(config_text(m->config), "model_type", "llama");
-    if (!eos && (strcmp(type, "llama") == 0 || strcmp(type, "mistral") == 0)) eos = &llama_eos; // the class default
-    o.eos = id_list(a, eos, "eos_token_id", &o.eos_count);
-    // Greedy text still goes through these processors when the file sets them.
-    o.repetition_penalty = json_real_or(file, "repetition_penalty", 1);
-    o.no_repeat_ngram = json_int32_or(file, "no_repeat_ngram_size", 0);
-    const Json *bad = json_get(file, "bad_words_ids");
-    if (bad && bad->kind == JSON_ARRAY && bad->count) {
-        int32_t *list = take(a, int32_t, bad->count);
-        for (size_t i = 0; i < bad->count; i++) {
-            const Json *word = &bad->items[i];
-            need(word->kind == JSON_ARRAY && word->count == 1, "%s: bad_words_ids of several tokens cannot be followed", path);
-            list[o.banned_count++] = id_of(&word->items[0], "bad_words_ids");
-        }
-        o.banned = list;
-    }
-    return o;
+static void ban(float *scores, int V, const int32_t *ids, int count) {
+    for (int i = 0; i < count; i++)
+        if (ids[i] >= 0 && ids[i] < V) scores[ids[i]] = -INFINITY;
 }
 
 void generate_process(float *scores, int V, const int32_t *sequence, int length, int new_count, const GenerateOptions *o) {
@@ -64,11 +25,14 @@ void generate_process(float *scores, int V, const int32_t *sequence, int length,
     if (n > 0 && length + 1 >= n)
         for (int i = 0; i + n <= length; i++)
             if (memcmp(sequence + i, sequence + length - (n - 1), (size_t)(n - 1) * sizeof *sequence) == 0) scores[sequence[i + n - 1]] = -INFINITY;
-    for (int i = 0; i < o->banned_count; i++)
-        if (o->banned[i] >= 0 && o->banned[i] < V) scores[o->banned[i]] = -INFINITY;
-    if (new_count < o->min_new)
-        for (int i = 0; i < o->eos_count; i++)
-            if (o->eos[i] >= 0 && o->eos[i] < V) scores[o->eos[i]] = -INFINITY;
+    for (int i = 0; i < o->word_count; i++) {
+        const BannedWord *w = &o->words[i];
+        bool begun = w->count <= length && memcmp(sequence + length - (w->count - 1), w->ids, (size_t)(w->count - 1) * sizeof *sequence) == 0;
+        if (w->count == 1 || begun) ban(scores, V, w->ids + w->count - 1, 1);
+    }
+    if (new_count < o->min_new || length < o->min_length) ban(scores, V, o->eos, o->eos_count);
+    ban(scores, V, o->banned, o->banned_count);
+    if (new_count == 0) ban(scores, V, o->banned_first, o->banned_first_count);
 }
 
 bool generate_ends(const GenerateOptions *o, int32_t id) {
@@ -275,6 +239,8 @@ static void texts_continue(const Session *s) {
 Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, const GenerateOptions *o, Taps *const *taps) {
     need(m->family->next, "%s: models of the family %s do not generate text", m->dir, m->family->name);
     need(o->max_new >= 1 && count >= 1, "generate: at least one new token of one prompt is wanted");
+    need(!o->sample || !o->not_drawn, "%s: generation_config.json sets %s, with which text cannot be drawn; take it out, or leave out --sample", m->dir, o->not_drawn);
+    need(o->beams <= 1 || !o->not_searched, "%s: generation_config.json sets %s, with which beams cannot be searched; take it out, or --beams 1", m->dir, o->not_searched);
     Session s = {.m = m, .o = o, .count = count, .out = take_zero(a, Generated, (size_t)count)};
     s.kept = arena_new("the text's keys and values"), s.scratch = arena_new("generation");
     if (o->beams > 1) {

@@ -17,21 +17,24 @@ typedef struct {
     int V, C, F, L, H, G, D, context; // class defaults (models.md 3.2); D 0: C / H
     double eps, theta;
     bool tied;
+    int end; // eos_token_id; -1: none
 } Defaults;
 
-static const Defaults defaults[] = {{"llama", 32000, 4096, 11008, 32, 32, 0, 0, 2048, 1e-6, 10000, false},
-                                    {"mistral", 32000, 4096, 14336, 32, 32, 8, 0, 4096 * 32, 1e-6, 10000, false},
-                                    {"qwen2", 151936, 4096, 22016, 32, 32, 32, 0, 32768, 1e-6, 10000, false},
-                                    {"qwen3", 151936, 4096, 22016, 32, 32, 32, 128, 32768, 1e-6, 10000, false},
-                                    {"olmo", 50304, 4096, 11008, 32, 32, 0, 0, 2048, 1e-5, 10000, false},
-                                    {"olmo2", 50304, 4096, 11008, 32, 32, 0, 0, 2048, 1e-5, 10000, false},
-                                    {"gemma2", 256000, 2304, 9216, 26, 8, 4, 256, 8192, 1e-6, 10000, true}};
+static const Defaults defaults[] = {{"llama", 32000, 4096, 11008, 32, 32, 0, 0, 2048, 1e-6, 10000, false, 2},
+                                    {"mistral", 32000, 4096, 14336, 32, 32, 8, 0, 4096 * 32, 1e-6, 10000, false, 2},
+                                    {"qwen2", 151936, 4096, 22016, 32, 32, 32, 0, 32768, 1e-6, 10000, false, -1},
+                                    {"qwen3", 151936, 4096, 22016, 32, 32, 32, 128, 32768, 1e-6, 10000, false, -1},
+                                    {"olmo", 50304, 4096, 11008, 32, 32, 0, 0, 2048, 1e-5, 10000, false, 50279},
+                                    {"olmo2", 50304, 4096, 11008, 32, 32, 0, 0, 2048, 1e-5, 10000, false, 50279},
+                                    {"gemma2", 256000, 2304, 9216, 26, 8, 4, 256, 8192, 1e-6, 10000, true, 1}};
 
 static const Defaults *defaults_of(const char *type) {
     for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
         if (strcmp(defaults[i].type, type) == 0) return &defaults[i];
     die("config.json: a text model of type \"%s\"; llama, mistral, qwen2, qwen3, olmo, olmo2 and gemma2 are known", type);
 }
+
+int llama_end_token(const Json *config) { return defaults_of(json_text_or(config, "model_type", "llama"))->end; }
 
 // Which layers slide: layer_types where the family's class knows it, else the family's rule.
 static void windows_read(LlamaConfig *c, const Json *j, Arena *a, const char *type) {
@@ -135,9 +138,10 @@ static LlamaLayer layer_load(Weights *w, const LlamaConfig *c, const char *p, in
     return k;
 }
 
-Llama *llama_load(Arena *a, const Json *config, Weights *w, const char *prefix) {
+Llama *llama_load(Arena *a, const Json *config, Weights *w, const char *prefix, bool tied) {
     Llama *m = take_zero(a, Llama, 1);
     m->cfg = config_read(a, config);
+    m->cfg.tied = m->cfg.tied || tied;
     m->prefix = prefix;
     const LlamaConfig *c = &m->cfg;
     m->frequencies = take(a, float, (size_t)c->D / 2);
@@ -306,7 +310,7 @@ static const Rename renames[] = {{"language_model.model.", "model."}, {"language
 static const TapAlias aliases[] = {{"language_model.model.", "model."}, {"language_model.lm_head", "lm_head"}};
 
 static void *load(Model *model) {
-    Llama *m = llama_load(model->arena, model->config, model->weights, "model.");
+    Llama *m = llama_load(model->arena, model->config, model->weights, "model.", false);
     model->vocabulary = m->cfg.V;
     model->context = m->cfg.context;
     return m;

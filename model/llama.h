@@ -39,7 +39,9 @@ typedef struct {
     LlamaLayer *layers;
 } Llama;
 
-Llama *llama_load(Arena *a, const Json *config, Weights *w, const char *prefix);
+// tied: the head may be the embedding even where `config` does not say so.
+Llama *llama_load(Arena *a, const Json *config, Weights *w, const char *prefix, bool tied);
+int llama_end_token(const Json *config); // of the family's class, for files that do not name one; -1: none
 Tensor llama_embed(Run *run, const Llama *m, Tensor ids); // (B, T, C), the tap embed_tokens
 
 // embeds (B, T, C) -> the last hidden state after the final norm (B, T, C). With a cache, the tokens follow what the

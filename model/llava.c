@@ -33,7 +33,7 @@ static Llava *load_parts(Arena *a, const Json *c, Weights *w) {
     const char *kind = json_text_or(vision, "model_type", "clip_vision_model");
     need(strcmp(kind, "clip_vision_model") == 0, "config.json: a vision tower of type \"%s\"; clip_vision_model can be run inside LLaVA", kind);
     m->vision = clip_vision_load(a, vision, w, "model.vision_tower.", weights_has(w, true, "model.vision_tower.post_layernorm.weight"));
-    m->text = llama_load(a, text ? text : &empty, w, "model.language_model.");
+    m->text = llama_load(a, text ? text : &empty, w, "model.language_model.", json_bool_or(c, "tie_word_embeddings", false));
     layers_read(m, a, c);
     const char *strategy = json_text_or(c, "vision_feature_select_strategy", "default");
     need(strcmp(strategy, "default") == 0 || strcmp(strategy, "full") == 0, "config.json: vision_feature_select_strategy \"%s\"; default and full are known", strategy);

@@ -3,6 +3,7 @@
 #include "device.h"
 #include "generate_captions.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -128,7 +129,7 @@ static void check_options(const Given *g) {
     if (!g->dir) die_usage("generate: --model is wanted");
     if (w->prompt && w->ids) die_usage("generate: --prompt or --ids, not both");
     if (g->pixels && g->images.count) die_usage("generate: --image or --pixels, not both");
-    const OptionCount counts[] = {{"max-new-tokens", w->max_new, -1}, {"min-new-tokens", w->min_new, -1}, {"beams", w->beams, 0}, {"beam-groups", w->groups, 0}, {"top-k", w->top_k, 0},
+    const OptionCount counts[] = {{"max-new-tokens", w->max_new, -1}, {"min-new-tokens", w->min_new, -1}, {"beams", w->beams, 0}, {"beam-groups", w->groups, 0}, {"top-k", w->top_k, -1},
                                   {"no-repeat-ngram", g->ngram, -1}, {"threads", g->threads, 0}};
     options_least(counts, sizeof counts / sizeof *counts);
     if (w->max_new == 0) die_usage("--max-new-tokens 0: one at least");
@@ -138,6 +139,9 @@ static void check_options(const Given *g) {
     if (w->beams > 1 && w->stop) die_usage("generate: --stop goes with greedy or drawn text");
 }
 
+// What was given on the command line, or what holds otherwise.
+static double or_else(double given, double otherwise) { return isnan(given) ? otherwise : given; }
+
 static void answer_print(Arena *a, const Model *m, const Given *g, Inputs in) {
     const CaptionWish *w = &g->wish;
     Listener listener = {.arena = a, .stop = w->stop, .text = arena_text(a, "", 0)};
@@ -145,13 +149,17 @@ static void answer_print(Arena *a, const Model *m, const Given *g, Inputs in) {
     if (w->stop && !listener.tokenizer) die("--stop: %s has no tokenizer that could be read", g->dir);
     if (!listener.tokenizer && !w->json) die("%s has no tokenizer that could be read; --json prints the ids", g->dir);
     GenerateOptions o = generate_options(a, m);
-    o.max_new = w->max_new > 0 ? w->max_new : 64, o.min_new = w->min_new > 0 ? w->min_new : 0, o.beams = w->beams > 1 ? w->beams : 1, o.length_penalty = w->length_penalty;
-    o.sample = w->sample, o.temperature = w->temperature, o.top_k = w->top_k, o.top_p = w->top_p, o.seed = w->seed;
+    if (w->max_new > 0) o.max_new = w->max_new;
+    if (w->min_new >= 0) o.min_new = w->min_new, o.min_length = 0;
+    o.beams = w->beams ? w->beams : w->sample || w->stop ? 1 : o.beams_told;
+    o.length_penalty = or_else(w->length_penalty, o.length_penalty), o.temperature = or_else(w->temperature, o.temperature), o.top_p = or_else(w->top_p, o.top_p);
+    if (w->top_k >= 0) o.top_k = w->top_k;
+    o.sample = w->sample, o.seed = w->seed;
     if (w->repetition_penalty > 0) o.repetition_penalty = w->repetition_penalty;
     if (g->ngram >= 0) o.no_repeat_ngram = g->ngram;
     if (listener.tokenizer) {
         listener.stream = stream_new(listener.tokenizer, a, false);
-        listener.print = !w->json && w->beams <= 1 && isatty(1);
+        listener.print = !w->json && o.beams <= 1 && isatty(1);
         o.heard = hear;
         o.arg = &listener;
     }
@@ -170,7 +178,7 @@ static void answer_print(Arena *a, const Model *m, const Given *g, Inputs in) {
 }
 
 int run_generate(int argc, char **argv) {
-    Given given = {.ngram = -1, .wish = {.max_new = -1, .min_new = -1, .top_p = 1, .temperature = 1, .repetition_penalty = -1, .length_penalty = 1}}, *g = &given;
+    Given given = {.ngram = -1, .wish = {.max_new = -1, .min_new = -1, .top_k = -1, .top_p = NAN, .temperature = NAN, .repetition_penalty = -1, .length_penalty = NAN}}, *g = &given;
     CaptionWish *w = &g->wish;
     Option options[] = {{"model", OPT_TEXT, &g->dir, "model directory", NULL},
                         {"image", OPT_LIST, &g->images, "picture; repeatable", NULL},
@@ -180,15 +188,15 @@ int run_generate(int argc, char **argv) {
                         {"raw", OPT_FLAG, &g->raw, "the prompt as it is, without the chat template", NULL},
                         PICTURE_OPTIONS(g->picture),
                         {"max-new-tokens", OPT_INT, &w->max_new, "at most; -1: 64, or as OpenCLIP for a CoCa (29)", NULL},
-                        {"min-new-tokens", OPT_INT, &w->min_new, "at least; -1: 0, or as OpenCLIP for a CoCa (4)", NULL},
-                        {"beams", OPT_INT, &w->beams, "beam search; 0 or 1: greedy", NULL},
+                        {"min-new-tokens", OPT_INT, &w->min_new, "at least; -1: as generation_config.json says, or as OpenCLIP for a CoCa (4)", NULL},
+                        {"beams", OPT_INT, &w->beams, "beam search; 1: greedy; 0: as generation_config.json says (num_beams), else greedy", NULL},
                         {"decode", OPT_CHOICE, &w->decode, "CoCa: beam-legacy is OpenCLIP's own search up to 3.x (6 beams), beam that of transformers", "auto|beam-legacy|beam"},
                         {"beam-groups", OPT_INT, &w->groups, "CoCa, beam-legacy: as in OpenCLIP; 0: 3", NULL},
-                        {"length-penalty", OPT_REAL, &w->length_penalty, "of beams", NULL},
+                        {"length-penalty", OPT_REAL, &w->length_penalty, "of beams; not given: as generation_config.json says, else 1", NULL},
                         {"sample", OPT_FLAG, &w->sample, "draw instead of taking the likeliest", NULL},
-                        {"temperature", OPT_REAL, &w->temperature, "of drawing", NULL},
-                        {"top-k", OPT_INT, &w->top_k, "of drawing; 0: off", NULL},
-                        {"top-p", OPT_REAL, &w->top_p, "of drawing; 1: off", NULL},
+                        {"temperature", OPT_REAL, &w->temperature, "of drawing; not given: as generation_config.json says, else 1", NULL},
+                        {"top-k", OPT_INT, &w->top_k, "of drawing; 0: off; -1: as generation_config.json says", NULL},
+                        {"top-p", OPT_REAL, &w->top_p, "of drawing; 1: off; not given: as generation_config.json says", NULL},
                         {"repetition-penalty", OPT_REAL, &w->repetition_penalty, "1: off; -1: as generation_config.json says", NULL},
                         {"no-repeat-ngram", OPT_INT, &g->ngram, "0: off; -1: as generation_config.json says", NULL},
                         {"stop", OPT_TEXT, &w->stop, "text that ends the answer", NULL},
@@ -214,7 +222,10 @@ int run_generate(int argc, char **argv) {
     if (!coca && w->decode) die_usage("generate: --decode is for a CoCa; --beams 4 searches with a %s", m->family->name);
     if (!w->decode && w->beams > 1) w->decode = 2; // transformers' beams
     w->pixels = pixels_of(a, m, g->pixels, &g->images, &g->picture, &w->names);
-    if (coca) captions_print(a, m, w);
+    if (coca) {
+        w->top_p = or_else(w->top_p, 1), w->temperature = or_else(w->temperature, 1), w->length_penalty = or_else(w->length_penalty, 1);
+        captions_print(a, m, w);
+    }
     else answer_print(a, m, g, (Inputs){.pixels = w->pixels});
     arena_free(a);
     return 0;

@@ -68,6 +68,23 @@ VALUES = {  # key -> values; a size changes the tensors with it. None and MISSIN
     "label2id": [{"a": 0}], "problem_type": ["regression"], "output_hidden_states": [True], "output_attentions": [True], "return_dict": [True, False], "architectures": [["Other"], []],
     "transformers_version": ["4.11.0"], "_name_or_path": ["somebody/something"], "stage_names": [["stem", "stage1"]], "out_features": [["stage1"]], "out_indices": [[1]],
 }
+WORD = [[5, 6], [70]]
+GENERATION = {  # key of generation_config.json -> values; each is tried greedily, and with beams
+    "eos_token_id": ["said", ["said", 94], [94], 94], "pad_token_id": [3], "bos_token_id": [7], "decoder_start_token_id": [7],
+    "max_length": [25, 300], "max_new_tokens": [3], "min_length": [5, 29, 26], "min_new_tokens": [0, 5, 7], "early_stopping": [True, False, "never"],
+    "num_beams": [2, 4], "length_penalty": [2.0, -1.0, 0.0], "repetition_penalty": [1.5, 0.7, 1], "no_repeat_ngram_size": [1, 2, 0],
+    "bad_words_ids": ["words", "said", [[70]], WORD, []], "suppress_tokens": ["first", [70, 71], []], "begin_suppress_tokens": ["first", [70]],
+    "encoder_repetition_penalty": [1.4, 1.0], "encoder_no_repeat_ngram_size": [2, 0], "renormalize_logits": [True, False], "forced_bos_token_id": [8], "forced_eos_token_id": [8],
+    "remove_invalid_values": [True], "exponential_decay_length_penalty": [[2, 1.5]], "sequence_bias": [[[[70], 4.0]]], "token_healing": [True, False], "guidance_scale": [1.5, 1.0],
+    "watermarking_config": [{"greenlist_ratio": 0.25, "bias": 2.0}], "num_return_sequences": [1, 2], "penalty_alpha": [0.6, 0.0], "dola_layers": ["low"], "diversity_penalty": [0.5, 0.0],
+    "num_beam_groups": [1, 2], "constraints": [[]], "force_words_ids": [[[70]]], "stop_strings": [["a"]], "max_time": [0.01],
+    "do_sample": [True, False], "temperature": [0.3], "top_k": [3], "top_p": [0.5], "min_p": [0.2], "top_h": [0.5], "typical_p": [0.5], "epsilon_cutoff": [0.01], "eta_cutoff": [0.01],
+    "use_cache": [False, True], "cache_implementation": ["static", "dynamic"], "cache_config": [{}], "max_cache_len": [40], "output_attentions": [True], "output_hidden_states": [True],
+    "output_scores": [True], "output_logits": [True], "return_dict_in_generate": [True, False], "is_assistant": [False], "num_assistant_tokens": [4],
+    "num_assistant_tokens_schedule": ["constant"], "assistant_confidence_threshold": [0.3], "prompt_lookup_num_tokens": [2], "max_matching_ngram_size": [2],
+    "assistant_early_exit": [1], "assistant_lookbehind": [4], "target_lookbehind": [4], "assistant_ensemble_weight": [0.5], "speculation_type": [None], "compile_config": [None], "disable_compile": [True],
+    "continuous_batching_config": [None], "low_memory": [True], "prefill_chunk_size": [4], "use_mtp": [False], "_from_model_config": [True, False], "transformers_version": ["4.30.0"],
+}
 SKIP = {"model_type", "text_config", "vision_config"}
 RETIRED = ["rope_theta", "rope_scaling", "partial_rotary_factor", "torch_dtype", "position_embedding_type", "original_max_position_embeddings"]  # no class has them any more; files do
 
@@ -230,6 +247,76 @@ def check(a, tally, counts, kind, part, key, value, seed):
         check_generate(a, tally, model, path, arguments, where + " generate")
 
 
+# ---- generation_config.json, and the same keys in the config.json of a directory without one
+
+
+def said(model, arguments, settings):
+    return golden.generate(model, arguments, settings)[0][0].tolist()
+
+
+def generation_check(a, tally, counts, model, path, arguments, key, value, where):
+    """One value of one key, in the file where it belongs; then without that file, in config.json."""
+    base = model.generation_config
+    for place, beams in (("generation_config.json", {}), ("generation_config.json", {"num_beams": 3}), ("config.json", {})):
+        files = [os.path.join(path, n) for n in ("generation_config.json", "config.json")]
+        config = copy.deepcopy(BASES["llama"][1])
+        settings = {"eos_token_id": [94], "pad_token_id": 0}
+        (settings if place != "config.json" else config)[key] = value
+        cases.write_json(files[0], settings)
+        cases.write_json(files[1], config)
+        if place == "config.json":
+            os.remove(files[0])
+        if beams and key in ("num_beams",):
+            continue
+        told = f"{where}, {place}{', beams' if beams else ''}"
+        ours = {"max_new_tokens": 6, **beams}
+        why, want = "", None
+        try:
+            fresh = golden.load(path, T.LlamaForCausalLM)
+            with torch.no_grad():
+                want = fresh.generate(**arguments, attention_mask=torch.ones_like(arguments["input_ids"]), do_sample=False, **ours)  # else it hides what equals the padding
+                want = (want if torch.is_tensor(want) else want.sequences)[0, arguments["input_ids"].shape[1]:].tolist()
+        except Exception as e:
+            why = f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}"
+        words = ["generate", "--model", path, "--ids", ",".join(str(i) for i in arguments["input_ids"][0].tolist()), "--max-new-tokens", "6", "--json", "--quiet"]
+        status, text, err, command = models.retina(a, *words, *(["--beams", "3"] if beams else []))
+        line = err.splitlines()[-1] if err else ""
+        if a.verbose:
+            print(f"{told}: reference {why[:90] or want}; retina {line or json.loads(text)['ids']}", flush=True)
+        if want is None:
+            counts["neither" if status else "only here"] += 1
+            tally.say(status in (0, 1) and len(err.splitlines()) <= 1, told, f"exit {status}: {err[-300:]}")
+        elif status:
+            counts["refused"] += 1
+            tally.say(status == 1 and one_line(err, key, value), told, f"exit {status} and does not say why: {line}  [{command}]")
+        else:
+            counts["followed"] += 1
+            got = json.loads(text)["ids"]
+            tally.say(got == want, told, f"ids {got}, expected {want}  [{command}]")
+    model.generation_config = base
+
+
+def generation(a, tally):
+    counts = {"followed": 0, "refused": 0, "neither": 0, "only here": 0}
+    before = len(tally.failed)
+    path = os.path.join(a.dir, "model")
+    _, model = reference(T.LlamaForCausalLM, BASES["llama"][1], path, 7)
+    arguments = arguments_of(model.config, 7)
+    cases.write_json(os.path.join(path, "generation_config.json"), {"eos_token_id": [94], "pad_token_id": 0})
+    words = said(golden.load(path, T.LlamaForCausalLM), arguments, {"max_new_tokens": 6})
+    for key in sorted(T.GenerationConfig().to_dict()):
+        if a.key and key not in a.key.split(","):
+            continue
+        if key not in GENERATION:
+            tally.say(False, f"generation {key}", "the table GENERATION does not know this key")
+            continue
+        for value in GENERATION[key] + [None]:
+            what = {"said": words[3] if key == "eos_token_id" else [[words[3]]], "words": [[arguments["input_ids"][0, -1].item(), words[0]], words[2:4]], "first": words[:1]}
+            value = what.get(value, value) if isinstance(value, str) else [what["said"] if v == "said" else v for v in value] if isinstance(value, list) else value
+            generation_check(a, tally, counts, model, path, arguments, key, value, f"generation {key} = {json.dumps(value)}")
+    print(f"{'ok  ' if len(tally.failed) == before else 'BAD '} generation: " + ", ".join(f"{n} {w}" for w, n in counts.items()) + f", {len(tally.failed) - before} failed", flush=True)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--retina", default=os.path.join(models.ROOT, "retina"))
@@ -242,7 +329,10 @@ def main():
     a.dir = tempfile.mkdtemp(prefix="keys-")
     torch.set_num_threads(1)
     tally, seed = models.Tally(), 0
-    for kind in a.kind.split(",") if a.kind else BASES:
+    for kind in a.kind.split(",") if a.kind else [*BASES, "generation"]:
+        if kind == "generation":
+            generation(a, tally)
+            continue
         counts = {"followed": 0, "refused": 0, "neither": 0, "only here": 0}
         before = len(tally.failed)
         for part in places(kind, BASES[kind][1]):
