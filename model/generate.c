@@ -251,7 +251,7 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
             if (prompts[i].ids.shape[1] > longest) longest = (int)prompts[i].ids.shape[1];
         s.cache = m->family->cache(s.kept, m, count, longest + o->max_new);
         s.texts = take_zero(s.kept, Text, (size_t)count);
-        int shared = taps ? 0 : shared_prefix(prompts, count);
+        int shared = taps || m->by_length ? 0 : shared_prefix(prompts, count);
         if (shared) prefix_read(&s, prompts[0].ids, shared);
         for (int i = 0; i < count; i++) prompt_read(&s, a, prompts[i], i, shared, taps ? taps[i] : NULL);
         texts_continue(&s);

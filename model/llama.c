@@ -313,6 +313,7 @@ static void *load(Model *model) {
     Llama *m = llama_load(model->arena, model->config, model->weights, "model.", false);
     model->vocabulary = m->cfg.V;
     model->context = m->cfg.context;
+    model->by_length = rope_by_length(&m->cfg.rope);
     return m;
 }
 

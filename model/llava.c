@@ -140,6 +140,7 @@ static void *load(Model *model) {
     Llava *m = load_parts(model->arena, model->config, model->weights);
     model->vocabulary = m->text->cfg.V;
     model->context = m->text->cfg.context;
+    model->by_length = rope_by_length(&m->text->cfg.rope);
     model->image_token = m->image_token;
     model->image_tokens = llava_image_tokens(m);
     return m;

@@ -63,6 +63,7 @@ struct Model {
     int padded, pad;         // texts are given padded to so many ids with this one (CoCa); padded 0: as they are
     int image_token;         // id of the image placeholder; -1: none
     bool bf16;               // --dtype bf16: forwards compute in it (device.h); set after opening
+    bool by_length;          // positions depend on how long the whole text is: its beginning cannot be read by itself
     int image_tokens;        // how many of them one picture takes; 0: depends on the picture, or none
 };
 

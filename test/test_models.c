@@ -24,7 +24,9 @@ static void answers(Arena *a, Golden *g, const Model *m, Inputs in, const char *
         GenerateOptions o = generate_options(a, m);
         const Json *s = want.settings;
         o.max_new = (int)json_int_or(s, "max_new_tokens", 20);
-        o.min_new = (int)json_int_or(s, "min_new_tokens", 0);
+        if (json_get(s, "min_new_tokens")) o.min_new = (int)json_int(s, "min_new_tokens"), o.min_length = 0;
+        const Json *early = json_get(s, "early_stopping");
+        o.early = !early ? o.early : early->kind == JSON_TEXT ? EARLY_NEVER : early->truth ? EARLY_FIRST : EARLY_USUAL;
         o.beams = (int)json_int_or(s, "num_beams", 1);
         o.length_penalty = json_real_or(s, "length_penalty", 1);
         o.repetition_penalty = json_real_or(s, "repetition_penalty", o.repetition_penalty);
@@ -120,7 +122,7 @@ int main(int count, char **argument) {
     for (int i = 1; i < count; i++) given_directory(argument[i]);
     if (count > 1) return check_end();
     static const char *const plain[] = {"clip-openai", "clip-gelu", "clip-vision", "siglip-small", "siglip-vision", "dinov2-small", "dinov2-registers", "dinov2-swiglu", "dinov3-small", "dinov3-gated", "llama-2", "llama-3", "llama-biases", "mistral-window", "qwen2-small",
-                                        "qwen2-window", "qwen3-small", "olmo-clip", "olmo2-small", "gemma2-small", "llama-yarn", "qwen2-dynamic", "mistral-longrope", "llava-default",
+                                        "qwen2-window", "qwen3-small", "olmo-clip", "olmo2-small", "gemma2-small", "llama-yarn", "qwen2-dynamic", "mistral-longrope", "qwen3-settings", "llava-default",
                                         "llava-full", "bert-small", "roberta-small", "coca-small", "coca-equal", "coca-plain"};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) family_case(plain[i], "golden", "");
     family_case("clip-vision-projection", "golden", "");

@@ -22,6 +22,7 @@ class Case:
     gains: dict = field(default_factory=dict)
     eos_after: int = 4  # the greedy answer's first new token from this place on becomes an end token; -1: none does
     options: dict = field(default_factory=dict)  # further arguments of from_pretrained
+    constrained: bool = False  # generation_config.json bans what the model would say, and has the other settings that change text
     variants: dict = field(default_factory=dict)  # sub-directory -> arguments of eras.rewrite: the same weights, other writers
 
 
@@ -40,6 +41,8 @@ def save(case, path):
     golden.randomise(case.model, case.seed, gains)
     case.model.eval()
     if case.generate:
+        if case.constrained:
+            constrain(case)
         choose_end_tokens(case)
     case.model.to(golden.DTYPES[case.dtype])
     case.model.save_pretrained(path)
@@ -47,6 +50,21 @@ def save(case, path):
         write_json(os.path.join(path, name), value)
     for name in os.listdir(path):
         os.chmod(os.path.join(path, name), 0o644)
+
+
+def constrain(case):
+    """Each ban hits what would be said without it: the first id, the second, the third and fourth as a word, a word that never comes."""
+    config = case.model.generation_config
+    rounded = case.model.to(golden.DTYPES[case.dtype]).float()
+
+    def said():
+        return golden.generate(rounded, case.runs[""], {"max_new_tokens": 8})[0][0].tolist()
+
+    config.pad_token_id, config.eos_token_id = 0, None
+    config.begin_suppress_tokens = said()[:1]
+    config.suppress_tokens = said()[1:2]
+    config.bad_words_ids = [said()[1:3], [7, 9, 11], said()[5:6]]
+    config.min_length = case.runs[""]["input_ids"].shape[1] + 6
 
 
 def choose_end_tokens(case):

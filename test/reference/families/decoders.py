@@ -70,10 +70,12 @@ def cases():
         "rope_type": "yarn", "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 8, "beta_fast": 4, "beta_slow": 1, "truncate": False}),
                 "bf16", tokens=14, limit=60)
     yield build("qwen2-dynamic", 32, "qwen2", dict(small, max_position_embeddings=10, rope_parameters={"rope_type": "dynamic", "rope_theta": 100.0, "factor": 3.0}),
-                "bf16", tokens=7, batch=(17,), limit=60)
+                "bf16", tokens=7, batch=(17,), limit=60, generate=GENERATE + [
+                    {"max_new_tokens": 16, "num_beams": 2, "length_penalty": penalty, "early_stopping": early} for penalty, early in ((4.0, True), (2.0, "never"))])
     yield build("mistral-longrope", 33, "mistral", dict(small, max_position_embeddings=40, sliding_window=None, rope_parameters={
         "rope_type": "longrope", "rope_theta": 100.0, "original_max_position_embeddings": 12, "short_factor": [1.0, 1.2, 1.5], "long_factor": [1.5, 3.0, 7.0]}),
                 "bf16", tokens=7, batch=(17,), limit=60)
+    yield build("qwen3-settings", 34, "qwen3", dict(small, head_dim=6), "bf16", tokens=5, limit=60, constrained=True)
     # the rules by which older configurations let layers slide
     tiny = dict(hidden_size=8, intermediate_size=10, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, vocab_size=30)
     old = {"a": dict(era="A", old_config=True)}
