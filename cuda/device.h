@@ -50,6 +50,8 @@ extern "C" {
 #define FRAGMENT(type, name, n) type name[n]
 #define UNROLL _Pragma("unroll")
 #define UNROLL_EIGHT _Pragma("unroll 8")
+#define UNROLL_FOUR _Pragma("unroll 4")
+#define UNROLL_ONE _Pragma("unroll 1")
 
 static inline void cuda_check(cudaError_t e, const char *what, const char *file, int line) {
     if (e != cudaSuccess) die("cuda: %s (%s:%d): %s", what, file, line, cudaGetErrorString(e));

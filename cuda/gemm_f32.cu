@@ -8,7 +8,12 @@
 //   0  one thread an output                  kept: it is the plain loop, and what tests run against
 //   1  tiles in shared memory, two buffers   128 x 128 (8 x 8 a thread), 64 x 64, and 16 x 16 for few rows; a word an access and a
 //                                            loop over k that is not unrolled: 16.8 TFLOP/s of 67 at 4096 (H200)
-//   2  the same, four words an access, eight k unrolled     in use
+//   2  the same, four words an access, eight k unrolled     21.6, 0.43 of cuBLAS: in SASS half of the loop loads: the choices of kind, type and
+//                                            edge for each word; 219 registers, so one block a multiprocessor. In use for what 3 does not take
+//   3  gemm_f32_async.inc: f32 only, rows on sixteen bytes: cp.async, one kernel a kind, two blocks a multiprocessor     in use, not yet
+//                                            measured; aimed at: 0.85 of cuBLAS
+//   4  gemm_f32_thin.inc: few rows of A (NT): a lane a column of B, which comes through a ring of eight stages           in use, not yet
+//                                            measured; 2 at 1 x 4096 x 4096: 0.158 ms, 0.15 of cuBLAS; aimed at: 0.03 ms
 //   -  split over k: another order of the sum, so other bits; not for this path
 // A chain cannot be cut, so M = 1 is bound by the latency of K fused multiply-adds (4 cycles each), not by memory.
 #include "device.h"
@@ -89,11 +94,143 @@ static __device__ __forceinline__ void two(float *to, const float *from) {
 #define EACH 2
 #include "gemm_f32_tile.inc"
 
+// ---- version 3
+
+#undef BK
+#define STAGES 3
+#define APART (BK + 4) // words from row to row of a tile along k
+#define STAGE_WORDS (SIDE * APART)
+
+// A thread's sixteen bytes of a tile: words of one column below each other, EACH lines apart. Kept over the loop: what changes with k is
+// found by a few operations in 32 bits.
+typedef struct {
+    const float *from;
+    long down, on; // words to its next line in the tile, and to the next tile
+    int lines, words, to; // lines from the first that lie inside the matrix, words that do; where in shared memory
+} Staged;
+
+static __device__ __forceinline__ Staged staged_at(bool along, const float *x, long ld, long R, long r0, int side, int depth, int threads) {
+    const int each = along ? depth / 4 : side / 4, line = (int)threadIdx.x / each, word = (int)threadIdx.x % each * 4;
+    const long rows = R - r0 - (along ? line : word);
+    Staged s;
+    s.from = x + (along ? (r0 + line) * ld + word : line * ld + r0 + word);
+    s.down = threads / each * ld, s.on = along ? depth : depth * ld;
+    s.lines = along ? (rows < side ? (int)rows : side) : -line; // the other kind's: less by K
+    s.words = along ? -word : rows < 4 ? (int)rows : 4;
+    s.to = line * (along ? depth + 4 : side) + word;
+    return s;
+}
+
+// The tile at which `left` of K are left, by cp.async; what is outside becomes zero.
+static __device__ __forceinline__ void staged_next(Staged *s, float *to, bool along, int left, int side, int depth, int threads) {
+    const int each = along ? depth / 4 : side / 4, apart = along ? depth + 4 : side, lines = along ? s->lines : s->lines + left, words = along ? s->words + left : s->words;
+    const int given = words >= 4 ? 16 : words > 0 ? words * 4 : 0;
+    const float *from = s->from;
+    UNROLL
+    for (int p = 0; p < side * depth / 4 / threads; p++, from += s->down) {
+        cp_async16(to + s->to + p * (threads / each) * apart, from, p * (threads / each) < lines ? given : 0); // of nothing: the address is not looked at
+    }
+    s->from += s->on;
+}
+
+#define SIDE 128
+#define BK 32
+#define TILE(name) name##_nt_128
+#define A_ALONG true
+#define B_ALONG true
+#include "gemm_f32_async.inc"
+#define TILE(name) name##_nn_128
+#define A_ALONG true
+#define B_ALONG false
+#include "gemm_f32_async.inc"
+#define TILE(name) name##_tn_128
+#define A_ALONG false
+#define B_ALONG false
+#include "gemm_f32_async.inc"
+#undef SIDE
+#undef BK
+#define SIDE 64
+#define BK 16
+#define TILE(name) name##_nt_64
+#define A_ALONG true
+#define B_ALONG true
+#include "gemm_f32_async.inc"
+#define TILE(name) name##_nn_64
+#define A_ALONG true
+#define B_ALONG false
+#include "gemm_f32_async.inc"
+#define TILE(name) name##_tn_64
+#define A_ALONG false
+#define B_ALONG false
+#include "gemm_f32_async.inc"
+
+static bool in_fours(const GemmBatch *batch, const Gemm *g) {
+    return ((uintptr_t)g->A | (uintptr_t)g->B) % 16 == 0 && (g->lda | g->ldb | batch->A[0] | batch->A[1] | batch->B[0] | batch->B[1]) % 4 == 0;
+}
+
+static bool async_takes(const Gemm *g, const GemmBatch *batch) {
+    return g->B_type == DTYPE_F32 && !g->bf16 && in_fours(batch, g) && g->K < INT32_MAX && (g->M + 63) / 64 <= 65535;
+}
+
+static void launch_async(const Gemm *g, const GemmBatch *batch, int side, cudaStream_t stream) {
+    if (g->kind == GEMM_NT && side == 64) launch_nt_64(g, batch, stream);
+    else if (g->kind == GEMM_NN && side == 64) launch_nn_64(g, batch, stream);
+    else if (side == 64) launch_tn_64(g, batch, stream);
+    else if (g->kind == GEMM_NT) launch_nt_128(g, batch, stream);
+    else if (g->kind == GEMM_NN) launch_nn_128(g, batch, stream);
+    else launch_tn_128(g, batch, stream);
+}
+
+// ---- version 4
+
+#undef BK
+#undef STAGES
+#undef APART
+#define BK 32
+#define STAGES 8
+#define APART (BK + 4)
+#define COLUMNS 32 // of C, of a block: a lane each
+#define THIN_WARPS 4
+
+// Rows [r0, r0 + rows) of x at columns [k0, k0 + BK), which lie along k.
+static __device__ __forceinline__ void stage_thin(float *to, const float *x, long ld, long R, long K, long r0, long k0, int rows) {
+    UNROLL
+    for (int e = (int)threadIdx.x; e < rows * (BK / 4); e += 32 * THIN_WARPS) {
+        const int line = e / (BK / 4), word = e % (BK / 4) * 4;
+        const long given = r0 + line < R && k0 + word < K ? (K - k0 - word < 4 ? K - k0 - word : 4) : 0;
+        cp_async16(to + line * APART + word, given ? x + (r0 + line) * ld + k0 + word : x, (int)given * 4);
+    }
+}
+
+#define THIN(name) name##_4
+#define ROWS 1 // of a warp
+#include "gemm_f32_thin.inc"
+#define THIN(name) name##_16
+#define ROWS 4
+#include "gemm_f32_thin.inc"
+#define THIN(name) name##_32
+#define ROWS 8
+#include "gemm_f32_thin.inc"
+
+#define THIN_MOST 32
+static bool thin_takes(const Gemm *g, const GemmBatch *batch) { return g->kind == GEMM_NT && g->M <= THIN_MOST && async_takes(g, batch); }
+
+static void launch_thin(const Gemm *g, const GemmBatch *batch, cudaStream_t stream) {
+    if (g->M <= 4) launch_thin_4(g, batch, stream);
+    else if (g->M <= 16) launch_thin_16(g, batch, stream);
+    else launch_thin_32(g, batch, stream);
+}
+
+// ---- host
+
 static void launch(const Gemm *g, const GemmBatch *batch, int version, cudaStream_t stream) {
     if (g->M == 0 || g->N == 0 || batch->count == 0) return;
     need(g->B_type == DTYPE_F32 || g->B_type == DTYPE_BF16 || g->B_type == DTYPE_F16, "cuda: a matrix product with a %s matrix", dtype_name(g->B_type));
-    need(((g->M + 15) / 16 <= 65535 || version >= 64) && batch->count <= 65535, "cuda: %ld matrix products with %ld rows: more than one launch can take", batch->count, g->M);
+    need(((g->M + 15) / 16 <= 65535 || version >= 64 || version == 4) && batch->count <= 65535, "cuda: %ld matrix products with %ld rows: more than one launch can take", batch->count, g->M);
     switch (version) {
+    case 4: launch_thin(g, batch, stream); break;
+    case 364: launch_async(g, batch, 64, stream); break;
+    case 3128: launch_async(g, batch, 128, stream); break;
     case 0: LAUNCH(gemm_f32_plain, DIM3((g->N + 127) / 128, g->M, 1), DIM3(128, 1, 1), 0, stream, *g); break;
     case 16: launch_16(g, batch, stream); break;
     case 64: launch_64(g, batch, stream); break;
@@ -105,11 +242,20 @@ static const GemmBatch one = {1, 1, {0, 0}, {0, 0}, {0, 0}};
 
 HOST void cuda_gemm_version(const Gemm *g, int version, cudaStream_t stream) { launch(g, &one, version, stream); }
 
-// The largest tile that still gives every multiprocessor one of its own.
+// How much of the processors' time the tiles of this side use: the last round is as long as the others.
+static double used(const Gemm *g, long count, long side) {
+    const long processors = 132, tiles = ((g->M + side - 1) / side) * ((g->N + side - 1) / side) * count, rounds = (tiles + processors - 1) / processors;
+    return (double)g->M * (double)g->N * (double)count / ((double)(rounds * processors) * (double)(side * side));
+}
+
 HOST void cuda_gemm_batch(const Gemm *g, const GemmBatch *batch, cudaStream_t stream) {
-    const long processors = 132;
-    long large = ((g->M + 127) / 128) * ((g->N + 127) / 128) * batch->count, middle = ((g->M + 63) / 64) * ((g->N + 63) / 64) * batch->count;
-    launch(g, batch, g->M <= 16 || (middle < processors / 4 && g->M < 1024) ? 16 : large < processors ? 64 : 128, stream);
+    if (thin_takes(g, batch)) {
+        launch(g, batch, 4, stream);
+        return;
+    }
+    const double large = used(g, batch->count, 128), middle = 0.9 * used(g, batch->count, 64); // the smaller one brings each number twice as often
+    if (g->M > 16 && g->N > 16 && async_takes(g, batch)) launch(g, batch, large > middle ? 3128 : 364, stream);
+    else launch(g, batch, g->M <= 16 || (middle < 0.2 && g->M < 1024) ? 16 : large < middle ? 64 : 128, stream);
 }
 
 HOST void cuda_gemm(const Gemm *g, cudaStream_t stream) { cuda_gemm_batch(g, &one, stream); }

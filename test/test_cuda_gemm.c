@@ -11,6 +11,7 @@
 static void one(GemmKind kind, Dtype type, int version, long M, long N, long K, bool with_bias, bool accumulate) {
     static const char *const kinds[] = {"NT", "NN", "TN"};
     long lda = (kind == GEMM_TN ? M : K) + 3, ldb = (kind == GEMM_NT ? K : N) + 2, ldc = N + 1;
+    if (version == 4 || version > 300) lda = (lda + 3) / 4 * 4, ldb = (ldb + 3) / 4 * 4; // rows on sixteen bytes
     size_t a_n = (size_t)(lda * (kind == GEMM_TN ? K : M)), b_n = (size_t)(ldb * (kind == GEMM_NT ? N : K)), c_n = (size_t)(ldc * M);
     float *a = random_floats(a_n, 1), *b = random_floats(b_n, 2), *bias = random_floats((size_t)N, 3), *c = random_floats(c_n, 4), *got = malloc(c_n * sizeof *got);
     void *stored = malloc(b_n * 4);
@@ -38,7 +39,7 @@ static void one(GemmKind kind, Dtype type, int version, long M, long N, long K, 
 static void below_zero(int version) {
     float a[33], b[33], c = 1, got;
     for (int k = 0; k < 33; k++) a[k] = -1e-30f, b[k] = 1e-30f;
-    Gemm d = {.kind = GEMM_NT, .M = 1, .N = 1, .K = 33, .A = to_device(a, sizeof a), .lda = 33, .B = to_device(b, sizeof b), .ldb = 33, .C = to_device(&c, sizeof c), .ldc = 1};
+    Gemm d = {.kind = GEMM_NT, .M = 1, .N = 1, .K = 33, .A = to_device(a, sizeof a), .lda = 36, .B = to_device(b, sizeof b), .ldb = 36, .C = to_device(&c, sizeof c), .ldc = 1};
     cuda_gemm_version(&d, version, NULL);
     from_device(&got, d.C, sizeof got);
     check(got == 0 && signbit(got), "version %d: a sum of vanishing negative products is -0", version);
@@ -125,7 +126,13 @@ int main(void) {
     emu_backwards(true);
     one(GEMM_NT, DTYPE_F32, 64, 65, 66, 33, true, false);
     emu_backwards(false);
+    static const long fours[][3] = {{1, 1, 1}, {3, 33, 31}, {16, 40, 70}, {32, 31, 257}, {31, 65, 17}, {65, 64, 48}, {67, 130, 37}, {129, 127, 100}};
+    for (size_t i = 0; i < sizeof fours / sizeof *fours; i++)
+        for (int kind = GEMM_NT; kind <= GEMM_TN; kind++)
+            for (int v = 0; v < 3; v++)
+                if (v || (kind == GEMM_NT && fours[i][0] <= 32)) one((GemmKind)kind, DTYPE_F32, (int[]){4, 364, 3128}[v], fours[i][0], fours[i][1], fours[i][2], i % 2 == 0, (i + (size_t)v) % 3 == 0);
     for (int v = 0; v < 4; v++) below_zero(versions[v]);
+    below_zero(4), below_zero(364), below_zero(3128);
     tensor(64, 1, 1, 8, ACT_NONE, false, false, false);
     tensor(64, 33, 31, 136, ACT_GELU, true, false, false);
     tensor(64, 64, 67, 64, ACT_NONE, true, true, true);

@@ -81,9 +81,10 @@ static double error_of(const Product *p, const void *A, const void *W, const voi
 }
 
 static void f32_row(Bench *b, Product p) {
-    char shape[80];
+    char shape[80], name[40];
     snprintf(shape, sizeof shape, "%ld x %ld x %ld", p.M, p.N, p.K);
-    Contest c = {.area = "f32 product", .shape = shape, .ours = f32_work, .library = blas_open() ? f32_library : NULL, .arg = &p, .flops = 2.0 * (double)p.M * (double)p.N * (double)p.K,
+    snprintf(name, sizeof name, p.version < 0 ? "f32 product" : "f32 product, version %d", p.version);
+    Contest c = {.area = name, .shape = shape, .ours = f32_work, .library = blas_open() ? f32_library : NULL, .arg = &p, .flops = 2.0 * (double)p.M * (double)p.N * (double)p.K,
                  .peak = b->f32, .bytes = 4.0 * (double)(p.M * p.K + p.N * p.K + p.M * p.N), .allow = 4e-6};
     f32_work(&p, 0);
     Gemm g = f32_of(&p, 0);
@@ -130,4 +131,8 @@ void bench_products(Bench *b) {
     f32_row(b, (Product){8 * 577, 1024, 4096, -1, ACT_NONE, false});
     f32_row(b, (Product){1, 4096, 4096, -1, ACT_NONE, false});
     f32_row(b, (Product){16, 4096, 4096, -1, ACT_NONE, false});
+    static const int steps[] = {3128, 364, 128, 64}; // of the ladder
+    for (int i = 0; i < 4; i++) f32_row(b, (Product){4096, 4096, 4096, steps[i], ACT_NONE, false});
+    for (int i = 0; i < 2; i++) f32_row(b, (Product){8 * 577, 1024, 4096, steps[i], ACT_NONE, false});
+    f32_row(b, (Product){1, 4096, 4096, 16, ACT_NONE, false});
 }

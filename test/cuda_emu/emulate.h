@@ -48,6 +48,8 @@ size_t emu_in_use(void); // bytes of device memory allocated
 #define FRAGMENT(type, name, n) type name[n]
 #define UNROLL
 #define UNROLL_EIGHT
+#define UNROLL_FOUR
+#define UNROLL_ONE
 
 typedef struct {
     unsigned x, y, z;

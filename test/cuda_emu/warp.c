@@ -122,7 +122,8 @@ void emu_cp_async(void *shared, const void *global, int bytes, int given) {
     Thread *t = machine.self;
     if ((bytes != 4 && bytes != 8 && bytes != 16) || given < 0 || given > bytes) report(CODE, "an asynchronous copy of %d of %d bytes", given, bytes);
     if ((size_t)global % (size_t)bytes && given) report(CODE, "an asynchronous copy of %d bytes from %p: not aligned", bytes, global);
-    if (given) shadow_access((void *)global, (size_t)given, LOAD, CODE);
+    const int piece = given & -given; // twelve bytes stand on four
+    for (int at = 0; at < given; at += piece) shadow_access((char *)global + at, (size_t)piece, LOAD, CODE);
     shadow_access(shared, (size_t)bytes, STORE, CODE); // nobody may still be reading
     shadow_in_flight(shared, (size_t)bytes);
     if (t->copies_count == t->copies_room) {
