@@ -8,7 +8,10 @@
 // Needs: one row of scores fits shared memory: Tk <= about 40000.
 //   version
 //   0  a block per query: scores, softmax, sum     kept as ROWS = 1 of the same kernel, for long contexts
-//   1  a block per 8 queries of one head, keys and values staged in shared memory 32 at a time     in use
+//   1  a block per 8 queries of one head, keys and values staged in shared memory 32 at a time     2 to 4 TFLOP/s, 0.06 to 0.16 of PyTorch
+//                                                  (H200): a word of shared memory for each operand of each multiply-add; in use for few or odd queries
+//   2  attention_f32_rows.inc: 8, 16 or 32 queries a block, a tile of scores and of outputs a thread, four words an access     in use, not
+//                                                  yet measured; aimed at: 0.5 of PyTorch
 #define EXACT static __device__ inline
 #include "device.h"
 #include "kernels.h"
@@ -125,9 +128,57 @@ static __global__ __launch_bounds__(BLOCK) void attention_exact(AttentionArgumen
     }
 }
 
-HOST void cuda_attention(const Attention *a, cudaStream_t stream) {
+// ---- version 2
+
+#define TILE 64 // keys or values at a time
+
+// Rows of D words to rows D + 4 apart in shared memory, sixteen bytes an access; those from `there` on become zeros. The caller commits.
+static __device__ __forceinline__ void bring_rows(float *to, const float *x, long ld, int rows, long there, int D) {
+    const int each = D / 4, down = BLOCK / each, right = BLOCK % each;
+    int r = (int)threadIdx.x / each, c = (int)threadIdx.x % each;
+    while (r < rows) {
+        cp_async16(to + r * (D + 4) + 4 * c, r < there ? x + r * ld + 4 * c : x, r < there ? 16 : 0);
+        r += down, c += right;
+        if (c >= each) c -= each, r++;
+    }
+}
+
+#define ROWS_OF(name) name##_8
+#define EACH 1
+#include "attention_f32_rows.inc"
+#define ROWS_OF(name) name##_16
+#define EACH 2
+#include "attention_f32_rows.inc"
+#define ROWS_OF(name) name##_32
+#define EACH 4
+#include "attention_f32_rows.inc"
+
+static const size_t most = 160 * 1024; // bytes of shared memory of an sm_80; larger cards have more
+
+static size_t bytes_of_rows(const Attention *a, int queries, int stride) {
+    return ((size_t)queries * (size_t)(stride + a->D + 4) + (size_t)TILE * (size_t)(a->D + 4)) * sizeof(float);
+}
+
+static bool rows_take(const Attention *a) {
+    return a->D % 4 == 0 && a->D <= 128 && a->Tq >= 8 && ((uintptr_t)a->q | (uintptr_t)a->k | (uintptr_t)a->v | (uintptr_t)a->out) % 16 == 0 && a->Tk < 1 << 20 &&
+           bytes_of_rows(a, 8, (int)a->Tk + 8) <= most;
+}
+
+static void launch_rows(const Attention *a, cudaStream_t stream) {
+    const int stride = (int)(a->Tk + 3) / 4 * 4 + 4;
+    int queries = a->Tq >= 32 ? 32 : a->Tq >= 16 ? 16 : 8;
+    while (queries > 8 && bytes_of_rows(a, queries, stride) > most) queries /= 2;
+    const dim3 grid = DIM3((a->Tq + queries - 1) / queries, a->H, a->B), block = DIM3(BLOCK, 1, 1);
+    const size_t bytes = bytes_of_rows(a, queries, stride);
+    if (queries == 32) LAUNCH(attention_rows_f32_32, grid, block, bytes, stream, *a, stride);
+    else if (queries == 16) LAUNCH(attention_rows_f32_16, grid, block, bytes, stream, *a, stride);
+    else LAUNCH(attention_rows_f32_8, grid, block, bytes, stream, *a, stride);
+}
+
+HOST void cuda_attention(const Attention *a, cudaStream_t stream) { cuda_attention_version(a, 2, stream); }
+
+HOST void cuda_attention_version(const Attention *a, int version, cudaStream_t stream) {
     if (a->B == 0 || a->Tq == 0) return;
-    const size_t most = 160 * 1024; // of an sm_80; larger cards have more
     int rows = 8;
     size_t bytes;
     for (;; rows /= 2) {
@@ -136,5 +187,9 @@ HOST void cuda_attention(const Attention *a, cudaStream_t stream) {
     }
     need(bytes <= most, "cuda: attention over %ld keys in f32: a row of scores does not fit; use --dtype bf16", a->Tk);
     need(a->H <= 65535 && a->B <= 65535, "cuda: attention over %ld texts and %ld heads: more than one launch can take", a->B, a->H);
+    if (version == 2 && rows_take(a)) {
+        launch_rows(a, stream);
+        return;
+    }
     LAUNCH(attention_exact, DIM3((a->Tq + rows - 1) / rows, a->H, a->B), DIM3(BLOCK, 1, 1), bytes, stream, *a, rows);
 }

@@ -19,6 +19,10 @@
 //   910  907, but the warpgroups take turns: one stores its tile while the other multiplies
 //                                                                      645  1.02   605  1.04    in use (8192^3: 905 1.02, 910 1.03)
 //   -    910 in clusters of two: 332  0.44; removed
+//   913  905 with 64 x 64, twelve stages           for 17 to 64 rows of A (steps of many texts), where W's bytes count: 192 KiB under way a
+//   914  905 with 64 x 128, eight stages           processor, and A is read N / 64 (128) times. gemm_bf16_thin.cu reads it N / 16 times: four times
+//                                                  W's bytes at 64 rows, 23 us at 64 x 4096 x 4096 and 115 at 64 x 22016 x 4096, 0.56 and 0.43 of cuBLAS,
+//                                                  as 5.5 TB/s out of the L2 let expect. Not yet measured; aimed at: 11 and 55 us
 #include "device_hopper.h"
 #include "kernels.h"
 
@@ -212,6 +216,24 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
+#define TILE(name) name##_64x64
+#define BM 64
+#define BN 64
+#define CONSUMERS 1
+#define STAGES 12
+#define TURNS 1
+#define CLUSTER 1
+#include "gemm_hopper_tile.inc"
+
+#define TILE(name) name##_64x128
+#define BM 64
+#define BN 128
+#define CONSUMERS 1
+#define STAGES 8
+#define TURNS 1
+#define CLUSTER 1
+#include "gemm_hopper_tile.inc"
+
 #define TILE(name) name##_128x256_pair
 #define BM 128
 #define BN 256
@@ -244,6 +266,7 @@ HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g) {
 // The tile that takes the least time: as many rounds as it needs to give every processor its tiles, each as long as its part of the
 // product and what of its store is not hidden. The numbers are fitted to the table above, in columns of K of 128 x 256.
 static int best_version(const GemmBf16 *g) {
+    if (g->M <= 64) return (g->N + 63) / 64 <= gpu_processors() ? 913 : 914; // the smallest tile that still gives every processor one
     static const struct {
         int version, rows, columns;
         double product, store;
@@ -269,6 +292,8 @@ HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream) 
     case 906: launch_128x192(g, true, 14, stream); break;
     case 907: launch_128x128(g, true, 12, stream); break;
     case 908: launch_64x256(g, true, 24, stream); break;
+    case 913: launch_64x64(g, true, 1, stream); break;
+    case 914: launch_64x128(g, true, 1, stream); break;
     case 909: launch_128x256_pair(g, true, 8, stream); break;
     default: launch_128x128_turns(g, true, 12, stream);
     }

@@ -14,6 +14,7 @@ typedef struct {
 } GemmBatch;
 HOST void cuda_gemm_batch(const Gemm *g, const GemmBatch *batch, cudaStream_t stream); // many products of one shape
 HOST void cuda_attention(const Attention *a, cudaStream_t stream);
+HOST void cuda_attention_version(const Attention *a, int version, cudaStream_t stream); // 1: two words of shared memory a product; 2: tiles in registers
 
 // ---- gemm_bf16.cu: tensor cores. C (M, N) = act(A Wᵀ + bias) + residual, A (M, K), W (N, K) in bf16
 typedef struct {
@@ -28,7 +29,7 @@ typedef struct {
     bool residual_bf16;
 } GemmBf16;
 HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream);
-HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 1: the thin one; 64, 128: that tile; 901 to 910: gemm_hopper.cu
+HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 1: the thin one; 64, 128: that tile; from 901 on: gemm_hopper.cu
 HOST void cuda_gemm_bf16_thin(const GemmBf16 *g, cudaStream_t stream); // gemm_bf16_thin.cu: M <= 64
 
 // ---- gemm_hopper.cu: the same with Hopper's instructions

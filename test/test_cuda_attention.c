@@ -7,7 +7,7 @@
 #include "cuda_check.h"
 #include "io/random.h"
 
-enum { CAUSAL = 1, WINDOW = 2, CAP = 4, LENGTHS = 8, KEY_MASK = 16, MASK = 32, WEIGHTS = 64, WIDE = 128 };
+enum { CAUSAL = 1, WINDOW = 2, CAP = 4, LENGTHS = 8, KEY_MASK = 16, MASK = 32, WEIGHTS = 64, WIDE = 128, DROPOUT = 256 };
 
 static void one(long B, long Tq, long Tk, long H, long G, long D, int with) {
     size_t q_n = (size_t)(B * Tq * H * D), k_n = (size_t)(B * Tk * G * D), w_n = (size_t)(B * H * Tq * Tk);
@@ -19,7 +19,8 @@ static void one(long B, long Tq, long Tk, long H, long G, long D, int with) {
     for (long i = 0; i < B * Tk; i++) key_mask[i] = rng_uniform((Rng){.seed = 9}, (uint64_t)i) < 0.7 && i / Tk != 1; // text 1 sees nothing
     Attention a = {.out = out, .q = q, .k = k, .v = v, .B = B, .Tq = Tq, .Tk = Tk, .H = H, .G = G, .D = D, .scale = 0.3f, .softcap = with & CAP ? 2 : 0,
                    .causal = with & CAUSAL, .window = with & WIDE ? 45 : with & WINDOW ? 5 : 0, .key_lengths = with & LENGTHS ? lengths : NULL, .key_mask = with & KEY_MASK ? key_mask : NULL,
-                   .mask = with & MASK ? mask : NULL, .weights = with & WEIGHTS ? weights : NULL};
+                   .mask = with & MASK ? mask : NULL, .weights = with & WEIGHTS ? weights : NULL,
+                   .dropout = with & DROPOUT ? 0.3f : 0, .seed = 5, .stream = 6};
     Attention d = a;
     d.q = to_device(q, q_n * 4), d.k = to_device(k, k_n * 4), d.v = to_device(v, k_n * 4), d.out = device_room(q_n * 4);
     if (a.key_lengths) d.key_lengths = to_device(lengths, (size_t)B * 4);
@@ -27,15 +28,17 @@ static void one(long B, long Tq, long Tk, long H, long G, long D, int with) {
     if (a.mask) d.mask = to_device(mask, (size_t)(Tq * Tk) * 4);
     if (a.weights) d.weights = device_room(w_n * 4);
     attention_rows(&a);
-    emu_forget();
-    cuda_attention(&d, NULL);
-    from_device(got, d.out, q_n * 4);
-    bool same = memcmp(got, out, q_n * 4) == 0 && emu_reports() == 0;
-    if (a.weights) {
-        from_device(got_weights, d.weights, w_n * 4);
-        same = same && memcmp(got_weights, weights, w_n * 4) == 0;
+    for (int version = 1; version <= 2; version++) {
+        emu_forget();
+        cuda_attention_version(&d, version, NULL);
+        from_device(got, d.out, q_n * 4);
+        bool same = memcmp(got, out, q_n * 4) == 0 && emu_reports() == 0;
+        if (a.weights) {
+            from_device(got_weights, d.weights, w_n * 4);
+            same = same && memcmp(got_weights, weights, w_n * 4) == 0;
+        }
+        check(same, "attention %ld x %ld/%ld, heads %ld/%ld of %ld, with %d, version %d: the CPU's bits %s", B, Tq, Tk, H, G, D, with, version, emu_first_report());
     }
-    check(same, "attention %ld x %ld/%ld, heads %ld/%ld of %ld, with %d: the CPU's bits %s", B, Tq, Tk, H, G, D, with, emu_first_report());
     device_empty();
     free(q), free(k), free(v), free(mask), free(out), free(got), free(weights), free(got_weights), free(key_mask);
 }
@@ -112,6 +115,10 @@ int main(void) {
     one(3, 5, 37, 3, 1, 12, KEY_MASK | WEIGHTS);
     one(1, 17, 45, 2, 2, 32, MASK | CAP);
     one(2, 1, 131, 4, 2, 16, CAUSAL | LENGTHS | KEY_MASK | WINDOW | CAP);
+    one(2, 20, 77, 4, 2, 80, CAUSAL | LENGTHS | WEIGHTS | WIDE);
+    one(1, 40, 70, 1, 1, 128, MASK | CAP | WEIGHTS);
+    one(2, 18, 33, 2, 2, 20, CAUSAL | DROPOUT);
+    one(2, 33, 150, 2, 1, 72, CAUSAL | WINDOW | LENGTHS | KEY_MASK | WEIGHTS);
     one(1, 2, 5, 1, 1, 288, CAUSAL); // more outputs than a thread keeps
     one(1, 1, 5100, 1, 1, 8, 0);     // fewer queries a block
     one(1, 5, 7000, 1, 1, 4, 0);

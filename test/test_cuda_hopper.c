@@ -79,7 +79,7 @@ static void one(Case c) {
     free(af), free(wf), free(bias), free(oldf), free(a16), free(w16), free(old16), free(got16), free(a), free(w), free(got), free(want), free(dense);
 }
 
-static const int versions[] = {901, 902, 903, 904, 905, 906, 907, 908, 909, 910};
+static const int versions[] = {901, 902, 903, 904, 905, 906, 907, 908, 909, 910, 913, 914};
 #define VERSIONS (int)(sizeof versions / sizeof *versions)
 
 static void edges(void) {

@@ -108,6 +108,9 @@ static void bf16_row(Bench *b, Product p, double gate, double goal) {
 // The steps of gemm_hopper.cu, one by one; last, since a step that traps ends the program.
 void bench_hopper(Bench *b) {
     for (int version = 901; version <= 910; version++) bf16_row(b, (Product){4096, 4096, 4096, version, ACT_NONE, false}, 0, 0);
+    static const long few[][2] = {{16, 4096}, {32, 4096}, {64, 4096}, {32, 22016}, {64, 22016}};
+    for (int i = 0; i < 5; i++)
+        for (int v = 0; v < 4; v++) bf16_row(b, (Product){few[i][0], few[i][1], 4096, (int[]){1, 913, 914, 908}[v], ACT_NONE, false}, 0, 0);
     for (int version = 905; version <= 910; version++) {
         bf16_row(b, (Product){64 * 577, 1024, 1024, version, ACT_NONE, false}, 0, 0);
         bf16_row(b, (Product){64 * 577, 4096, 1024, version, ACT_GELU, true}, 0, 0);
