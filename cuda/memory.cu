@@ -139,8 +139,8 @@ static void *block_new(size_t bytes, const char *what) {
         size_t left = 0, all = 0;
         (void)cudaGetLastError();
         CUDA_CHECK(cudaMemGetInfo(&left, &all));
-        die("cuda: %s: %zu MiB more are needed for %s %s, the GPU has %zu MiB free of %zu; a smaller --batch", what, (bytes >> 20) + 1,
-            gpu.what ? gpu.what : "a tensor", gpu.what ? tensor_shape_text(gpu.shape, t) : "", left >> 20, all >> 20);
+        die("cuda: %s: %zu MiB more are needed at or after %s %s, the GPU has %zu MiB free of %zu; a smaller --batch", what, (bytes + (1 << 20) - 1) >> 20,
+            gpu.what ? gpu.what : "the first operation", gpu.what ? tensor_shape_text(gpu.shape, t) : "", left >> 20, all >> 20);
     }
     CUDA_CHECK(e);
     return p;

@@ -217,6 +217,20 @@ static void turns(long B, long T, long heads, long D, long half) {
     both("rotary", do_rotary, (Tensor[]){numbers(DTYPE_F32, DIMS(B, T, heads * D), 15), positions, frequencies}, heads);
 }
 
+// A tensor that the GPU has no room for ends with what was asked for, what is there, and what helps; the next one works again.
+static void too_little(void) {
+#ifdef RETINA_EMULATE
+    Tensor x = numbers(DTYPE_F32, DIMS(3, 1 << 20), 1);
+    emu_limit(emu_in_use() + (4 << 20));
+    check_dies("no room on the GPU", "MiB more are needed at or after patchify") { scale(run_on(arena, gpu), x, 2); }
+    check_dies("no room on the GPU", "4 MiB free of") { scale(run_on(arena, gpu), x, 2); }
+    check_dies("no room on the GPU", "a smaller --batch") { scale(run_on(arena, gpu), x, 2); }
+    emu_limit(0);
+    arena_release(arena, (Mark){0});
+    both("scale, after that", do_scale, (Tensor[]){numbers(DTYPE_F32, DIMS(3, 1 << 12), 1)}, 0);
+#endif
+}
+
 int main(void) {
     const char *why;
     gpu = device_cuda(&why);
@@ -244,6 +258,7 @@ int main(void) {
     turns(2, 3, 2, 20, 5);
     both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(2, 3, 9, 14), 16)}, 4);
     both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(1, 1, 5, 5), 16)}, 5);
+    too_little();
     if (real_shapes()) {
         points(1000003);
         rows(577, 1024, DTYPE_BF16);

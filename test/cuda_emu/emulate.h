@@ -34,6 +34,7 @@ void emu_silent(bool silent);       // reports are counted but not printed: for 
 void emu_backwards(bool backwards); // threads run from the last to the first: what depends on the order changes
 EmuCounts emu_counts(void);
 size_t emu_in_use(void); // bytes of device memory allocated
+void emu_limit(size_t bytes); // the device has no more than these; 0: as many as the emulator can give
 
 // ---- keywords
 

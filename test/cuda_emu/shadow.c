@@ -309,8 +309,13 @@ void device_released(void *p, size_t bytes) {
 }
 
 // A size in front of each block; a bump that goes back to the start when nothing is left.
+static size_t limit = SIZE_MAX;
+
+void emu_limit(size_t bytes) { limit = bytes ? bytes : SIZE_MAX; }
+
 cudaError_t emu_malloc(void **p, size_t bytes) {
     open_region();
+    if (bytes > limit || device_live > limit - bytes) return *p = NULL, cudaErrorMemoryAllocation;
     if (device_live == 0) device_used = 0;
     size_t whole = (bytes + 2 * GAP + 255) / 256 * 256;
     *p = NULL;
@@ -337,7 +342,11 @@ cudaError_t cudaFree(void *p) {
 
 size_t emu_in_use(void) { return device_live; }
 
-cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) { return *total = DEVICE_MAX, *free_bytes = DEVICE_MAX - device_used, cudaSuccess; }
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) {
+    *total = limit < DEVICE_MAX ? limit : DEVICE_MAX;
+    *free_bytes = *total > device_live ? *total - device_live : 0;
+    return cudaSuccess;
+}
 
 cudaError_t emu_malloc_host(void **p, size_t bytes) { return (*p = malloc(bytes ? bytes : 1)) ? cudaSuccess : cudaErrorMemoryAllocation; }
 
