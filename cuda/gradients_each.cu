@@ -79,18 +79,28 @@ HOST void cuda_each_gradient(const EachGradient *e, cudaStream_t s) {
     }
 }
 
+// All is loaded before the first is stored: a store may change what the next load reads, so nvcc would keep them in turn.
 static __global__ void adam_kernel(AdamStep k) {
-    size_t first = (size_t)blockIdx.x * (WIDE * EACH) + threadIdx.x;
+    const size_t first = (size_t)blockIdx.x * (WIDE * EACH) + threadIdx.x;
+    FRAGMENT(float, gs, EACH);
+    FRAGMENT(float, ms, EACH);
+    FRAGMENT(float, vs, EACH);
+    FRAGMENT(float, ws, EACH);
     UNROLL
     for (int e = 0; e < EACH; e++) {
-        size_t i = first + (size_t)e * WIDE;
+        const size_t i = first + (size_t)e * WIDE;
+        if (i < k.n) gs[e] = k.g[i], ms[e] = k.m[i], vs[e] = k.v[i], ws[e] = k.w[i];
+    }
+    UNROLL
+    for (int e = 0; e < EACH; e++) {
+        const size_t i = first + (size_t)e * WIDE;
         if (i >= k.n) continue;
-        float g = k.g[i] * k.shrink;
-        float m = k.m[i] + (g - k.m[i]) * (1 - k.beta1);
-        float v = k.v[i] * k.beta2 + g * g * (1 - k.beta2);
+        const float g = gs[e] * k.shrink;
+        const float m = ms[e] + (g - ms[e]) * (1 - k.beta1);
+        const float v = vs[e] * k.beta2 + g * g * (1 - k.beta2);
         k.m[i] = m;
         k.v[i] = v;
-        k.w[i] = k.w[i] * k.keep - k.rate * (m / (sqrtf(v) / k.root2 + k.eps));
+        k.w[i] = ws[e] * k.keep - k.rate * (m / (sqrtf(v) / k.root2 + k.eps));
     }
 }
 

@@ -97,10 +97,12 @@ sanitize() {
     ends=$(($(date +%s) + $1))
     : >"$OUT/sanitize.txt"
     for tool in memcheck racecheck; do
-        for t in gemm attention knn jacobi resize light train; do
+        for t in gemm attention knn jacobi resize light train/operations train/recon train/ways train/models; do # the last one in parts: each has its own time
             [ "$(date +%s)" -lt "$ends" ] || { say "sanitize: no time for $tool $t"; continue; }
             echo "== $tool $t" >>"$OUT/sanitize.txt"
-            SMALL_SHAPES=1 timeout "$(least 40 $((ends - $(date +%s))))" compute-sanitizer --tool $tool --error-exitcode 9 --print-limit 20 build/gpu/test_cuda_$t >"$work/sanitize" 2>&1
+            part=${t#*/}
+            [ "$part" != "$t" ] && export TRAIN_PART="$part" || unset TRAIN_PART
+            SMALL_SHAPES=1 timeout "$(least 40 $((ends - $(date +%s))))" compute-sanitizer --tool $tool --error-exitcode 9 --print-limit 20 "build/gpu/test_cuda_${t%/*}" >"$work/sanitize" 2>&1
             status=$?
             grep -v '^ok ' "$work/sanitize" | head -n 80 >>"$OUT/sanitize.txt"
             case $status in 0) say "ok   $tool $t" ;; 124) say "sanitize: $tool $t: out of time" ;; *) failed "$tool $t: $(grep -m 3 '=========.*\(Error\|Invalid\|race\|Race\|hazard\)\|^FAIL' "$work/sanitize" | tr '\n' ' ' | cut -c1-300)" ;; esac

@@ -198,6 +198,7 @@ int main(int argc, char **argv) {
     if (all) {
         bench_attention(&b);
         bench_light(&b);
+        bench_training(&b);
         if (argc > 4) bench_whole(&b, argv[4]);
         bench_searches(&b);
     }

@@ -41,6 +41,7 @@ void bench_products(Bench *b);
 void bench_hopper(Bench *b); // on compute capability 9.0
 void bench_attention(Bench *b);
 void bench_light(Bench *b);
+void bench_training(Bench *b);
 void bench_searches(Bench *b);
 void bench_whole(Bench *b, const char *models); // a folder with vit/ and llama/
 
