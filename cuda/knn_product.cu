@@ -63,13 +63,12 @@ static __device__ __forceinline__ double warp_sum(double x) {
 
 static __device__ __forceinline__ float length_above(double squares) { return (float)(sqrt(squares) * (1 + 1e-6)); }
 
-static __device__ __forceinline__ void raise(uint32_t *largest, float x) { atomicMax(largest, bits_of(x)); } // x >= 0 or NaN, which is above all
-
 // A warp a row. Points also tell what is largest among them.
 static __global__ void split(uint16_t *out, const float *x, const float *offset, RowBound *bound, float *length, uint32_t *largest, long R, int C, long width, int pieces) {
-    const long row = (long)blockIdx.x * SPLIT_WARPS + threadIdx.x / 32;
-    if (row >= R) return;
-    const int lane = thread_lane();
+    __shared__ uint32_t most[SPLIT_WARPS][4]; // l / n, e / n, b / n, |offset| as bits: none is negative, and NaN is above all
+    const int lane = thread_lane(), warp = (int)threadIdx.x / 32;
+    const bool there = (long)blockIdx.x * SPLIT_WARPS + warp < R;
+    const long row = there ? (long)blockIdx.x * SPLIT_WARPS + warp : R - 1; // the last one once more changes nothing
     const long padded = width / pieces;
     const bool is_query = bound != NULL;
     double n = 0, l = 0, e = 0, b = 0;
@@ -79,21 +78,27 @@ static __global__ void split(uint16_t *out, const float *x, const float *offset,
         const float high = float_of_bf16(first), low = float_of_bf16(second);
         const double left = (double)v - (double)high - (double)low;
         n += (double)v * (double)v, l += (double)low * (double)low, e += left * left, b += (double)high * (double)high;
+        if (!there) continue;
         out[row * width + c] = first;
         if (pieces == 3) out[row * width + padded + c] = is_query ? first : second, out[row * width + 2 * padded + c] = is_query ? second : first;
     }
     n = warp_sum(n), l = warp_sum(l), e = warp_sum(e), b = warp_sum(b);
-    if (lane) return;
     RowBound r;
     r.n = length_above(n), r.l = length_above(l), r.e = length_above(e), r.b = larger(length_above(b) + r.l, r.n);
     if (is_query) {
-        bound[row] = r;
-        return;
+        if (lane == 0 && there) bound[row] = r;
+        return; // the whole block
     }
-    length[row] = r.n;
-    if (offset) raise(largest + 3, fabsf(offset[row]));
-    if (r.n == 0) return;
-    raise(largest, r.l / r.n), raise(largest + 1, r.e / r.n), raise(largest + 2, r.b / r.n);
+    if (lane == 0) {
+        if (there) length[row] = r.n;
+        most[warp][0] = r.n == 0 ? 0 : bits_of(r.l / r.n), most[warp][1] = r.n == 0 ? 0 : bits_of(r.e / r.n), most[warp][2] = r.n == 0 ? 0 : bits_of(r.b / r.n);
+        most[warp][3] = offset ? bits_of(fabsf(offset[row])) : 0;
+    }
+    __syncthreads();
+    if (threadIdx.x >= 4) return;
+    uint32_t top = 0;
+    for (int k = 0; k < SPLIT_WARPS; k++) top = most[k][threadIdx.x] > top ? most[k][threadIdx.x] : top;
+    atomicMax(largest + threadIdx.x, top);
 }
 
 // ---- 3. candidates of a query
