@@ -111,7 +111,9 @@ static void end_check(Tar *t) {
 
 // The next block that is a header; false at the end of the archive.
 static bool header_next(Tar *t, uint8_t h[BLOCK], uint64_t *at) {
-    need(reader_skip(t->in, t->end - reader_offset(t->in)), "%s: the member \"%s\" is cut off", t->path, t->name);
+    bool whole = reader_skip(t->in, t->end - reader_offset(t->in));
+    if (!whole && !t->name) refuse(t, 0, "is cut off"); // in a header that comes before the first name
+    need(whole, "%s: the member \"%s\" is cut off", t->path, t->name);
     *at = reader_offset(t->in);
     size_t n = reader_read(t->in, h, BLOCK);
     if (n == 0) return false;

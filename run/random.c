@@ -140,6 +140,7 @@ int run_random(int argc, char **argv) {
     Arena *a = arena_new("random model");
     Bytes text = file_read(a, config_path);
     const Json *config = json_parse(a, (const char *)text.bytes, text.size, config_path);
+    need(json_get(config, "model_type"), "%s: \"model_type\" is missing; a config.json of transformers is wanted here", config_path);
     Model *m = model_build(a, dir, config, weights_dry(a));
     const Weight *list;
     size_t n = weights_list(m->weights, &list), total = weights_parameters(m->weights);
@@ -178,9 +179,10 @@ int run_random(int argc, char **argv) {
     json_close(index);
     json_close(index);
     progress_end(&bar);
-    if (shards > 1) {
-        json_file_write(index, path_join(a, dir, "model.safetensors.index.json"));
-    }
+    const char *index_path = path_join(a, dir, "model.safetensors.index.json");
+    if (shards > 1) json_file_write(index, index_path);
+    const char *earlier = shards > 1 ? path_join(a, dir, "model.safetensors") : index_path; // would be read in place of these weights
+    if (file_exists(earlier)) remove(earlier);
     note("%s: %zu parameters in %zu file%s%s", dir, total, shards, shards > 1 ? "s" : "",
          tokenizer || !m->vocabulary ? "" : "; there was no tokenizer beside the configuration: give --ids, or copy one into it");
     arena_free(a);

@@ -5,6 +5,7 @@
 #include "io/csv.h"
 #include "io/number.h"
 #include "verbalize_report.h"
+#include "verbalize_states.h"
 
 void report_measure(Report *r, const char *name, Interval i, double beside, const char *what) {
     char t[4][32];
@@ -144,7 +145,7 @@ static void diversity_section(Report *r) {
     page_table_end(r->page);
     size_t least = v->N;
     for (int l = r->from; l < v->L; l++) least = r->words[l].distinct < least ? r->words[l].distinct : least;
-    if (least >= v->N * 9 / 10) page_note(r->page, arena_print(r->a, "No funnel here: from layer 1 on at least %zu of %zu captions are distinct at every layer.", least, v->N));
+    if (v->N > 1 && least >= v->N * 9 / 10) page_note(r->page, arena_print(r->a, "No funnel here: from layer 1 on at least %zu of %zu captions are distinct at every layer.", least, v->N));
 }
 
 static void score_section(Report *r) {
@@ -236,7 +237,7 @@ static void made(Report *r) {
         page_made(r->page, "control", controls[s->control]);
         if (s->tuned) page_made(r->page, "tuned", arena_print(r->a, "every layer but the model's own is read through a map of %s", s->tuned));
         page_made(r->page, "prompt", r->retrieval || !s->prompt ? "none" : s->prompt);
-        page_made(r->page, "mean control", arena_print(r->a, "over the first %d pictures", s->calibration));
+        page_made(r->page, "mean control", arena_print(r->a, "over the first %zu pictures that could be read", verbalize_calibration(s)->n));
     }
     page_made(r->page, "labels", r->c ? r->c->labeller : "none");
     page_made(r->page, "layers", "counted from 1 behind each block, 0 before the first; the original's files count from 0");

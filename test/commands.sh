@@ -138,6 +138,7 @@ $R random "$D/random" --config $G/llama-3/config.json --seed 3 --quiet && $R gen
 $R random "$D/random2" --config $G/llama-3/config.json --seed 3 --quiet --dtype bf16
 same "random weights repeat" "$D/random/model.safetensors" "$D/random2/model.safetensors"
 
+echo '{}' >"$D/random2/model.safetensors.index.json" && $R random "$D/random2" --config $G/llama-3/config.json --seed 3 --quiet && [ ! -e "$D/random2/model.safetensors.index.json" ] && ok "random weights over sharded ones: their index goes" || fail "random weights over sharded ones: their index goes"
 [ -s "$D/random/tokenizer.json" ] && ok "its tokenizer is copied from beside the configuration" || fail "random model: no tokenizer"
 
 # ---- the study: killed again and again, the same bytes in the end
@@ -153,6 +154,8 @@ if [ -d data/zoo/llava ]; then
     for f in table.tsv geometry.json per_image.csv recon.csv captions/chunk-00000.json; do same "killed $n times: $f" "$D/s1/$f" "$D/s2/$f"; done
     body "$D/s1/vectors/part-00001.safetensors" "$D/v1" && body "$D/s2/vectors/part-00001.safetensors" "$D/v2" # the head names the folder
     same "killed $n times: vectors" "$D/v1" "$D/v2"
+    cp "$D/s1/geometry.json" "$D/geometry.json" && rm "$D/s1/geometry.json" && $R connectors knn --out "$D/s1" $S
+    same "geometry under the original's name" "$D/s1/geometry.json" "$D/geometry.json"
     $R connectors export --out "$D/s1" $S >/dev/null 2>&1
     for i in 0 1; do $R connectors export --out "$D/s2" $S --shard $i/2 --threads 1 >/dev/null 2>&1; done
     for p in 0 3; do body "$D/s1/vectors_recon/part-0000$p.safetensors" "$D/v1" && body "$D/s2/vectors_recon/part-0000$p.safetensors" "$D/v2"; same "rebuilt vectors, two jobs and one: part $p" "$D/v1" "$D/v2"; done

@@ -1,14 +1,18 @@
 """verbalize.py DIR PICTURE…: captions and entropies of every layer as the reference makes them (open_clip for a CoCa directory,
 transformers for a LLaVA one), with forward hooks and no cache, against `./retina verbalize caption` on the same pictures; and the
-own-model score of a CoCa. Exit 1 where a caption differs or an entropy is further than 1e-5 bits (times its size, at least 1)."""
+own-model score of a CoCa, the likelihood of a given caption under every layer and under the mean of its states, what is said of that
+mean, and the sums of entropy.csv and diversity.csv. DIR may be random:SEED: the small CoCa with other weights. Exit 1 where a caption
+differs or an entropy is further than 1e-5 bits (times its size, at least 1)."""
 import csv
 import json
+import shutil
 import os
 import subprocess
 import sys
 import tempfile
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+import numpy as np
 import torch
 from PIL import Image
 
@@ -29,32 +33,43 @@ def coca(directory, pictures, seq_len=30, min_seq_len=5):
     model.eval()
     V = model.text.vocab_size
     sot, eos = V - 2, V - 1
-    out, vectors = [], []
+    out, vectors, every = [], [], []
+
+    def say(x):
+        tokens = model.visual.ln_post(model.visual.attn_pool(x))[:, 1:]
+        ids, steps = [sot], []
+        while len(ids) < seq_len and ids[-1] not in (eos, 0):
+            _, text = model._encode_text(torch.tensor([ids]))
+            z = model.text_decoder(tokens, text)[0, -1]
+            steps.append(entropy_bits(z))
+            if len(ids) < min_seq_len:
+                z[eos] = -torch.inf
+            ids.append(int(z.argmax()) if len(ids) + 1 < seq_len else eos)
+        words = tokenizer.tokenizer.decode([i for i in ids if i not in (sot, eos, 0)])
+        return words.strip(), sum(steps) / len(steps)
+
     for p in pictures:
         image = preprocess(Image.open(p).convert("RGB"))[None]
         states = []
         hooks = [b.register_forward_hook(lambda m, a, o: states.append(o)) for b in model.visual.transformer.resblocks]
         vectors.append(model.encode_image(image, normalize=True)[0])
         [h.remove() for h in hooks]
-        row = []
-        for x in states:
-            tokens = model.visual.ln_post(model.visual.attn_pool(x))[:, 1:]
-            ids, steps = [sot], []
-            while len(ids) < seq_len and ids[-1] not in (eos, 0):
-                _, text = model._encode_text(torch.tensor([ids]))
-                z = model.text_decoder(tokens, text)[0, -1]
-                steps.append(entropy_bits(z))
-                if len(ids) < min_seq_len:
-                    z[eos] = -torch.inf
-                ids.append(int(z.argmax()) if len(ids) + 1 < seq_len else eos)
-            words = tokenizer.tokenizer.decode([i for i in ids if i not in (sot, eos, 0)])
-            row.append((words.strip(), sum(steps) / len(steps)))
-        out.append(row)
+        out.append([say(x) for x in states])
+        every.append(torch.stack(states))
+    mean = torch.stack(every).mean(0)  # (layers, 1, T, C)
 
     def score(i, text):
         w = model.encode_text(tokenizer([text]), normalize=True)[0]
         return 100 * max(0.0, float(vectors[i] @ w))
-    return out, score
+
+    def likelihood(text, x):
+        """Nats a token of a caption that is given, its end included."""
+        ids = torch.tensor([[sot] + tokenizer.tokenizer(text, add_special_tokens=False).input_ids + [eos]])
+        _, embedded = model._encode_text(ids)
+        p = torch.log_softmax(model.text_decoder(model.visual.ln_post(model.visual.attn_pool(x))[:, 1:], embedded)[0].double(), -1)
+        return float(p[:-1].gather(1, ids[0, 1:, None]).mean())
+    controls = {"said": [say(x) for x in mean], "likelihood": lambda text, i: [(likelihood(text, every[i][l]), likelihood(text, mean[l])) for l in range(len(mean))]}
+    return out, score, controls
 
 
 @torch.no_grad()
@@ -83,15 +98,63 @@ def llava(directory, pictures, max_new=32):
             new = ids[0, inputs["input_ids"].shape[1]:]
             row.append((processor.tokenizer.decode(new, skip_special_tokens=True).strip(), sum(steps) / len(steps)))
         out.append(row)
-    return out, None
+    return out, None, None
 
 
 torch.set_num_threads(2)
 
 
+def random_coca(directory, seed):
+    from safetensors.torch import load_file, save_file
+    zoo = ROOT + "/data/zoo/coca"
+    shutil.copytree(zoo, directory)
+    g = torch.Generator().manual_seed(seed)
+    weights = load_file(zoo + "/open_clip_model.safetensors")
+    draw = lambda n, w: w if n == "logit_scale" else (torch.randn(w.shape, generator=g) * (0.5 * w.shape[-1] ** -0.5 if w.ndim > 1 else 0.1) + (1 if ".ln_" in n and n.endswith("weight") else 0)).to(w.dtype)
+    os.remove(directory + "/open_clip_model.safetensors")
+    save_file({n: draw(n, w) for n, w in weights.items()}, directory + "/open_clip_model.safetensors")
+
+
+def described(folder, pictures, beside, args, reference, controls):
+    """What verbalize says of all captions together, and of captions that are given. Returns how many figures are wrong."""
+    wrong, L, N = 0, len(reference[0]), len(pictures)
+    subprocess.run([ROOT + "/retina", "verbalize", "likelihood", *args], check=True)
+    subprocess.run([ROOT + "/retina", "verbalize", "tabulate", "--categories", "none", *args], check=True)
+    rows = list(csv.DictReader(open(folder + "/likelihood.csv")))
+    want = [v for i in range(N) for v in controls["likelihood"](beside[i], i)]
+    worst = max(max(abs(float(r["logprob"]) - a), abs(float(r["logprob_mean_control"]) - b)) for r, (a, b) in zip(rows, want))
+    print(f"{2 * len(rows)} likelihoods of given captions within {worst:.1e} nats")
+    wrong += len(rows) != N * L or worst > 2e-5
+    for r, (text, h) in zip((r for r in csv.DictReader(open(folder + "/controls.csv")) if r["control"] == "mean"), controls["said"]):
+        if r["caption"].split() != text.split() or abs(float(r["entropy"]) - h) > 1e-5 * max(1, h):
+            wrong += 1
+            print("FAIL control, layer", r["layer"], repr(r["caption"]), repr(text), r["entropy"], h)
+    last = [set(reference[i][-1][0].split()) for i in range(N)]
+    for l, (e, d) in enumerate(zip(csv.DictReader(open(folder + "/entropy.csv")), csv.DictReader(open(folder + "/diversity.csv")))):
+        h, texts = np.array([reference[i][l][1] for i in range(N)]), [reference[i][l][0] for i in range(N)]
+        words = [t.split() for t in texts]
+        figures = {"mean": (e, h.mean()), "sd": (e, h.std(ddof=1)), "min": (e, h.min()), "q25": (e, np.quantile(h, 0.25)), "median": (e, np.median(h)), "q75": (e, np.quantile(h, 0.75)), "max": (e, h.max()),
+                   "mean_control": (e, controls["said"][l][1]), "distinct": (d, len(set(texts))), "words": (d, np.mean([len(w) for w in words])), "vocabulary": (d, len(set(sum(words, [])))),
+                   "type_token": (d, np.mean([len(set(w)) / len(w) for w in words])), "jaccard_last": (d, np.mean([len(set(w) & k) / len(set(w) | k) for w, k in zip(words, last)])),
+                   "like_mean_control": (d, np.mean([t == controls["said"][l][0] for t in texts]))}
+        for name, (table, value) in figures.items():
+            if not abs(float(table[name]) - value) <= 2e-5 * max(1, abs(value)):
+                wrong += 1
+                print("FAIL", name, "layer", l + 1, table[name], value)
+    return wrong
+
+
 def main():
     directory, pictures = sys.argv[1], sys.argv[2:]
-    reference, score = coca(directory, pictures) if os.path.exists(directory + "/open_clip_config.json") else llava(directory, pictures)
+    if directory.startswith("random:"):
+        with tempfile.TemporaryDirectory() as t:
+            random_coca(t + "/coca", int(directory[7:]))
+            compare(t + "/coca", pictures)
+    compare(directory, pictures)
+
+
+def compare(directory, pictures):
+    reference, score, controls = coca(directory, pictures) if os.path.exists(directory + "/open_clip_config.json") else llava(directory, pictures)
     with tempfile.TemporaryDirectory() as t:
         args = sum((["--images", p] for p in pictures), ["--model", directory, "--out", t, "--quiet", "--layers", "all"])
         args += [] if score else ["--prompt-text", PROMPT]
@@ -113,6 +176,11 @@ def main():
                       for k, r in enumerate(r for r in csv.DictReader(open(t + "/scores.csv")) if r["rank"])]
             print(f"{len(errors)} own-model scores within {max(errors):.1e} (of 100)")
             wrong += max(errors) > 1e-3
+            beside = [reference[len(pictures) - 1 - i][-1][0] for i in range(len(pictures))]  # said of another picture
+            args, shown = [a for a in args if a not in pictures and a != "--images"], t + "/pictures.csv"
+            with open(shown, "w") as f:
+                csv.writer(f).writerows([("path", "caption"), *zip(map(os.path.abspath, pictures), beside)])
+            wrong += described(t, pictures, beside, [*args, "--images", shown], reference, controls) if subprocess.run([ROOT + "/retina", "verbalize", "caption", *args, "--images", shown]).returncode == 0 else 1
     sys.exit(1 if wrong else 0)
 
 
