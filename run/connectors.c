@@ -207,6 +207,8 @@ int run_connectors(int argc, char **argv) {
     if (rest.count > 1) die_usage("connectors: one step at a time; without a step, all are done");
     const Step *step = step_of(rest.count ? rest.items[0] : NULL);
     if (shard) option_shard(shard, &s->shard, &s->shards);
+    if (s->shards > 1 && !(step && (step->run == connectors_extract || step->run == connectors_export)))
+        die_usage("--shard goes with the steps extract and export: `retina connectors extract --shard %s` for each, then `retina connectors` without it", shard);
     check_counts(s, threads);
     if (threads) threads_set(threads);
     s->bf16 = dtype == 1;

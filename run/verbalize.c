@@ -182,13 +182,13 @@ static const Step *step_of(const char *name) {
 
 static void run_steps(Verbalize *s, const Step *step) {
     double started = seconds_now();
+    if (s->shards > 1 && !(step && step->run == verbalize_caption)) die_usage("--shard goes with the step caption: `retina verbalize caption --shard %s`, then `retina verbalize merge`", wish.shard);
     folder_make(s->out);
     if (step) {
         step->run(s);
         record(s, seconds_now() - started);
         return;
     }
-    if (s->shards > 1) die_usage("--shard goes with the step caption: `retina verbalize caption --shard %s`, then `retina verbalize merge`", wish.shard);
     for (size_t i = 0; i < WHOLE; i++) {
         if (i == WHOLE - 1) record(s, seconds_now() - started);
         steps[i].run(s);
