@@ -82,10 +82,14 @@ static double read_rate(Arena *a, size_t floats, size_t ranges, size_t passes) {
     return best;
 }
 
-Ceilings ceilings_measure(Arena *a) {
+double ceiling_f32(Arena *a) {
     const KernelTable *k = kernels();
+    return tile_rate(a, (Tiles){.mr = k->MR, .nr = k->NR, .tile = k->tile}, 1);
+}
+
+Ceilings ceilings_measure(Arena *a) {
     const TileKernel *b = gemm_bf16_tiles();
-    Ceilings c = {.f32 = tile_rate(a, (Tiles){.mr = k->MR, .nr = k->NR, .tile = k->tile}, 1)};
+    Ceilings c = {.f32 = ceiling_f32(a)};
     c.bf16 = b ? tile_rate(a, (Tiles){.mr = b->MR, .nr = b->NR, .tile = b->tile, .begin = b->begin, .end = b->end}, b->in_word) : c.f32;
     c.l2 = read_rate(a, 65536, (size_t)threads_count(), 400); // 256 KiB for each thread
     c.memory = read_rate(a, 16 << 20, 8, 1);                   // 512 MiB

@@ -11,6 +11,7 @@ typedef struct {
     double l2, memory; // bytes a second, read
 } Ceilings;
 Ceilings ceilings_measure(Arena *a);
+double ceiling_f32(Arena *a); // that one alone
 
 typedef struct {
     Peer *peer; // NULL: none

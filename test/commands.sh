@@ -30,6 +30,7 @@ says "no value" 2 "wants a value" $R generate --model
 says "bad number" 2 "whole number" $R generate --model $G/llama-2 --ids 1 --max-new-tokens many
 says "bad choice" 2 "one of" $R extract --pool sum
 says "a count too small" 2 "--epochs 0: 1 or more" $R connectors --epochs 0 --out "$D/none"
+says "unknown bench" 2 "did you mean products" $R bench produts
 says "unknown step" 2 "did you mean recon" $R connectors recn --out "$D/none"
 [ -e "$D/none" ] && fail "wrong use leaves a folder" || ok "wrong use leaves no folder"
 for shard in 2/2 -1/2 0/4294967297 0/2x 0 /2 0/ "0/ 2"; do
