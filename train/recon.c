@@ -44,6 +44,7 @@ static float *statistic(Recon *r, const char *name, long n) {
 Recon *recon_new(Arena *a, ReconConfig c) {
     int least = c.kind == RECON_TOKENS ? 3 : 1;
     need(c.layers >= least && c.layers <= 64, "a reconstructor of %d layers: %d to 64 are possible", c.layers, least);
+    need(c.epochs <= EPOCHS_MAX, "a reconstructor trained for %d epochs; %d at most", c.epochs, EPOCHS_MAX);
     Recon *r = take_zero(a, Recon, 1);
     r->arena = a;
     r->cfg = c;
@@ -210,7 +211,6 @@ ReconHistory recon_train(Recon *r, const ReconData *d, const uint32_t *train, si
                          double *losses) {
     const ReconConfig *c = &r->cfg;
     need(n > 0 && m > 0, "a reconstructor needs training and validation images: %zu and %zu are there", n, m);
-    need(c->epochs <= EPOCHS_MAX, "a reconstructor trained for %d epochs; %d at most", c->epochs, EPOCHS_MAX);
     Arena *scratch = arena_new("a training step"), *kept = arena_new("the best weights");
     size_t batches = batches_of(c, n), updates = (batches + (size_t)c->accumulation - 1) / (size_t)c->accumulation;
     int64_t total = (int64_t)(c->faithful ? batches : updates) * c->epochs;
