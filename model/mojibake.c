@@ -261,6 +261,12 @@ static Characters fixed(Arena *a, Characters t, int depth) {
 }
 
 void mojibake_fix(Growing *out, const char *text, size_t n) {
+    bool ascii = true;
+    for (size_t i = 0; i < n && ascii; i++) ascii = (unsigned char)text[i] < 0x80;
+    if (ascii) { // nothing to guess, and no memory to take
+        growing_put(out, text, n);
+        return;
+    }
     Characters t = {take(out->arena, Character, n + 1), 0};
     for (size_t at = 0; at < n;) t.at[t.n++] = character(utf8_next(text, &at));
     t = fixed(out->arena, t, 0);

@@ -274,14 +274,13 @@ static Preprocess from_molmo(const Json *j, const Class *c, const char *type, co
     if (margins) p.margin_before = margin(margins, 0, path), p.margin_after = margin(margins, 1, path);
     three(p.mean, json_get(j, "image_mean"), "image_mean", c->mean, path);
     three(p.std, json_get(j, "image_std"), "image_std", c->std, path);
-    long shared = (long)p.patch * (p.margin_before + p.margin_after);
+    int64_t shared = (int64_t)p.patch * (p.margin_before + p.margin_after);
     int tokens = (p.height / p.patch + 1) / 2;
     need(p.height == p.width && p.height % p.patch == 0 && shared < p.height, "%s: crops of %d x %d pixels, patches of %d, margins of %d and %d patches; squares of whole patches, wider than their margins, are wanted",
          path, p.width, p.height, p.patch, p.margin_before, p.margin_after);
     static const char *const lengths[] = {"image_token_length_h", "image_token_length_w"};
     for (int i = 0; i < 2; i++) need(json_int_or(j, lengths[i], tokens) == tokens, "%s: \"%s\" is %lld; crops of these patches have %d", path, lengths[i], (long long)json_int(j, lengths[i]), tokens);
-    double longest = (double)p.crops * (p.height - shared) + shared;
-    need(longest * p.height <= IMAGE_PIXELS_MAX && p.crops <= 4096, "%s: %d crops of %d pixels a side; no model has those", path, p.crops, p.height);
+    need((p.crops + 1.0) * p.height * p.width <= IMAGE_PIXELS_MAX, "%s: %d crops of %d pixels a side; no model has those", path, p.crops, p.height);
     return p;
 }
 

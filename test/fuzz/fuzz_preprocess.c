@@ -33,8 +33,9 @@ static void parse(Arena *a, Bytes input) {
 const Fuzz fuzz_target = {
     .name = "preprocess",
     .parse = parse,
-    .seeds = (const char *const[]){"test/golden/preprocess/*/: config.json preprocessor_config.json processor_config.json open_clip_config.json", NULL},
+    .seeds = (const char *const[]){"test/golden/preprocess/*/: config.json preprocessor_config.json processor_config.json open_clip_config.json",
+                                   "test/golden/preprocess_crops/*/: config.json preprocessor_config.json processor_config.json open_clip_config.json", NULL},
     .words = (const char *const[]){"\"size\":{\"shortest_edge\":7}", "\"crop_size\":", "\"do_pad\":true", "\"resample\":3", "\"image_mean\":[0,0,0]", "\"rescale_factor\":", "\"patch_size\":2", "\"merge_size\":1", "null", "0",
-                                   "-1", "1e400", "true", "false", "\"min_pixels\":", "\"longest_edge\":", "{}", "[]", "\"image_processor_type\":\"Qwen2VLImageProcessor\"", "3", "8", NULL},
+                                   "-1", "1e400", "true", "false", "\"min_pixels\":", "\"longest_edge\":", "{}", "[]", "\"image_processor_type\":\"Qwen2VLImageProcessor\"", "3", "8", "\"max_crops\":5", "\"overlap_margins\":[2,0]", "\"base_image_input_size\":[8,8]", "\"image_processor_type\":\"MolmoImageProcessor\"", NULL},
     .memory = (size_t)64 << 20,
 };
