@@ -15,18 +15,23 @@ typedef struct {
 
 static int margin_of(const Preprocess *p) { return p->patch * (p->margin_before + p->margin_after); }
 
+static bool is_smaller(Tiling x, Tiling y) { // or as small with fewer rows
+    int n = x.rows * x.columns, m = y.rows * y.columns;
+    return n != m ? n < m : x.rows < y.rows;
+}
+
 // The grid of windows that the picture needs to be enlarged least for, or shrunk least if all are too small; then the smallest. A picture
 // that is smaller than the margins has a negative scale, and one window.
 static Tiling tiling_of(const Preprocess *p, int width, int height) {
     int window = p->height - margin_of(p);
     float h = (float)(height - margin_of(p)), w = (float)(width - margin_of(p)), largest = -INFINITY, least = INFINITY;
     Tiling shrunk = {1, 1}, enlarged = {0};
-    for (int n = 1; n <= p->crops; n++)
-        for (int i = 1; i <= n; i++) {
-            if (n % i) continue;
-            float down = (float)(window * i) / h, across = (float)(window * (n / i)) / w, scale = down < across ? down : across;
-            if (scale > largest) largest = scale, shrunk = (Tiling){i, n / i};
-            if (scale >= 1 && (scale < least || enlarged.rows == 0)) least = scale, enlarged = (Tiling){i, n / i};
+    for (int i = 1; i <= p->crops; i++)
+        for (int j = 1; i * j <= p->crops; j++) {
+            Tiling t = {i, j};
+            float down = (float)(window * i) / h, across = (float)(window * j) / w, scale = down < across ? down : across;
+            if (scale > largest || (scale == largest && is_smaller(t, shrunk))) largest = scale, shrunk = t;
+            if (scale >= 1 && (enlarged.rows == 0 || scale < least || (scale == least && is_smaller(t, enlarged)))) least = scale, enlarged = t;
         }
     return enlarged.rows ? enlarged : shrunk;
 }

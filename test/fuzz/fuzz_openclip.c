@@ -21,6 +21,6 @@ const Fuzz fuzz_target = {
     .name = "openclip",
     .parse = parse,
     .seeds = (const char *const[]){"test/fuzz/seeds/text.*", "test/fuzz/seeds/openclip.*", NULL},
-    .words = (const char *const[]){"\u00C3\u00B6", "\u00E2\u20AC\u2122", "\u00C3\u201A\u00C2\u00B0", "\u00D0\u0091", "\u00ED\u00A0\u00BD\u00ED\u00B8\u0080", "\u00C0\u0080", "\u00C3 ", "\u00E2\u20AC\uFFFD", "\u00C0\n", "&amp;", "&eacute;", "&#x", "<", "\n",
+    .words = (const char *const[]){"\u00C3\u00B6", "\u00E2\u20AC\u2122", "\u00C3\u201A\u00C2\u00B0", "\u00D0\xC2\x91", "\u00ED\u00A0\u00BD\u00ED\u00B8\xC2\x80", "\u00C0\xC2\x80", "\u00C3 ", "\u00E2\u20AC\uFFFD", "\u00C0\n", "&amp;", "&eacute;", "&#x", "<", "\n",
                                    "\x1b[31m", "\u03A3", "\u0301", "\uFB01", "\u2018", "\u00A0", "\r\n", NULL},
 };

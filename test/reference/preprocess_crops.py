@@ -99,6 +99,9 @@ def compare(module, a):
             rng = golden.rng_of(a.seed + i, "molmo")
             config = random_config(rng)
             w, h = (max(int(n), 1) for n in np.exp(rng.uniform(0, np.log(300), 2)))
+            side = config["base_image_input_size"][0]
+            if max(w, h) * 2 > side * min(w, h):  # of a side that becomes one pixel PyTorch makes nothing (model/resize.c)
+                h = w
             image, out = preprocess.picture(f"{i}", "RGB", w, h), os.path.join(folder, "out.safetensors")
             image.save(os.path.join(folder, "x.png"))
             with open(os.path.join(folder, "preprocessor_config.json"), "w") as f:
