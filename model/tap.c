@@ -229,8 +229,8 @@ static _Noreturn void nothing_matches(Taps *t, const char *what, const char *pat
     const char *near = nearest_name(pattern, names, t->count);
     for (size_t i = 0; !near && i < t->count; i++)
         if (strstr(names[i], pattern)) near = names[i];
-    if (near) die_usage("%s %s: no tap has this name; did you mean %s? `retina info DIR --taps` lists them", what, pattern, near);
-    die_usage("%s %s: no tap has this name; `retina info DIR --taps` lists them (the first is %s)", what, pattern,
+    if (near) die_usage("%s %s: no tap of this name is reached with these inputs; did you mean %s? `retina info DIR --taps` lists them", what, pattern, near);
+    die_usage("%s %s: no tap of this name is reached with these inputs; `retina info DIR --taps` lists all of the model (the first here is %s)", what, pattern,
               t->count ? names[0] : "none");
 }
 

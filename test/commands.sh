@@ -26,6 +26,7 @@ same() { # NAME a b
 says "unknown command" 2 "did you mean extract" $R extrac
 says "unknown option" 2 "did you mean --model" $R extract --modle x
 says "unknown tap" 2 "did you mean text_projection" $R extract --model $G/clip-openai --ids 1,2,98 --taps text_projectio --out "$D/x.safetensors"
+says "a tap of the other tower" 2 "reached with these inputs" $R extract --model $G/clip-openai --ids 1,2,98 --taps 'vision_model*' --out "$D/x.safetensors"
 says "no value" 2 "wants a value" $R generate --model
 says "bad number" 2 "whole number" $R generate --model $G/llama-2 --ids 1 --max-new-tokens many
 says "bad choice" 2 "one of" $R extract --pool sum
