@@ -147,22 +147,18 @@ static void transposed(uint8_t *to, const uint8_t *from, const Npy *n, size_t it
     }
 }
 
-Npy npy_parse(Arena *a, Bytes f) {
-    need(f.size >= 10 && memcmp(f.bytes, "\x93NUMPY", 6) == 0, "%s: is no array of numpy: it does not begin with \\x93NUMPY", f.path);
-    int version = f.bytes[6];
-    need(version >= 1 && version <= 3, "%s: format %d of numpy's arrays; 1 to 3 are read", f.path, version);
-    size_t at = version == 1 ? 10 : 12;
-    need(f.size >= at, "%s: is cut off in its header", f.path);
-    size_t length = f.bytes[8] | (size_t)f.bytes[9] << 8;
-    if (version > 1) length |= (size_t)f.bytes[10] << 16 | (size_t)f.bytes[11] << 24;
-    need(length <= f.size - at, "%s: is cut off in its header of %zu bytes", f.path, length);
-    Literal l = {f.path, (const char *)f.bytes + at, (const char *)f.bytes + at + length};
+typedef struct {
+    Kind kind;
+    int64_t *shape;
+    int ndim;
+    bool columns; // stored column by column
+} Header;
+
+// {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }, in any order.
+static Header header_read(Arena *a, Literal l) {
     enum { DESCR = 1, ORDER = 2, SHAPE = 4 };
+    Header h = {.shape = take(a, int64_t, NPY_RANK_MAX)};
     int seen = 0;
-    bool columns = false;
-    Kind k = {.item = 0};
-    int64_t *shape = take(a, int64_t, NPY_RANK_MAX);
-    int ndim = 0;
     expect(&l, '{');
     while (!passed(&l, '}')) {
         size_t n;
@@ -171,9 +167,9 @@ Npy npy_parse(Arena *a, Bytes f) {
         if (!field || seen & field) refuse(&l, "a key that is unknown, or there twice");
         seen |= field;
         expect(&l, ':');
-        if (field == DESCR) k = kind_read(&l);
-        else if (field == SHAPE) ndim = shape_read(&l, shape);
-        else if (word_passed(&l, "True")) columns = true;
+        if (field == DESCR) h.kind = kind_read(&l);
+        else if (field == SHAPE) h.ndim = shape_read(&l, h.shape);
+        else if (word_passed(&l, "True")) h.columns = true;
         else if (!word_passed(&l, "False")) refuse(&l, "fortran_order is neither True nor False");
         if (!passed(&l, ',')) {
             expect(&l, '}');
@@ -183,28 +179,40 @@ Npy npy_parse(Arena *a, Bytes f) {
     spaces(&l);
     if (l.at != l.end) refuse(&l, "more text after it");
     if (seen != (DESCR | ORDER | SHAPE)) refuse(&l, "descr, fortran_order and shape are wanted");
+    return h;
+}
 
-    Npy n = k.array;
+Npy npy_parse(Arena *a, Bytes f) {
+    need(f.size >= 10 && memcmp(f.bytes, "\x93NUMPY", 6) == 0, "%s: is no array of numpy: it does not begin with \\x93NUMPY", f.path);
+    int version = f.bytes[6];
+    need(version >= 1 && version <= 3, "%s: format %d of numpy's arrays; 1 to 3 are read", f.path, version);
+    size_t at = version == 1 ? 10 : 12;
+    need(f.size >= at, "%s: is cut off in its header", f.path);
+    size_t length = f.bytes[8] | (size_t)f.bytes[9] << 8;
+    if (version > 1) length |= (size_t)f.bytes[10] << 16 | (size_t)f.bytes[11] << 24;
+    need(length <= f.size - at, "%s: is cut off in its header of %zu bytes", f.path, length);
+    Header h = header_read(a, (Literal){f.path, (const char *)f.bytes + at, (const char *)f.bytes + at + length});
+    Npy n = h.kind.array;
     n.path = f.path;
-    n.ndim = ndim;
-    n.shape = shape;
+    n.ndim = h.ndim;
+    n.shape = h.shape;
     n.count = 1;
-    for (int i = 0; i < ndim; i++) n.count = size_mul(n.count, (size_t)shape[i], f.path);
-    n.size = size_mul(n.count, k.item, f.path);
+    for (int i = 0; i < n.ndim; i++) n.count = size_mul(n.count, (size_t)n.shape[i], f.path);
+    n.size = size_mul(n.count, h.kind.item, f.path);
     const uint8_t *data = f.bytes + at + length;
     size_t there = f.size - at - length;
     need(there >= n.size, "%s: is cut off: its shape and type want %zu bytes, %zu are there", f.path, n.size, there);
     need(there == n.size, "%s: has %zu bytes after its array; several arrays in one file are not read", f.path, there - n.size);
-    size_t unit = n.texts ? 4 : n.dtype == DTYPE_C64 ? k.item / 2 : k.item; // what has a byte order of its own
-    if (k.swap || (uintptr_t)data % unit) {
+    size_t unit = n.texts ? 4 : n.dtype == DTYPE_C64 ? h.kind.item / 2 : h.kind.item; // what has a byte order of its own
+    if (h.kind.swap || (uintptr_t)data % unit) {
         uint8_t *copy = arena_take(a, n.size, 1);
-        if (k.swap) swapped(copy, data, n.size, unit);
+        if (h.kind.swap) swapped(copy, data, n.size, unit);
         else memcpy(copy, data, n.size);
         data = copy;
     }
-    if (columns && ndim > 1) {
+    if (h.columns && n.ndim > 1) {
         uint8_t *copy = arena_take(a, n.size, 1);
-        transposed(copy, data, &n, k.item);
+        transposed(copy, data, &n, h.kind.item);
         data = copy;
     }
     n.data = data;

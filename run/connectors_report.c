@@ -225,6 +225,32 @@ static void gallery(Report *r) {
 
 // ---- reconstruction
 
+// Error of each token over the picture, of the first pictures that the network never saw.
+static void recon_maps(Report *r, Recon *net) {
+    int G = (int)lround(sqrt((double)r->v->T_pre));
+    if (G * G != r->v->T_pre) return;
+    size_t pre = (size_t)r->v->T_pre * (size_t)r->v->D_pre, post = (size_t)r->v->T_post * (size_t)r->v->D_post;
+    float *x = take(r->a, float, post), *y = take(r->a, float, pre), *p = take(r->a, float, pre);
+    const char *svgs[MAPS];
+    int shown = 0;
+    for (size_t i = 0; i < r->v->N && shown < MAPS; i++) {
+        if (r->s->part[i] != (r->s->faithful ? PART_VALIDATION : PART_TEST)) continue;
+        double *error = take(r->a, double, (size_t)r->v->T_pre);
+        vectors_post(r->v, i, x);
+        vectors_pre(r->v, i, y);
+        recon_predict(net, r->a, x, r->v->T_post, p);
+        recon_score(net, p, y, r->v->T_pre, error);
+        Image image = study_image(r->a, r->s, r->v->places[i]);
+        int side = image.width > 224 ? 224 : image.width;
+        uint8_t *square = resize_rgb8(r->a, image.rgb, image.width, image.height, side, side, RESIZE_BICUBIC);
+        Bytes jpeg = jpeg_encode(r->a, square, side, side, 85, JPEG_444);
+        const char *uri = arena_print(r->a, "data:image/jpeg;base64,%s", base64_encode(r->a, jpeg.bytes, jpeg.size));
+        svgs[shown++] = plot_heat(r->a, (Heat){.title = r->v->keys[i], .description = "Normalised reconstruction error of each token over the picture", .label = "error", .values = error, .rows = G, .columns = G,
+                                                .picture = uri, .width = 200}, PLOT_INLINE);
+    }
+    if (shown) page_figures(r->page, svgs, shown, "Where the rebuilt tokens are wrong: normalised squared error of each token, drawn over its patch. Test pictures.");
+}
+
 static void recon_section(Report *r) {
     char *path = study_path(r->s, "recon.csv");
     size_t n, m;
@@ -264,29 +290,7 @@ static void recon_section(Report *r) {
     page_table_end(r->page);
     if (!isnan(test.value))
         page_headline(r->page, "Of the variance of the connector's input, its output still holds", percent(r->a, test.value), percent_interval(r->a, test), "predicting the mean: 0 %");
-    // maps: error per token over the picture
-    int G = (int)lround(sqrt((double)r->v->T_pre));
-    if (G * G != r->v->T_pre) return;
-    size_t pre = (size_t)r->v->T_pre * (size_t)r->v->D_pre, post = (size_t)r->v->T_post * (size_t)r->v->D_post;
-    float *x = take(r->a, float, post), *y = take(r->a, float, pre), *p = take(r->a, float, pre);
-    const char *svgs[MAPS];
-    int shown = 0;
-    for (size_t i = 0; i < n && shown < MAPS; i++) {
-        if (part[i] != (r->s->faithful ? PART_VALIDATION : PART_TEST)) continue;
-        double *error = take(r->a, double, (size_t)r->v->T_pre);
-        vectors_post(r->v, i, x);
-        vectors_pre(r->v, i, y);
-        recon_predict(net, r->a, x, r->v->T_post, p);
-        recon_score(net, p, y, r->v->T_pre, error);
-        Image image = study_image(r->a, r->s, r->v->places[i]);
-        int side = image.width > 224 ? 224 : image.width;
-        uint8_t *square = resize_rgb8(r->a, image.rgb, image.width, image.height, side, side, RESIZE_BICUBIC);
-        Bytes jpeg = jpeg_encode(r->a, square, side, side, 85, JPEG_444);
-        const char *uri = arena_print(r->a, "data:image/jpeg;base64,%s", base64_encode(r->a, jpeg.bytes, jpeg.size));
-        svgs[shown++] = plot_heat(r->a, (Heat){.title = r->v->keys[i], .description = "Normalised reconstruction error of each token over the picture", .label = "error", .values = error, .rows = G, .columns = G,
-                                                .picture = uri, .width = 200}, PLOT_INLINE);
-    }
-    if (shown) page_figures(r->page, svgs, shown, "Where the rebuilt tokens are wrong: normalised squared error of each token, drawn over its patch. Test pictures.");
+    recon_maps(r, net);
 }
 
 // ---- captions

@@ -131,9 +131,12 @@ static void test_made(Arena *a) {
     check(mat_need(f, "logical", MAT_NUMBERS)->numbers[0] == 1, "by hand: truth values");
     v = mat_need(f, "cells", MAT_CELL);
     check(v->items[0].count == 0 && strcmp(v->items[1].rows[0], "ok") == 0, "by hand: an empty cell");
+}
 
+static void test_sizes(Arena *a) { // that do not fit together
+    Made m;
     start(&m);
-    at = matrix(&m, 6, 1, 3, "x");
+    size_t at = matrix(&m, 6, 1, 3, "x");
     small(&m, 2, "\1\2", 2);
     finish(&m, at);
     check_dies("two numbers for three", "x: 2 bytes of type 2 for 3 numbers") mat_need(opened(a, &m), "x", MAT_NUMBERS);
@@ -171,7 +174,10 @@ static void test_made(Arena *a) {
     data(&m, 1, "abc", 3);
     finish(&m, at);
     check_dies("field names of no length", "not a multiple of 0") mat_need(opened(a, &m), "s", MAT_STRUCT);
+}
 
+static void test_heads(Arena *a) {
+    Made m;
     check_dies("level 4", "no MAT file of level 5; if it is one of level 4") mat_open(a, GOLDEN "level4.mat");
     start(&m);
     m.bytes[124] = 0, m.bytes[125] = 2;
@@ -181,11 +187,12 @@ static void test_made(Arena *a) {
     memcpy(m.bytes + 124, "\1\0MI", 4);
     check_dies("big-endian", "big-endian machine") opened(a, &m);
     check_dies("short", "100 bytes are no MAT file") mat_open(a, scratch_file(a, "x", m.bytes, 100));
+}
 
-    // compressed: a stream that promises more than it can hold, one that is damaged, one that goes on
+static void test_compressed(Arena *a) { // a stream that promises more than it can hold, one that is damaged
+    Made m, inside = {.size = 0};
     start(&m);
-    Made inside = {.size = 0};
-    at = matrix(&inside, 6, 1, 1, "x");
+    size_t at = matrix(&inside, 6, 1, 1, "x");
     small(&inside, 2, "\7", 1);
     finish(&inside, at);
     size_t n;
@@ -208,6 +215,9 @@ int main(void) {
     test_variables(a, GOLDEN "plain.mat");
     test_variables(a, GOLDEN "packed.mat");
     test_made(a);
+    test_sizes(a);
+    test_heads(a);
+    test_compressed(a);
     arena_free(a);
     return check_end();
 }
