@@ -132,15 +132,12 @@ static __global__ __launch_bounds__(BLOCK) void attention_exact(AttentionArgumen
 
 #define TILE 64 // keys or values at a time
 
-// Rows of D words to rows D + 4 apart in shared memory, sixteen bytes an access; those from `there` on become zeros. The caller commits.
+// Rows of D words to rows D + 4 apart in shared memory, a warp a row, sixteen bytes an access; those from `there` on become zeros. The
+// caller commits.
 static __device__ __forceinline__ void bring_rows(float *to, const float *x, long ld, int rows, long there, int D) {
-    const int each = D / 4, down = BLOCK / each, right = BLOCK % each;
-    int r = (int)threadIdx.x / each, c = (int)threadIdx.x % each;
-    while (r < rows) {
-        cp_async16(to + r * (D + 4) + 4 * c, r < there ? x + r * ld + 4 * c : x, r < there ? 16 : 0);
-        r += down, c += right;
-        if (c >= each) c -= each, r++;
-    }
+    const int column = 4 * thread_lane();
+    if (column >= D) return;
+    for (int r = (int)threadIdx.x / 32; r < rows; r += BLOCK / 32) cp_async16(to + r * (D + 4) + column, r < there ? x + r * ld + column : x, r < there ? 16 : 0);
 }
 
 #define ROWS_OF(name) name##_8
