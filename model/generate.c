@@ -240,6 +240,7 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
     need(m->family->next, "%s: models of the family %s do not generate text", m->dir, m->family->name);
     need(o->max_new >= 1 && count >= 1, "generate: at least one new token of one prompt is wanted");
     need(!o->sample || !o->not_drawn, "%s: generation_config.json sets %s, with which text cannot be drawn; take it out, or leave out --sample", m->dir, o->not_drawn);
+    need(!o->sample || (o->temperature > 0 && o->top_p > 0 && o->top_k >= 0), "%s: temperature %g, top_p %g and top_k %d, with which text cannot be drawn", m->dir, o->temperature, o->top_p, o->top_k);
     need(o->beams <= 1 || !o->not_searched, "%s: generation_config.json sets %s, with which beams cannot be searched; take it out, or --beams 1", m->dir, o->not_searched);
     Session s = {.m = m, .o = o, .count = count, .out = take_zero(a, Generated, (size_t)count)};
     s.kept = arena_new("the text's keys and values"), s.scratch = arena_new("generation");

@@ -125,6 +125,6 @@ GenerateOptions generate_options(Arena *a, const Model *m) {
     } else if (early) o.early = early->kind == JSON_BOOL && early->truth ? EARLY_FIRST : EARLY_USUAL;
     static const char *const drawing[] = {"min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff", NULL}, *const searching[] = {"renormalize_logits", NULL};
     o.not_drawn = first_set(&t, drawing), o.not_searched = first_set(&t, searching);
-    need(o.beams_told >= 1 && o.temperature > 0 && o.top_p > 0 && o.top_k >= 0, "%s: num_beams, temperature, top_p and top_k must be positive", m->dir);
+    need(o.beams_told >= 1, "%s: num_beams must be positive", m->dir);
     return o;
 }

@@ -101,6 +101,11 @@ $R extract --model $G/coca-small --image $P/square.png --taps 'visual#tokens' --
 $R generate --model $G/coca-small --image $P/tall.png --replace "visual#tokens=$D/seen.safetensors" --max-new-tokens 9 --json 2>/dev/null | sed 's/.*"text"//' >"$D/g3"
 head -1 "$D/g1" | sed 's/.*"text"//' >"$D/g4"
 same "a caption of what the decoder is made to see" "$D/g3" "$D/g4"
+cp -r $G/llama-2 "$D/cold" && chmod -R u+w "$D/cold" && printf '{"temperature": 0.0, "top_p": 0}' >"$D/cold/generation_config.json" # of who draws nothing
+$R generate --model "$D/cold" --ids 5,6,7 --json >"$D/g1" && $R generate --model $G/llama-2 --ids 5,6,7 --json >"$D/g2"
+same "a temperature of 0 is of no matter to greedy text" "$D/g1" "$D/g2"
+says "and cannot be drawn with" 1 "temperature 0, top_p 0" $R generate --model "$D/cold" --ids 5,6,7 --json --sample
+$R generate --model "$D/cold" --ids 5,6,7 --json --sample --temperature 0.7 --top-p 0.9 >"$D/g1" && ok "but with one that is given" || fail "but with one that is given"
 says "a caption of nothing" 1 "captions pictures" $R generate --model $G/coca-small --json
 says "more words than the decoder holds" 1 "holds 12" $R generate --model $G/coca-small --image $P/square.png --max-new-tokens 40 --json
 # a tap read and put back in its own place changes nothing; another one does
