@@ -182,6 +182,21 @@ void options_parse(const char *usage, const char *purpose, Option *options, size
     }
 }
 
+size_t option_which(const char *command, const char *word, const void *list, size_t size, size_t count) {
+    const char *names[64];
+    char all[1024] = "";
+    need(count >= 1 && count <= 64, "%s: %zu names", command, count);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(&names[i], (const char *)list + i * size, sizeof names[i]);
+        if (strcmp(word, names[i]) == 0) return i;
+        size_t n = strlen(all);
+        snprintf(all + n, sizeof all - n, "%s%s", i == 0 ? "" : i + 1 < count ? ", " : " and ", names[i]);
+    }
+    const char *near = nearest_name(word, names, count);
+    if (near) die_usage("%s %s: none of %s; did you mean %s?", command, word, all, near);
+    die_usage("%s %s: none of %s", command, word, all);
+}
+
 void options_least(const OptionCount *list, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (list[i].value < list[i].least) die_usage("--%s %d: %d or more", list[i].name, list[i].value, list[i].least);

@@ -52,6 +52,10 @@ void options_least(const OptionCount *list, size_t count);
 // --shard i/n: the i-th of n parts, 0 <= i < n; anything else is wrong use.
 void option_shard(const char *text, int *shard, int *shards);
 
+// Which of `count` things, each of `size` bytes and beginning with its name, the word after a command means. None: wrong use,
+// which lists them and names the nearest.
+size_t option_which(const char *command, const char *word, const void *list, size_t size, size_t count);
+
 // The nearest of `names` to `wrong` by edit distance, or NULL when none is near.
 const char *nearest_name(const char *wrong, const char *const *names, size_t count);
 

@@ -59,17 +59,6 @@ static const struct {
     const char *name;
     void (*run)(Bench *b);
 } kinds[] = {{"products", products}, {"speed", speed}, {"forward", forward}, {"training", training}, {"verbalize", captions}, {"jpeg", jpeg}, {"resize", resize}, {"tokenizer", tokenizer}};
-#define KINDS (sizeof kinds / sizeof *kinds)
-
-static size_t kind_of(const char *name) {
-    const char *names[KINDS];
-    for (size_t i = 0; i < KINDS; i++) {
-        names[i] = kinds[i].name;
-        if (strcmp(name, names[i]) == 0) return i;
-    }
-    const char *near = nearest_name(name, names, KINDS);
-    die_usage("bench %s: products, speed, forward, training, verbalize, jpeg, resize or tokenizer%s%s%s", name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-}
 
 int run_bench(int argc, char **argv) {
     Bench bench = {.arena = arena_new("bench"), .clip = "data/zoo/clip", .tokens = 600, .captions = {.layers = 12, .pictures = 8, .length = 30, .peer_layers = 1}}, *b = &bench;
@@ -96,7 +85,7 @@ int run_bench(int argc, char **argv) {
                   "products: the float32 products against the machine and against PyTorch in one run. speed: bf16, decoding, attention, analysis. forward: a whole model. training: one step. verbalize: captions of all layers against open_clip's own procedure. "
                   "jpeg, resize: pictures decoded against libjpeg-turbo, resized against Pillow, on one core. tokenizer: texts to ids, and texts that could make it slow.",
                   options, sizeof options / sizeof *options, argc, argv, &b->given);
-    size_t kind = b->given.count ? kind_of(b->given.items[0]) : 0;
+    size_t kind = b->given.count ? option_which("bench", b->given.items[0], kinds, sizeof *kinds, sizeof kinds / sizeof *kinds) : 0;
     if (b->given.count) b->given.items++, b->given.count--;
     if (b->given.count && kinds[kind].run != tokenizer) die_usage("bench %s %s: only tokenizer takes directories", kinds[kind].name, b->given.items[0]);
     const OptionCount counts[] = {{"tokens", b->tokens, 1}, {"rounds", b->rounds, 0}, {"threads", threads, 0}, {"layers", b->captions.layers, 1}, {"pictures", b->captions.pictures, 1},

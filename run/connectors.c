@@ -130,18 +130,6 @@ static void check_counts(const Study *s, int threads) {
     options_least(counts, sizeof counts / sizeof *counts);
 }
 
-// NULL: the whole study.
-static const Step *step_of(const char *name) {
-    const char *names[STEPS];
-    if (!name) return NULL;
-    for (size_t i = 0; i < STEPS; i++) {
-        names[i] = steps[i].name;
-        if (strcmp(name, steps[i].name) == 0) return &steps[i];
-    }
-    const char *near = nearest_name(name, names, STEPS);
-    die_usage("connectors %s: no such step; extract, merge, geometry, recon, export, captions and report are%s%s%s", name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-}
-
 static void run_steps(Study *s, const Step *step) {
     double started = seconds_now();
     folder_make(s->out);
@@ -205,7 +193,7 @@ int run_connectors(int argc, char **argv) {
     options_parse("retina connectors [extract|merge|geometry|recon|export|captions|report] [options]",
                   "How a connector changes the image representation; without a step, all of them.", options, s->option_count, argc, argv, &rest);
     if (rest.count > 1) die_usage("connectors: one step at a time; without a step, all are done");
-    const Step *step = step_of(rest.count ? rest.items[0] : NULL);
+    const Step *step = rest.count ? &steps[option_which("connectors", rest.items[0], steps, sizeof *steps, STEPS)] : NULL; // NULL: the whole study
     if (shard) option_shard(shard, &s->shard, &s->shards);
     if (s->shards > 1 && !(step && (step->run == connectors_extract || step->run == connectors_export)))
         die_usage("--shard goes with the steps extract and export: `retina connectors extract --shard %s` for each, then `retina connectors` without it", shard);

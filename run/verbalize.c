@@ -168,18 +168,6 @@ static void record(Verbalize *s, double seconds) {
     writer_close(w);
 }
 
-// NULL: the whole study.
-static const Step *step_of(const char *name) {
-    const char *names[STEPS];
-    if (!name || strcmp(name, "all") == 0) return NULL;
-    for (size_t i = 0; i < STEPS; i++) {
-        names[i] = steps[i].name;
-        if (strcmp(name, steps[i].name) == 0) return &steps[i];
-    }
-    const char *near = nearest_name(name, names, STEPS);
-    die_usage("verbalize %s: no such step; caption, likelihood, score, label, tabulate, report, merge, tune, lexicon and question are%s%s%s", name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-}
-
 static void run_steps(Verbalize *s, const Step *step) {
     double started = seconds_now();
     if (s->shards > 1 && !(step && step->run == verbalize_caption)) die_usage("--shard goes with the step caption: `retina verbalize caption --shard %s`, then `retina verbalize merge`", wish.shard);
@@ -219,7 +207,8 @@ int run_verbalize(int argc, char **argv) {
     check_counts(s);
     if (wish.threads) threads_set(wish.threads);
     device_pick(wish.device);
-    const Step *step = step_of(rest.count ? rest.items[0] : NULL);
+    bool whole = rest.count == 0 || strcmp(rest.items[0], "all") == 0;
+    const Step *step = whole ? NULL : &steps[option_which("verbalize", rest.items[0], steps, sizeof *steps, STEPS)];
     defaults(s, s->captions_given.count == 0 && !(step && step->run == verbalize_lexicon), !step || step->run == verbalize_label);
     char *command = arena_print(s->arena, "retina verbalize");
     for (int i = 0; i < argc; i++) command = arena_print(s->arena, "%s %s", command, argv[i]);

@@ -21,17 +21,6 @@ static bool asked(const TextList *names, const char *name) {
     return names->count == 0;
 }
 
-static void check_names(const TextList *names) {
-    const char *known[RECIPES];
-    for (size_t k = 0; k < RECIPES; k++) known[k] = recipes[k].name;
-    for (size_t i = 0; i < names->count; i++) {
-        bool found = false;
-        for (size_t k = 0; k < RECIPES; k++) found = found || strcmp(names->items[i], known[k]) == 0;
-        const char *near = found ? NULL : nearest_name(names->items[i], known, RECIPES);
-        if (!found) die_usage("zoo: there is no model \"%s\"; clip, llava and coca are%s%s%s", names->items[i], near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-    }
-}
-
 int run_zoo(int argc, char **argv) {
     const char *out = NULL, *clip = NULL;
     int threads = 0, percent = 100, stop_after = 0, device = 0;
@@ -51,7 +40,7 @@ int run_zoo(int argc, char **argv) {
     TextList names;
     options_parse("retina zoo [clip] [llava] [coca] [options]", "Trains the small models of the zoo; can be interrupted at any moment and goes on.", options,
                   sizeof options / sizeof *options, argc, argv, &names);
-    check_names(&names);
+    for (size_t i = 0; i < names.count; i++) option_which("zoo", names.items[i], recipes, sizeof *recipes, RECIPES);
     if (percent < 1 || percent > 1000) die_usage("--percent %d: 1 to 1000", percent);
     if (threads < 0) die_usage("--threads %d: 0 or more", threads);
     if (stop_after < 0) die_usage("--stop-after %d: 0 or more", stop_after);
