@@ -67,6 +67,7 @@ typedef struct {
     const int32_t *group, *query_group; // (N), (Q): points of a query's own group do not count; or NULL
     int32_t *id;  // (Q, K), best first; -1 where fewer than K are left
     float *score; // (Q, K) or NULL
+    long part;    // queries at a time; 0: as many as is good
     void *room;   // cuda_knn_room bytes, or NULL: then without tensor cores, many times slower; the same results
 } CudaKnn;
 HOST void cuda_knn(const CudaKnn *a, cudaStream_t stream);

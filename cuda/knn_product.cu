@@ -25,7 +25,8 @@
 #include "device.h"
 #include "kernels.h"
 
-#define PART (1l << 25)   // scores at a time: 128 MiB
+#define PART (36l << 20)  // scores at a time: 144 MiB
+#define PART_ROWS 1024    // queries at a time, at least, while that takes no more than eight times as much: each part reads all points
 #define SPLIT_WARPS 8     // rows of a block
 #define CHOOSE 256        // threads that choose for one query
 #define ROOM 2048         // candidates while it chooses
@@ -306,11 +307,19 @@ static void *piece_of(char *room, size_t *at, size_t bytes) {
     return p;
 }
 
+// Queries at a time: parts of one size, in 128s.
+static long part_of(long Q, long ld) {
+    long most = PART / ld;
+    if (most < PART_ROWS) most = 8 * PART / ld < PART_ROWS ? 8 * PART / ld : PART_ROWS;
+    if (most < 128) most = 128;
+    const long parts = (Q + most - 1) / most, each = (Q + parts - 1) / (parts ? parts : 1), part = (each + 127) / 128 * 128;
+    return part < Q ? part : Q;
+}
+
 static size_t places_in(Places *p, const CudaKnn *a, void *room, int pieces) {
     size_t at = 0, N = (size_t)a->N;
     p->pieces = pieces, p->width = (a->C + 7l) / 8 * 8 * pieces, p->ld = (a->N + 3) / 4 * 4;
-    p->part = PART / p->ld < 128 ? 128 : PART / p->ld / 128 * 128;
-    if (p->part > a->Q) p->part = a->Q;
+    p->part = a->part > 0 && a->part < a->Q ? a->part : part_of(a->Q, p->ld);
     size_t part = (size_t)p->part, width = (size_t)p->width;
     p->query = (uint16_t *)piece_of((char *)room, &at, part * width * 2);
     p->point = (uint16_t *)piece_of((char *)room, &at, N * width * 2);

@@ -36,6 +36,7 @@ static void *room(size_t bytes) {
 // Every version's results, (3, Q, K), of the same search.
 static void versions(CudaKnn a, int32_t *id, float *score) {
     size_t n = (size_t)a.Q * (size_t)a.K;
+    if (a.Q > 30 && a.Q < 60) a.part = 16;
     a.room = device_room(cuda_knn_room(&a));
     for (int v = 1; v <= 3; v++) {
         a.id = device_room(n * 4), a.score = device_room(n * 4);
