@@ -30,7 +30,7 @@ static Stored stored(Tensor t) {
     return s;
 }
 
-#define FEW_ROWS 16 // of a step: rounded where the product reads them
+#define FEW_ROWS 8 // of a step: rounded where the product reads them
 
 // The last operation's result, or input, rounded to bf16: products that follow at once on it (queries, keys and values) share it.
 static struct {

@@ -17,7 +17,7 @@
 #define STAGES 4
 #define PIECES (BK / 8)
 #define THIN_MOST 64 // rows that gemm_bf16_thin.cu takes; on Hopper it leaves those above FEW to gemm_hopper.cu
-#define FEW 16
+#define FEW 8 // from nine rows on A is more bytes than W for sixteen rows of W a block
 
 static __device__ __forceinline__ int piece_at(int row, int piece) { return (row * PIECES + (piece ^ (row / 2 % PIECES))) * 8; }
 

@@ -19,9 +19,9 @@
 //   910  907, but the warpgroups take turns: one stores its tile while the other multiplies
 //                                                                      645  1.02   605  1.04    in use (8192^3: 905 1.02, 910 1.03)
 //   -    910 in clusters of two: 332  0.44; removed
-//   913  905 with 64 x 64, twelve stages           for 17 to 64 rows of A (steps of many texts), where W's bytes count: 192 KiB under way a
-//   914  905 with 64 x 128, eight stages           processor, and A is read N / 64 (128) times. gemm_bf16_thin.cu reads it N / 16 times: four times
-//                                                  W's bytes at 64 rows, 23 us at 64 x 4096 x 4096 and 115 at 64 x 22016 x 4096, 0.56 and 0.43 of cuBLAS,
+//   913  905 with 64 x 64, twelve stages           for 9 to 64 rows of A (steps of many texts), where W's bytes count: 192 KiB under way a
+//   914  905 with 64 x 128, eight stages           processor, and A is read N / 64 (128) times. gemm_bf16_thin.cu reads it N / 16 times: W's bytes
+//                                                  again at 16 rows, four times them at 64: 23 us at 64 x 4096 x 4096 and 115 at 64 x 22016 x 4096, 0.56 and 0.43 of cuBLAS,
 //                                                  as 5.5 TB/s out of the L2 let expect. Not yet measured; aimed at: 11 and 55 us
 #include "device_hopper.h"
 #include "kernels.h"
