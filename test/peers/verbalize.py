@@ -58,10 +58,12 @@ def coca(directory, pictures, seq_len=30, min_seq_len=5):
         every.append(torch.stack(states))
     mean = torch.stack(every).mean(0)  # (layers, 1, T, C)
 
+    @torch.no_grad()
     def score(i, text):
         w = model.encode_text(tokenizer([text]), normalize=True)[0]
         return 100 * max(0.0, float(vectors[i] @ w))
 
+    @torch.no_grad()
     def likelihood(text, x):
         """Nats a token of a caption that is given, its end included."""
         ids = torch.tensor([[sot] + tokenizer.tokenizer(text, add_special_tokens=False).input_ids + [eos]])
@@ -150,7 +152,8 @@ def main():
         with tempfile.TemporaryDirectory() as t:
             random_coca(t + "/coca", int(directory[7:]))
             compare(t + "/coca", pictures)
-    compare(directory, pictures)
+    else:
+        compare(directory, pictures)
 
 
 def compare(directory, pictures):
@@ -176,7 +179,7 @@ def compare(directory, pictures):
                       for k, r in enumerate(r for r in csv.DictReader(open(t + "/scores.csv")) if r["rank"])]
             print(f"{len(errors)} own-model scores within {max(errors):.1e} (of 100)")
             wrong += max(errors) > 1e-3
-            beside = [reference[len(pictures) - 1 - i][-1][0] for i in range(len(pictures))]  # said of another picture
+            beside = [" ".join(reference[len(pictures) - 1 - i][-1][0].split()[:5]) for i in range(len(pictures))]  # said of another picture
             args, shown = [a for a in args if a not in pictures and a != "--images"], t + "/pictures.csv"
             with open(shown, "w") as f:
                 csv.writer(f).writerows([("path", "caption"), *zip(map(os.path.abspath, pictures), beside)])
