@@ -110,7 +110,7 @@ def bases():
     for kind in ("llama", "qwen2"):
         found["llava-" + kind] = (T.LlavaForConditionalGeneration, T.LlavaConfig(vision_config=T.CLIPVisionConfig(**SEEN), text_config=decoders.CLASSES[kind][0](**TEXT),
                                                                                  image_token_index=90, image_seq_length=9))
-    return {k: (model, json.loads(json.dumps(config.to_dict()))) for k, (model, config) in found.items()}
+    return {k: (model, json.loads(json.dumps({**config.to_dict(), "architectures": [model.__name__]}))) for k, (model, config) in found.items()}
 
 
 def keys_of(kind, part):
@@ -124,7 +124,8 @@ def keys_of(kind, part):
     else:
         classes = [bases_of_class(kind)]
     keys = sorted({k for c in classes for k in c().to_dict()} | set(RETIRED if not part or "text" in part else []))
-    return [k for k in keys if k not in SKIP]
+    named = {"architectures"} if kind.endswith("_projection") else set()  # only its name tells such a tower from one without projection
+    return [k for k in keys if k not in SKIP | named]
 
 
 def bases_of_class(kind):

@@ -99,8 +99,8 @@ def own_errors(case, path, arguments, taps):
 
 def write_goldens(case, path):
     """golden[-RUN].safetensors and taps[-RUN].txt of every run, computed from the files as they were saved."""
+    model = golden.load(path, type(case.model), **case.options)
     for run, arguments in case.runs.items():
-        model = golden.load(path, type(case.model), **case.options)  # dynamic positions remember the longest text so far
         taps, optional, out = golden.record(model, call_of(cache_off(model, arguments)))
         for name, t in taps.items():
             assert torch.isfinite(t).all(), (case.name, name)

@@ -137,8 +137,16 @@ class Recorder:
             h.remove()
 
 
+def forget_lengths(model):
+    """Dynamic positions remember the longest text so far: each call here begins as the first."""
+    for m in model.modules():
+        if hasattr(m, "original_inv_freq") and hasattr(m, "original_max_seq_len"):
+            m.inv_freq, m.max_seq_len_cached = m.original_inv_freq.clone(), m.original_max_seq_len
+
+
 def record(model, call):
     """(taps, names of optional taps, what the model returned) of one call in inference."""
+    forget_lengths(model)
     with torch.no_grad(), Recorder(model) as r:
         out = call(model)
     return r.taps, r.optional, out
@@ -246,6 +254,7 @@ def results_of(out):
 def generate(model, inputs, settings):
     """New ids only, [B, n], padded with -1 after the end token (kept); and the smallest distance between the best and the
     second best score that any choice of the first row hung on (0 for beams: not known)."""
+    forget_lengths(model)
     with torch.no_grad():
         out = model.generate(**inputs, do_sample=False, return_dict_in_generate=True, output_scores=True, **settings)
     new = out.sequences[:, inputs["input_ids"].shape[1]:].clone()

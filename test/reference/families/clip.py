@@ -31,17 +31,30 @@ def captions(rng, text, rows, eos):
     return out
 
 
-def full(name, seed, vision, text, projection, dtype, images=2, sentences=3, interpolate=None, **kw):
+def odd_texts(rng, text, eos):
+    """What a tokenizer does not make: no end, two ends, an end in front, ids above the end; and an attention mask that hides the padding."""
+    T = int(rng.integers(4, text["max_position_embeddings"] + 1))
+    rows = torch.tensor(rng.integers(0, text["vocab_size"], (4, T)), dtype=torch.int64)
+    rows[0][rows[0] == eos] = 0
+    rows[1, T // 2], rows[1, T - 1], rows[2, 0] = eos, eos, eos
+    mask = torch.ones_like(rows)
+    mask[3, T - 2:] = 0
+    return {"input_ids": rows, "attention_mask": mask}
+
+
+def full(name, seed, vision, text, projection, dtype, images=2, sentences=3, interpolate=None, odd=False, **kw):
     """text["eos_token_id"] 2 is what the published files say: then the largest id marks the end."""
     rng = golden.rng_of(seed, "inputs")
     model = CLIPModel(CLIPConfig(vision_config=dict(vision, projection_dim=projection), text_config=dict(text, projection_dim=projection),
                                  projection_dim=projection))
     eos = text["vocab_size"] - 1 if text["eos_token_id"] == 2 else text["eos_token_id"]
-    S = vision["image_size"]
+    S, channels = vision["image_size"], vision.get("num_channels", 3)
     sentence_ids = captions(rng, text, sentences, eos)
-    runs = {"": {"input_ids": sentence_ids, "pixel_values": pixels(rng, images, 3, S, S)}}
+    runs = {"": {"input_ids": sentence_ids, "pixel_values": pixels(rng, images, channels, S, S)}}
     if interpolate:
-        runs["interpolated"] = {"input_ids": sentence_ids[:1], "pixel_values": pixels(rng, 1, 3, *interpolate), "interpolate_pos_encoding": True}
+        runs["interpolated"] = {"input_ids": sentence_ids[:1], "pixel_values": pixels(rng, 1, channels, *interpolate), "interpolate_pos_encoding": True}
+    if odd:
+        runs["odd"] = {**odd_texts(rng, text, eos), "pixel_values": pixels(rng, 1, channels, S, S)}
     files = {"tokenizer.json": vocabulary.clip(eos + 1), "preprocessor_config.json": preprocessor(S)}
     return Case(name, model, runs, dtype, files=files, seed=seed, **kw)
 
@@ -49,7 +62,7 @@ def full(name, seed, vision, text, projection, dtype, images=2, sentences=3, int
 def vision_only(name, seed, cls, vision, dtype, images=2, **kw):
     rng = golden.rng_of(seed, "inputs")
     S = vision["image_size"]
-    return Case(name, cls(CLIPVisionConfig(**vision)), {"": {"pixel_values": pixels(rng, images, 3, S, S)}}, dtype, seed=seed,
+    return Case(name, cls(CLIPVisionConfig(**vision)), {"": {"pixel_values": pixels(rng, images, vision.get("num_channels", 3), S, S)}}, dtype, seed=seed,
                 files={"preprocessor_config.json": preprocessor(S)}, **kw)
 
 
@@ -81,10 +94,10 @@ def random_case(rng, seed):
     V = int(rng.integers(90, 160))
     vision = dict(hidden_size=heads * int(rng.integers(2, 24)), num_attention_heads=heads, num_hidden_layers=int(rng.integers(1, 5)),
                   intermediate_size=int(rng.integers(9, 130)), patch_size=P, image_size=S, hidden_act=act,
-                  layer_norm_eps=float(rng.choice([1e-6, 1e-5, 1e-3])))
+                  layer_norm_eps=float(rng.choice([1e-6, 1e-5, 1e-3])), num_channels=int(rng.choice([3, 3, 1, 4])))
     text = dict(hidden_size=text_heads * int(rng.integers(2, 20)), num_attention_heads=text_heads, num_hidden_layers=int(rng.integers(1, 4)),
                 intermediate_size=int(rng.integers(9, 90)), vocab_size=V, max_position_embeddings=int(rng.integers(5, 20)),
-                hidden_act=str(rng.choice(["quick_gelu", "gelu"])), eos_token_id=int(rng.choice([2, V - 1])))
+                hidden_act=str(rng.choice(["quick_gelu", "gelu", "gelu_new"])), eos_token_id=int(rng.choice([2, V - 1, V - 9])))
     dtype = str(rng.choice(["f32", "bf16", "f16"]))
     kind = int(rng.integers(0, 8))
     if kind == 0:
@@ -95,5 +108,5 @@ def random_case(rng, seed):
         return vision_only("clip-vision-projection", seed, CLIPVisionModelWithProjection, dict(vision, projection_dim=11), dtype)
     if kind == 3:
         return text_only("clip-text-projection", seed, CLIPTextModelWithProjection, dict(text, projection_dim=13), dtype)
-    other = (P * int(rng.integers(1, 8)), P * int(rng.integers(1, 8))) if rng.integers(0, 2) else None
-    return full("clip", seed, vision, text, int(rng.integers(3, 40)), dtype, interpolate=other)
+    other = tuple(P * int(n) + int(rng.integers(0, P)) for n in rng.integers(1, 8, 2)) if rng.integers(0, 2) else None
+    return full("clip", seed, vision, text, int(rng.integers(3, 40)), dtype, interpolate=other, odd=True)

@@ -26,8 +26,8 @@ def tokenizer(kind, vocab):
     return vocabulary.byte_level(vocab - 3, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], pattern=QWEN_PATTERN)
 
 
-def build(name, seed, kind, config, dtype, tokens=19, batch=None, tokenizer_kind=None, generate=GENERATE, base=False, **kw):
-    """`batch`: lengths of a second run of several sequences, right-padded with a mask."""
+def build(name, seed, kind, config, dtype, tokens=19, batch=None, tokenizer_kind=None, generate=GENERATE, left=None, **kw):
+    """`batch`: lengths of a second run of several sequences, right-padded with a mask; `left`: and of a third, left-padded."""
     rng = golden.rng_of(seed, "inputs")
     config_class, model_class = CLASSES[kind]
     model = model_class(config_class(**config))
@@ -37,6 +37,10 @@ def build(name, seed, kind, config, dtype, tokens=19, batch=None, tokenizer_kind
         padded = ids(rng, V, len(batch), max(batch))
         mask = torch.tensor([[int(t < n) for t in range(max(batch))] for n in batch])
         runs["batch"] = {"input_ids": torch.where(mask.bool(), padded, 0), "attention_mask": mask}
+    if left:
+        padded = ids(rng, V, len(left), max(left))
+        mask = torch.tensor([[int(t >= max(left) - n) for t in range(max(left))] for n in left])
+        runs["left"] = {"input_ids": torch.where(mask.bool(), padded, 0), "attention_mask": mask}
     files = {"tokenizer.json": tokenizer(tokenizer_kind or kind, V)} if V >= 290 else {}
     return Case(name, model, runs, dtype, generate=generate, files=files, seed=seed, **kw)
 
@@ -89,13 +93,25 @@ def cases():
 
 def random_rope(rng, head_dim):
     theta = float(rng.choice([100.0, 1e4, 5e5, 1e6]))
-    kind = int(rng.integers(0, 3))
-    if kind == 0:
-        return {"rope_type": "default", "rope_theta": theta}
-    if kind == 1:
-        return {"rope_type": "linear", "rope_theta": theta, "factor": float(rng.choice([2.0, 3.5, 8.0]))}
-    return {"rope_type": "llama3", "rope_theta": theta, "factor": float(rng.choice([4.0, 8.0, 32.0])), "low_freq_factor": 1.0,
-            "high_freq_factor": float(rng.choice([2.0, 4.0])), "original_max_position_embeddings": int(rng.choice([8, 16, 24]))}
+    kind = str(rng.choice(["default", "default", "linear", "llama3", "yarn", "longrope", "proportional"] + (["dynamic"] if head_dim > 2 else [])))
+    rope = {"rope_type": kind, "rope_theta": theta}
+    if kind in ("linear", "dynamic"):
+        rope["factor"] = float(rng.choice([2.0, 3.5, 8.0]))
+    if kind in ("llama3", "yarn", "longrope"):
+        rope["original_max_position_embeddings"] = int(rng.choice([8, 16, 24]))
+        rope["factor"] = float(rng.choice([4.0, 8.0, 32.0]))
+    if kind == "llama3":
+        rope.update(low_freq_factor=1.0, high_freq_factor=float(rng.choice([2.0, 4.0])))
+    if kind == "yarn":
+        optional = {"beta_fast": float(rng.choice([4.0, 16.0])), "beta_slow": 2.0, "attention_factor": 1.25, "truncate": False, "mscale": 0.7, "mscale_all_dim": 0.6}
+        rope.update({k: v for k, v in optional.items() if rng.integers(0, 3) == 0})
+    if kind == "longrope":
+        rope.update({k: [float(f) for f in low + rng.random(head_dim // 2)] for k, low in (("short_factor", 1), ("long_factor", 2))})
+        if rng.integers(0, 2):
+            del rope["factor"]
+    if kind == "proportional":
+        rope["partial_rotary_factor"] = float(rng.choice([0.25, 0.5, 1.0]))
+    return rope
 
 
 def random_config(rng, kind, vocab=None):
@@ -103,13 +119,14 @@ def random_config(rng, kind, vocab=None):
     heads, hd = groups * kv, 2 * int(rng.integers(1, 12))
     c = dict(num_attention_heads=heads, num_key_value_heads=kv, hidden_size=heads * hd, intermediate_size=int(rng.integers(7, 150)),
              num_hidden_layers=int(rng.integers(1, 5)), vocab_size=vocab or int(rng.integers(40, 400)), tie_word_embeddings=bool(rng.integers(0, 2)),
-             rope_parameters=random_rope(rng, hd), max_position_embeddings=256)
+             max_position_embeddings=int(rng.choice([256, 256, 30])))
     if kind != "olmo":
         c["rms_norm_eps"] = float(rng.choice([1e-6, 1e-5, 1e-3]))
     if kind != "gemma2":
         c["hidden_act"] = str(rng.choice(["silu", "silu", "gelu", "gelu_pytorch_tanh", "relu"]))
     if kind in ("llama", "mistral", "qwen3", "gemma2"):
         c["head_dim"] = 2 * int(rng.integers(1, 14)) if rng.integers(0, 2) or kind in ("qwen3", "gemma2") else None
+    c["rope_parameters"] = random_rope(rng, c.get("head_dim") or hd)
     if kind in ("llama", "qwen3", "olmo", "olmo2", "gemma2"):
         c["attention_bias"] = bool(rng.integers(0, 2))
     if kind == "llama":
@@ -128,5 +145,7 @@ def random_config(rng, kind, vocab=None):
 
 def random_case(rng, seed, kind="llama"):
     c = random_config(rng, kind)
-    lengths = tuple(int(n) for n in rng.integers(1, 20, size=int(rng.integers(2, 5))))
-    return build(kind, seed, kind, c, str(rng.choice(["f32", "bf16", "f16"])), tokens=int(rng.integers(1, 70)), batch=lengths)
+    lengths, left = (tuple(int(n) for n in rng.integers(1, 20, size=int(rng.integers(2, 5)))) for _ in range(2))
+    if c["rope_parameters"]["rope_type"] in ("dynamic", "longrope"):  # the reference gives a whole batch the positions of its longest text
+        lengths, left = ((max(n),) * len(n) for n in (lengths, left))
+    return build(kind, seed, kind, c, str(rng.choice(["f32", "bf16", "f16"])), tokens=int(rng.integers(1, 70)), batch=lengths, left=left)

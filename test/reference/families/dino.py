@@ -24,10 +24,10 @@ def build(name, seed, kind, config, dtype, size=None, images=2, other=None, **kw
     """`size`: (height, width) of the main run's pictures; another than the trained one interpolates the positions."""
     rng = golden.rng_of(seed, "inputs")
     config_class, model_class = KINDS[kind]
-    S = config["image_size"]
-    runs = {"": {"pixel_values": pixels(rng, images, 3, *(size or (S, S)))}}
+    S, channels = config["image_size"], config.get("num_channels", 3)
+    runs = {"": {"pixel_values": pixels(rng, images, channels, *(size or (S, S)))}}
     if other:
-        runs["other"] = {"pixel_values": pixels(rng, 1, 3, *other)}
+        runs["other"] = {"pixel_values": pixels(rng, 1, channels, *other)}
     return Case(name, model_class(config_class(**config)), runs, dtype, files={"preprocessor_config.json": preprocessor(kind, S)}, seed=seed, **kw)
 
 
@@ -45,7 +45,7 @@ def random_case(rng, seed, kind="dinov2"):
     heads, P = int(rng.integers(1, 6)), int(rng.integers(2, 7))
     hd = 4 * int(rng.integers(1, 6)) if kind == "dinov3_vit" else int(rng.integers(2, 20))
     c = dict(hidden_size=heads * hd, num_attention_heads=heads, num_hidden_layers=int(rng.integers(1, 4)), patch_size=P,
-             image_size=P * int(rng.integers(2, 8)), hidden_act=str(rng.choice(["gelu", "gelu", "silu"])), layer_norm_eps=float(rng.choice([1e-6, 1e-5, 1e-3])))
+             image_size=P * int(rng.integers(2, 8)), hidden_act=str(rng.choice(["gelu", "gelu", "silu", "gelu_new", "quick_gelu"])), layer_norm_eps=float(rng.choice([1e-6, 1e-5, 1e-3])), num_channels=int(rng.choice([3, 3, 1, 5])))
     if kind == "dinov3_vit":
         c.update(intermediate_size=int(rng.integers(9, 120)), num_register_tokens=int(rng.integers(0, 5)), use_gated_mlp=bool(rng.integers(0, 2)),
                  rope_theta=float(rng.choice([10.0, 100.0])))

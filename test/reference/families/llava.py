@@ -67,12 +67,14 @@ def random_case(rng, seed):
     layers = int(rng.integers(2, 5))
     vision = dict(hidden_size=heads * int(rng.integers(2, 16)), num_attention_heads=heads, num_hidden_layers=layers,
                   intermediate_size=int(rng.integers(9, 90)), patch_size=P, image_size=P * int(rng.integers(1, 5)) + int(rng.integers(0, P)),
-                  hidden_act=str(rng.choice(["quick_gelu", "gelu"])), layer_norm_eps=float(rng.choice([1e-5, 1e-6, 1e-3])))
-    kind = str(rng.choice(["llama", "llama", "mistral", "qwen2"]))
+                  hidden_act=str(rng.choice(["quick_gelu", "gelu", "gelu_new", "gelu_pytorch_tanh"])), layer_norm_eps=float(rng.choice([1e-5, 1e-6, 1e-3])))
+    kind = str(rng.choice(["llama", "llama", "mistral", "qwen2", "qwen3", "olmo", "olmo2", "gemma2"]))
     one_layer = int(rng.choice([i for i in range(-layers - 1, layers + 1) if i != 0]))  # 0: the reference itself fails
     layer = one_layer if rng.integers(0, 2) else [int(i) for i in rng.integers(-layers - 1, layers + 1, size=int(rng.integers(1, 4)))]
     one = tuple([int(rng.integers(1, 4))])
-    return build("llava", seed, vision, kind, decoders.random_config(rng, kind, vocab=int(rng.integers(60, 360))),
+    text = decoders.random_config(rng, kind, vocab=int(rng.integers(60, 360)))
+    own_positions = text["rope_parameters"]["rope_type"] in ("dynamic", "longrope")  # of each text; of a whole batch in the reference
+    return build("llava", seed, vision, kind, text,
                  str(rng.choice(["f32", "bf16", "f16"])), images=one, other=one * int(rng.integers(2, 4)),
-                 uneven=tuple(int(n) for n in rng.permutation([0, 1, 3])), layer=layer,
-                 strategy=str(rng.choice(["default", "full"])), bias=bool(rng.integers(0, 2)), act=str(rng.choice(["gelu", "silu", "relu"])))
+                 uneven=None if own_positions else tuple(int(n) for n in rng.permutation([0, 1, 3])), layer=layer,
+                 strategy=str(rng.choice(["default", "full"])), bias=bool(rng.integers(0, 2)), act=str(rng.choice(["gelu", "silu", "relu", "gelu_new"])))
