@@ -45,6 +45,7 @@ Act act_named(const char *name, const char *where) {
         Act act;
     } table[] = {{"gelu", ACT_GELU},           {"gelu_new", ACT_GELU_TANH},  {"gelu_pytorch_tanh", ACT_GELU_TANH},
                  {"gelu-approximate", ACT_GELU_TANH}, {"gelu_python", ACT_GELU},    {"quick_gelu", ACT_QUICK_GELU},
+                 {"gelu_fast", ACT_GELU_TANH}, {"gelu_accurate", ACT_GELU_TANH}, {"gelu_python_tanh", ACT_GELU_TANH},
                  {"silu", ACT_SILU},           {"swish", ACT_SILU},          {"relu", ACT_RELU},
                  {"tanh", ACT_TANH},           {"sigmoid", ACT_SIGMOID},     {"linear", ACT_NONE}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)

@@ -159,6 +159,7 @@ int main(void) {
     model_case("bert-small", "golden-pair", false);
     model_case("roberta-small", "golden", false);
     model_case("llama-3", "golden", true);
+    model_case("qwen2-dynamic", "golden", true);
     model_case("mistral-window", "golden", false);
     model_case("qwen3-small", "golden", false);
     model_case("olmo2-small", "golden", false);
