@@ -21,6 +21,6 @@ const Fuzz fuzz_target = {
     .parse = parse,
     .seeds = (const char *const[]){"test/golden/*: config.json generation_config.json", "test/golden/*: open_clip_config.json generation_config.json", NULL},
     .words = (const char *const[]){"\"hidden_size\":", "\"num_hidden_layers\":", "\"model_type\":\"llama\"", "\"model_type\":\"clip\"", "\"text_config\":{}", "\"vision_config\":{}", "null", "0", "-1", "1e400", "true",
-                                   "\"gelu\"", "\"quick_gelu\"", "[]", "{}", "\"rope_scaling\":{\"rope_type\":\"llama3\"}", "\"eos_token_id\":[1,2]", "\"bad_words_ids\":[[1]]", NULL},
+                                   "\"gelu\"", "\"quick_gelu\"", "[]", "{}", "\"rope_scaling\":{\"rope_type\":\"llama3\"}", "\"eos_token_id\":[1,2]", "\"bad_words_ids\":[[1,2],[3]]", "\"suppress_tokens\":[1]", "\"early_stopping\":\"never\"", "\"num_beams\":3", "\"rope_scaling\":{\"rope_type\":\"longrope\",\"short_factor\":[1],\"long_factor\":[2]}", "\"rope_parameters\":{\"rope_type\":\"yarn\",\"factor\":4}", "\"rope_type\":\"dynamic\"", NULL},
     .memory = (size_t)64 << 20,
 };
