@@ -92,6 +92,7 @@ static LlamaConfig config_read(Arena *a, const Json *j) {
     c.block = gemma ? BLOCK_BOTH : olmo2 ? BLOCK_POST : BLOCK_PRE;
     c.qk_norm = strcmp(type, "qwen3") == 0 ? QK_PER_HEAD : olmo2 ? QK_WHOLE : QK_NONE;
     c.clip_qkv = olmo ? (float)json_real_or(j, "clip_qkv", 0) : 0;
+    need(!olmo || !json_get(j, "clip_qkv") || c.clip_qkv > 0, "config.json: clip_qkv %g; queries, keys and values are clipped at a positive number, or null", (double)c.clip_qkv);
     if (gemma) {
         c.scale = (float)(1 / sqrt(json_real_or(j, "query_pre_attn_scalar", 256)));
         c.attn_softcap = softcap_read(j, "attn_logit_softcapping", 50);

@@ -48,7 +48,7 @@ VALUES = {  # key -> values; a size changes the tensors with it. None and MISSIN
     "image_size": [13, 15, [12, 16]], "patch_size": [5, [4, 2]], "mlp_ratio": [2, 1.5], "num_register_tokens": [2, 0], "type_vocab_size": [1, 3], "num_attention_groups": [1],
     # arithmetic
     "hidden_act": ACTS, "hidden_activation": ACTS, "projector_hidden_act": ACTS, "layer_norm_eps": [1e-2, 0.0], "rms_norm_eps": [1e-2], "rope_theta": [50.0, 50],
-    "rope_parameters": ROPES, "rope_scaling": ROPES, "partial_rotary_factor": [0.5], "attention_bias": [True], "mlp_bias": [True, False], "clip_qkv": [0.5, 0, -1.0],
+    "rope_parameters": ROPES, "rope_scaling": ROPES, "partial_rotary_factor": [0.5], "attention_bias": [True], "mlp_bias": [True, False], "clip_qkv": [0.5, 0, 0.0, -1.0],
     "sliding_window": [4, 1, 0, -1, None], "use_sliding_window": [True, False], "max_window_layers": [0, 1, 5],
     "layer_types": [[SLIDING, SLIDING], [FULL, SLIDING], [SLIDING, FULL], [FULL, FULL], [FULL], [FULL, "chunked_attention"], [FULL, "linear_attention"], [SLIDING] * 3],
     "query_pre_attn_scalar": [9, 2.5], "attn_logit_softcapping": [2.0, None], "final_logit_softcapping": [2.0, None], "use_bidirectional_attention": [True, False],
