@@ -83,9 +83,10 @@ static LlamaConfig config_read(Arena *a, const Json *j) {
     const char *act = json_text_or(j, "hidden_act", "silu");
     if (gemma) act = json_text_or(j, "hidden_activation", "gelu_pytorch_tanh");
     c.act = act_named(act, "config.json");
-    bool bias = json_bool_or(j, "attention_bias", false), qwen2 = strcmp(type, "qwen2") == 0;
+    bool qwen2 = strcmp(type, "qwen2") == 0, fixed = qwen2 || strcmp(type, "mistral") == 0; // whose classes know no attention_bias
+    bool bias = !fixed && json_bool_or(j, "attention_bias", false);
     c.qkv_bias = bias || qwen2;
-    c.o_bias = bias && !qwen2;
+    c.o_bias = bias;
     c.mlp_bias = strcmp(type, "llama") == 0 && json_bool_or(j, "mlp_bias", false);
     c.norm = gemma ? NORM_RMS_ZERO_CENTRED : olmo ? NORM_PLAIN : NORM_RMS;
     if (olmo) c.eps = 1e-5f;
