@@ -346,8 +346,10 @@ const Json *json_read(Arena *a, const char *path) {
 
 const Json *json_kept(Arena *a, const char *path, const char *made_from) {
     Trap trap;
-    if (!file_exists(path) || !trap_set(&trap)) return NULL;
-    const Json *j = json_read(a, path);
+    if (!file_exists(path)) return NULL;
+    Bytes file = file_read(a, path); // what a disk does not give is not the same as what is not there
+    if (!trap_set(&trap)) return NULL;
+    const Json *j = json_parse(a, (const char *)file.bytes, file.size, path);
     bool same = strcmp(json_text_or(j, "made_from", ""), made_from) == 0; // dies, too, where that is no text
     trap_end(&trap);
     return same ? j : NULL;

@@ -34,6 +34,7 @@ struct Json {
 const Json *json_parse(Arena *a, const char *bytes, size_t size, const char *path);
 const Json *json_read(Arena *a, const char *path);
 // A file of an earlier run whose "made_from" is this; NULL when there is none, it is damaged, or it was made from something else.
+// Dies when it is there and the system cannot read it.
 const Json *json_kept(Arena *a, const char *path, const char *made_from);
 const Json *json_parse_line(Arena *a, const char *bytes, size_t size, const char *path, uint64_t line); // one of a file: its number goes into messages
 

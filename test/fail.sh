@@ -30,7 +30,8 @@ differing() {
 }
 missing() { for f in $(cd "$D/good" && find . -type f); do [ -e "$O/$f" ] || echo "$f"; done; }
 
-listed() { find "$O" -name '*failed.csv' -exec cat {} + | grep -q 'Input/output error'; } # a picture
+# A picture: in failed.csv, in a part that is not joined yet, or among those that a calibration lacks until the next run.
+listed() { find "$O" \( -name '*failed.csv' -o -path '*captions/part-*.json' \) -exec cat {} + 2>/dev/null | grep -q 'Input/output error' || find "$O" -name calibration.safetensors -exec head -c 4096 {} + 2>/dev/null | grep -aq '"missing":"\[[0-9]'; }
 
 one() { # kind n command…: that call fails
     kind=$1 n=$2
@@ -46,7 +47,7 @@ one() { # kind n command…: that call fails
     else
         [ $got -eq 1 ] && [ "$lines" -eq 1 ] && grep -q '^retina: ' "$D/stderr" || report "$kind" "$n" "exit $got, $lines lines: $(head -c 300 "$D/stderr" | tr '\n' '|')"
         left=$(differing)
-        [ -z "$left" ] || report "$kind" "$n" "left: $left"
+        [ -z "$left" ] || listed || report "$kind" "$n" "left: $left"
     fi
     [ $again -eq 0 ] && return
     "$@" >"$D/stdout" 2>"$D/stderr" && [ -z "$(differing)$(missing)" ] || report "$kind" "$n" "again: differs: $(differing | head -n 3) missing: $(missing | head -n 3) $(head -c 300 "$D/stderr")"
