@@ -2,10 +2,13 @@
 
 CC ?= gcc
 BUILD ?= build
+ifeq (,$(filter clean,$(MAKECMDGOALS)))
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1) # a -j of the command line wins
+endif
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
         -Wno-unused-parameter -Wno-missing-field-initializers -Wno-psabi
 # A fused multiply-add is written where it is meant, so contraction is off; never -ffast-math.
-CFLAGS ?= -O3 -g
+CFLAGS ?= -O3 -g1
 FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -ffp-contract=off -fno-math-errno -I. $(WARN) $(CFLAGS) $(EXTRA)
 LIBS := -lm -lpthread
 
@@ -31,13 +34,16 @@ endif
 # Not when the compiler makes programs for another machine: nvcc would make them for this one.
 NVCC := $(if $(findstring $(shell uname -m),$(MACHINE)),$(shell command -v nvcc 2>/dev/null))
 ifneq (,$(NVCC))
-CUDA_ARCHS ?= 80 90a 100
+# Kernels for the GPUs of this machine, Hopper's where there is none; every other GPU from sm_80 on translates the PTX of sm_80 when it
+# first meets it. CUDA_ARCHS="80 90a 100" compiles for these.
+CUDA_ARCHS ?= $(or $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sed -n 's/^\([0-9]*\)\.\([0-9]\)$$/\1\2/p' | awk '$$1 >= 80 {print $$1 == 90 ? "90a" : $$1}' | sort -u),90a)
 CUDA_LIB := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/lib64,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/lib,$(realpath $(NVCC)))))
-CUDA_FLAGS := -std=c++17 -O3 -fmad=false -I. -Icuda $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) $(if $(filter 90a,$(CUDA_ARCHS)),-DRETINA_SM90A) \
+CUDA_FLAGS := -std=c++17 -O3 -fmad=false -I. -Icuda $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+              -gencode arch=compute_80,code=compute_80 $(if $(filter 90a,$(CUDA_ARCHS)),-DRETINA_SM90A) \
               -Werror all-warnings -Xcompiler -fno-exceptions,-fno-threadsafe-statics,-Wall,-Wextra,-Werror,-Wno-unused-parameter,-Wno-missing-field-initializers,-Wno-unused-function
 CUDA_OBJECTS := $(patsubst %.cu,build/nvcc/%.o,$(sort $(wildcard cuda/*.cu))) # one folder: these flags do not change
 CUDA_LIBS := -L$(CUDA_LIB) -lcudart_static -ldl -lrt
-CUDA_FOUND := nvcc $(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'), $(foreach a,$(CUDA_ARCHS),sm_$(a))
+CUDA_FOUND := nvcc $(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'), $(foreach a,$(CUDA_ARCHS),sm_$(a)), PTX
 else
 CUDA_FOUND := none
 endif
