@@ -10,9 +10,6 @@
 #include "tokenizer_parts.h"
 
 #define STEPS_MAX 100 // of a file; published ones have up to 4
-#define GROWTH                                                                                     \
-    100 // what a step makes may be so many times as long as the tokens, and GROWTH_FREE more
-#define GROWTH_FREE ((size_t)1 << 20)
 static const char REPLACEMENT[] = "\xEF\xBF\xBD"; // U+FFFD
 
 // ---- reading
@@ -118,7 +115,7 @@ static Piece replaced(Arena *a, Piece in, const Pattern *pattern, Piece by) {
     size_t at = 0, begin, end;
     if (!pattern_find(pattern, in.text, in.length, 0, &begin, &end)) return in;
     Growing out = {.arena = a};
-    const size_t limit = size_add(size_mul(in.length, GROWTH, "text"), GROWTH_FREE, "text");
+    const size_t limit = growth_limit(in.length);
     do {
         need(out.length <= limit,
              "tokenizer.json: its decoder blows a text up to more than %zu bytes; the file is "
@@ -376,7 +373,7 @@ Piece decode_all(const Tokenizer *t, Arena *a, const int32_t *ids, size_t count,
     for (size_t i = 0; i < count; i++)
         if (decode_token(t, ids[i], keep_special, &texts.items[texts.count])) texts.count++;
     for (size_t i = 0; i < texts.count; i++) texts.limit += texts.items[i].length;
-    texts.limit = size_add(size_mul(texts.limit, GROWTH, "text"), GROWTH_FREE, "text");
+    texts.limit = growth_limit(texts.limit);
     for (size_t i = 0; i < t->decodes.count; i++) {
         decode_step(&texts, &t->decodes.steps[i]);
         check_growth(&texts);

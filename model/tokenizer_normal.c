@@ -11,9 +11,6 @@
 #include "tokenizer_parts.h"
 
 #define STEPS_MAX 100 // of a file; published ones have up to 6
-#define GROWTH                                                                                     \
-    100 // a text may become so many times as long, and GROWTH_FREE more: U+FDFA takes 11 times
-#define GROWTH_FREE ((size_t)1 << 20)
 
 // ---- reading
 
@@ -285,7 +282,7 @@ static void apply_charsmap(Growing *out, const Normal *s, Piece in, size_t limit
 
 Piece normals_apply(const Normals *n, Growing buffers[2], Piece text, bool *origin) {
     Growing *out = &buffers[0], *held = &buffers[1]; // `text` may lie in `held`, never in `out`
-    const size_t limit = size_add(size_mul(text.length, GROWTH, "text"), GROWTH_FREE, "text");
+    const size_t limit = growth_limit(text.length);
     for (size_t i = 0; i < n->count; i++) {
         const Normal *s = &n->steps[i];
         if (s->kind == NORMAL_STRIP) {

@@ -106,6 +106,12 @@ typedef struct {
     Piece pool; // charsmap: replacements, each closed by 0
 } Normal;
 
+// How many bytes a step may make of a text of `length`: a hundred times as many (U+FDFA takes 11), and a MiB more. A damaged file's
+// steps could double a text again and again.
+static inline size_t growth_limit(size_t length) {
+    return size_add(size_mul(length, 100, "text"), (size_t)1 << 20, "text");
+}
+
 typedef struct {
     Normal *steps;
     size_t count;

@@ -141,6 +141,7 @@ Splits splits_read(Arena *a, const Json *json, const char *where) {
 typedef struct {
     const Splits *splits;
     Growing *buffers; // one for each step: what it rewrites lives until its parts are through
+    size_t left;      // bytes that may still be rewritten
     WordFn *fn;
     void *self;
 } Way;
@@ -285,6 +286,9 @@ static void by_bytes(Parts *p, const Split *s, Growing *out, Growing *prefixed) 
             end = p->text.length;
         out->length = 0;
         bytes_put(out, (Piece){p->text.text + at, end - at});
+        need(out->length <= p->way->left,
+             "tokenizer.json: its pre_tokenizer blows a text up again and again; the file is damaged");
+        p->way->left -= out->length;
         way_on(p->way, p->step, (Piece){out->text, out->length}, p->origin && at == 0);
         at = end;
     }
@@ -328,6 +332,6 @@ static void way_on(Way *w, size_t step, Piece text, bool origin) {
 
 void splits_apply(const Splits *s, Growing *buffers, Piece text, bool origin, WordFn *fn,
                   void *self) {
-    Way w = {.splits = s, .buffers = buffers, .fn = fn, .self = self};
+    Way w = {.splits = s, .buffers = buffers, .left = growth_limit(text.length), .fn = fn, .self = self};
     way_on(&w, 0, text, origin);
 }

@@ -222,6 +222,18 @@ static void refuses_file(const char *name, const char *text, const char *message
     arena_free(a);
 }
 
+// Each of these steps writes every byte of a text as a character of two.
+static void grows(void) {
+    Arena *a = arena_new("a text that grows");
+    Growing steps = {.arena = a};
+    for (int i = 0; i < 60; i++) growing_put(&steps, ",{\"type\":\"ByteLevel\",\"use_regex\":false}", 39);
+    growing_put(&steps, "", 1);
+    put_file(a, "tokenizer.json", small(a, arena_print(a, "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[%s]},", steps.text + 1)));
+    Tokenizer *t = tokenizer_load(a, folder(a), false);
+    check_dies("sixty steps that double a text", "again and again") { tokenizer_encode(t, a, "\xC3\xA9", 2, false); }
+    arena_free(a);
+}
+
 // A vocabulary that is not read here is named for what it is.
 static void other_form(const char *name, const char *content, const char *says) {
     Arena *a = arena_new("another form");
@@ -362,6 +374,7 @@ int main(void) {
     families();
     unicode();
     errors();
+    grows();
     limits();
     long_lines();
     return check_end();
