@@ -27,6 +27,13 @@ static size_t run_of(const char *text, size_t n, size_t at, uint32_t any, uint32
     return at;
 }
 
+// \p{N}{1,most}, where the first one ends at `at`.
+static size_t numbers_end(const char *text, size_t n, size_t at, size_t most) {
+    size_t after;
+    for (size_t k = 1; k < most && at < n && (flags_at(text, n, at, &after) & UNI_N); k++) at = after;
+    return at;
+}
+
 static bool newline(char c) { return c == '\n' || c == '\r'; }
 
 // 's 't 're 've 'm 'll 'd at `at`; returns its end, or `at`. (?i:…) folds ſ (U+017F) to s and
@@ -89,11 +96,7 @@ static size_t scan_second(const char *text, size_t n, size_t at, size_t digits, 
         (flags_at(text, n, next, &after) & letters))
         return run_of(text, n, after, letters, 0);
     if (f & letters) return run_of(text, n, next, letters, 0);
-    if (f & UNI_N) {
-        for (size_t k = 1; k < digits && next < n && (flags_at(text, n, next, &after) & UNI_N); k++)
-            next = after;
-        return next;
-    }
+    if (f & UNI_N) return numbers_end(text, n, next, digits);
     size_t from = at + (text[at] == ' ');
     f = flags_at(text, n, from, &next);
     if (from < n && !(f & (UNI_SPACE | UNI_N | letters))) {
@@ -162,7 +165,7 @@ static size_t upper_and_lower(const char *text, size_t n, size_t at) {
 }
 
 static size_t scan_third(const char *text, size_t n, size_t at, size_t digits, bool contractions) {
-    size_t next, after;
+    size_t next;
     uint32_t f = flags_at(text, n, at, &next);
     bool optional = !(f & (UNI_L | UNI_N)) && !newline(text[at]);
     for (int alternative = 0; alternative < 2; alternative++) {
@@ -172,11 +175,7 @@ static size_t scan_third(const char *text, size_t n, size_t at, size_t digits, b
         if (!optional || end == next) end = word(text, n, at);
         if (end > at) return contractions ? contraction(text, n, end, true) : end;
     }
-    if (f & UNI_N) {
-        for (size_t k = 1; k < digits && next < n && (flags_at(text, n, next, &after) & UNI_N); k++)
-            next = after;
-        return next;
-    }
+    if (f & UNI_N) return numbers_end(text, n, next, digits);
     size_t from = at + (text[at] == ' ');
     f = flags_at(text, n, from, &next);
     if (from < n && !(f & (UNI_SPACE | UNI_L | UNI_N))) {
