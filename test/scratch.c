@@ -46,3 +46,5 @@ const char *scratch_file(Arena *a, const char *name, const void *bytes, size_t s
     file_write(path, bytes, size);
     return path;
 }
+
+const char *scratch_text(Arena *a, const char *name, const char *text) { return scratch_file(a, name, text, strlen(text)); }

@@ -8,5 +8,6 @@
 
 const char *scratch_path(Arena *a, const char *name);                                  // "/tmp/retina.XXXXXX/name"
 const char *scratch_file(Arena *a, const char *name, const void *bytes, size_t size); // written there; folders in the name are made
+const char *scratch_text(Arena *a, const char *name, const char *text);               // the same of a text
 
 #endif

@@ -12,8 +12,6 @@
 
 #define GOLDEN "test/golden/containers/labelled"
 
-static void write(Arena *a, const char *name, const char *text) { scratch_file(a, name, text, strlen(text)); }
-
 // One line "0 …\n1 …\n" for each of count, of a form with the number in it.
 static const char *rows(Arena *a, int count, const char *form) {
     char *all = arena_text(a, "", 0);
@@ -33,10 +31,10 @@ static void picture_is(const Labelled *l, size_t i, const char *end, int label) 
 }
 
 static void test_cub(Arena *a) {
-    write(a, "cub/CUB_200_2011/classes.txt", arena_print(a, "%s%s", rows(a, 199, "# 00#.Black_footed_Albatross#"), "200 200.Sayornis\n"));
-    write(a, "cub/CUB_200_2011/images.txt", "3 200.Sayornis/c.jpg\n1 001.A/a.jpg\n2 001.A/b.jpg\n");
-    write(a, "cub/CUB_200_2011/image_class_labels.txt", "1 1\n2 1\n3 200\n");
-    write(a, "cub/CUB_200_2011/train_test_split.txt", "1 1\n2 0\n3 1\n");
+    scratch_text(a, "cub/CUB_200_2011/classes.txt", arena_print(a, "%s%s", rows(a, 199, "# 00#.Black_footed_Albatross#"), "200 200.Sayornis\n"));
+    scratch_text(a, "cub/CUB_200_2011/images.txt", "3 200.Sayornis/c.jpg\n1 001.A/a.jpg\n2 001.A/b.jpg\n");
+    scratch_text(a, "cub/CUB_200_2011/image_class_labels.txt", "1 1\n2 1\n3 200\n");
+    scratch_text(a, "cub/CUB_200_2011/train_test_split.txt", "1 1\n2 0\n3 1\n");
     const char *root = scratch_path(a, "");
     Labelled l = labelled_read(a, "cub", root, "train");
     check(l.count == 2 && l.class_count == 200, "cub: two pictures of 200 classes");
@@ -48,47 +46,47 @@ static void test_cub(Arena *a) {
     check(l.count == 1, "cub: the other split");
     picture_is(&l, 0, "001.A/b.jpg", 0);
     check_dies("no such split", "cub: has no split \"val\"; its splits are train test") labelled_read(a, "cub", root, "val");
-    write(a, "cub/CUB_200_2011/image_class_labels.txt", "1 1\n2 1\n3 201\n");
+    scratch_text(a, "cub/CUB_200_2011/image_class_labels.txt", "1 1\n2 1\n3 201\n");
     check_dies("a class beyond", "image_class_labels.txt:3: class 201; 1 to 200 are wanted") labelled_read(a, "cub", root, "train");
-    write(a, "cub/CUB_200_2011/image_class_labels.txt", "1 1\n2 1\n");
+    scratch_text(a, "cub/CUB_200_2011/image_class_labels.txt", "1 1\n2 1\n");
     check_dies("no class", "picture 3 has no class in image_class_labels.txt") labelled_read(a, "cub", root, "train");
-    write(a, "cub/CUB_200_2011/image_class_labels.txt", "1 1\n2 1\n4 1\n");
+    scratch_text(a, "cub/CUB_200_2011/image_class_labels.txt", "1 1\n2 1\n4 1\n");
     check_dies("no such picture", ":3: picture 4 is not in images.txt") labelled_read(a, "cub", root, "train");
-    write(a, "cub/CUB_200_2011/images.txt", "1 a.jpg\n1 b.jpg\n");
+    scratch_text(a, "cub/CUB_200_2011/images.txt", "1 a.jpg\n1 b.jpg\n");
     check_dies("twice", "the picture \"1\" is there twice") labelled_read(a, "cub", root, "train");
-    write(a, "cub/CUB_200_2011/images.txt", "1\n");
+    scratch_text(a, "cub/CUB_200_2011/images.txt", "1\n");
     check_dies("one word", "images.txt:1: \"1\": 2 words") labelled_read(a, "cub", root, "train");
 }
 
 static void test_aircraft(Arena *a) {
     const char *root = scratch_path(a, "aircraft");
-    write(a, "aircraft/fgvc-aircraft-2013b/data/variants.txt", arena_print(a, "%s%s", rows(a, 98, "70#"), "Boeing 717\nATR-42\n"));
-    write(a, "aircraft/fgvc-aircraft-2013b/data/images_variant_val.txt", arena_print(a, "%s%s", rows(a, 98, "100000# 70#"), "0056978 Boeing 717\n0056979 ATR-42\n"));
-    write(a, "aircraft/fgvc-aircraft-2013b/data/images_manufacturer_val.txt", arena_print(a, "%s%s", rows(a, 98, "100000# Lockheed Martin"), "0056978 Boeing\n0056979 ATR\n"));
+    scratch_text(a, "aircraft/fgvc-aircraft-2013b/data/variants.txt", arena_print(a, "%s%s", rows(a, 98, "70#"), "Boeing 717\nATR-42\n"));
+    scratch_text(a, "aircraft/fgvc-aircraft-2013b/data/images_variant_val.txt", arena_print(a, "%s%s", rows(a, 98, "100000# 70#"), "0056978 Boeing 717\n0056979 ATR-42\n"));
+    scratch_text(a, "aircraft/fgvc-aircraft-2013b/data/images_manufacturer_val.txt", arena_print(a, "%s%s", rows(a, 98, "100000# Lockheed Martin"), "0056978 Boeing\n0056979 ATR\n"));
     Labelled l = labelled_read(a, "fgvc_aircraft", root, "val");
     check(l.count == 100 && l.class_count == 100, "aircraft: 100 of 100");
     picture_is(&l, 98, "data/images/0056978.jpg", 98);
     check_text("maker and variant", l.classes[0], "Lockheed Martin 701");
     check_text("the maker once", l.classes[98], "Boeing 717");
     check_text("a maker that the variant only begins like", l.classes[99], "ATR ATR-42");
-    write(a, "aircraft/fgvc-aircraft-2013b/data/images_variant_val.txt", "1 MD-11\n");
+    scratch_text(a, "aircraft/fgvc-aircraft-2013b/data/images_variant_val.txt", "1 MD-11\n");
     check_dies("no such variant", "images_variant_val.txt:1: \"MD-11\" is not in variants.txt") labelled_read(a, "fgvc_aircraft", root, "val");
-    write(a, "aircraft/fgvc-aircraft-2013b/data/variants.txt", "A\nB\n");
+    scratch_text(a, "aircraft/fgvc-aircraft-2013b/data/variants.txt", "A\nB\n");
     check_dies("too few", "2 variants; 100 are wanted") labelled_read(a, "fgvc_aircraft", root, "val");
 }
 
 static void test_pets(Arena *a) {
     const char *root = scratch_path(a, "pets");
-    write(a, "pets/oxford-iiit-pet/annotations/test.txt", arena_print(a, "#Image CLASS-ID SPECIES BREED ID\n%s", rows(a, 37, "american_bulldog#_10# # 2 1")));
+    scratch_text(a, "pets/oxford-iiit-pet/annotations/test.txt", arena_print(a, "#Image CLASS-ID SPECIES BREED ID\n%s", rows(a, 37, "american_bulldog#_10# # 2 1")));
     Labelled l = labelled_read(a, "pets", root, "test");
     check(l.count == 37 && l.class_count == 37, "pets: one of each");
     picture_is(&l, 2, "oxford-iiit-pet/images/american_bulldog3_103.jpg", 2);
     check_text("a breed", l.classes[36], "american bulldog37");
-    write(a, "pets/oxford-iiit-pet/annotations/test.txt", "Abyssinian_201 1 1 1\n");
+    scratch_text(a, "pets/oxford-iiit-pet/annotations/test.txt", "Abyssinian_201 1 1 1\n");
     check_dies("a class without a picture", "class 2 has no picture") labelled_read(a, "pets", root, "test");
-    write(a, "pets/oxford-iiit-pet/annotations/test.txt", "Abyssinian_201 1 1 1\nBengal_1 1 1 1\n");
+    scratch_text(a, "pets/oxford-iiit-pet/annotations/test.txt", "Abyssinian_201 1 1 1\nBengal_1 1 1 1\n");
     check_dies("two names of a class", "test.txt:2: class 1 is \"Bengal\", and was \"Abyssinian\" before") labelled_read(a, "pets", root, "test");
-    write(a, "pets/oxford-iiit-pet/annotations/test.txt", "Abyssinian_201 one 1 1\n");
+    scratch_text(a, "pets/oxford-iiit-pet/annotations/test.txt", "Abyssinian_201 one 1 1\n");
     check_dies("no number", "\"one\" is no class") labelled_read(a, "pets", root, "test");
 }
 
@@ -117,19 +115,19 @@ static void test_matlab(Arena *a) {
 }
 
 static void test_list(Arena *a) {
-    write(a, "own/classes.txt", "red disc\r\nblue square\r\n");
-    write(a, "own/list.tsv", "1\tx/a picture.jpg\n0\t/tmp/b.png\n");
+    scratch_text(a, "own/classes.txt", "red disc\r\nblue square\r\n");
+    scratch_text(a, "own/list.tsv", "1\tx/a picture.jpg\n0\t/tmp/b.png\n");
     Labelled l = labelled_list(a, scratch_path(a, "own/list.tsv"));
     check(l.count == 2 && l.class_count == 2 && strcmp(l.classes[1], "blue square") == 0, "a list of one's own");
     picture_is(&l, 0, "own/x/a picture.jpg", 1);
     check_text("an absolute path", l.pictures[1].path, "/tmp/b.png");
-    write(a, "own/list.tsv", "1\ta\n2\tb\n");
+    scratch_text(a, "own/list.tsv", "1\ta\n2\tb\n");
     check_dies("a label beyond", "list.tsv:2: label 2; classes.txt names 0 to 1") labelled_list(a, scratch_path(a, "own/list.tsv"));
-    write(a, "own/list.tsv", "1 a\n");
+    scratch_text(a, "own/list.tsv", "1 a\n");
     check_dies("no tab", "list.tsv:1: \"1 a\": a label, a tab and a path are wanted") labelled_list(a, scratch_path(a, "own/list.tsv"));
-    write(a, "own/list.tsv", "\n");
+    scratch_text(a, "own/list.tsv", "\n");
     check_dies("nothing", "lists no picture") labelled_list(a, scratch_path(a, "own/list.tsv"));
-    write(a, "own/classes.txt", "a\nb\na\n");
+    scratch_text(a, "own/classes.txt", "a\nb\na\n");
     check_dies("a name twice", "classes.txt:3: \"a\" is there twice") labelled_list(a, scratch_path(a, "own/list.tsv"));
 }
 

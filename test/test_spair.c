@@ -13,16 +13,14 @@ static const char pair[] = "{\"pair_id\": 7, \"category\": \"dog\", \"src_imname
 static const char picture[] = "{\"filename\": \"2008_002719.jpg\", \"image_width\": 500, \"image_height\": 375, \"azimuth_id\": 5, \"bndbox\": [10, 20, 210, 320], "
                               "\"kps\": {\"0\": [15, 25], \"1\": null, \"29\": [200, 300.5]}}";
 
-static void write(Arena *a, const char *name, const char *text) { scratch_file(a, name, text, strlen(text)); }
-
 static void test_tree(Arena *a) {
-    write(a, "spair/PairAnnotation/test/000002-b-a:dog.json", pair);
-    write(a, "spair/PairAnnotation/test/000001-a-b:dog.json", pair);
-    write(a, "spair/PairAnnotation/test/000003-a-b:hotdog.json", pair);
-    write(a, "spair/PairAnnotation/test/000004-a-b:cat.json", pair);
-    write(a, "spair/ImageAnnotation/dog/2008_002719.json", picture);
-    write(a, "spair/ImageAnnotation/cat/x.json", "{\"kps\": {}}");
-    write(a, "spair/ImageAnnotation/README", "no category");
+    scratch_text(a, "spair/PairAnnotation/test/000002-b-a:dog.json", pair);
+    scratch_text(a, "spair/PairAnnotation/test/000001-a-b:dog.json", pair);
+    scratch_text(a, "spair/PairAnnotation/test/000003-a-b:hotdog.json", pair);
+    scratch_text(a, "spair/PairAnnotation/test/000004-a-b:cat.json", pair);
+    scratch_text(a, "spair/ImageAnnotation/dog/2008_002719.json", picture);
+    scratch_text(a, "spair/ImageAnnotation/cat/x.json", "{\"kps\": {}}");
+    scratch_text(a, "spair/ImageAnnotation/README", "no category");
     const char *root = scratch_path(a, "spair");
     size_t count;
     char **list = spair_categories(a, root, &count);
@@ -47,15 +45,15 @@ static void test_refusals(Arena *a) {
     check_dies("no such category", "holds no pair \"…:cow.json\"") spair_pairs(a, root, "test", "cow", &count);
     check_dies("no such split", "PairAnnotation/train: the folder cannot be read") spair_pairs(a, root, "train", "dog", &count);
     check_dies("no size", "cat/x.json: \"image_width\" is missing") spair_picture(a, root, "cat", "x");
-    write(a, "bad1.json", "{\"category\": \"dog\", \"src_imname\": \"../x.jpg\"}");
+    scratch_text(a, "bad1.json", "{\"category\": \"dog\", \"src_imname\": \"../x.jpg\"}");
     check_dies("a name that leads elsewhere", "\"../x.jpg\" is no name of a file") spair_pair(a, scratch_path(a, "bad1.json"));
-    write(a, "bad2.json", "{\"category\": \"dog\", \"src_imname\": \"a\", \"trg_imname\": \"b\", \"src_imsize\": [0, 5]}");
+    scratch_text(a, "bad2.json", "{\"category\": \"dog\", \"src_imname\": \"a\", \"trg_imname\": \"b\", \"src_imsize\": [0, 5]}");
     check_dies("no pixels", "\"src_imsize\": 0 pixels") spair_pair(a, scratch_path(a, "bad2.json"));
-    write(a, "bad3.json", "{\"category\": \"dog\", \"src_imname\": \"a\", \"trg_imname\": \"b\", \"src_imsize\": [5, 5], \"trg_imsize\": [5, 5], \"src_bndbox\": [1, 2, \"3\", 4]}");
+    scratch_text(a, "bad3.json", "{\"category\": \"dog\", \"src_imname\": \"a\", \"trg_imname\": \"b\", \"src_imsize\": [5, 5], \"trg_imsize\": [5, 5], \"src_bndbox\": [1, 2, \"3\", 4]}");
     check_dies("a box of texts", "\"src_bndbox\": a list of 4 numbers is wanted") spair_pair(a, scratch_path(a, "bad3.json"));
-    write(a, "bad4.json", "[]");
+    scratch_text(a, "bad4.json", "[]");
     check_dies("no object", "an object is wanted") spair_pair(a, scratch_path(a, "bad4.json"));
-    write(a, "spair/ImageAnnotation/dog/y.json", "{\"image_width\": 5, \"image_height\": 5, \"azimuth_id\": 8, \"kps\": {}}");
+    scratch_text(a, "spair/ImageAnnotation/dog/y.json", "{\"image_width\": 5, \"image_height\": 5, \"azimuth_id\": 8, \"kps\": {}}");
     check_dies("an azimuth beyond", "\"azimuth_id\" is 8") spair_picture(a, root, "dog", "y");
 }
 

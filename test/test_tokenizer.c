@@ -237,7 +237,7 @@ static void grows(void) {
 // A vocabulary that is not read here is named for what it is.
 static void other_form(const char *name, const char *content, const char *says) {
     Arena *a = arena_new("another form");
-    const char *path = scratch_file(a, name, content, strlen(content));
+    const char *path = scratch_text(a, name, content);
     check_dies(name, says) {
         tokenizer_load(a, arena_text(a, path, (size_t)(path_name(path) - path) - 1), false);
     }
