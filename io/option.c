@@ -138,7 +138,8 @@ void options_parse(const char *usage, const char *purpose, Option *options, size
                    TextList *rest) {
     const char *command = usage;
     if (rest) *rest = (TextList){0};
-    bool ended = false;
+    bool ended = false, *given = memory_take(2 * count + 1, "options"), *twice = given + count;
+    memset(given, 0, 2 * count + 1);
     for (int i = 0; i < argc; i++) {
         const char *a = argv[i];
         if (ended || a[0] != '-' || a[1] == 0) {
@@ -170,6 +171,8 @@ void options_parse(const char *usage, const char *purpose, Option *options, size
             if (near) die_usage("--%.*s: no such option; did you mean --%s?", (int)n, name, near);
             die_usage("--%.*s: no such option; --help lists them", (int)n, name);
         }
+        size_t at = (size_t)(o - options);
+        twice[at] = given[at], given[at] = true;
         if (o->kind == OPT_FLAG) {
             if (equals) die_usage("--%s takes no value", o->name);
             *(bool *)o->value = true;
@@ -180,6 +183,9 @@ void options_parse(const char *usage, const char *purpose, Option *options, size
             set_value(o, equals ? equals + 1 : argv[++i]);
         }
     }
+    for (size_t i = 0; i < count; i++) // when --quiet has been read
+        if (twice[i] && options[i].kind != OPT_FLAG && options[i].kind != OPT_LIST) note("--%s is given more than once; the last holds", options[i].name);
+    free(given);
 }
 
 size_t option_which(const char *command, const char *word, const void *list, size_t size, size_t count) {

@@ -34,7 +34,7 @@ typedef struct {
 
 // Parses argv[0..argc) (after the command's name). Options as --name value or --name=value; "--" ends
 // them; what is left goes to *rest (pass NULL when no plain argument is allowed). --help prints usage
-// and exits 0. Unknown names, missing or malformed values: exit 2 with the nearest names.
+// and exits 0. Unknown names, missing or malformed values: exit 2 with the nearest names. Of two values the last holds, which is noted.
 // usage: "retina info DIR [options]"; purpose: one sentence.
 void options_parse(const char *usage, const char *purpose, Option *options, size_t count, int argc, char **argv,
                    TextList *rest);

@@ -292,7 +292,7 @@ char *chat_expand(Arena *a, const Chat *c, const char *text, const ChatImage *im
             if (around) put(&out, FAKE);
         }
     }
-    need(found == count, "%s: the prompt has %zu images, and %zu are given", c->dir, found, count);
+    need(found == count, "%s: the prompt has %zu times %s, and there are %zu pictures: one is wanted for each", c->dir, found, holder, count);
     put(&out, text);
     growing_put(&out, "", 1);
     return c->family == CHAT_IDEFICS2 ? fakes_joined(a, out.text) : out.text;

@@ -130,6 +130,12 @@ static void check_counts(const Study *s, int threads) {
     options_least(counts, sizeof counts / sizeof *counts);
 }
 
+// Told before a picture is drawn or read.
+static void check_model(Study *s) {
+    const char *family = model_open(s->arena, s->model_dir, true)->family->name;
+    need(strcmp(family, "llava") == 0, "%s: a %s model; the connectors study reads LLaVA-type models", s->model_dir, family);
+}
+
 static void run_steps(Study *s, const Step *step) {
     double started = seconds_now();
     folder_make(s->out);
@@ -201,6 +207,7 @@ int run_connectors(int argc, char **argv) {
     if (threads) threads_set(threads);
     s->bf16 = dtype == 1;
     need(folder_exists(s->model_dir), "%s: there is no such model directory; give --model DIR, or run in the project's folder, which has a small one", s->model_dir);
+    check_model(s);
     if (!s->prompt) s->prompt = study_prompt(s->arena, s->model_dir);
     device_pick(device);
     s->from_world = s->images == NULL;

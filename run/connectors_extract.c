@@ -211,8 +211,6 @@ static void run_part(Study *s, const char *path, size_t from, size_t to, Progres
 size_t parts_of(Study *s) { return (study_pictures(s)->count + (size_t)s->part_size - 1) / (size_t)s->part_size; }
 
 void connectors_extract(Study *s) {
-    Model *m = study_model(s);
-    need(strcmp(m->family->name, "llava") == 0, "%s: a %s model; the connectors study reads LLaVA-type models", s->model_dir, m->family->name);
     size_t N = study_pictures(s)->count, parts = parts_of(s);
     Progress bar = progress_start("extract", N);
     for (size_t p = 0; p < parts; p++) {

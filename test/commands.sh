@@ -33,6 +33,8 @@ says "bad choice" 2 "one of" $R extract --pool sum
 says "a count too small" 2 "--epochs 0: 1 or more" $R connectors --epochs 0 --out "$D/none"
 says "unknown bench" 2 "did you mean products" $R bench produts
 says "unknown step" 2 "did you mean recon" $R connectors recn --out "$D/none"
+says "two values of one option: the last, and not in silence" 0 "--ids is given more than once; the last holds" $R generate --model $G/llama-2 --ids 9 --ids=1,2 --max-new-tokens 2 --json
+says "a model of another kind, before a picture is drawn" 1 "reads LLaVA-type models" $R connectors --model data/zoo/clip --out "$D/none"
 [ -e "$D/none" ] && fail "wrong use leaves a folder" || ok "wrong use leaves no folder"
 for shard in 2/2 -1/2 0/4294967297 0/2x 0 /2 0/ "0/ 2"; do
     says "bad shard $shard" 2 "0 <= i < n is wanted" $R extract --model $G/clip-openai --ids 1,2 --taps '*' --out "$D/x.safetensors" --shard "$shard"
@@ -61,6 +63,7 @@ says "weights cut off" 1 "cut off" $R generate --model "$D/cut" --ids 1,2 --json
 cp -r $G/llama-2 "$D/shape"
 sed 's/"intermediate_size": *[0-9]*/"intermediate_size": 7/' $G/llama-2/config.json >"$D/shape/config.json"
 says "weights of another shape" 1 "the configuration wants" $R generate --model "$D/shape" --ids 1,2 --json
+says "a prompt without its picture" 1 "0 times <image>, and there are 1 pictures" $R generate --model data/zoo/llava --image $G/preprocess/square.png --raw --prompt hi
 says "id outside the vocabulary" 1 "outside the vocabulary" $R generate --model $G/llama-2 --ids 99999 --json
 printf 'not a picture' >"$D/bad.jpg"
 says "no picture" 1 "bad.jpg" $R decode "$D/bad.jpg" --out "$D/x.ppm"
