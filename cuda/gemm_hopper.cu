@@ -99,23 +99,51 @@ static __device__ __forceinline__ void store_one(const GemmBf16 *g, long m, long
     else ((float *)g->C)[at] = s;
 }
 
+// Whole rows of four columns without branches between the accesses: f32, with or without a residual. Four rows at a time: more registers are
+// not free beside the accumulators.
+static __device__ __forceinline__ void chunk_store_f32(const GemmBf16 *g, const float *chunk, long at, float4 bias, int piece, int lane) {
+    float *to = (float *)g->C + at;
+    const float *from = (const float *)g->residual + at;
+    UNROLL
+    for (int i0 = 0; i0 < 8; i0 += 4) {
+        FRAGMENT(float4, r, 4);
+        UNROLL
+        for (int i = 0; i < 4; i++) r[i] = g->residual ? *(const float4 *)(from + 2 * (i0 + i) * g->ldc) : make_float4(0, 0, 0, 0);
+        UNROLL
+        for (int i = 0; i < 4; i++) {
+            const float4 s = *(const float4 *)(chunk + chunk_at(2 * (i0 + i) + lane / 16, piece));
+            *(float4 *)(to + 2 * (i0 + i) * g->ldc) = make_float4(s.x + bias.x + r[i].x, s.y + bias.y + r[i].y, s.z + bias.z + r[i].z, s.w + bias.w + r[i].w);
+        }
+    }
+}
+
+// The same for bf16 out of an approximate activation or none.
+static __device__ __forceinline__ void chunk_store_bf16(const GemmBf16 *g, const float *chunk, long at, float4 bias, int piece, int lane) {
+    uint16_t *to = (uint16_t *)g->C + at;
+    FRAGMENT(float4, s, 8);
+    UNROLL
+    for (int i = 0; i < 8; i++) {
+        s[i] = *(const float4 *)(chunk + chunk_at(2 * i + lane / 16, piece));
+        s[i].x += bias.x, s[i].y += bias.y, s[i].z += bias.z, s[i].w += bias.w;
+    }
+    act_approximate(s, g->act);
+    UNROLL
+    for (int i = 0; i < 8; i++) *(uint2 *)(to + 2 * i * g->ldc) = make_uint2(bf16_pair(s[i].x, s[i].y), bf16_pair(s[i].z, s[i].w));
+}
+
 // The rows and columns of a chunk that lie inside C. `fours`: rows of C and of the residual allow pieces of four columns.
 static __device__ __forceinline__ void chunk_store(const GemmBf16 *g, const float *chunk, long m0, long n0, bool fours, int lane) {
     int piece = lane % 16;
     long n = n0 + 4 * piece;
     if (fours && n + 4 <= g->N) {
         float4 bias = g->bias ? make_float4(g->bias[n], g->bias[n + 1], g->bias[n + 2], g->bias[n + 3]) : make_float4(0, 0, 0, 0);
-        if (g->C_bf16 && !g->residual && m0 + 16 <= g->M && (g->act == ACT_NONE || is_approximate(g->act))) { // the common case: no branches inside
-            uint16_t *to = (uint16_t *)g->C + (m0 + lane / 16) * g->ldc + n;
-            FRAGMENT(float4, s, 8);
-            UNROLL
-            for (int i = 0; i < 8; i++) {
-                s[i] = *(const float4 *)(chunk + chunk_at(2 * i + lane / 16, piece));
-                s[i].x += bias.x, s[i].y += bias.y, s[i].z += bias.z, s[i].w += bias.w;
-            }
-            act_approximate(s, g->act);
-            UNROLL
-            for (int i = 0; i < 8; i++) *(uint2 *)(to + 2 * i * g->ldc) = make_uint2(bf16_pair(s[i].x, s[i].y), bf16_pair(s[i].z, s[i].w));
+        const long at = (m0 + lane / 16) * g->ldc + n;
+        if (m0 + 16 <= g->M && g->C_bf16 && !g->residual && (g->act == ACT_NONE || is_approximate(g->act))) {
+            chunk_store_bf16(g, chunk, at, bias, piece, lane);
+            return;
+        }
+        if (m0 + 16 <= g->M && !g->C_bf16 && g->act == ACT_NONE && !(g->residual && g->residual_bf16)) {
+            chunk_store_f32(g, chunk, at, bias, piece, lane);
             return;
         }
         UNROLL_BY(2)
@@ -271,11 +299,12 @@ static int best_version(const GemmBf16 *g) {
         int version, rows, columns;
         double product, store;
     } tiles[] = {{905, 128, 256, 1.0, 100}, {906, 128, 192, 0.786, 180}, {908, 64, 256, 0.52, 100}, {910, 128, 128, 0.515, 10}};
+    const double bytes = g->residual ? 4 : g->C_bf16 ? 1 : 2; // of an output, in halves of a word: what a store takes
     int best = 905;
     double least = 0;
     for (int i = 0; i < 4; i++) {
         long count = ((g->M + tiles[i].rows - 1) / tiles[i].rows) * ((g->N + tiles[i].columns - 1) / tiles[i].columns);
-        double time = (double)((count + gpu_processors() - 1) / gpu_processors()) * (tiles[i].product * (double)g->K + tiles[i].store);
+        double time = (double)((count + gpu_processors() - 1) / gpu_processors()) * (tiles[i].product * (double)g->K + tiles[i].store * bytes);
         if (i == 0 || time < least) least = time, best = tiles[i].version;
     }
     return best;

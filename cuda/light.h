@@ -32,7 +32,7 @@ void cuda_mul_rows(float *out, const float *x, Stored rows, size_t n, size_t per
 void cuda_widen(float *out, Stored in, size_t n, cudaStream_t s);
 void cuda_narrow(uint16_t *out, const float *x, size_t n, cudaStream_t s); // to bf16
 
-// norms.cu: R rows of C
+// norms.cu: R rows of C. With `also`, out may be NULL: only the rounding is wanted
 void cuda_layernorm(float *out, const float *x, Stored w, Stored b, long R, long C, float eps, cudaStream_t s);
 void cuda_layernorm_and_bf16(float *out, uint16_t *also, const float *x, Stored w, Stored b, long R, long C, float eps, cudaStream_t s);
 void cuda_rmsnorm_and_bf16(float *out, uint16_t *also, const float *x, Stored w, long R, long C, float eps, int plus_one, cudaStream_t s);
@@ -54,6 +54,10 @@ void cuda_transpose(float *out, const float *x, long R, long C, cudaStream_t s);
 // rotary.cu
 void cuda_rotary(float *out, const float *x, const float *cosine, const float *sine, long R, long heads, long D, long half, long rows, cudaStream_t s);
 void cuda_rotary_tables(float *cosine, float *sine, const int32_t *positions, const float *frequencies, long n, long half, cudaStream_t s);
+
+// rounded.cu: results in bf16. x (R, K) in rows of ldo, filled up with zeros; a b
+void cuda_narrow_rows(uint16_t *out, long ldo, Stored x, size_t R, long K, cudaStream_t s);
+void cuda_mul_rounded(uint16_t *out, Stored a, Stored b, size_t n, cudaStream_t s);
 
 // losses.cu. room: R doubles
 void cuda_cross_entropy(float *out, const float *logits, const int32_t *targets, double *room, long R, long V, cudaStream_t s);

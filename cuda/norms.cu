@@ -23,8 +23,8 @@
 typedef enum { LAYER, RMS, LENGTH } Kind;
 
 typedef struct {
-    float *out;
-    uint16_t *also; // the result rounded to bf16 besides, or NULL
+    float *out;     // or NULL
+    uint16_t *also; // the result rounded to bf16, or NULL
     const float *x;
     Stored w, b; // may be absent
     long R;
@@ -88,7 +88,7 @@ static __global__ void norm_plain(Norm a, Kind kind) {
     for (int i = lane; there && i < a.C; i += LANES) {
         const float w = has_w ? widened(a.w.data, a.w.type, (size_t)i) : 0;
         const float y = normed(kind, x[i], s, has_w, a.plus_one ? 1 + w : w, has_b, has_b ? widened(a.b.data, a.b.type, (size_t)i) : 0);
-        a.out[row * a.C + i] = y;
+        if (a.out) a.out[row * a.C + i] = y;
         if (a.also) a.also[row * a.C + i] = bf16_of(y);
     }
 }
@@ -131,7 +131,7 @@ static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int r
             const float4 v = *(const float4 *)(shared + r * stride + i);
             const float4 y = make_float4(normed(kind, v.x, s, has_w, w.x, has_b, b.x), normed(kind, v.y, s, has_w, w.y, has_b, b.y), normed(kind, v.z, s, has_w, w.z, has_b, b.z),
                                          normed(kind, v.w, s, has_w, w.w, has_b, b.w));
-            *(float4 *)(a->out + (first + r) * C + i) = y;
+            if (a->out) *(float4 *)(a->out + (first + r) * C + i) = y;
             if (a->also) *(uint2 *)(a->also + (first + r) * C + i) = make_uint2(bf16_two(y.x, y.y), bf16_two(y.z, y.w));
         }
     }

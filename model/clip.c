@@ -47,27 +47,32 @@ ClipLayer clip_layer_load(Weights *w, const ClipConfig *c, const char *prefix, i
     return k;
 }
 
+// x += linear(h), which is the output of two modules: the last one of `module`, and that itself.
+static Tensor add_linear(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, const char *prefix, int l, const char *module, const char *last) {
+    if (!tap_wanted(run, "%sencoder.layers.%d.%s.%s", prefix, l, module, last) && !tap_wanted(run, "%sencoder.layers.%d.%s", prefix, l, module))
+        return linear_into(run, x, h, w, b);
+    h = tap(run, linear(run, h, w, b), "%sencoder.layers.%d.%s.%s", prefix, l, module, last);
+    return add_into(run, x, tap(run, h, "%sencoder.layers.%d.%s", prefix, l, module));
+}
+
 // x (B, T, C) += attention(norm(x)). Temporaries die with the mark of the caller.
 static Tensor attend(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, AttnShape shape, const char *prefix, int l) {
-    Tensor h = layernorm(run, x, k->ln1_w, k->ln1_b, c->eps);
+    Tensor h = layernorm_rounded(run, x, k->ln1_w, k->ln1_b, c->eps);
     h = tap(run, h, "%sencoder.layers.%d.layer_norm1", prefix, l);
-    Tensor q = tap(run, linear(run, h, k->q_w, k->q_b), "%sencoder.layers.%d.self_attn.q_proj", prefix, l);
-    Tensor key = tap(run, linear(run, h, k->k_w, k->k_b), "%sencoder.layers.%d.self_attn.k_proj", prefix, l);
-    Tensor v = tap(run, linear(run, h, k->v_w, k->v_b), "%sencoder.layers.%d.self_attn.v_proj", prefix, l);
+    Tensor q = tap(run, linear_rounded(run, h, k->q_w, k->q_b), "%sencoder.layers.%d.self_attn.q_proj", prefix, l);
+    Tensor key = tap(run, linear_rounded(run, h, k->k_w, k->k_b), "%sencoder.layers.%d.self_attn.k_proj", prefix, l);
+    Tensor v = tap(run, linear_rounded(run, h, k->v_w, k->v_b), "%sencoder.layers.%d.self_attn.v_proj", prefix, l);
     if (tap_wanted(run, "%sencoder.layers.%d.self_attn#weights", prefix, l))
         tap(run, attention_weights(run, q, key, shape), "%sencoder.layers.%d.self_attn#weights", prefix, l);
-    h = attention(run, q, key, v, shape);
-    h = tap(run, linear(run, h, k->o_w, k->o_b), "%sencoder.layers.%d.self_attn.out_proj", prefix, l);
-    return add_into(run, x, tap(run, h, "%sencoder.layers.%d.self_attn", prefix, l));
+    return add_linear(run, x, attention(run, q, key, v, shape), k->o_w, k->o_b, prefix, l, "self_attn", "out_proj");
 }
 
 static Tensor feed_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, const char *prefix, int l) {
-    Tensor h = layernorm(run, x, k->ln2_w, k->ln2_b, c->eps);
+    Tensor h = layernorm_rounded(run, x, k->ln2_w, k->ln2_b, c->eps);
     h = tap(run, h, "%sencoder.layers.%d.layer_norm2", prefix, l);
     h = linear_activated(run, h, k->fc1_w, k->fc1_b, c->act, "%sencoder.layers.%d.mlp.fc1", prefix, l);
     h = tap(run, h, "%sencoder.layers.%d.mlp.activation_fn", prefix, l);
-    h = tap(run, linear(run, h, k->fc2_w, k->fc2_b), "%sencoder.layers.%d.mlp.fc2", prefix, l);
-    return add_into(run, x, tap(run, h, "%sencoder.layers.%d.mlp", prefix, l));
+    return add_linear(run, x, h, k->fc2_w, k->fc2_b, prefix, l, "mlp", "fc2");
 }
 
 Tensor clip_layer_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, AttnShape shape, const char *prefix, int l) {

@@ -18,6 +18,8 @@ struct Device {
     void (*repeats)(void);                                  // run_repeats; NULL: nothing is to be gained
     void (*linear)(Tensor out, Tensor x, Tensor w, Tensor b);
     void (*linear_activated)(Tensor out, Tensor x, Tensor w, Tensor b, Act act); // NULL: two steps; else activation may work in place
+    void (*linear_into)(Tensor x, Tensor h, Tensor w, Tensor b); // x += linear(h); NULL: two steps
+    long rounds_from; // from so many rows on, results that only products read are of dtype bf16 (ops.h); 0: never, all is f32
     void (*embedding)(Tensor out, Tensor table, Tensor ids);
     void (*layernorm)(Tensor out, Tensor x, Tensor w, Tensor b, float eps);
     void (*rmsnorm)(Tensor out, Tensor x, Tensor w, float eps, RmsKind kind);

@@ -20,12 +20,20 @@ static Tensor recorded(Run *run, OpRecord r) {
 
 static Tensor like(Run *run, Tensor x) { return run_tensor(run, DTYPE_F32, x.ndim, x.shape); }
 
+// The type of a result that only products read, of as many rows as x.
+static Dtype rounded_type(const Run *run, Tensor x) {
+    long from = run->device->rounds_from;
+    return from > 0 && !run->recorder && tensor_rows(x) >= from ? DTYPE_BF16 : DTYPE_F32;
+}
+
+static Tensor like_rounded(Run *run, Tensor x) { return run_tensor(run, rounded_type(run, x), x.ndim, x.shape); }
+
 // x with its last dimension replaced
-static Tensor with_last(Run *run, Tensor x, long last) {
+static Tensor with_last(Run *run, Dtype type, Tensor x, long last) {
     long shape[DIMS_MAX];
     memcpy(shape, x.shape, sizeof shape);
     shape[x.ndim - 1] = last;
-    return run_tensor(run, DTYPE_F32, x.ndim, shape);
+    return run_tensor(run, type, x.ndim, shape);
 }
 
 #define SHAPES(what, ok, a, b)                                                                     \
@@ -55,18 +63,21 @@ Act act_named(const char *name, const char *where) {
 
 // ---- linear algebra
 
-static Tensor linear_out(Run *run, Tensor x, Tensor w, Tensor b) {
+static Tensor linear_out(Run *run, Dtype type, Tensor x, Tensor w, Tensor b) {
     want_dims("linear: weight", w, 2);
     SHAPES("linear", tensor_last(x) == w.shape[1], x, w);
     if (tensor_given(b)) SHAPES("linear: bias", b.ndim == 1 && b.shape[0] == w.shape[0], b, w);
-    return with_last(run, x, w.shape[0]);
+    return with_last(run, type, x, w.shape[0]);
 }
 
-Tensor linear(Run *run, Tensor x, Tensor w, Tensor b) {
-    Tensor out = linear_out(run, x, w, b);
+static Tensor linear_as(Run *run, Dtype type, Tensor x, Tensor w, Tensor b) {
+    Tensor out = linear_out(run, type, x, w, b);
     if (!run->dry) run->device->linear(out, x, w, b);
     return recorded(run, (OpRecord){.kind = OP_LINEAR, .out = out, .in = {x, w, b}, .inputs = 3});
 }
+
+Tensor linear(Run *run, Tensor x, Tensor w, Tensor b) { return linear_as(run, DTYPE_F32, x, w, b); }
+Tensor linear_rounded(Run *run, Tensor x, Tensor w, Tensor b) { return linear_as(run, rounded_type(run, x), x, w, b); }
 
 Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const char *format, ...) {
     char name[TAP_NAME] = "";
@@ -76,15 +87,23 @@ Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const c
     va_end(list);
     const Device *device = run->device;
     if (run->recorder || !device->linear_activated) return activation(run, tap(run, linear(run, x, w, b), "%s", name), act);
-    Tensor out = linear_out(run, x, w, b);
     if (tap_wanted(run, "%s", name)) {
+        Tensor out = linear_out(run, DTYPE_F32, x, w, b);
         if (!run->dry) device->linear(out, x, w, b);
         tap(run, out, "%s", name);
         if (!run->dry) device->activation(out, out, act); // in place, so that a tap changes no need of memory
-    } else if (!run->dry) {
-        device->linear_activated(out, x, w, b, act);
+        return out;
     }
+    Tensor out = linear_out(run, rounded_type(run, x), x, w, b);
+    if (!run->dry) device->linear_activated(out, x, w, b, act);
     return out;
+}
+
+Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b) {
+    if (run->recorder || !run->device->linear_into) return add_into(run, x, linear(run, h, w, b));
+    SHAPES("linear", tensor_last(h) == w.shape[1] && tensor_last(x) == w.shape[0] && tensor_rows(x) == tensor_rows(h), h, w);
+    if (!run->dry) run->device->linear_into(x, h, w, b);
+    return x;
 }
 
 Tensor embedding(Run *run, Tensor table, Tensor ids) {
@@ -107,20 +126,24 @@ Tensor embedding(Run *run, Tensor table, Tensor ids) {
 
 // ---- norms
 
-Tensor layernorm(Run *run, Tensor x, Tensor w, Tensor b, float eps) {
+static Tensor layernorm_as(Run *run, Tensor out, Tensor x, Tensor w, Tensor b, float eps) {
     if (tensor_given(w)) SHAPES("layernorm: weight", w.ndim == 1 && w.shape[0] == tensor_last(x), x, w);
     if (tensor_given(b)) SHAPES("layernorm: bias", b.ndim == 1 && b.shape[0] == tensor_last(x), x, b);
-    Tensor out = like(run, x);
     if (!run->dry) run->device->layernorm(out, x, w, b, eps);
     return recorded(run, (OpRecord){.kind = OP_LAYERNORM, .out = out, .in = {x, w, b}, .inputs = 3, .number = eps});
 }
 
-Tensor rmsnorm(Run *run, Tensor x, Tensor w, float eps, RmsKind kind) {
+Tensor layernorm(Run *run, Tensor x, Tensor w, Tensor b, float eps) { return layernorm_as(run, like(run, x), x, w, b, eps); }
+Tensor layernorm_rounded(Run *run, Tensor x, Tensor w, Tensor b, float eps) { return layernorm_as(run, like_rounded(run, x), x, w, b, eps); }
+
+static Tensor rmsnorm_as(Run *run, Tensor out, Tensor x, Tensor w, float eps, RmsKind kind) {
     SHAPES("rmsnorm: weight", w.ndim == 1 && w.shape[0] == tensor_last(x), x, w);
-    Tensor out = like(run, x);
     if (!run->dry) run->device->rmsnorm(out, x, w, eps, kind);
     return recorded(run, (OpRecord){.kind = OP_RMSNORM, .out = out, .in = {x, w}, .inputs = 2, .number = eps, .choice = kind});
 }
+
+Tensor rmsnorm(Run *run, Tensor x, Tensor w, float eps, RmsKind kind) { return rmsnorm_as(run, like(run, x), x, w, eps, kind); }
+Tensor rmsnorm_rounded(Run *run, Tensor x, Tensor w, float eps, RmsKind kind) { return rmsnorm_as(run, like_rounded(run, x), x, w, eps, kind); }
 
 Tensor l2norm(Run *run, Tensor x, float floor) {
     Tensor out = like(run, x);
@@ -161,7 +184,7 @@ Tensor add_rows(Run *run, Tensor x, Tensor rows) {
 
 Tensor mul(Run *run, Tensor a, Tensor b) {
     SHAPES("mul", tensor_same_shape(a, b), a, b);
-    Tensor out = like(run, a);
+    Tensor out = like_rounded(run, a);
     if (!run->dry) run->device->mul(out, a, b);
     return recorded(run, (OpRecord){.kind = OP_MUL, .out = out, .in = {a, b}, .inputs = 2});
 }
@@ -258,7 +281,7 @@ void rows_store(Run *run, Tensor store, Tensor x, const int32_t *at) {
 
 Tensor concat_last(Run *run, Tensor a, Tensor b) {
     SHAPES("concat_last", tensor_rows(a) == tensor_rows(b) && a.ndim == b.ndim, a, b);
-    Tensor out = with_last(run, a, tensor_last(a) + tensor_last(b));
+    Tensor out = with_last(run, DTYPE_F32, a, tensor_last(a) + tensor_last(b));
     if (!run->dry) {
         run->device->copy_columns(out, 0, a, 0, tensor_last(a));
         run->device->copy_columns(out, tensor_last(a), b, 0, tensor_last(b));
@@ -288,7 +311,7 @@ Tensor mean_tokens(Run *run, Tensor x) {
 
 Tensor slice_last(Run *run, Tensor x, long begin, long end) {
     need(begin >= 0 && begin <= end && end <= tensor_last(x), "slice_last: columns %ld to %ld of %ld", begin, end, tensor_last(x));
-    Tensor out = with_last(run, x, end - begin);
+    Tensor out = with_last(run, DTYPE_F32, x, end - begin);
     if (!run->dry) run->device->copy_columns(out, 0, x, begin, end - begin);
     return recorded(run, (OpRecord){.kind = OP_SLICE_LAST, .out = out, .in = {x}, .inputs = 1, .begin = begin, .end = end});
 }
@@ -334,7 +357,7 @@ Tensor attention(Run *run, Tensor q, Tensor k, Tensor v, AttnShape s) {
     SHAPES("attention: k and v", tensor_same_shape(k, v), k, v);
     if (!run->recorder) s.dropout = 0;
     need(s.dropout >= 0 && s.dropout < 1, "attention: a dropout of %g", (double)s.dropout);
-    Tensor out = like(run, q);
+    Tensor out = like_rounded(run, q);
     if (!run->dry) run->device->attention(out, q, k, v, &s, NO_TENSOR);
     return recorded(run, (OpRecord){.kind = OP_ATTENTION, .out = out, .in = {q, k, v}, .inputs = 3, .attn = s});
 }

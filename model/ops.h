@@ -23,6 +23,8 @@ Act act_named(const char *name, const char *where); // a config's hidden_act; di
 Tensor linear(Run *run, Tensor x, Tensor w, Tensor b); // (…, I) · (O, I)ᵀ + (O) -> (…, O); b may be NO_TENSOR
 // activation(tap(linear(x, w, b), name), act), in one pass over the result where nobody asked for that tap.
 Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const char *name, ...) PRINTF_LIKE(6, 7);
+// x + linear(h, w, b), into x's own memory unless a tape needs the old x: where nobody asked for the linear layer's tap.
+Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b);
 Tensor embedding(Run *run, Tensor table, Tensor ids);  // (V, C), i32 (B, T) -> (B, T, C); an id outside dies
 
 // ---- norms, over the last dimension
@@ -30,6 +32,13 @@ Tensor layernorm(Run *run, Tensor x, Tensor w, Tensor b, float eps); // biased v
 typedef enum { RMS_PLAIN, RMS_ZERO_CENTRED } RmsKind;                 // times w, or times 1 + w (Gemma, Qwen3.5)
 Tensor rmsnorm(Run *run, Tensor x, Tensor w, float eps, RmsKind kind);
 Tensor l2norm(Run *run, Tensor x, float floor); // x / max(||x||, floor) per row
+
+// ---- for products
+// linear and norms whose results only products read (linear layers, attention). Where products are in bf16 those round them anyway, so a GPU keeps
+// such a result in bf16 (device.h, rounds_from), as it keeps that of linear_activated, attention and mul. What else reads one sees the rounded numbers.
+Tensor linear_rounded(Run *run, Tensor x, Tensor w, Tensor b);
+Tensor layernorm_rounded(Run *run, Tensor x, Tensor w, Tensor b, float eps);
+Tensor rmsnorm_rounded(Run *run, Tensor x, Tensor w, float eps, RmsKind kind);
 
 // ---- elementwise
 Tensor activation(Run *run, Tensor x, Act act);

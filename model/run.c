@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "kernels.h" // conversions
 
 Run *run_on(Arena *arena, const Device *device) {
     Run *r = take_zero(arena, Run, 1);
@@ -47,7 +48,10 @@ Tensor run_read(Run *run, Tensor x) {
     if (run->dry || !run->device->memory || !tensor_given(x)) return x;
     Tensor here = tensor_take(run->arena, x.dtype, x.ndim, x.shape);
     run->device->read(here.data, x.data, tensor_bytes(x));
-    return here;
+    if (x.dtype != DTYPE_BF16) return here;
+    Tensor wide = tensor_take(run->arena, DTYPE_F32, x.ndim, x.shape);
+    convert_bf16_f32(f32(wide), here.data, tensor_count(x));
+    return wide;
 }
 
 Tensor run_send(Run *run, Tensor x) {
@@ -58,7 +62,16 @@ Tensor run_send(Run *run, Tensor x) {
 }
 
 void run_write(Run *run, Tensor x, const float *numbers) {
-    if (!run->dry) run->device->write(x.data, numbers, tensor_bytes(x));
+    if (run->dry) return;
+    RunMark mark = run_mark(run);
+    const void *bytes = numbers;
+    if (x.dtype == DTYPE_BF16) {
+        Tensor rounded = tensor_take(run->arena, DTYPE_BF16, x.ndim, x.shape);
+        convert_f32_bf16(rounded.data, numbers, tensor_count(x));
+        bytes = rounded.data;
+    }
+    run->device->write(x.data, bytes, tensor_bytes(x));
+    run_release(run, mark);
 }
 
 void run_copy(Run *run, Tensor to, Tensor from) {

@@ -39,11 +39,11 @@ Run *run_on(Arena *arena, const Device *device); // a model's: run_on(arena, mod
 Tensor run_tensor(Run *run, Dtype dtype, int ndim, const long *shape); // an operation's result
 Tensor run_input(Run *run, Dtype dtype, int ndim, const long *shape);  // to be written here, before it is used
 
-// x where C code can read it: x itself, or a copy in the run's arena.
+// x where C code can read it, in f32: x itself, or a copy in the run's arena.
 Tensor run_read(Run *run, Tensor x);
 // An input (f32) that several operations read, where they read it without sending it again: x itself, or a copy on the device.
 Tensor run_send(Run *run, Tensor x);
-// x = numbers (f32, as many); and bytes from one tensor to another of the same size: both for results of operations.
+// x = numbers (f32, as many; x may be of bf16); and bytes from one tensor to another of the same size: both for results of operations.
 void run_write(Run *run, Tensor x, const float *numbers);
 void run_copy(Run *run, Tensor to, Tensor from);
 // What follows until the next run_read is a step that comes again and again with the same shapes (a new token): a device may

@@ -91,6 +91,7 @@ static void edges(void) {
         }
     for (int v = 0; v < VERSIONS; v++) {
         one((Case){versions[v], 577, 577, 4096, 3, ACT_NONE, true, true, false});
+        one((Case){versions[v], 2900, 1024, 1024, 0, ACT_NONE, true, true, false});
         one((Case){versions[v], 1154, 4096, 1024, 0, ACT_GELU, true, false, true});
         one((Case){versions[v], 2900, 3004, 1024, 4, ACT_QUICK_GELU, true, true, true}); // several rounds of every processor
         one((Case){versions[v], 70000, 72, 24, 0, ACT_SILU, true, false, false});
@@ -102,6 +103,7 @@ int main(void) {
         one((Case){versions[v], 1, 1, 8, 0, ACT_NONE, false, false, false});
         one((Case){versions[v], 67, 36, 200, 4, ACT_GELU, true, true, true});
         one((Case){versions[v], 33, 131, 72, 1, ACT_SILU, true, true, false});
+        one((Case){versions[v], 67, 36, 136, 4, ACT_NONE, v % 2 == 0, v % 3 > 0, false});
     }
     emu_backwards(true);
     for (int v = 0; v < VERSIONS; v++) one((Case){versions[v], 150, 280, 72, 0, ACT_NONE, true, false, v % 2 == 0});

@@ -187,6 +187,8 @@ static Tensor exact(Tensor x) { // values that bf16 holds
     return x;
 }
 
+#define EXACT_ONE(seed, ...) exact(numbers(DTYPE_F32, DIMS(__VA_ARGS__), seed))
+
 static Tensor do_three(Run *r, const Tensor *in, long n) { // one x for three products, then another x at its place
     Tensor q = linear(r, in[0], in[1], in[2]), k = linear(r, in[0], in[1], NO_TENSOR), v = linear(r, in[0], in[1], in[2]), sum = add(r, add(r, q, k), v);
     return n ? linear(r, add(r, in[0], in[0]), in[1], NO_TENSOR) : sum;
@@ -200,8 +202,34 @@ static Tensor do_chain(Run *r, const Tensor *in, long n) {
     return linear(r, y, in[1], in[2]);
 }
 
+// Results that are kept in bf16: from norm to residual as a transformer's block, then what else may read such a tensor.
+static Tensor do_block(Run *r, const Tensor *in, long n) {
+    Tensor x = scale(r, in[0], 0.5f), w = in[1], up = in[2], down = in[3], b = in[4], wide = in[5];
+    Tensor h = n % 2 ? rmsnorm_rounded(r, x, b, 1e-5f, RMS_PLAIN) : layernorm_rounded(r, x, b, b, 1e-5f);
+    Tensor q = linear_rounded(r, h, w, b), k = linear_rounded(r, h, w, NO_TENSOR);
+    x = linear_into(r, x, attention(r, q, k, q, (AttnShape){.heads = 2, .causal = n % 3 == 1}), w, b);
+    h = layernorm_rounded(r, x, NO_TENSOR, NO_TENSOR, 1e-5f);
+    h = n % 4 < 2 ? linear_activated(r, h, up, wide, ACT_QUICK_GELU, "up") : mul(r, linear_activated(r, h, up, wide, ACT_SILU, "gate"), linear_rounded(r, h, up, NO_TENSOR));
+    x = linear_into(r, x, h, down, n % 2 ? b : NO_TENSOR);
+    if (n > 3) x = add(r, add(r, x, q), activation(r, concat_last(r, slice_last(r, q, 0, 3), slice_last(r, q, 3, tensor_last(q))), ACT_TANH));
+    return x;
+}
+
+static Tensor do_written(Run *r, const Tensor *in, long n) { // numbers put in the place of a tensor in bf16
+    Tensor y = layernorm_rounded(r, in[0], in[3], in[3], 1e-5f);
+    if (r->device->memory) run_write(r, y, f32(in[0]));
+    else memcpy(y.data, in[0].data, tensor_bytes(y));
+    return n ? linear(r, y, in[1], in[2]) : y;
+}
+
+static void blocks(long T, long D, Dtype type) {
+    const long C = 2 * D, F = 3 * D;
+    for (long n = 0; n < 8; n++)
+        near_both("a block", do_block, (Tensor[]){EXACT_ONE(3, 2, T, C), numbers(type, DIMS(C, C), 4), numbers(type, DIMS(F, C), 5), numbers(type, DIMS(C, F), 6), EXACT_ONE(7, C), EXACT_ONE(8, F)}, n, 1e-2);
+    for (long n = 0; n < 2; n++) near_both("written", do_written, (Tensor[]){EXACT_ONE(3, T, C), numbers(type, DIMS(33, C), 4), EXACT_ONE(5, 33), EXACT_ONE(7, C)}, n, type == DTYPE_BF16 ? 2e-6 : 4e-3);
+}
+
 static void half(long T, long Tk, long D) {
-#define EXACT_ONE(seed, ...) exact(numbers(DTYPE_F32, DIMS(__VA_ARGS__), seed))
     for (long n = 0; n < 16; n += 3)
         near_both("attention", do_attention, (Tensor[]){EXACT_ONE(17, 2, T, 4 * D), EXACT_ONE(18, 2, Tk, 2 * D), EXACT_ONE(19, 2, Tk, 2 * D)}, n, 1e-2);
     for (long n = 0; n < 8; n++)
@@ -253,6 +281,10 @@ int main(void) {
     half(1, 9, 64);
     half(21, 33, 80);
     half(3, 5, 9); // nothing that tensor cores take
+    blocks(1, 64, DTYPE_BF16);
+    blocks(7, 64, DTYPE_BF16);
+    blocks(21, 22, DTYPE_BF16); // rows that are filled up
+    blocks(9, 32, DTYPE_F32);   // sums in f32
     turns(1, 1, 1, 2, 1);
     turns(2, 5, 3, 16, 8);
     turns(2, 3, 2, 20, 5);

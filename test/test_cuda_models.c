@@ -5,6 +5,7 @@
 // reported by the emulator on the way: no step outside a tensor, no number that nobody wrote, no race.
 // Caught when broken on purpose: a weight that is read in another type, positions that are sent a step late, a bias left out, a
 // graph that keeps the ids of the first step, copies of weights that outlive their model.
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -148,6 +149,42 @@ static void model_case(const char *directory, const char *golden, bool generates
     arena_free(a); // and with it the copies of the weights: the next model lies at the same addresses
 }
 
+// --dtype bf16: what goes into products is kept in bf16, and residuals are added where a product ends unless somebody looks at the taps
+// between. Within the rounding of the CPU's bf16, with all taps read and with none.
+static void bf16_case(const char *directory) {
+    char path[400], file[400];
+    snprintf(path, sizeof path, "test/golden/%s", directory);
+    snprintf(file, sizeof file, "test/golden/%s/golden.safetensors", directory);
+    Arena *a = arena_new("test");
+    const char *why;
+    Golden *g = golden_open(a, file);
+    Inputs in = {.pixels = golden_input(g, "pixel_values")};
+    device_use(device_cpu()->bf16());
+    Model *cpu = model_open(a, path, false);
+    device_use(device_cuda(&why)->bf16());
+    Model *gpu = model_open(a, path, false);
+    emu_forget();
+    Tensor none;
+    Seen *want = taps_of(a, cpu, &in, &none, NULL, NO_TENSOR), *got = taps_of(a, gpu, &in, &none, NULL, NO_TENSOR);
+    double worst = 0;
+    const char *where = "nowhere";
+    for (size_t i = 0; i < want->count && i < got->count; i++) {
+        double wrong = 0, all = 0;
+        for (size_t e = 0; e < tensor_count(want->values[i]); e++) {
+            double w = (double)f32(want->values[i])[e], d = (double)f32(got->values[i])[e] - w;
+            wrong += d * d, all += w * w;
+        }
+        if (!(sqrt(wrong / all) <= worst)) worst = sqrt(wrong / all), where = want->names[i];
+    }
+    check(want->count > 0 && want->count == got->count && worst < 2e-2, "%s in bf16: %zu taps, the furthest is %s: %.1e", directory, got->count, where, worst);
+    Run *here = run_on(a, cpu->device), *there = run_on(a, gpu->device);
+    Outputs x = model_forward(here, cpu, &in), y = model_forward(there, gpu, &in);
+    Tensor hidden = run_read(there, y.hidden);
+    check_near(directory, f32(hidden), f32(x.hidden), tensor_count(hidden), 2e-2);
+    quiet_emulator(directory);
+    arena_free(a);
+}
+
 int main(void) {
     const char *why;
     check(device_cuda(&why) != NULL, "%s", device_cuda_name());
@@ -166,6 +203,9 @@ int main(void) {
     model_case("gemma2-small", "golden", true);
     model_case("llava-default", "golden", true);
     model_case("coca-small", "golden", false);
+    bf16_case("clip-vision");
+    bf16_case("siglip-vision");
+    bf16_case("dinov2-swiglu");
     if (real_shapes()) {
         static const char *const more[] = {"llama-2", "llama-biases", "llava-eras", "llava-full", "qwen2-small", "qwen2-window", "qwen3-eras", "gemma2-eras", "dinov2-small", "dinov2-swiglu",
                                            "dinov3-gated", "roberta-eras", "bert-eras", "siglip-vision", "clip-gelu", "clip-vision", "coca-plain"};

@@ -1,0 +1,63 @@
+// rounded.cu: what products in bf16 read, made of numbers stored in any type: rows filled up with zeros, a gate times what it lets through.
+//
+// Twins: none on the CPU, whose results stay f32 between products (model/device.h, rounds_from).
+// Floor: bytes read and written once: memory-bound.
+// Allow: nothing: one rounding to nearest of the exact f32 value.    Repeats: bit for bit.
+// Needs: rows of the result on sixteen bytes.
+//   version
+//   0  one element a thread          the loop
+//   1  eight elements a thread, a store of sixteen bytes; four words a load where the rows stand on them     in use, not yet measured
+#include "light.h"
+
+#define EACH 8
+#define THREADS 256
+
+static __device__ __forceinline__ void store_eight(uint16_t *to, const float *v) {
+    *(uint4 *)to = make_uint4(bf16_two(v[0], v[1]), bf16_two(v[2], v[3]), bf16_two(v[4], v[5]), bf16_two(v[6], v[7]));
+}
+
+static __device__ __forceinline__ void load_eight(float *v, const void *x, int type, size_t at) { // stands on the size of four elements
+    const float4 a = widened_four(x, type, at), b = widened_four(x, type, at + 4);
+    v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w, v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
+}
+
+// out (R, ldo), of which `pieces` = ldo / 8 a row; x (R, K).
+static __global__ void narrow_rows_kernel(uint16_t *out, const void *x, int type, size_t R, uint32_t pieces, int K, bool fours) {
+    const size_t piece = (size_t)blockIdx.x * THREADS + threadIdx.x;
+    const size_t row = piece >> 32 ? piece / pieces : (uint32_t)piece / pieces;
+    const int column = (int)(piece - row * pieces) * EACH;
+    if (row >= R) return;
+    FRAGMENT(float, v, EACH);
+    if (fours && column + EACH <= K) {
+        load_eight(v, x, type, row * (size_t)K + (size_t)column);
+    } else {
+        UNROLL
+        for (int i = 0; i < EACH; i++) v[i] = column + i < K ? widened(x, type, row * (size_t)K + (size_t)(column + i)) : 0;
+    }
+    store_eight(out + piece * EACH, v);
+}
+
+HOST void cuda_narrow_rows(uint16_t *out, long ldo, Stored x, size_t R, long K, cudaStream_t s) {
+    need(ldo % EACH == 0 && ldo >= K && (uintptr_t)out % 16 == 0, "cuda: rows of %ld values filled up to %ld", K, ldo);
+    const size_t pieces = (size_t)(ldo / EACH), word = x.type == DTYPE_F32 ? 16 : 8;
+    if (R) LAUNCH(narrow_rows_kernel, DIM3((R * pieces + THREADS - 1) / THREADS, 1, 1), DIM3(THREADS, 1, 1), 0, s, out, x.data, x.type, R, (uint32_t)pieces, (int)K, K % 4 == 0 && (uintptr_t)x.data % word == 0);
+}
+
+static __global__ void mul_rounded_kernel(uint16_t *out, const void *a, int a_type, const void *b, int b_type, size_t n) {
+    const size_t at = ((size_t)blockIdx.x * THREADS + threadIdx.x) * EACH;
+    FRAGMENT(float, x, EACH);
+    FRAGMENT(float, y, EACH);
+    if (at + EACH <= n) {
+        load_eight(x, a, a_type, at), load_eight(y, b, b_type, at);
+        UNROLL
+        for (int i = 0; i < EACH; i++) x[i] *= y[i];
+        store_eight(out + at, x);
+    } else {
+        for (size_t i = at; i < n; i++) out[i] = bf16_of(widened(a, a_type, i) * widened(b, b_type, i));
+    }
+}
+
+HOST void cuda_mul_rounded(uint16_t *out, Stored a, Stored b, size_t n, cudaStream_t s) {
+    need(((uintptr_t)out | (uintptr_t)a.data | (uintptr_t)b.data) % 16 == 0, "cuda: a gate that does not start on 16 bytes");
+    if (n) LAUNCH(mul_rounded_kernel, DIM3((n + EACH * THREADS - 1) / (EACH * THREADS), 1, 1), DIM3(THREADS, 1, 1), 0, s, out, a.data, a.type, b.data, b.type, n);
+}
