@@ -47,14 +47,6 @@ ClipLayer clip_layer_load(Weights *w, const ClipConfig *c, const char *prefix, i
     return k;
 }
 
-// x += linear(h), which is the output of two modules: the last one of `module`, and that itself.
-static Tensor add_linear(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, const char *prefix, int l, const char *module, const char *last) {
-    if (!tap_wanted(run, "%sencoder.layers.%d.%s.%s", prefix, l, module, last) && !tap_wanted(run, "%sencoder.layers.%d.%s", prefix, l, module))
-        return linear_into(run, x, h, w, b);
-    h = tap(run, linear(run, h, w, b), "%sencoder.layers.%d.%s.%s", prefix, l, module, last);
-    return add_into(run, x, tap(run, h, "%sencoder.layers.%d.%s", prefix, l, module));
-}
-
 // x (B, T, C) += attention(norm(x)). Temporaries die with the mark of the caller.
 static Tensor attend(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, AttnShape shape, const char *prefix, int l) {
     Tensor h = layernorm_rounded(run, x, k->ln1_w, k->ln1_b, c->eps);
@@ -64,7 +56,7 @@ static Tensor attend(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x
     Tensor v = tap(run, linear_rounded(run, h, k->v_w, k->v_b), "%sencoder.layers.%d.self_attn.v_proj", prefix, l);
     if (tap_wanted(run, "%sencoder.layers.%d.self_attn#weights", prefix, l))
         tap(run, attention_weights(run, q, key, shape), "%sencoder.layers.%d.self_attn#weights", prefix, l);
-    return add_linear(run, x, attention(run, q, key, v, shape), k->o_w, k->o_b, prefix, l, "self_attn", "out_proj");
+    return linear_into(run, x, attention(run, q, key, v, shape), k->o_w, k->o_b, "out_proj", "%sencoder.layers.%d.self_attn", prefix, l);
 }
 
 static Tensor feed_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, const char *prefix, int l) {
@@ -72,7 +64,7 @@ static Tensor feed_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Te
     h = tap(run, h, "%sencoder.layers.%d.layer_norm2", prefix, l);
     h = linear_activated(run, h, k->fc1_w, k->fc1_b, c->act, "%sencoder.layers.%d.mlp.fc1", prefix, l);
     h = tap(run, h, "%sencoder.layers.%d.mlp.activation_fn", prefix, l);
-    return add_linear(run, x, h, k->fc2_w, k->fc2_b, prefix, l, "mlp", "fc2");
+    return linear_into(run, x, h, k->fc2_w, k->fc2_b, "fc2", "%sencoder.layers.%d.mlp", prefix, l);
 }
 
 Tensor clip_layer_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, AttnShape shape, const char *prefix, int l) {

@@ -169,6 +169,12 @@ static Tensor norm(Run *run, const LlamaConfig *c, Tensor x, Tensor w) {
     return rmsnorm(run, x, w, c->eps, c->norm == NORM_RMS_ZERO_CENTRED ? RMS_ZERO_CENTRED : RMS_PLAIN);
 }
 
+// The same where only products follow.
+static Tensor norm_rounded(Run *run, const LlamaConfig *c, Tensor x, Tensor w) {
+    if (c->norm == NORM_PLAIN) return layernorm_rounded(run, x, NO_TENSOR, NO_TENSOR, c->eps);
+    return rmsnorm_rounded(run, x, w, c->eps, c->norm == NORM_RMS_ZERO_CENTRED ? RMS_ZERO_CENTRED : RMS_PLAIN);
+}
+
 typedef struct {
     Tensor cos, sin;
     Tensor mask;
@@ -210,19 +216,25 @@ static Tensor attend(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, co
     } else if (tap_wanted(run, "%slayers.%d.self_attn#weights", p, l)) {
         tap(run, attention_weights(run, q, key, shape), "%slayers.%d.self_attn#weights", p, l);
     }
-    h = attention(run, q, key, v, shape);
-    h = tap(run, linear(run, h, k->o_w, k->o_b), "%slayers.%d.self_attn.o_proj", p, l);
-    return tap(run, h, "%slayers.%d.self_attn", p, l);
+    return attention(run, q, key, v, shape);
 }
 
-static Tensor feed_forward(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, int l) {
+// What a feed-forward's last layer reads.
+static Tensor gated(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, int l) {
     const char *p = m->prefix;
     Tensor gate = linear_activated(run, h, k->gate_w, k->gate_b, m->cfg.act, "%slayers.%d.mlp.gate_proj", p, l);
     gate = tap(run, gate, "%slayers.%d.mlp.act_fn", p, l);
-    Tensor up = tap(run, linear(run, h, k->up_w, k->up_b), "%slayers.%d.mlp.up_proj", p, l);
-    h = linear(run, mul(run, gate, up), k->down_w, k->down_b);
-    h = tap(run, h, "%slayers.%d.mlp.down_proj", p, l);
-    return tap(run, h, "%slayers.%d.mlp", p, l);
+    return mul(run, gate, tap(run, linear_rounded(run, h, k->up_w, k->up_b), "%slayers.%d.mlp.up_proj", p, l));
+}
+
+// x + linear(h), through a norm where the family has one behind it.
+static Tensor added(Run *run, const Llama *m, Tensor x, Tensor h, Tensor w, Tensor b, Tensor norm_w, const char *last, const char *module, const char *norm_name, int l) {
+    const LlamaConfig *c = &m->cfg;
+    const char *p = m->prefix;
+    if (c->block == BLOCK_PRE) return linear_into(run, x, h, w, b, last, "%slayers.%d.%s", p, l, module);
+    h = tap(run, linear(run, h, w, b), "%slayers.%d.%s.%s", p, l, module, last);
+    h = norm(run, c, tap(run, h, "%slayers.%d.%s", p, l, module), norm_w);
+    return add_into(run, x, tap(run, h, "%slayers.%d.%s", p, l, norm_name));
 }
 
 static Tensor layer_forward(Run *run, const Llama *m, Tensor x, const Where *at, int l) {
@@ -231,16 +243,12 @@ static Tensor layer_forward(Run *run, const Llama *m, Tensor x, const Where *at,
     const char *p = m->prefix;
     RunMark mark = run_mark(run);
     Tensor h = x;
-    if (c->block != BLOCK_POST) h = tap(run, norm(run, c, x, k->norm1), "%slayers.%d.input_layernorm", p, l);
-    h = attend(run, m, k, h, at, l);
-    if (c->block != BLOCK_PRE) h = tap(run, norm(run, c, h, k->norm2), "%slayers.%d.post_attention_layernorm", p, l);
-    x = add_into(run, x, h);
+    if (c->block != BLOCK_POST) h = tap(run, norm_rounded(run, c, x, k->norm1), "%slayers.%d.input_layernorm", p, l);
+    x = added(run, m, x, attend(run, m, k, h, at, l), k->o_w, k->o_b, k->norm2, "o_proj", "self_attn", "post_attention_layernorm", l);
     h = x;
-    if (c->block == BLOCK_PRE) h = tap(run, norm(run, c, x, k->norm2), "%slayers.%d.post_attention_layernorm", p, l);
-    if (c->block == BLOCK_BOTH) h = tap(run, norm(run, c, x, k->norm3), "%slayers.%d.pre_feedforward_layernorm", p, l);
-    h = feed_forward(run, m, k, h, l);
-    if (c->block != BLOCK_PRE) h = tap(run, norm(run, c, h, k->norm4), "%slayers.%d.post_feedforward_layernorm", p, l);
-    x = add_into(run, x, h);
+    if (c->block == BLOCK_PRE) h = tap(run, norm_rounded(run, c, x, k->norm2), "%slayers.%d.post_attention_layernorm", p, l);
+    if (c->block == BLOCK_BOTH) h = tap(run, norm_rounded(run, c, x, k->norm3), "%slayers.%d.pre_feedforward_layernorm", p, l);
+    x = added(run, m, x, gated(run, m, k, h, l), k->down_w, k->down_b, k->norm4, "down_proj", "mlp", "post_feedforward_layernorm", l);
     run_release(run, mark);
     return tap(run, x, "%slayers.%d", p, l);
 }

@@ -99,9 +99,18 @@ Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const c
     return out;
 }
 
-Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b) {
-    if (run->recorder || !run->device->linear_into) return add_into(run, x, linear(run, h, w, b));
+Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, const char *last, const char *format, ...) {
+    char module[TAP_NAME] = "";
+    va_list list;
+    va_start(list, format);
+    if (run->taps) tap_name(module, format, list);
+    va_end(list);
+    if (run->recorder || !run->device->linear_into || tap_wanted(run, "%s.%s", module, last) || tap_wanted(run, "%s", module)) {
+        Tensor y = tap(run, linear(run, h, w, b), "%s.%s", module, last);
+        return add_into(run, x, tap(run, y, "%s", module));
+    }
     SHAPES("linear", tensor_last(h) == w.shape[1] && tensor_last(x) == w.shape[0] && tensor_rows(x) == tensor_rows(h), h, w);
+    if (tensor_given(b)) SHAPES("linear: bias", b.ndim == 1 && b.shape[0] == w.shape[0], b, w);
     if (!run->dry) run->device->linear_into(x, h, w, b);
     return x;
 }

@@ -23,8 +23,8 @@ Act act_named(const char *name, const char *where); // a config's hidden_act; di
 Tensor linear(Run *run, Tensor x, Tensor w, Tensor b); // (…, I) · (O, I)ᵀ + (O) -> (…, O); b may be NO_TENSOR
 // activation(tap(linear(x, w, b), name), act), in one pass over the result where nobody asked for that tap.
 Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const char *name, ...) PRINTF_LIKE(6, 7);
-// x + linear(h, w, b), into x's own memory unless a tape needs the old x: where nobody asked for the linear layer's tap.
-Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b);
+// add_into(x, y) of y = linear(h, w, b), which is what MODULE.last gives and MODULE with it; in one pass where nobody asked for these two taps.
+Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, const char *last, const char *module, ...) PRINTF_LIKE(7, 8);
 Tensor embedding(Run *run, Tensor table, Tensor ids);  // (V, C), i32 (B, T) -> (B, T, C); an id outside dies
 
 // ---- norms, over the last dimension
