@@ -19,20 +19,12 @@ static void put_times(Growing *out, const char *text, int times) {
 // Takes white space off both ends of what was put since `from`, as strip() and Jinja's trim do, if
 // the template trims.
 static void trim(const Chat *c, Growing *out, size_t from) {
-    while (c->trims && out->length > from) {
-        size_t last = utf8_before(out->text, out->length), next = last;
-        if (!unicode_python_space(utf8_next(out->text, &next))) break;
-        out->length = last;
-    }
-    size_t begin = from;
-    while (c->trims && begin < out->length) {
-        size_t next = begin;
-        if (!unicode_python_space(utf8_next(out->text, &next))) break;
-        begin = next;
-    }
-    if (begin == from) return;
-    memmove(out->text + from, out->text + begin, out->length - begin);
-    out->length -= begin - from;
+    if (!c->trims || out->length == from) return;
+    const char *text = out->text + from;
+    size_t n = out->length - from;
+    unicode_strip(&text, &n);
+    memmove(out->text + from, text, n);
+    out->length = from + n;
 }
 
 static void put_text(Growing *out, const Chat *c, const char *text) {
@@ -292,7 +284,7 @@ char *chat_expand(Arena *a, const Chat *c, const char *text, const ChatImage *im
             if (around) put(&out, FAKE);
         }
     }
-    need(found == count, "%s: the prompt has %zu times %s, and there are %zu pictures: one is wanted for each", c->dir, found, holder, count);
+    need(found == count, "%s: the prompt has %zu images, and %zu are given; one %s is wanted for each", c->dir, found, count, holder);
     put(&out, text);
     growing_put(&out, "", 1);
     return c->family == CHAT_IDEFICS2 ? fakes_joined(a, out.text) : out.text;

@@ -251,8 +251,5 @@ char *coca_words(Arena *a, const Tokenizer *t, const CocaOptions *o, const Capti
     for (int i = to - 1; i >= from; i--) // what stands behind the first end token is no part of the text
         if (c->ids[i] == o->eos) to = i;
     if (to > from && c->ids[to - 1] == o->pad) to--;
-    size_t n;
-    char *text = tokenizer_decode(t, a, c->ids + from, (size_t)(to - from), true, &n), *end = text + n;
-    while (end > text && strchr(" \t\n\r\v\f", end[-1])) *--end = 0;
-    return text + strspn(text, " \t\n\r\v\f");
+    return tokenizer_caption(t, a, c->ids + from, (size_t)(to - from), true);
 }

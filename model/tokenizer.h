@@ -42,6 +42,9 @@ Ids tokenizer_encode_cut(const Tokenizer *t, Arena *a, const char *text, size_t 
 char *tokenizer_decode(const Tokenizer *t, Arena *a, const int32_t *ids, size_t count,
                        bool keep_special, size_t *length);
 
+// The same as a caption: white space off both ends as Python's strip() does, and U+FFFD for a zero byte, which would end it.
+char *tokenizer_caption(const Tokenizer *t, Arena *a, const int32_t *ids, size_t count, bool keep_special);
+
 // Text while ids arrive: stream_put returns what can be printed now ("" often), always whole
 // characters that no later id changes; stream_end returns the rest. All pieces together are
 // tokenizer_decode's text.

@@ -354,16 +354,7 @@ bool decode_token(const Tokenizer *t, int32_t id, bool keep_special, Piece *toke
 // CLIP's class puts a space for every </w> and strips the ends as Python does.
 static Piece clip_text(Arena *a, Piece p, Piece suffix) {
     if (suffix.length) p = replaced(a, p, pattern_literal(a, suffix), (Piece){" ", 1});
-    while (p.length) {
-        size_t next = 0;
-        if (!unicode_python_space(utf8_next(p.text, &next))) break;
-        p.text += next, p.length -= next;
-    }
-    while (p.length) {
-        size_t last = utf8_before(p.text, p.length), next = last;
-        if (!unicode_python_space(utf8_next(p.text, &next))) break;
-        p.length = last;
-    }
+    unicode_strip(&p.text, &p.length);
     return p;
 }
 
@@ -394,4 +385,13 @@ char *tokenizer_decode(const Tokenizer *t, Arena *a, const int32_t *ids, size_t 
     Piece p = decode_all(t, a, ids, count, keep_special);
     if (length) *length = p.length;
     return arena_text(a, p.text, p.length);
+}
+
+char *tokenizer_caption(const Tokenizer *t, Arena *a, const int32_t *ids, size_t count, bool keep_special) {
+    Piece p = decode_all(t, a, ids, count, keep_special);
+    unicode_strip(&p.text, &p.length);
+    Growing out = {.arena = a};
+    for (size_t i = 0; i < p.length; i++) growing_put(&out, p.text[i] ? p.text + i : "\xEF\xBF\xBD", p.text[i] ? 1 : 3);
+    growing_put(&out, "", 1);
+    return out.text;
 }

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "io/utf8.h"
 #include "unicode_tables.h"
 
 // ---- text that grows
@@ -36,7 +37,20 @@ uint32_t unicode_flags(uint32_t c) {
     return unicode_kind_flags[unicode_blocks[(size_t)unicode_pages[c >> 6] << 6 | (c & 63)]];
 }
 
-bool unicode_python_space(uint32_t c) { return (unicode_flags(c) & UNI_SPACE) || (c >= 0x1C && c <= 0x1F); }
+static bool python_space(uint32_t c) { return (unicode_flags(c) & UNI_SPACE) || (c >= 0x1C && c <= 0x1F); }
+
+void unicode_strip(const char **text, size_t *n) {
+    while (*n) {
+        size_t last = utf8_before(*text, *n), next = last;
+        if (!python_space(utf8_next(*text, &next))) break;
+        *n = last;
+    }
+    while (*n) {
+        size_t next = 0;
+        if (!python_space(utf8_next(*text, &next))) break;
+        *text += next, *n -= next;
+    }
+}
 
 // The index of `key` in a sorted table, or -1.
 static int find(const uint32_t *table, int count, uint32_t key) {

@@ -32,7 +32,7 @@ typedef enum { NFC, NFD, NFKC, NFKD } NormalForm;
 
 uint32_t unicode_flags(uint32_t c);               // UNI_* bits; 0 beyond U+10FFFF
 int unicode_lower(uint32_t c, uint32_t lower[2]); // how many characters: 1 or 2
-bool unicode_python_space(uint32_t c);            // str.strip() takes it off: white space, U+001C … U+001F
+void unicode_strip(const char **text, size_t *n); // Python's str.strip(): white space and U+001C … U+001F go off both ends
 
 // Text that grows in an arena.
 typedef struct {

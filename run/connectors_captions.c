@@ -52,11 +52,7 @@ static Tensor pixels_of(Arena *a, Captions *c, size_t row) {
 }
 
 static const char *text_of(Arena *a, const Captions *c, const Generated *g) {
-    size_t n;
-    char *t = tokenizer_decode(c->prompter.tokenizer, a, g->ids, (size_t)g->count, false, &n);
-    while (n && (t[n - 1] == ' ' || t[n - 1] == '\n')) t[--n] = 0;
-    while (*t == ' ' || *t == '\n') t++;
-    return t;
+    return tokenizer_caption(c->prompter.tokenizer, a, g->ids, (size_t)g->count, false);
 }
 
 // What a kept chunk must have been made from: vectors, network, prompt and length.

@@ -43,10 +43,10 @@ static bool hear(void *arg, int text, int32_t id) {
     return !l->stop || !strstr(l->text, l->stop);
 }
 
-static void print_json(Arena *a, const Generated *g, const char *text) {
+static void print_json(Arena *a, const Generated *g, const char *text, size_t length) {
     JsonOut *o = json_out(a, 0);
     json_open(o, NULL, '{');
-    if (text) json_put_text(o, "text", text);
+    if (text) json_put_text_n(o, "text", text, length); // it may hold zero bytes
     else json_put_null(o, "text");
     json_open(o, "ids", '[');
     for (int i = 0; i < g->count; i++) json_put_int(o, NULL, g->ids[i]);
@@ -166,15 +166,15 @@ static void answer_print(Arena *a, const Model *m, const Given *g, Inputs in) {
     Taps *taps = replacements(a, m, &in, &g->replace);
     Generated *said = generate(a, m, &in, 1, &o, taps ? &taps : NULL);
     const char *text = NULL;
+    size_t length = 0;
     if (listener.tokenizer) {
-        size_t length;
-        char *all = tokenizer_decode(listener.tokenizer, a, said->ids, (size_t)said->count, false, &length), *cut = w->stop ? strstr(all, w->stop) : NULL;
-        if (cut) *cut = 0;
-        text = all;
+        text = tokenizer_decode(listener.tokenizer, a, said->ids, (size_t)said->count, false, &length);
+        const char *cut = w->stop ? strstr(text, w->stop) : NULL;
+        if (cut) length = (size_t)(cut - text);
     }
-    if (w->json) print_json(a, said, text);
+    if (w->json) print_json(a, said, text, length);
     else if (listener.print) printf("%s\n", stream_end(listener.stream));
-    else printf("%s\n", text);
+    else fwrite(text, 1, length, stdout), printf("\n");
 }
 
 int run_generate(int argc, char **argv) {

@@ -10,6 +10,7 @@
 #include "io/csv.h"
 #include "io/progress.h"
 #include "io/tar.h"
+#include "model/unicode.h"
 #include "verbalize.h"
 
 #define WORLD_PICTURES 192 // of the default run
@@ -27,8 +28,7 @@ void picture_list_add(PictureList *l, Gathered g, const char *beside) {
 }
 
 static const char *trimmed(Arena *a, const char *text, size_t n) {
-    while (n && strchr(" \r\n\t", text[n - 1])) n--;
-    while (n && strchr(" \r\n\t", *text)) text++, n--;
+    unicode_strip(&text, &n);
     return n ? arena_text(a, text, n) : NULL;
 }
 

@@ -183,13 +183,6 @@ Tensor *speaker_states(Speaker *k, Arena *a, Tensor pixels) {
 
 // ---- speaking
 
-static const char *trimmed(char *t) {
-    size_t n = strlen(t);
-    while (n && strchr(" \r\n\t", t[n - 1])) t[--n] = 0;
-    while (*t && strchr(" \r\n\t", *t)) t++;
-    return t;
-}
-
 static void *kept(Arena *a, const void *from, size_t size) {
     void *to = take(a, char, size);
     memcpy(to, from, size);
@@ -231,7 +224,7 @@ static Spoken *say_llava(Speaker *k, Arena *a, const Tensor *states, const Tenso
     Generated *g = generate(scratch, k->model, prompts, rows, &o->options, taps);
     Spoken *said = take_zero(a, Spoken, (size_t)rows);
     for (int r = 0; r < rows; r++) {
-        said[r] = (Spoken){.text = trimmed(tokenizer_decode(o->prompter.tokenizer, a, g[r].ids, (size_t)g[r].count, false, NULL)), .tokens = g[r].count,
+        said[r] = (Spoken){.text = tokenizer_caption(o->prompter.tokenizer, a, g[r].ids, (size_t)g[r].count, false), .tokens = g[r].count,
                            .finished = strcmp(g[r].stopped, "eos") == 0, .step_count = g[r].count, .score = NAN};
         keep_steps(a, &said[r], g[r].ids, g[r].logprobs, g[r].entropies);
         mean_entropy(&said[r]);

@@ -63,7 +63,7 @@ says "weights cut off" 1 "cut off" $R generate --model "$D/cut" --ids 1,2 --json
 cp -r $G/llama-2 "$D/shape"
 sed 's/"intermediate_size": *[0-9]*/"intermediate_size": 7/' $G/llama-2/config.json >"$D/shape/config.json"
 says "weights of another shape" 1 "the configuration wants" $R generate --model "$D/shape" --ids 1,2 --json
-says "a prompt without its picture" 1 "0 times <image>, and there are 1 pictures" $R generate --model data/zoo/llava --image $G/preprocess/square.png --raw --prompt hi
+says "a prompt without its picture" 1 "0 images, and 1 are given; one <image> is wanted" $R generate --model data/zoo/llava --image $G/preprocess/square.png --raw --prompt hi
 says "id outside the vocabulary" 1 "outside the vocabulary" $R generate --model $G/llama-2 --ids 99999 --json
 printf 'not a picture' >"$D/bad.jpg"
 says "no picture" 1 "bad.jpg" $R decode "$D/bad.jpg" --out "$D/x.ppm"

@@ -369,9 +369,20 @@ static void limits(void) {
     arena_free(a);
 }
 
+static void captions(void) {
+    Arena *a = arena_new("captions");
+    static const char spaced[] = "\xE3\x80\x80\xC2\xA0 a \x1C\0b \x1F\t", none[] = " \x1D\n";
+    const Tokenizer *t = tokenizer_load(a, GOLDEN "/gpt2", false);
+    Ids ids = tokenizer_encode(t, a, spaced, sizeof spaced - 1, false), white = tokenizer_encode(t, a, none, sizeof none - 1, false);
+    check_text("a caption: Python's white space off both ends, a zero byte inside does not end it", tokenizer_caption(t, a, ids.ids, ids.count, false), "a \x1C\xEF\xBF\xBD" "b");
+    check_text("a caption of white space alone", tokenizer_caption(t, a, white.ids, white.count, false), "");
+    arena_free(a);
+}
+
 int main(void) {
     quiet = true;
     families();
+    captions();
     unicode();
     errors();
     grows();
