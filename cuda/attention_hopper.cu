@@ -3,13 +3,16 @@
 // Twin of: attention_bf16.cu; the same arguments. Source: Shah et al. 2024 (arXiv:2407.08608).
 // Floor: 4 B H Tq Tk D flops at the bf16 rate, and B H Tq Tk exponentials at 16 a cycle and processor; causal: half of both.
 // Allow: as attention_bf16.cu.    Repeats: bit for bit.
-// Needs: compute capability 9.0; D = 64 or 128; no lengths, mask, window or cap; q, k, v and their rows on 16 bytes.
+// Needs: compute capability 9.0; D = 64 or 128; no mask, window or cap; q, k, v and their rows on 16 bytes; values behind a text's length are
+// finite numbers: they meet weights that are zero.
 //   version                                     TFLOP/s and of PyTorch's (H200, driver 580.159, 2026-11-26)
 //                                               64 x 577 tokens, 16 of 64 | 4 x 2048, 32 of 128, causal | 2 x 4096, causal
 //   1  one warp copies, two warpgroups of 64 queries each take tiles of 128 keys; blocks stay and take query tile after query tile; not timed
 //   2  the same; the next tile's scores are computed and softened beside the sums over the values
-//                                               277  0.90                 | 418  0.83                   | 494  0.87     in use
-//   -  tried: an exchange that keeps all exponentials before the wait: ptxas still moves half of them behind it
+//                                               277  0.90                 | 418  0.83                   | 494  0.87
+//   3  over the ends of query tiles: the first scores of the next beside the last sums of the one before, queries in two rooms; a branch that
+//      needs the sums of the weights holds all exponentials before the wait for the values, where ptxas had put most of them behind it; lengths
+//                                               in use, not yet measured; aimed at: 1.1 of PyTorch's
 // Scores stay in the registers of the warpgroup that computed them, which is where the second product takes its left operand from. One
 // warpgroup's exponentials run beside the other's products.
 #include "device_hopper.h"
@@ -20,7 +23,7 @@
 #define ROW 128     // bytes: 64 columns
 #define WARPGROUP 128
 #define THREADS (3 * WARPGROUP)
-#define STAGES 2
+#define STAGES (HD == 64 ? 4 : 2) // what fits into shared memory
 #define LOG2E 1.44269504f
 
 typedef struct {
@@ -30,6 +33,7 @@ typedef struct {
 
 typedef struct {
     int i0, h, b, keys; // first query, head, text; key tiles that some query sees
+    int length;         // keys of the text
 } Place;
 
 #if HOPPER_CODE
@@ -40,9 +44,10 @@ static __device__ __forceinline__ Place place_of(const Work *w, int tile) {
     int query = a->causal ? w->query_tiles - 1 - tile / heads : tile % w->query_tiles;
     Place p;
     p.i0 = query * QUERIES, p.h = head % (int)a->H, p.b = head / (int)a->H;
-    long last = a->Tk;
-    if (a->causal && p.i0 + QUERIES + a->Tk - a->Tq < last) last = p.i0 + QUERIES + a->Tk - a->Tq;
-    p.keys = last > 0 ? (int)((last + KEYS - 1) / KEYS) : 0;
+    p.length = a->key_lengths ? a->key_lengths[p.b] : (int)a->Tk;
+    int last = p.length, seen = p.i0 + QUERIES + p.length - (int)a->Tq;
+    if (a->causal && seen < last) last = seen;
+    p.keys = last > 0 ? (last + KEYS - 1) / KEYS : 0;
     return p;
 }
 #endif
@@ -55,7 +60,7 @@ static __device__ __forceinline__ Place place_of(const Work *w, int tile) {
 #include "attention_hopper_head.inc"
 
 HOST bool cuda_attention_hopper_takes(const AttentionBf16 *a) {
-    return gpu_is_hopper() && (a->D == 64 || a->D == 128) && !a->key_lengths && !a->key_mask && a->window <= 0 && a->softcap <= 0 && a->Tk > 0 && a->Tq >= 64 &&
+    return gpu_is_hopper() && (a->D == 64 || a->D == 128) && !a->key_mask && a->window <= 0 && a->softcap <= 0 && a->Tk > 0 && a->Tq >= 64 &&
            a->Tq < 1l << 24 && a->Tk < 1l << 24 && a->B * a->H * (a->Tq / QUERIES + 1) < 1l << 30;
 }
 

@@ -343,15 +343,22 @@ static void op_linear_into_bf16(Tensor x, Tensor h, Tensor w, Tensor b) {
 
 static const uint16_t *halves(Tensor t) { return t.dtype == DTYPE_BF16 ? (const uint16_t *)gpu_ready(t.data, tensor_bytes(t)) : narrowed(floats(t), tensor_count(t)); }
 
+static const uint16_t *halves_of_tokens(Tensor t, const int32_t *lengths) {
+    if (!lengths || t.dtype == DTYPE_BF16) return halves(t);
+    uint16_t *to = (uint16_t *)gpu_room(tensor_count(t) * sizeof *to);
+    cuda_narrow_tokens(to, floats(t), lengths, t.shape[0], t.shape[1], t.shape[2], S);
+    return to;
+}
+
 static void attention_on_tensor_cores(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s) {
     AttentionBf16 t;
     memset(&t, 0, sizeof t);
     Results r = results_of(out);
     t.out = r.also, t.out_f32 = r.wide;
-    t.q = halves(q), t.k = halves(k), t.v = k.data == v.data ? t.k : halves(v);
+    if (s->key_lengths) t.key_lengths = (const int32_t *)gpu_ready(s->key_lengths, (size_t)q.shape[0] * sizeof(int32_t));
+    t.q = halves(q), t.k = halves_of_tokens(k, t.key_lengths), t.v = k.data == v.data ? t.k : halves_of_tokens(v, t.key_lengths);
     t.B = q.shape[0], t.Tq = q.shape[1], t.Tk = k.shape[1], t.H = s->heads, t.G = s->kv_heads, t.D = q.shape[2] / s->heads;
     t.scale = s->scale, t.softcap = s->softcap, t.causal = s->causal, t.window = s->window;
-    if (s->key_lengths) t.key_lengths = (const int32_t *)gpu_ready(s->key_lengths, (size_t)t.B * sizeof(int32_t));
     if (tensor_given(s->key_mask)) t.key_mask = (const uint8_t *)gpu_ready(s->key_mask.data, tensor_bytes(s->key_mask));
     cuda_attention_bf16(&t, S);
 }

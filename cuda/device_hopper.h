@@ -140,6 +140,12 @@ static __device__ __forceinline__ uint32_t bf16_pair(float low, float high) {
     return r;
 }
 
+// A branch that has to know x, which is never negative: ptxas does not move what makes x behind a wait that follows.
+#define SETTLED(x)                                                                                 \
+    do {                                                                                           \
+        if ((x) < 0) __trap();                                                                     \
+    } while (0)
+
 // 2^x to two units in the last place; denormal results are zero.
 static __device__ __forceinline__ float exp2_approximate(float x) {
     float y;

@@ -55,8 +55,9 @@ void cuda_transpose(float *out, const float *x, long R, long C, cudaStream_t s);
 void cuda_rotary(float *out, const float *x, const float *cosine, const float *sine, long R, long heads, long D, long half, long rows, cudaStream_t s);
 void cuda_rotary_tables(float *cosine, float *sine, const int32_t *positions, const float *frequencies, long n, long half, cudaStream_t s);
 
-// rounded.cu: results in bf16. x (R, K) in rows of ldo, filled up with zeros; a b
+// rounded.cu: results in bf16. x (R, K) in rows of ldo, filled up with zeros; keys or values; a b
 void cuda_narrow_rows(uint16_t *out, long ldo, Stored x, size_t R, long K, cudaStream_t s);
+void cuda_narrow_tokens(uint16_t *out, const float *x, const int32_t *lengths, long B, long T, long C, cudaStream_t s); // zeros behind each text's end
 void cuda_mul_rounded(uint16_t *out, Stored a, Stored b, size_t n, cudaStream_t s);
 
 // losses.cu. room: R doubles

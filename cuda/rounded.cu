@@ -43,6 +43,26 @@ HOST void cuda_narrow_rows(uint16_t *out, long ldo, Stored x, size_t R, long K, 
     if (R) LAUNCH(narrow_rows_kernel, DIM3((R * pieces + THREADS - 1) / THREADS, 1, 1), DIM3(THREADS, 1, 1), 0, s, out, x.data, x.type, R, (uint32_t)pieces, (int)K, K % 4 == 0 && (uintptr_t)x.data % word == 0);
 }
 
+// Keys or values (B, T, C) of texts of different lengths: what lies behind a text's end is nobody's, and becomes zero.
+static __global__ void narrow_tokens_kernel(uint16_t *out, const float *x, const int32_t *lengths, int T, int C) {
+    const int at = ((int)blockIdx.x * THREADS + (int)threadIdx.x) * EACH, b = (int)blockIdx.z, t = (int)blockIdx.y;
+    const size_t row = ((size_t)b * (size_t)T + (size_t)t) * (size_t)C;
+    if (at >= C) return;
+    FRAGMENT(float, v, EACH);
+    if (t < lengths[b]) {
+        load_eight(v, x, DTYPE_F32, row + (size_t)at);
+    } else {
+        UNROLL
+        for (int i = 0; i < EACH; i++) v[i] = 0;
+    }
+    store_eight(out + row + at, v);
+}
+
+HOST void cuda_narrow_tokens(uint16_t *out, const float *x, const int32_t *lengths, long B, long T, long C, cudaStream_t s) {
+    need(C % EACH == 0 && ((uintptr_t)out | (uintptr_t)x) % 16 == 0 && T <= 65535 && B <= 65535, "cuda: %ld texts of %ld tokens of %ld values, rounded", B, T, C);
+    if (B && T) LAUNCH(narrow_tokens_kernel, DIM3((C + EACH * THREADS - 1) / (EACH * THREADS), T, B), DIM3(THREADS, 1, 1), 0, s, out, x, lengths, (int)T, (int)C);
+}
+
 static __global__ void mul_rounded_kernel(uint16_t *out, const void *a, int a_type, const void *b, int b_type, size_t n) {
     const size_t at = ((size_t)blockIdx.x * THREADS + threadIdx.x) * EACH;
     FRAGMENT(float, x, EACH);

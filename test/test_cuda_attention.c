@@ -132,6 +132,9 @@ int main(void) {
     tensor(2, 150, 300, 2, 1, 128, CAUSAL); // on Hopper by wgmma from here, as the second above
     tensor(1, 200, 70, 1, 1, 64, CAUSAL);   // queries that see nothing
     tensor(1, 131, 400, 2, 2, 64, WIDE);    // more tiles of keys than stages
+    tensor(1, 400, 150, 3, 1, 64, 0);       // several tiles of queries a block, by turns in both rooms
+    tensor(3, 150, 300, 2, 1, 128, CAUSAL | LENGTHS);
+    tensor(3, 140, 200, 2, 2, 64, LENGTHS | WIDE);
     few(1, 1, 1, 1, 1, 64, 0);
     few(2, 1, 133, 4, 2, 128, CAUSAL | LENGTHS);
     few(3, 2, 300, 2, 1, 20, CAUSAL | KEY_MASK | CAP);
@@ -148,6 +151,9 @@ int main(void) {
         one(1, 1500, 1500, 4, 2, 128, CAUSAL);
         one(2, 1, 3000, 8, 2, 128, CAUSAL | LENGTHS);
         tensor(2, 577, 577, 16, 16, 64, 0);
+        tensor(40, 577, 577, 16, 16, 64, 0);
+        tensor(3, 700, 900, 8, 8, 64, CAUSAL | LENGTHS);
+        tensor(3, 1500, 2100, 8, 2, 128, CAUSAL | LENGTHS | WIDE);
         tensor(2, 2048, 2048, 8, 2, 128, CAUSAL);
         tensor(1, 1000, 1000, 4, 4, 80, CAUSAL);
         tensor(1, 577, 2000, 4, 4, 96, 0);

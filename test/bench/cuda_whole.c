@@ -54,6 +54,18 @@ static double tokens_once(void *arg) {
     return (took[1] - took[0]) / w->tokens;
 }
 
+static double first_once(void *arg) {
+    Whole *w = arg;
+    Arena *a = arena_new("answers");
+    GenerateOptions o = generate_options(a, w->m);
+    o.max_new = o.min_new = 1;
+    double start = seconds_now();
+    generate(a, w->m, w->prompts, w->texts, &o, NULL);
+    double took = seconds_now() - start;
+    arena_free(a);
+    return took;
+}
+
 static void pictures(Bench *b, const char *dir, int batch) {
     Arena *a = arena_new("a model");
     Whole w = {.m = model_open(a, dir, false)};
@@ -72,23 +84,44 @@ static void pictures(Bench *b, const char *dir, int batch) {
     arena_free(a);
 }
 
-static void answers(Bench *b, const char *dir, int texts) {
-    Arena *a = arena_new("a model");
+static Whole language_model(Arena *a, const char *dir, int texts, int tokens) {
     Whole w = {.m = model_open(a, dir, false), .texts = texts, .tokens = 48};
     w.m->bf16 = true;
     w.prompts = take_zero(a, Inputs, (size_t)texts);
     for (int i = 0; i < texts; i++) {
-        w.prompts[i].ids = tensor_take(a, DTYPE_I32, DIMS(1, 64));
-        for (int t = 0; t < 64; t++) i32(w.prompts[i].ids)[t] = 3 + (t * 37 + i * 101) % 30000;
+        w.prompts[i].ids = tensor_take(a, DTYPE_I32, DIMS(1, tokens));
+        for (int t = 0; t < tokens; t++) i32(w.prompts[i].ids)[t] = 3 + (t * 37 + i * 101) % 30000;
     }
-    char ask[600];
-    double python, bytes = 0;
-    snprintf(ask, sizeof ask, "answers %s %d 64", dir, texts);
+    return w;
+}
+
+static double weights_of(Arena *a, const char *dir, const Model *m) { // bytes; of the table of embeddings, a row is read
     struct stat file;
-    if (stat(path_join(a, dir, "model.safetensors"), &file) == 0) bytes = (double)file.st_size - (double)w.m->vocabulary * 4096 * 2; // of the table of embeddings, a row is read
+    return stat(path_join(a, dir, "model.safetensors"), &file) == 0 ? (double)file.st_size - (double)m->vocabulary * 4096 * 2 : 0;
+}
+
+static void answers(Bench *b, const char *dir, int texts) {
+    Arena *a = arena_new("a model");
+    Whole w = language_model(a, dir, texts, 64);
+    char ask[600];
+    double python, bytes = weights_of(a, dir, w.m);
+    snprintf(ask, sizeof ask, "answers %s %d 64", dir, texts);
     double ours = rounds_of(tokens_once, &w, b->torch, ask, &python), roof = bytes / b->copy / ours;
     bench_say(b->page, "| 7B language model, 8 of its 32 layers, bf16 | next token of %d text%s: %.0f tokens/s (PyTorch %.0f) | %.3f | %.2f TB/s | - | %.2f | %.2f | %s | %s | |", texts, texts > 1 ? "s" : "",
               texts / ours, python > 0 ? texts / python : 0, ours * 1e3, bytes / ours * 1e-12, python / ours, roof, texts == 1 ? "0.60 | 0.80" : "0.50 | 0.70", roof < (texts == 1 ? 0.6 : 0.5) ? "BELOW" : "");
+    arena_free(a);
+}
+
+static void prompt(Bench *b, const char *dir, int tokens) {
+    Arena *a = arena_new("a model");
+    Whole w = language_model(a, dir, 1, tokens);
+    char ask[600];
+    double python, flops = weights_of(a, dir, w.m) * tokens + 8 * 2.0 * tokens * tokens * 4096; // two of each weight of two bytes; attention's, causal
+    flops -= (double)w.m->vocabulary * 4096 * 2 * (tokens - 1); // of the last layer, one row is asked for
+    snprintf(ask, sizeof ask, "prompt %s 1 %d", dir, tokens);
+    double ours = rounds_of(first_once, &w, b->torch, ask, &python);
+    bench_say(b->page, "| 7B language model, 8 of its 32 layers, bf16 | prompt of %d tokens: %.0f tokens/s (PyTorch %.0f) | %.2f | %.1f TFLOP/s | - | %.2f | %.2f | - | - | | |", tokens, tokens / ours,
+              python > 0 ? tokens / python : 0, ours * 1e3, flops / ours * 1e-12, python / ours, flops / b->bf16 / ours);
     arena_free(a);
 }
 
@@ -103,4 +136,5 @@ void bench_whole(Bench *b, const char *models) {
     snprintf(path, sizeof path, "%s/llama", models);
     for (int texts = 1; texts <= 32; texts *= 32)
         if (!bench_late(b)) answers(b, path, texts);
+    if (!bench_late(b)) prompt(b, path, 2048);
 }

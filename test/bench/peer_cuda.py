@@ -102,8 +102,19 @@ def answers(path, texts, tokens):
     return work
 
 
+def prompt(path, texts, tokens):
+    """The first token of every answer: a forward of the whole prompt, which leaves keys and values."""
+    import json
+    import transformers
+    config = transformers.LlamaConfig(**json.load(open(path + "/config.json")))
+    with torch.device("cuda"):
+        m = transformers.LlamaForCausalLM._from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa").eval()
+    ids = torch.randint(3, 30000, (texts, tokens), device="cuda")
+    return lambda: m(input_ids=ids, use_cache=True, logits_to_keep=1).logits.argmax(-1)
+
+
 known = {}
-KINDS = {f.__name__: f for f in (linear_gelu, attention, layernorm, rmsnorm, gelu, cross_entropy, knn, svdvals, pictures, answers)}
+KINDS = {f.__name__: f for f in (linear_gelu, attention, layernorm, rmsnorm, gelu, cross_entropy, knn, svdvals, pictures, answers, prompt)}
 
 
 def timed(work, calls):

@@ -8,6 +8,7 @@
 
 #define GRID_CONSTANT const
 #define UNROLL_BY(n)
+#define SETTLED(x) ((void)(x))
 
 uint32_t emu_shared_address(const void *p);
 #define shared_address(p) emu_shared_address(p)
