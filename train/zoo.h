@@ -162,8 +162,10 @@ typedef struct {
     } losses[8];
     int loss_count;
     Stage *(*open)(Arena *a, Trainee *t, int stage, bool begins); // begins: not one that goes on where it was interrupted
-    // One batch: gradients into the stage's tape, what is to be noted into losses.
-    void (*step)(const void *arg, const Stage *s, Arena *scratch, int stage, uint64_t seed, double *losses);
+    // Scenes and words of step `at`, from these arguments alone: they are made while a GPU still works on the step before.
+    void *(*make)(const void *arg, Arena *a, int stage, uint64_t seed, int64_t at);
+    // One batch: gradients into the stage's tape, what is to be noted into losses, or, where it is the device's, into later (one number each).
+    void (*step)(const Stage *s, Arena *scratch, int stage, const void *batch, double *losses, Tensor *later);
     const void *arg;
 } Course;
 int course_steps(const Course *c, const ZooOptions *o, int stage); // with the percentage

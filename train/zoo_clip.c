@@ -122,11 +122,21 @@ static Tensor text_embed(Run *run, const Clip *m, Tensor ids) {
     return l2norm(run, linear(run, clip_text_pooled(run, m->text, last, ids), m->text_projection, NO_TENSOR), 1e-12f);
 }
 
-static void train_step(const void *tok, const Stage *s, Arena *step, int stage, uint64_t seed, double *losses) {
+static bool has_texts(int stage) { return stage >= 1; }
+static bool has_patches(int stage) { return stage <= 1; }
+
+static void *batch_make(const void *tok, Arena *a, int stage, uint64_t seed, int64_t at) {
+    Pairs *p = take(a, Pairs, 1);
+    *p = zoo_pairs(a, has_texts(stage) ? tok : NULL, (PairsWanted){.B = BATCH, .K = has_texts(stage) ? NEAR : 0, .full = 75, .truth = has_patches(stage),
+                   .seed = seed + 100 + (uint64_t)stage, .first = (uint64_t)at * BATCH});
+    return p;
+}
+
+static void train_step(const Stage *s, Arena *step, int stage, const void *batch, double *losses, Tensor *later) {
+    (void)later; // every loss here is computed by this side
     const Clip *m = s->model->own;
-    bool texts = stage >= 1, patches = stage <= 1;
-    Pairs p = zoo_pairs(step, texts ? tok : NULL, (PairsWanted){.B = BATCH, .K = texts ? NEAR : 0, .full = 75, .truth = patches,
-                        .seed = seed + 100 + (uint64_t)stage, .first = (uint64_t)s->adam->step * BATCH});
+    const Pairs p = *(const Pairs *)batch;
+    bool texts = has_texts(stage), patches = has_patches(stage);
     tape_begin(s->tape);
     tape_zero(s->tape);
     Run *run = run_on(step, tape_device(s->tape));
@@ -200,7 +210,7 @@ const char *zoo_clip(Arena *a, const ZooOptions *o) {
     Trainee *t = parameters_make(a, o->out, tok, o->seed);
     const char *config = config_text_of(a, tok);
     file_write(path_join(a, o->out, "config.json"), config, strlen(config));
-    const Course course = {.stages = STAGES, .titles = stage_names, .steps = stage_steps, .lr = stage_lr, .warmup = stage_warmup, .open = stage_open, .step = train_step, .arg = tok,
+    const Course course = {.stages = STAGES, .titles = stage_names, .steps = stage_steps, .lr = stage_lr, .warmup = stage_warmup, .open = stage_open, .make = batch_make, .step = train_step, .arg = tok,
                            .losses = {[PATCHES] = {"patches", 4}, [SHAPES_RIGHT] = {"shapes", 3}, [PAIRS] = {"pairs", 4}, [PAIRS_RIGHT] = {"", 3}, [HARD] = {"near", 4},
                                       [HARD_RIGHT] = {"", 3}},
                            .loss_count = LOSSES};

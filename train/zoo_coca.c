@@ -122,11 +122,17 @@ static Tensor texts_slice(Run *run, Tensor x, long from, long to) {
     return tensor_view(flat, DIMS(to - from, L, C));
 }
 
-static void train_step(const void *tok, const Stage *s, Arena *step, int stage, uint64_t seed, double *losses) {
+static void *batch_make(const void *tok, Arena *a, int stage, uint64_t seed, int64_t at) {
+    Pairs *p = take(a, Pairs, 1);
+    *p = zoo_pairs(a, tok, (PairsWanted){.B = BATCH, .K = NEAR, .full = 100, .truth = stage == 1, .boxes = BOX_FROM_MIDDLE, .habitats = true, .pad_zero = true, .said = SAID,
+                   .length = stage ? CONTEXT : 0, .seed = seed + 700 + (uint64_t)stage, .first = (uint64_t)at * BATCH});
+    return p;
+}
+
+static void train_step(const Stage *s, Arena *step, int stage, const void *batch, double *losses, Tensor *later) {
     const Coca *m = s->model->own;
+    const Pairs p = *(const Pairs *)batch;
     bool patches = stage == 1;
-    Pairs p = zoo_pairs(step, tok, (PairsWanted){.B = BATCH, .K = NEAR, .full = 100, .truth = patches, .boxes = BOX_FROM_MIDDLE, .habitats = true, .pad_zero = true, .said = SAID,
-                        .length = stage ? CONTEXT : 0, .seed = seed + 700 + (uint64_t)stage, .first = (uint64_t)s->adam->step * BATCH});
     tape_begin(s->tape);
     tape_zero(s->tape);
     Run *run = run_on(step, tape_device(s->tape));
@@ -151,7 +157,7 @@ static void train_step(const void *tok, const Stage *s, Arena *step, int stage, 
             i32(next)[b * (L - 1) + t] = id ? id : -1; // padding is not learned
         }
     Tensor loss = cross_entropy(run, logits, next);
-    losses[CAPTIONS] = (double)*f32(run_read(run, loss));
+    later[CAPTIONS] = loss;
     Tensor image = l2norm(run, coca_image_embed(run, m, pooled), 1e-12f);
     text = rows_slice(run, tensor_view(l2norm(run, text, 1e-12f), DIMS(1, R, E)), 0, told);
     float *di = take(step, float, tensor_count(image)), *dt = take(step, float, tensor_count(text)), ds;
@@ -182,7 +188,7 @@ const char *zoo_coca(Arena *a, const ZooOptions *o) {
     const char *config = config_text_of(a, tok);
     config_write(a, o->out, config);
     Trainee *t = parameters_make(a, o, config);
-    const Course course = {.stages = STAGES, .titles = stage_names, .steps = stage_steps, .lr = stage_lr, .warmup = stage_warmup, .open = stage_open, .step = train_step, .arg = tok,
+    const Course course = {.stages = STAGES, .titles = stage_names, .steps = stage_steps, .lr = stage_lr, .warmup = stage_warmup, .open = stage_open, .make = batch_make, .step = train_step, .arg = tok,
                            .losses = {[CAPTIONS] = {"captions", 4}, [PAIRS] = {"pairs", 4}, [PAIRS_RIGHT] = {"", 3}, [HARD] = {"near", 4}, [HARD_RIGHT] = {"", 3},
                                       [PATCHES] = {"patches", 4}, [SHAPES_RIGHT] = {"shapes", 3}},
                            .loss_count = LOSSES};

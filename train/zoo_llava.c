@@ -148,8 +148,8 @@ static Tensor visual(Run *run, const Stage *s, const Dialogs *d, Arena *step) {
     return rows_slice(run, states[head_after[0]], 1, ZOO_PATCHES + 1);
 }
 
-// One batch of talks: the gradient of its loss is added. Returns the loss, and that of the answers alone.
-static double talks_step(const Stage *s, const Dialogs *d, Arena *step, double *answers) {
+// One batch of talks: the gradient of its loss is added. *loss, and *answers: that of the answers alone.
+static void talks_step(const Stage *s, const Dialogs *d, Arena *step, Tensor *loss, Tensor *answers) {
     const Llava *m = s->model->own;
     tape_begin(s->tape);
     Run *run = run_on(step, tape_device(s->tape));
@@ -158,26 +158,38 @@ static double talks_step(const Stage *s, const Dialogs *d, Arena *step, double *
     if (tensor_given(d->pixels)) x = llava_merge(run, m, x, d->ids, llava_project(run, m, visual(run, s, d, step)));
     Tensor h = llama_forward(run, m->text, x, NO_TENSOR, NULL);
     Tensor logits = llama_logits(run, m->text, rows_slice(run, h, d->silent, d->ids.shape[1]));
-    Tensor loss = cross_entropy(run, logits, after(run, d->targets, d->silent));
-    *answers = (double)*f32(run_read(run, cross_entropy(run, logits, after(run, d->answers, d->silent))));
-    tape_backward(s->tape, step, loss, 1);
-    return (double)*f32(run_read(run, loss));
+    *loss = cross_entropy(run, logits, after(run, d->targets, d->silent));
+    *answers = cross_entropy(run, logits, after(run, d->answers, d->silent));
+    tape_backward(s->tape, step, *loss, 1);
 }
 
-static void train_step(const void *who, const Stage *s, Arena *step, int stage, uint64_t seed, double *losses) {
-    double none;
-    uint64_t from = seed + 500 + (uint64_t)stage, first = (uint64_t)s->adam->step * BATCH;
-    tape_zero(s->tape);
+// The first is whole in the stages of language and projector, where there is no second.
+typedef struct {
+    Dialogs first, second;
+    bool two;
+} Batch;
+
+static void *batch_make(const void *who, Arena *a, int stage, uint64_t seed, int64_t at) {
+    Batch *b = take_zero(a, Batch, 1);
+    uint64_t from = seed + 500 + (uint64_t)stage, first = (uint64_t)at * BATCH;
     if (stage < 2) {
-        Dialogs d = dialogs_make(step, who, from, first, BATCH, stage == 0 ? TALK_BOTH : TALK_CAPTION, stage > 0, false);
-        losses[CAPTIONS] = talks_step(s, &d, step, &losses[ANSWERS]);
-        return;
+        b->first = dialogs_make(a, who, from, first, BATCH, stage == 0 ? TALK_BOTH : TALK_CAPTION, stage > 0, false);
+        return b;
     }
     int asked = stage == 3 ? LESSONS : BATCH / 2, told = BATCH - asked;
-    Dialogs d = dialogs_make(step, who, from, first, told, stage == 3 ? TALK_COLUMN : TALK_CAPTION, true, stage == 3);
-    losses[CAPTIONS] = talks_step(s, &d, step, &none);
-    d = dialogs_make(step, who, from, first + (uint64_t)told, asked, stage == 3 ? TALK_LESSON : TALK_QUESTIONS, true, stage == 3);
-    talks_step(s, &d, step, &losses[ANSWERS]);
+    b->two = true;
+    b->first = dialogs_make(a, who, from, first, told, stage == 3 ? TALK_COLUMN : TALK_CAPTION, true, stage == 3);
+    b->second = dialogs_make(a, who, from, first + (uint64_t)told, asked, stage == 3 ? TALK_LESSON : TALK_QUESTIONS, true, stage == 3);
+    return b;
+}
+
+static void train_step(const Stage *s, Arena *step, int stage, const void *batch, double *losses, Tensor *later) {
+    (void)stage, (void)losses;
+    const Batch *b = batch;
+    Tensor none;
+    tape_zero(s->tape);
+    talks_step(s, &b->first, step, &later[CAPTIONS], &later[ANSWERS]);
+    if (b->two) talks_step(s, &b->second, step, &none, &later[ANSWERS]);
 }
 
 // ---- the recipe
@@ -202,7 +214,7 @@ const char *zoo_llava(Arena *a, const ZooOptions *o) {
     patch_heads_add(t, HEADS, (int)json_int(json_get(t->config, "vision_config"), "hidden_size"));
     for (size_t i = 0; i < t->count; i++) init_tensor(t->data[i], rules, sizeof rules / sizeof *rules, o->seed, t->names[i]);
     tower_read(a, t, o->clip);
-    const Course course = {.stages = STAGES, .titles = stage_names, .steps = stage_steps, .lr = stage_lr, .warmup = stage_warmup, .open = stage_open, .step = train_step, .arg = &who,
+    const Course course = {.stages = STAGES, .titles = stage_names, .steps = stage_steps, .lr = stage_lr, .warmup = stage_warmup, .open = stage_open, .make = batch_make, .step = train_step, .arg = &who,
                            .losses = {[CAPTIONS] = {"captions", 4}, [ANSWERS] = {"answers", 4}}, .loss_count = LOSSES};
     const char *recipe = arena_print(a, "llava: language %d steps lr %g, projector %d steps lr %g, answers %d steps lr %g, everything %d steps lr %g, batch %d, AdamW 0.9 0.98 "
                                      "decay 0.01 clip 1, warm-up %d, cosine to 0.02, seed %llu, tower %.16s", course_steps(&course, o, 0), stage_lr[0], course_steps(&course, o, 1),
