@@ -7,9 +7,9 @@
 //
 // Bytes go up, and come down, through two pinned buffers in turn: one is filled while the other is copied.
 //
-// Commands of a step that repeats are captured into a graph, which is launched when somebody reads. The next step is captured
-// again and the graph that exists is updated: addresses are the same (arenas are released and taken alike, the pinned buffer
-// begins anew), so nothing is built twice, and a step of another shape is simply another graph.
+// Commands of a step that repeats are noted in a list, which becomes a graph when somebody reads. The next step's list is mostly the
+// same, byte for byte (arenas are released and taken alike, the pinned buffer begins anew: only what lies in it differs), and then the
+// graph is launched as it is; else the list is captured and the graph updated, or built anew for a step of another shape.
 #include "memory.h"
 
 #include <stdio.h>
@@ -46,10 +46,29 @@ typedef struct {
     Slab *slab;
 } Kept;
 
+// A command of a step; its arguments stand behind it, each as its size and its bytes.
+typedef struct {
+    const void *kernel; // NULL: a copy, or zeros
+    const char *name;
+    unsigned grid[3], block[3];
+    size_t shared;
+    int count;  // of arguments
+    bool early; // LAUNCH_EARLY
+    void *to;
+    const void *from; // NULL: zeros
+    size_t bytes;
+    enum cudaMemcpyKind kind;
+} Command;
+
+typedef struct {
+    char *bytes;
+    size_t size, room;
+} List;
+
 static struct {
-    bool tried, open;
+    bool tried, open, overlaps; // overlaps: LAUNCH_EARLY means something to this GPU
     char why[512], name[400];
-    cudaStream_t stream, loading; // loading: weights, never captured
+    cudaStream_t stream, loading; // loading: weights that a step meets late
     Block *blocks;
     size_t block_count, block_room;
     Kept *kept; // by address
@@ -64,7 +83,8 @@ static struct {
     const char *what; // the operation in progress, for messages
     Tensor shape;
     size_t planned; // the largest forward that was found to fit
-    bool capturing, warm;
+    bool listing, warm;
+    List now, last; // commands of the step in progress, and of the graph
     cudaGraphExec_t step;
 } gpu;
 
@@ -83,6 +103,7 @@ bool gpu_open(const char **why) {
             CUDA_CHECK(cudaSetDevice(0));
             CUDA_CHECK(cudaGetDeviceProperties(&p, 0));
             need(p.major >= 8, "cuda: %s has compute capability %d.%d; 8.0 and later are supported; use --device cpu", p.name, p.major, p.minor);
+            gpu.overlaps = p.major >= 9;
             snprintf(gpu.name, sizeof gpu.name, "%s, %d multiprocessors, %zu GiB", p.name, p.multiProcessorCount, (size_t)p.totalGlobalMem >> 30);
             CUDA_CHECK(cudaStreamCreateWithFlags(&gpu.stream, cudaStreamNonBlocking));
             CUDA_CHECK(cudaStreamCreateWithFlags(&gpu.loading, cudaStreamNonBlocking));
@@ -129,7 +150,7 @@ static void blocks_return(void) { // those that nobody has, to the system
 static void *block_new(size_t bytes, const char *what) {
     void *p = NULL;
     cudaError_t e = cudaMalloc(&p, bytes);
-    if (e == cudaErrorMemoryAllocation && !gpu.capturing) {
+    if (e == cudaErrorMemoryAllocation && !gpu.listing) {
         (void)cudaGetLastError();
         blocks_return();
         e = cudaMalloc(&p, bytes);
@@ -210,7 +231,7 @@ static void forget(const char *from, size_t count) {
 static void shown(void *p, size_t count) { device_taken(p, count); }
 
 static void hidden(void *p, size_t count) {
-    if (!gpu.capturing) device_released(p, count); // a captured step still has to use it
+    if (!gpu.listing) device_released(p, count); // a listed step still has to use it
     if (gpu.kept_count) forget((const char *)p, count);
 }
 
@@ -266,6 +287,100 @@ HOST void gpu_keep(Arena *a, const void *bytes, size_t size) {
     k->slab->count++;
 }
 
+// ---- commands
+
+static void list_add(const void *from, size_t size) {
+    List *l = &gpu.now;
+    if (l->size + size > l->room) {
+        l->room = 2 * (l->size + size);
+        l->bytes = (char *)memory_grow(l->bytes, l->room, "commands of a step");
+    }
+    memcpy(l->bytes + l->size, from, size);
+    l->size += size;
+}
+
+#ifndef RETINA_EMULATE
+// Its code waits for those before it: not what an older GPU's PTX was translated to.
+static bool may_begin_early(const void *kernel) {
+    struct cudaFuncAttributes a;
+    CUDA_CHECK(cudaFuncGetAttributes(&a, kernel));
+    return gpu.overlaps && a.ptxVersion >= 90;
+}
+#endif
+
+static void issue(const Command *c, const void *const *arguments, const size_t *sizes, cudaStream_t stream) {
+    if (!c->kernel) {
+        done(c->from ? cudaMemcpyAsync(c->to, c->from, c->bytes, c->kind, stream) : cudaMemsetAsync(c->to, 0, c->bytes, stream));
+        return;
+    }
+#ifdef RETINA_EMULATE
+    emu_launch(c->name, (void (*)(void *))c->kernel, arguments[0], sizes[0], DIM3(c->grid[0], c->grid[1], c->grid[2]), DIM3(c->block[0], c->block[1], c->block[2]), c->shared);
+#else
+    (void)sizes;
+    cudaLaunchAttribute early;
+    cudaLaunchConfig_t config = {};
+    config.gridDim = dim3(c->grid[0], c->grid[1], c->grid[2]), config.blockDim = dim3(c->block[0], c->block[1], c->block[2]), config.dynamicSmemBytes = c->shared, config.stream = stream;
+    if (c->early && may_begin_early(c->kernel)) {
+        memset(&early, 0, sizeof early);
+        early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+        early.val.programmaticStreamSerializationAllowed = 1;
+        config.attrs = &early, config.numAttrs = 1;
+    }
+    cudaError_t e = cudaLaunchKernelExC(&config, c->kernel, (void **)arguments);
+    if (e != cudaSuccess) // of this launch, or of an earlier one
+        die("cuda: %s, %u x %u x %u blocks of %u x %u x %u threads, %zu bytes of shared memory: %s", c->name, c->grid[0], c->grid[1], c->grid[2],
+            c->block[0], c->block[1], c->block[2], c->shared, cudaGetErrorString(e));
+#endif
+}
+
+#define ARGUMENTS_MOST 32
+
+static void list_issue(const List *l) {
+    const void *arguments[ARGUMENTS_MOST];
+    size_t sizes[ARGUMENTS_MOST];
+    for (size_t at = 0; at < l->size;) {
+        Command c;
+        memcpy(&c, l->bytes + at, sizeof c);
+        at += sizeof c;
+        for (int i = 0; i < c.count; i++) {
+            memcpy(&sizes[i], l->bytes + at, sizeof(size_t));
+            arguments[i] = l->bytes + at + sizeof(size_t);
+            at += sizeof(size_t) + sizes[i];
+        }
+        issue(&c, arguments, sizes, gpu.stream);
+    }
+}
+
+HOST void gpu_launch(const char *name, bool early, const void *kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t stream, int count, const void *const *arguments,
+                     const size_t *sizes) {
+    Command c;
+    memset(&c, 0, sizeof c);
+    c.kernel = kernel, c.name = name, c.shared = shared, c.count = count;
+    c.grid[0] = grid.x, c.grid[1] = grid.y, c.grid[2] = grid.z, c.block[0] = block.x, c.block[1] = block.y, c.block[2] = block.z;
+    c.early = early && gpu.listing; // alone, a kernel gains nothing by it
+    if (!gpu.listing) {
+        issue(&c, arguments, sizes, stream);
+        return;
+    }
+    need(count <= ARGUMENTS_MOST, "cuda: %s has %d arguments", name, count);
+    list_add(&c, sizeof c);
+    for (int i = 0; i < count; i++) {
+        list_add(&sizes[i], sizeof(size_t));
+        list_add(arguments[i], sizes[i]);
+    }
+}
+
+// from NULL: zeros.
+static void copy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind) {
+    Command c;
+    memset(&c, 0, sizeof c);
+    c.to = to, c.from = from, c.bytes = bytes, c.kind = kind;
+    if (gpu.listing) list_add(&c, sizeof c);
+    else issue(&c, NULL, NULL, gpu.stream);
+}
+
+HOST void gpu_zero(void *to, size_t bytes) { copy(to, NULL, bytes, cudaMemcpyDeviceToDevice); }
+
 // ---- up and down
 
 static void move_job(void *arg, size_t begin, size_t end) {
@@ -280,11 +395,11 @@ static void moved(void *to, const void *from, size_t bytes) {
     else parallel_for(bytes, 256 << 10, move_job, m);
 }
 
-// Bytes through the pinned buffers. A captured step begins with empty ones and fits into the first.
-static void send(void *to, const void *from, size_t bytes, cudaStream_t stream) {
+// Bytes through the pinned buffers. A listed step begins with empty ones and fits into the first.
+static void send(void *to, const void *from, size_t bytes) {
     for (size_t at = 0; at < bytes;) {
         if (gpu.used == PIN) {
-            CUDA_CHECK(cudaEventRecord(gpu.free[gpu.half], stream));
+            CUDA_CHECK(cudaEventRecord(gpu.free[gpu.half], gpu.stream));
             gpu.half = !gpu.half;
             CUDA_CHECK(cudaEventSynchronize(gpu.free[gpu.half]));
             gpu.used = 0;
@@ -292,7 +407,7 @@ static void send(void *to, const void *from, size_t bytes, cudaStream_t stream) 
         size_t n = bytes - at < PIN - gpu.used ? bytes - at : PIN - gpu.used;
         char *pinned = gpu.pinned[gpu.half] + gpu.used;
         moved(pinned, (const char *)from + at, n);
-        CUDA_CHECK(cudaMemcpyAsync((char *)to + at, pinned, n, cudaMemcpyHostToDevice, stream));
+        copy((char *)to + at, pinned, n, cudaMemcpyHostToDevice);
         gpu.used += (n + 255) / 256 * 256;
         if (gpu.used > PIN) gpu.used = PIN;
         at += n;
@@ -307,23 +422,29 @@ static void buffers_empty(void) {
 }
 
 static void launch_step(void) {
-    cudaGraph_t graph;
-    cudaGraphExecUpdateResultInfo info;
-    gpu.capturing = false;
-    CUDA_CHECK(cudaStreamEndCapture(gpu.stream, &graph));
-    bool same = gpu.step && cudaGraphExecUpdate(gpu.step, graph, &info) == cudaSuccess;
-    if (!same) {
-        (void)cudaGetLastError();
-        if (gpu.step) CUDA_CHECK(cudaGraphExecDestroy(gpu.step));
-        CUDA_CHECK(cudaGraphInstantiate(&gpu.step, graph, 0));
+    gpu.listing = false;
+    if (!gpu.step || gpu.now.size != gpu.last.size || memcmp(gpu.now.bytes, gpu.last.bytes, gpu.now.size) != 0) {
+        cudaGraph_t graph;
+        cudaGraphExecUpdateResultInfo info;
+        CUDA_CHECK(cudaStreamBeginCapture(gpu.stream, cudaStreamCaptureModeRelaxed));
+        list_issue(&gpu.now);
+        CUDA_CHECK(cudaStreamEndCapture(gpu.stream, &graph));
+        bool updated = gpu.step && cudaGraphExecUpdate(gpu.step, graph, &info) == cudaSuccess;
+        if (!updated) {
+            (void)cudaGetLastError();
+            if (gpu.step) CUDA_CHECK(cudaGraphExecDestroy(gpu.step));
+            CUDA_CHECK(cudaGraphInstantiate(&gpu.step, graph, 0));
+        }
+        CUDA_CHECK(cudaGraphDestroy(graph));
+        List other = gpu.last;
+        gpu.last = gpu.now, gpu.now = other;
     }
-    CUDA_CHECK(cudaGraphDestroy(graph));
     done(cudaGraphLaunch(gpu.step, gpu.stream));
 }
 
 HOST void gpu_repeats(void) {
     const Mark nothing = {NULL, 0, NULL, 0};
-    if (gpu.capturing) launch_step();
+    if (gpu.listing) launch_step();
     if (!gpu.warm) { // the first step meets weights and makes room; it runs as it is
         gpu.warm = true;
         return;
@@ -331,8 +452,8 @@ HOST void gpu_repeats(void) {
     buffers_empty();
     arena_release(gpu.transit, nothing); // the step before is done: the next one takes the same places
     arena_release(gpu.across, nothing);
-    CUDA_CHECK(cudaStreamBeginCapture(gpu.stream, cudaStreamCaptureModeRelaxed));
-    gpu.capturing = true;
+    gpu.now.size = 0;
+    gpu.listing = true;
 }
 
 HOST void gpu_begin(const char *what, Tensor shape) {
@@ -340,7 +461,7 @@ HOST void gpu_begin(const char *what, Tensor shape) {
     gpu.what = what;
     gpu.shape = shape;
     gpu.operations++;
-    if (!gpu.capturing) arena_release(gpu.transit, nothing);
+    if (!gpu.listing) arena_release(gpu.transit, nothing);
 }
 
 HOST unsigned long gpu_operations(void) { return gpu.operations; }
@@ -349,7 +470,7 @@ HOST void *gpu_room(size_t bytes) { return arena_take_from(gpu.transit, &gpu_mem
 
 HOST void *gpu_room_kept(size_t bytes) {
     Mark nothing = {NULL, 0, NULL, 0};
-    if (!gpu.capturing) arena_release(gpu.across, nothing);
+    if (!gpu.listing) arena_release(gpu.across, nothing);
     return arena_take_from(gpu.across, &gpu_memory, bytes);
 }
 
@@ -358,25 +479,25 @@ HOST const void *gpu_ready(const void *p, size_t bytes) {
     Kept *k = kept_with((const char *)p, bytes);
     if (k && !k->copy) {
         k->copy = arena_take_from(k->slab->far, &gpu_memory, k->size); // may not move k: only arenas are touched
-        if (!gpu.capturing) {
-            send(k->copy, k->begin, k->size, gpu.stream);
-        } else { // a weight that only later steps meet: beside the capture, and at once
+        if (!gpu.listing) {
+            send(k->copy, k->begin, k->size);
+        } else { // a weight that only later steps meet: at once
             CUDA_CHECK(cudaMemcpyAsync(k->copy, k->begin, k->size, cudaMemcpyHostToDevice, gpu.loading));
             wait_for(gpu.loading);
         }
     }
     if (k) return (const char *)k->copy + ((const char *)p - k->begin);
-    if (gpu.capturing && gpu.used + bytes > PIN) { // more than a step's buffer holds: the rest of it runs as it comes
+    if (gpu.listing && gpu.used + bytes > PIN) { // more than a step's buffer holds: the rest of it runs as it comes
         launch_step();
         buffers_empty();
     }
     void *to = gpu_room(bytes);
-    send(to, p, bytes, gpu.stream);
+    send(to, p, bytes);
     return to;
 }
 
 HOST void gpu_read(void *to, const void *from, size_t bytes) {
-    if (gpu.capturing) launch_step();
+    if (gpu.listing) launch_step();
     if (!on_gpu(from)) {
         memcpy(to, from, bytes);
         return;
@@ -405,11 +526,11 @@ HOST void gpu_write(void *to, const void *from, size_t bytes) {
         memcpy(to, from, bytes);
         return;
     }
-    if (gpu.capturing) {
+    if (gpu.listing) {
         launch_step();
         buffers_empty();
     }
-    send(to, from, bytes, gpu.stream);
+    send(to, from, bytes);
 }
 
 HOST void gpu_copy(void *to, const void *from, size_t bytes) {
@@ -417,7 +538,7 @@ HOST void gpu_copy(void *to, const void *from, size_t bytes) {
     gpu.operations++;
     need(on_gpu(to), "cuda: a copy to memory that is not the GPU's");
     from = gpu_ready(from, bytes);
-    CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, gpu.stream));
+    copy(to, from, bytes, cudaMemcpyDeviceToDevice);
 }
 
 // Whether a forward of so many bytes has room beside the weights. Blocks that nobody has count as free.

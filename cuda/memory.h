@@ -15,7 +15,7 @@ cudaStream_t gpu_stream(void); // all commands go there, in order
 extern const MemorySource gpu_memory;
 
 // What a command of the op called `what` may read: p itself when it lies on the GPU; the GPU's copy when p lies in kept memory;
-// else a copy made now, which lives until the next gpu_begin (or to the end of a captured step).
+// else a copy made now, which lives until the next gpu_begin (or to the end of a listed step).
 void gpu_begin(const char *what, Tensor shape); // of every operation; names it in messages
 const void *gpu_ready(const void *p, size_t bytes);
 unsigned long gpu_operations(void); // how many have begun
@@ -25,6 +25,7 @@ void *gpu_room_kept(size_t bytes); // one more piece, which outlives gpu_begin: 
 void gpu_read(void *to, const void *from, size_t bytes);
 void gpu_write(void *to, const void *from, size_t bytes);
 void gpu_copy(void *to, const void *from, size_t bytes);
+void gpu_zero(void *to, size_t bytes); // on the GPU
 void gpu_keep(Arena *a, const void *bytes, size_t size);
 void gpu_repeats(void);
 void gpu_plan(size_t bytes, long inputs, const char *where);

@@ -101,8 +101,8 @@ static void generation(Arena *a, const char *name, const Model *cpu, const Model
     check(same_answers(answers(a, cpu, &in, 1, 3, false), answers(a, gpu, &in, 1, 3, false), 1), "%s: three beams", name);
     EmuGraphCounts after = emu_graph_counts();
 #ifdef RETINA_EMULATE
-    check(after.launched - before.launched >= 8 && after.updated > before.updated, "%s: steps are repeated as graphs: %d launched, %d built, %d updated", name,
-          after.launched - before.launched, after.built - before.built, after.updated - before.updated);
+    int launched = after.launched - before.launched, built = after.built - before.built, updated = after.updated - before.updated;
+    check(launched >= 8 && built + updated < launched - 2, "%s: steps are repeated as graphs, most as they are: %d launched, %d built, %d updated", name, launched, built, updated);
 #else
     (void)before, (void)after;
 #endif

@@ -7,7 +7,7 @@
 
 typedef struct Command {
     struct Command *next;
-    const char *name; // NULL: a copy
+    const char *name; // NULL: a copy, or with from NULL, bytes of one value
     void (*run)(void *);
     void *arguments;
     size_t size, shared;
@@ -15,6 +15,7 @@ typedef struct Command {
     void *to;
     const void *from;
     enum cudaMemcpyKind kind;
+    int value;
 } Command;
 
 struct EmuGraph {
@@ -47,6 +48,12 @@ bool emu_captured(const char *name, void (*run)(void *), const void *arguments, 
 cudaError_t emu_memcpy_async(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind) {
     if (!capturing) return cudaMemcpy(to, from, bytes, kind);
     keep((Command){.to = to, .from = from, .size = bytes, .kind = kind});
+    return cudaSuccess;
+}
+
+cudaError_t emu_memset_async(void *to, int value, size_t bytes) {
+    if (!capturing) return cudaMemset(to, value, bytes);
+    keep((Command){.to = to, .value = value, .size = bytes});
     return cudaSuccess;
 }
 
@@ -128,7 +135,8 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s) {
     need(!capturing, "cuda_emu: a graph is launched while a stream captures");
     for (const Command *c = exec->first; c; c = c->next)
         if (c->name) emu_launch(c->name, c->run, c->arguments, c->size, c->grid, c->block, c->shared);
-        else cudaMemcpy(c->to, c->from, c->size, c->kind);
+        else if (c->from) cudaMemcpy(c->to, c->from, c->size, c->kind);
+        else cudaMemset(c->to, c->value, c->size);
     counted.launched++;
     return cudaSuccess;
 }

@@ -199,7 +199,8 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpy
 cudaError_t cudaMemset(void *to, int value, size_t bytes);
 cudaError_t emu_memcpy_async(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind);
 #define cudaMemcpyAsync(to, from, bytes, kind, stream) emu_memcpy_async(to, from, bytes, kind)
-#define cudaMemsetAsync(to, value, bytes, stream) cudaMemset(to, value, bytes)
+cudaError_t emu_memset_async(void *to, int value, size_t bytes);
+#define cudaMemsetAsync(to, value, bytes, stream) emu_memset_async(to, value, bytes)
 cudaError_t cudaMemcpy2D(void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t bytes, size_t rows, enum cudaMemcpyKind kind);
 #define cudaMemcpy2DAsync(to, tp, from, fp, bytes, rows, kind, stream) cudaMemcpy2D(to, tp, from, fp, bytes, rows, kind)
 static inline const char *cudaGetErrorString(cudaError_t e) { return e == cudaErrorMemoryAllocation ? "out of memory" : e ? "an error" : "no error"; }
@@ -301,8 +302,13 @@ void emu_launch(const char *name, void (*run)(void *), const void *arguments, si
             struct emu_arguments_ *a_ = (struct emu_arguments_ *)p_;                               \
             kernel(EMU_JOIN(EMU_V, EMU_COUNT(__VA_ARGS__)));                                       \
         }                                                                                          \
-        (void)(stream);                                                                            \
-        emu_launch(#kernel, emu_call_, &emu_given_, sizeof emu_given_, grid, block, shared_bytes); \
+        const void *emu_list_ = &emu_given_;                                                       \
+        size_t emu_size_ = sizeof emu_given_;                                                      \
+        __builtin_clear_padding(&emu_given_); /* lists of commands are compared */                 \
+        gpu_launch(#kernel, false, (const void *)emu_call_, grid, block, shared_bytes, stream, 1, &emu_list_, &emu_size_); \
     } while (0)
+#define LAUNCH_EARLY LAUNCH
+#define grid_wait() ((void)0)
+#define grid_release() ((void)0)
 
 #endif
