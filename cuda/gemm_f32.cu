@@ -14,6 +14,8 @@
 //                                            measured; aimed at: 0.85 of cuBLAS
 //   4  gemm_f32_thin.inc: few rows of A (NT): a lane a column of B, which comes through a ring of eight stages           in use, not yet
 //                                            measured; 2 at 1 x 4096 x 4096: 0.158 ms, 0.15 of cuBLAS; aimed at: 0.03 ms
+//   5  gemm_f32_long.inc: the gradients of a tiny model's weights (TN): few outputs, thousands of k                      in use, not yet
+//                                            measured; 3 at 128 x 128 x 8440: 4 blocks, counted 0.45 ms; aimed at: 0.04 ms
 //   -  split over k: another order of the sum, so other bits; not for this path
 // A chain cannot be cut, so M = 1 is bound by the latency of K fused multiply-adds (4 cycles each), not by memory.
 #include "device.h"
@@ -221,14 +223,19 @@ static void launch_thin(const Gemm *g, const GemmBatch *batch, cudaStream_t stre
     else launch_thin_32(g, batch, stream);
 }
 
+// ---- version 5
+
+#include "gemm_f32_long.inc"
+
 // ---- host
 
 static void launch(const Gemm *g, const GemmBatch *batch, int version, cudaStream_t stream) {
     if (g->M == 0 || g->N == 0 || batch->count == 0) return;
     need(g->B_type == DTYPE_F32 || g->B_type == DTYPE_BF16 || g->B_type == DTYPE_F16, "cuda: a matrix product with a %s matrix", dtype_name(g->B_type));
-    need(((g->M + 15) / 16 <= 65535 || version >= 64 || version == 4) && batch->count <= 65535, "cuda: %ld matrix products with %ld rows: more than one launch can take", batch->count, g->M);
+    need(((g->M + 15) / 16 <= 65535 || version >= 64 || version == 4 || version == 5) && batch->count <= 65535, "cuda: %ld matrix products with %ld rows: more than one launch can take", batch->count, g->M);
     switch (version) {
     case 4: launch_thin(g, batch, stream); break;
+    case 5: launch_long(g, batch, stream); break;
     case 364: launch_async(g, batch, 64, stream); break;
     case 3128: launch_async(g, batch, 128, stream); break;
     case 0: LAUNCH(gemm_f32_plain, DIM3((g->N + 127) / 128, g->M, 1), DIM3(128, 1, 1), 0, stream, *g); break;
@@ -251,6 +258,10 @@ static double used(const Gemm *g, long count, long side) {
 HOST void cuda_gemm_batch(const Gemm *g, const GemmBatch *batch, cudaStream_t stream) {
     if (thin_takes(g, batch)) {
         launch(g, batch, 4, stream);
+        return;
+    }
+    if (long_takes(g, batch)) {
+        launch(g, batch, 5, stream);
         return;
     }
     const double large = used(g, batch->count, 128), middle = 0.9 * used(g, batch->count, 64); // the smaller one brings each number twice as often

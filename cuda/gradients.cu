@@ -19,7 +19,7 @@ static void begin(const char *what, size_t rows, size_t columns) {
 static const float *ready(const float *x, size_t n) { return (const float *)gpu_ready(x, n * sizeof *x); }
 static const int32_t *ready_list(const int32_t *x, size_t n) { return (const int32_t *)gpu_ready(x, n * sizeof *x); }
 
-static void do_zero(float *d, size_t n) { CUDA_CHECK(cudaMemsetAsync(d, 0, n * sizeof *d, S)); }
+static void do_zero(float *d, size_t n) { gpu_zero(d, n * sizeof *d); }
 
 static void do_product(const Gemm *g) {
     Gemm there = *g;
@@ -54,32 +54,26 @@ static void do_add_columns(float *d, long ldd, const float *g, long ldg, long R,
     cuda_add_columns(d, ldd, g, ldg, R, C, S);
 }
 
-typedef struct {
-    int32_t to, from, order;
-} Entry;
-
-static int by_place(const void *a, const void *b) {
-    const Entry *x = (const Entry *)a, *y = (const Entry *)b;
-    if (x->to != y->to) return x->to < y->to ? -1 : 1;
-    return x->order < y->order ? -1 : x->order > y->order;
-}
-
-// Entries are sorted by destination, those of one destination stay in their order: then every sum belongs to one thread.
+// Entries are sorted by destination, those of one destination stay in their order (counted, then dealt out): then every sum belongs to one thread.
 static void do_add_rows(float *d, const int32_t *to, const float *g, const int32_t *from, long n, long C) {
     if (n == 0) return;
     begin("the gradient of rows", (size_t)n, (size_t)C);
-    Entry *entries = (Entry *)memory_take((size_t)n * sizeof *entries, "rows of a gradient");
-    int32_t *lists = (int32_t *)memory_take((size_t)(3 * n + 1) * sizeof *lists, "rows of a gradient"), *places = lists, *sources = lists + n, *starts = lists + 2 * n;
-    long groups = 0;
-    for (long i = 0; i < n; i++) entries[i].to = to ? to[i] : (int32_t)i, entries[i].from = from ? from[i] : (int32_t)i, entries[i].order = (int32_t)i;
-    qsort(entries, (size_t)n, sizeof *entries, by_place);
-    for (long i = 0; i < n; i++) {
-        sources[i] = entries[i].from;
-        if (i == 0 || entries[i].to != entries[i - 1].to) places[groups] = entries[i].to, starts[groups++] = (int32_t)i;
+    long most = to ? 0 : n - 1, groups = 0;
+    for (long i = 0; to && i < n; i++) most = to[i] > most ? to[i] : most;
+    int32_t *lists = (int32_t *)memory_take((size_t)(3 * n + 1 + most + 1) * sizeof *lists, "rows of a gradient");
+    int32_t *places = lists, *sources = lists + n, *starts = lists + 2 * n, *next = lists + 3 * n + 1; // next: of each destination, how many; then where the next one goes
+    memset(next, 0, (size_t)(most + 1) * sizeof *next);
+    for (long i = 0; i < n; i++) next[to ? to[i] : i]++;
+    int32_t at = 0;
+    for (long place = 0; place <= most; place++) {
+        const int32_t count = next[place];
+        next[place] = at;
+        if (count) places[groups] = (int32_t)place, starts[groups++] = at;
+        at += count;
     }
     starts[groups] = (int32_t)n;
+    for (long i = 0; i < n; i++) sources[next[to ? to[i] : i]++] = from ? from[i] : (int32_t)i;
     const int32_t *there = ready_list(lists, (size_t)(3 * n + 1));
-    free(entries);
     free(lists);
     cuda_add_row_groups(d, there, there + 2 * n, g, there + n, groups, C, S);
 }

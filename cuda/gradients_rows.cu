@@ -6,8 +6,10 @@
 // Repeats: bit for bit, and equal to the CPU's bits: no atomics, a number belongs to one thread or sixteen lanes.
 //   version
 //   0  sum_rows: one thread a column                              few loads in flight
-//   1  sum_rows: 32 columns a block, 64 rows at a time in shared memory by eight warps, added by one     in use
-//   add_rows: entries of one destination follow each other (sorted by the host), one thread a column of it
+//   1  sum_rows: 32 columns a block, 64 rows at a time in shared memory by eight warps, added by one     counted: 50 cycles a row, for each
+//      sum waited for its own access of shared memory, and the rows of a round for those before
+//   2  256 rows at a time, under way while the ones before are added; sixteen accesses before their sums     in use, aimed at: 5 cycles a row
+//   add_rows: entries of one destination follow each other (sorted by the host), one thread a column of it, sixteen entries under way
 //   norms, cross entropy, scores: sixteen lanes a row, as in norms.cu
 #include "gradients.h"
 
@@ -15,7 +17,8 @@
 #define LANES 16
 #define ROWS (WIDE / LANES) // rows of a block
 #define COLUMNS 32
-#define STAGED 64
+#define STAGED 256
+#define UNDER_WAY 16
 
 static dim3 blocks_of(long n) { return DIM3((n + WIDE - 1) / WIDE, 1, 1); }
 
@@ -25,19 +28,38 @@ static __global__ __launch_bounds__(WIDE) void sum_rows_kernel(float *d, const f
     __shared__ float tile[STAGED][COLUMNS];
     const int lane = (int)threadIdx.x % COLUMNS, warp = (int)threadIdx.x / COLUMNS;
     const long c = (long)blockIdx.x * COLUMNS + lane;
-    float sum = warp == 0 && c < C ? d[c] : 0;
-    for (long r0 = 0; r0 < R; r0 += STAGED) {
+    const bool sums = warp == 0 && c < C;
+    float sum = sums ? d[c] : 0;
+    for (long r0 = -STAGED; r0 < R; r0 += STAGED) { // the round before the first only loads
+        FRAGMENT(float, next, STAGED * COLUMNS / WIDE);
         UNROLL
-        for (int i = 0; i < STAGED; i += WIDE / COLUMNS) {
-            const long r = r0 + i + warp;
-            if (r < R && c < C) tile[i + warp][lane] = x ? g[r * ld + c] * x[r * ld + c] : g[r * ld + c];
+        for (int i = 0; i < STAGED * COLUMNS / WIDE; i++) {
+            const long r = r0 + STAGED + i * (WIDE / COLUMNS) + warp;
+            next[i] = r < R && c < C ? g[r * ld + c] : 0;
         }
+        if (x)
+            UNROLL
+            for (int i = 0; i < STAGED * COLUMNS / WIDE; i++) {
+                const long r = r0 + STAGED + i * (WIDE / COLUMNS) + warp;
+                next[i] *= r < R && c < C ? x[r * ld + c] : 0;
+            }
+        const int n = r0 < 0 ? 0 : R - r0 < STAGED ? (int)(R - r0) : STAGED;
+        int i = 0;
+        UNROLL_ONE
+        for (; sums && i + UNDER_WAY <= n; i += UNDER_WAY) {
+            FRAGMENT(float, t, UNDER_WAY);
+            UNROLL
+            for (int k = 0; k < UNDER_WAY; k++) t[k] = tile[i + k][lane];
+            UNROLL
+            for (int k = 0; k < UNDER_WAY; k++) sum += t[k];
+        }
+        for (; sums && i < n; i++) sum += tile[i][lane];
         __syncthreads();
-        const int n = R - r0 < STAGED ? (int)(R - r0) : STAGED;
-        for (int i = 0; warp == 0 && c < C && i < n; i++) sum += tile[i][lane];
+        UNROLL
+        for (int k = 0; k < STAGED * COLUMNS / WIDE; k++) tile[k * (WIDE / COLUMNS) + warp][lane] = next[k];
         __syncthreads();
     }
-    if (warp == 0 && c < C) d[c] = sum;
+    if (sums) d[c] = sum;
 }
 
 HOST void cuda_sum_rows(float *d, const float *g, const float *x, long R, long C, long ld, cudaStream_t s) {
@@ -59,7 +81,16 @@ static __global__ void add_row_groups_kernel(float *d, const int32_t *to, const 
     const long i = (long)blockIdx.x * WIDE + threadIdx.x, k = i / C, c = i % C;
     if (i >= groups * C) return;
     float sum = d[to[k] * C + c];
-    for (int32_t e = starts[k]; e < starts[k + 1]; e++) sum += g[from[e] * C + c];
+    int32_t e = starts[k];
+    UNROLL_ONE
+    for (; e + UNDER_WAY <= starts[k + 1]; e += UNDER_WAY) {
+        FRAGMENT(float, t, UNDER_WAY);
+        UNROLL
+        for (int i = 0; i < UNDER_WAY; i++) t[i] = g[from[e + i] * C + c];
+        UNROLL
+        for (int i = 0; i < UNDER_WAY; i++) sum += t[i];
+    }
+    for (; e < starts[k + 1]; e++) sum += g[from[e] * C + c];
     d[to[k] * C + c] = sum;
 }
 

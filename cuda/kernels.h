@@ -7,7 +7,7 @@
 
 // ---- gemm_f32.cu, attention_f32.cu: the CPU's bits
 HOST void cuda_gemm(const Gemm *g, cudaStream_t stream);
-HOST void cuda_gemm_version(const Gemm *g, int version, cudaStream_t stream); // 0: plain; 16, 64, 128: that tile of version 2; 364, 3128: of version 3; 4: few rows
+HOST void cuda_gemm_version(const Gemm *g, int version, cudaStream_t stream); // 0: plain; 16, 64, 128: that tile of version 2; 364, 3128: of version 3; 4: few rows; 5: few outputs, many k
 typedef struct {
     long count, inner;       // product z: outer index z / inner, inner index z % inner
     long A[2], B[2], C[2];   // floats from one outer, one inner product to the next; B is f32 unless these are 0

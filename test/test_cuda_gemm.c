@@ -11,7 +11,7 @@
 static void one(GemmKind kind, Dtype type, int version, long M, long N, long K, bool with_bias, bool accumulate) {
     static const char *const kinds[] = {"NT", "NN", "TN"};
     long lda = (kind == GEMM_TN ? M : K) + 3, ldb = (kind == GEMM_NT ? K : N) + 2, ldc = N + 1;
-    if (version == 4 || version > 300) lda = (lda + 3) / 4 * 4, ldb = (ldb + 3) / 4 * 4; // rows on sixteen bytes
+    if (version == 4 || version == 5 || version > 300) lda = (lda + 3) / 4 * 4, ldb = (ldb + 3) / 4 * 4; // rows on sixteen bytes
     size_t a_n = (size_t)(lda * (kind == GEMM_TN ? K : M)), b_n = (size_t)(ldb * (kind == GEMM_NT ? N : K)), c_n = (size_t)(ldc * M);
     float *a = random_floats(a_n, 1), *b = random_floats(b_n, 2), *bias = random_floats((size_t)N, 3), *c = random_floats(c_n, 4), *got = malloc(c_n * sizeof *got);
     void *stored = malloc(b_n * 4);
@@ -19,7 +19,7 @@ static void one(GemmKind kind, Dtype type, int version, long M, long N, long K, 
     else if (type == DTYPE_F16) convert_f32_f16(stored, b, b_n);
     else memcpy(stored, b, b_n * 4);
     Gemm g = {.kind = kind, .M = M, .N = N, .K = K, .A = a, .lda = lda, .B = stored, .B_type = type, .ldb = ldb, .C = c, .ldc = ldc, .bias = with_bias ? bias : NULL,
-              .accumulate = accumulate, .act = (Act)((M + N) % 8)};
+              .accumulate = accumulate, .act = version == 5 ? ACT_NONE : (Act)((M + N) % 8)};
     Gemm d = g;
     d.A = to_device(a, a_n * 4), d.B = to_device(stored, b_n * dtype_size(type)), d.C = to_device(c, c_n * 4);
     d.bias = with_bias ? to_device(bias, (size_t)N * 4) : NULL;
@@ -113,6 +113,7 @@ static void real(void) {
     for (long m = 2; m <= 65; m += 9) tensor(-1, m, 4096, 4096, ACT_NONE, false, false, true);
     one(GEMM_NN, DTYPE_F32, -1, 1024, 1024, 577, false, true);
     one(GEMM_TN, DTYPE_F32, -1, 1024, 1023, 577, false, true);
+    one(GEMM_TN, DTYPE_F32, -1, 352, 128, 8441, false, true);
 }
 
 int main(void) {
@@ -131,6 +132,8 @@ int main(void) {
         for (int kind = GEMM_NT; kind <= GEMM_TN; kind++)
             for (int v = 0; v < 3; v++)
                 if (v || (kind == GEMM_NT && fours[i][0] <= 32)) one((GemmKind)kind, DTYPE_F32, (int[]){4, 364, 3128}[v], fours[i][0], fours[i][1], fours[i][2], i % 2 == 0, (i + (size_t)v) % 3 == 0);
+    for (size_t i = 0; i < sizeof fours / sizeof *fours; i++) one(GEMM_TN, DTYPE_F32, 5, fours[i][0], fours[i][1], fours[i][2], false, i % 2 == 0);
+    one(GEMM_TN, DTYPE_F32, -1, 24, 20, 700, false, false);
     for (int v = 0; v < 4; v++) below_zero(versions[v]);
     below_zero(4), below_zero(364), below_zero(3128);
     tensor(64, 1, 1, 8, ACT_NONE, false, false, false);

@@ -19,6 +19,7 @@
 #include "io/file.h"
 #include "io/random.h"
 #include "model/clip.h"
+#include "model/gradients.h"
 #include "model/kernels.h"
 #include "model/model.h"
 #include "train/optimiser.h"
@@ -394,11 +395,36 @@ static bool wanted(const char *part) {
     return !only || strcmp(only, part) == 0;
 }
 
+// ---- sums over more rows than a block takes at a time
+
+static float *sums_on(const Device *device, Tensor d, Tensor g, Tensor x, const int32_t *to, bool product) {
+    const long R = g.shape[0], C = g.shape[1];
+    Run *run = run_on(arena, device);
+    d = run_send(run, d), g = run_send(run, g), x = run_send(run, x);
+    if (to) device->gradients->add_rows(f32(d), to, f32(g), NULL, R, C);
+    else device->gradients->sum_rows(f32(d), f32(g), product ? f32(x) : NULL, R, C, C);
+    return f32(run_read(run, d));
+}
+
+static void long_sums(void) {
+    static const long shapes[][2] = {{1, 3}, {15, 33}, {256, 32}, {257, 31}, {600, 33}, {529, 1}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const long R = shapes[i][0], C = shapes[i][1];
+        Tensor g = numbers(DIMS(R, C), 1), x = numbers(DIMS(R, C), 2), to = tensor_take(arena, DTYPE_I32, DIMS(R));
+        for (long r = 0; r < R; r++) i32(to)[r] = r % 5 == 0 ? (int32_t)(r % 3) : 4; // most rows go to one place, none to the third
+        for (int way = 0; way < 3; way++) {
+            float *on[2];
+            for (int k = 0; k < 2; k++) on[k] = sums_on(k ? gpu : device_cpu(), numbers(DIMS(5, C), 3), g, x, way == 2 ? i32(to) : NULL, way == 1);
+            check(memcmp(on[0], on[1], (size_t)(5 * C) * sizeof(float)) == 0, "%s of %ld rows of %ld: the CPU's bits", (const char *[]){"a sum", "a sum of products", "places"}[way], R, C);
+        }
+    }
+}
+
 int main(void) {
     const char *why;
     gpu = device_cuda(&why);
     arena = arena_new("a case"), step = arena_new("a step");
-    if (wanted("operations")) operations();
+    if (wanted("operations")) operations(), long_sums();
     if (wanted("recon")) {
         recon_case("reconstructor A", (ReconConfig){.kind = RECON_TOKENS, .I = 12, .h = 10, .O = 7, .layers = 3, .T_in = 5, .T_out = 5, .dropout = 0.1, .seed = 3});
         recon_case("reconstructor B", (ReconConfig){.kind = RECON_ENCODER, .I = 9, .h = 16, .O = 6, .layers = 1, .heads = 8, .T_in = 5, .T_out = 5, .dropout = 0.1, .seed = 3});
