@@ -16,6 +16,7 @@ typedef struct {
     Arena *arena;
     const char *text;
     size_t length, at;
+    size_t phrase_end; // place of the last phrase's closing quote
     bool unclosed; // a quote was opened behind which none closes: nor does one behind any later place
     Answer answer;
     size_t room;
@@ -216,6 +217,7 @@ static bool labelled(Reading *r) {
     r->unclosed = false;
     p.phrase = quoted(r, false);
     if (!p.phrase) return false;
+    r->phrase_end = r->at - 1;
     pass_space(r);
     if (!pass(r, ':')) return false;
     pass_space(r);
@@ -244,9 +246,9 @@ Answer answer_tolerant(Arena *a, const char *text, size_t length) {
         size_t from = r.at = (size_t)(quote - text);
         Mark mark = arena_mark(a);
         if (!labelled(&r)) {
-            if (r.answer.count == 0) arena_release(a, mark);
+            arena_release(a, mark);
             if (r.unclosed && r.at == from) break; // the part itself is not closed
-            r.at = from + 1;
+            r.at = r.phrase_end; // quotes before it are escaped: a phrase from one of them ends there, too, and fails as this one
         }
     }
     r.answer.sound = r.answer.count > 0;

@@ -61,6 +61,9 @@ static void answers(Arena *a) {
     for (int i = 0; i < 200000; i++) memcpy(quotes + 2 * i, "\\\"", 2);
     quotes[0] = '"', quotes[1] = ' ';
     check(!strict(a, quotes).sound && !tolerant(a, quotes).sound, "a text of two hundred thousand escaped quotes that never closes");
+    char *closed = arena_print(a, "\"a\": [\"b\"] \"%s\" ", quotes + 390000); // each could begin the same phrase again, in memory of its own
+    size_t before = arena_peak(a);
+    check(tolerant(a, closed).count == 1 && arena_peak(a) - before < strlen(closed) * 4, "five thousand escaped quotes of one phrase: %zu bytes", arena_peak(a) - before);
     AnswerPart parts[] = {{.phrase = "a \"b\" \\", .labels = {"color", "", ""}}, {.phrase = "c\n", .labels = {"x", "y", "z"}}};
     const char *text = answer_text(a, parts, 2);
     check_text("an answer's text", text, "{\"a \\\"b\\\" \\\\\": [\"color\",\"\",\"\"],\"c\\u000a\": [\"x\",\"y\",\"z\"]}");
