@@ -67,10 +67,23 @@ static bool fault(Inflate *z, const char *text) {
     return false;
 }
 
-static uint32_t reversed(uint32_t code, int length) {
-    uint32_t r = 0;
-    for (int i = 0; i < length; i++) r |= (code >> i & 1) << (length - 1 - i);
-    return r;
+static uint32_t reversed(uint32_t code, int length) { // of at most 16 bits
+    code = (code & 0x5555) << 1 | (code >> 1 & 0x5555);
+    code = (code & 0x3333) << 2 | (code >> 2 & 0x3333);
+    code = (code & 0x0F0F) << 4 | (code >> 4 & 0x0F0F);
+    code = (code & 0x00FF) << 8 | (code >> 8 & 0x00FF);
+    return code >> (16 - length);
+}
+
+// What LOOK bits say: the codes of one bit, then, for each bit more, the same twice and the codes of that length.
+static void look_fill(Code *c, const int *counts) {
+    const uint16_t *symbol = c->symbols;
+    c->look[0] = 0;
+    for (int length = 1; length <= LOOK; length++) {
+        memcpy(c->look + (1 << (length - 1)), c->look, sizeof *c->look << (length - 1));
+        for (int i = 0; i < counts[length]; i++, symbol++)
+            c->look[reversed((uint32_t)(symbol - c->symbols - c->offset[length]), length)] = (uint32_t)*symbol << 4 | (uint32_t)length;
+    }
 }
 
 // Codes from their lengths. Too many codes are an error; too few are one, too, but a code of one bit may stand
@@ -81,7 +94,6 @@ static bool code_make(Inflate *z, Code *c, const uint8_t *lengths, int n, Least 
     int counts[17] = {0}, next[17], used = 0;
     for (int i = 0; i < n; i++) counts[lengths[i]]++;
     counts[0] = 0;
-    memset(c->look, 0, sizeof c->look);
     int code = 0, first = 0, left = 1;
     for (int length = 1; length <= LENGTHS_MAX; length++) {
         left = left * 2 - counts[length];
@@ -96,15 +108,9 @@ static bool code_make(Inflate *z, Code *c, const uint8_t *lengths, int n, Least 
     }
     bool one = used == 1 && counts[1] == 1;
     if (left > 0 && !(one && least >= OR_ONE) && !(used == 0 && least == OR_NONE)) return fault(z, "an incomplete Huffman code");
-    for (int i = 0; i < n; i++) {
-        int length = lengths[i];
-        if (length == 0) continue;
-        int place = next[length]++;
-        c->symbols[place] = (uint16_t)i;
-        if (length <= LOOK)
-            for (uint32_t at = reversed((uint32_t)(place - c->offset[length]), length); at < 1u << LOOK; at += 1u << length)
-                c->look[at] = (uint32_t)i << 4 | (uint32_t)length;
-    }
+    for (int i = 0; i < n; i++)
+        if (lengths[i]) c->symbols[next[lengths[i]]++] = (uint16_t)i;
+    look_fill(c, counts);
     return true;
 }
 

@@ -35,6 +35,8 @@ typedef struct {
     const uint8_t *at;  // its element's data: a matrix, or a zlib stream of one
     size_t size;
     bool packed;
+    uint32_t type; // of what is packed, and its bytes
+    size_t unpacked;
     const MatValue *value; // once it was asked for
 } Variable;
 
@@ -287,6 +289,8 @@ Mat *mat_open(Arena *a, const char *path) {
         if (v.packed) { // only its beginning, tag included
             Inflated some = inflate_some(room, PEEK, e.data.at, v.size, INFLATE_ZLIB);
             need(some.written >= 8, "%s: a variable that cannot be unpacked: %s", f.path, some.fault ? some.fault : "it is empty");
+            v.type = (uint32_t)le(room, 4);
+            v.unpacked = (size_t)le(room + 4, 4);
             begin = (Input){room + 8, room + some.written, f.path};
         }
         if (begin.at == begin.end) continue;
@@ -304,10 +308,8 @@ static const MatValue *value_of(Mat *m, Variable *v) {
     const char *where = arena_print(m->arena, "%s: %s", m->path, v->name);
     Input in = {v->at, v->at + v->size, where};
     if (v->packed) {
-        uint8_t tag[8];
-        inflate_some(tag, 8, v->at, v->size, INFLATE_ZLIB);
-        size_t size = (size_t)le(tag + 4, 4);
-        need(le(tag, 4) == MATRIX && size / DEFLATE_RATIO <= v->size, "%s: %zu bytes cannot come out of %zu", where, size, v->size);
+        size_t size = v->unpacked;
+        need(v->type == MATRIX && size / DEFLATE_RATIO <= v->size, "%s: %zu bytes cannot come out of %zu", where, size, v->size);
         uint8_t *room = take(m->arena, uint8_t, size + 8);
         inflate(room, size + 8, v->at, v->size, INFLATE_ZLIB, where);
         in = (Input){room + 8, room + 8 + size, where};

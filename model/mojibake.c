@@ -13,7 +13,8 @@
 
 typedef struct {
     uint32_t c;
-    int class; // of mojibake_tables.h
+    uint16_t class; // of mojibake_tables.h
+    bool space, word;
 } Character;
 
 typedef struct {
@@ -46,11 +47,11 @@ static bool is_word(uint32_t c) { return unicode_flags(c) & (UNI_L | UNI_N) || c
 
 static Character character(uint32_t c) {
     const MojibakeCharacter *k = known(c);
-    return (Character){c, k ? k->class : 0};
+    return (Character){c, k ? k->class : 0, is_space(c), is_word(c)};
 }
 
 static bool in(const MojibakeSet *s, Character x) {
-    return s->classes[x.class / 64] >> x.class % 64 & 1 || (s->space && is_space(x.c)) || (s->word && is_word(x.c));
+    return s->classes[x.class / 64] >> x.class % 64 & 1 || (s->space && x.space) || (s->word && x.word);
 }
 
 static bool begins_with(Characters t, size_t at, const MojibakePattern *p) {
