@@ -226,6 +226,15 @@ fuzz:
 	@for t in $(if $(TARGET),$(TARGET),$(FUZZERS)); do build-sanitize/test/fuzz/fuzz_$$t $(RUNS) $(FIRST) $(SEED) $(SECONDS) || exit 1; done
 endif
 
+# Built once and without debug information, for machines without a compiler (test/fuzz/campaign.sh)
+.PHONY: fuzz_pack
+FUZZ_PACKED := $(patsubst %,build-fuzz/test/fuzz/fuzz_%,$(FUZZERS))
+fuzz_pack:
+	$(MAKE) BUILD=build-fuzz CFLAGS="$(SANITIZE) -O2 -g1 -static-libasan -static-libubsan" $(FUZZ_PACKED)
+	@mkdir -p build/fuzz && rm -rf build/fuzz/* && mkdir -p build/fuzz/build-fuzz/test/fuzz build/fuzz/test
+	@for f in $(FUZZ_PACKED); do strip -g -o build/fuzz/$$f $$f || exit 1; done
+	@cp -r test/fuzz test/golden build/fuzz/test/ && tar -cf - -C build/fuzz . | xz -6 -T2 > build/fuzz.tar.xz
+
 format-check: # reports only: tables in the code are aligned by hand
 	@if command -v clang-format >/dev/null; then clang-format --dry-run $$(git ls-files '*.c' '*.h' | grep -v -e unicode_tables -e html_entities) 2>&1 | grep -c 'warning' | sed 's/$$/ places differ from .clang-format/'; \
 	else echo "format-check: no clang-format here"; fi
