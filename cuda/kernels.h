@@ -88,6 +88,7 @@ typedef struct {
     int *sweeps;    // (batch) or NULL
 } CudaJacobi;
 HOST void cuda_jacobi(const CudaJacobi *a, cudaStream_t stream);
+HOST void cuda_jacobi_version(const CudaJacobi *a, int version, cudaStream_t stream); // 1: a warp a pair; 2: a few lanes a pair, where the matrix is small
 
 // ---- resize.cu: one direction of resize_rgb8 over a batch of pictures (count, height, width, 3) of one size
 typedef struct {

@@ -14,7 +14,7 @@ static double dot(const double *x, const double *y, int n) {
     return s;
 }
 
-static void one(long batch, int n, int m, bool with_w, bool deficient) {
+static void version(int number, long batch, int n, int m, bool with_w, bool deficient) {
     size_t size = (size_t)(n * m);
     float *x = random_floats((size_t)batch * size, 1);
     double *b = malloc((size_t)batch * size * 8), *w = calloc((size_t)batch * (size_t)(n * n), 8), *cpu = malloc(size * 8), *want = malloc((size_t)n * 8);
@@ -27,7 +27,7 @@ static void one(long batch, int n, int m, bool with_w, bool deficient) {
     CudaJacobi a = {.b = to_device(b, (size_t)batch * size * 8), .batch = batch, .n = n, .m = m, .length = device_room((size_t)batch * (size_t)n * 8)};
     if (with_w) a.w = to_device(w, (size_t)batch * (size_t)(n * n) * 8), a.k = n;
     emu_forget();
-    cuda_jacobi(&a, NULL);
+    cuda_jacobi_version(&a, number, NULL);
     from_device(got, a.b, (size_t)batch * size * 8), from_device(length, a.length, (size_t)batch * (size_t)n * 8);
     if (with_w) from_device(w, a.w, (size_t)batch * (size_t)(n * n) * 8);
     for (long k = 0; k < batch; k++) {
@@ -50,10 +50,14 @@ static void one(long batch, int n, int m, bool with_w, bool deficient) {
             }
     }
     bool good = worst <= 1e-13 && slant <= 1e-13 && turn <= 1e-12 && back <= 1e-13;
-    check(good && emu_reports() == 0, "%ld matrices of %d x %d%s: lengths %.0e, rows %.0e, W %.0e %.0e %s", batch, n, m, deficient ? ", one short of a rank" : "", worst,
+    check(good && emu_reports() == 0, "version %d, %ld matrices of %d x %d%s: lengths %.0e, rows %.0e, W %.0e %.0e %s", number, batch, n, m, deficient ? ", one short of a rank" : "", worst,
           slant, turn, back, emu_first_report());
     device_empty();
     free(x), free(b), free(w), free(cpu), free(want), free(got), free(length);
+}
+
+static void one(long batch, int n, int m, bool with_w, bool deficient) {
+    for (int number = 1; number <= 2; number++) version(number, batch, n, m, with_w, deficient);
 }
 
 int main(void) {
@@ -66,7 +70,11 @@ int main(void) {
     emu_backwards(true);
     one(2, 11, 13, true, false);
     emu_backwards(false);
+    version(2, 3, 32, 32, true, true);
+    version(2, 1, 33, 70, false, false);
     if (real_shapes()) {
+        one(300, 32, 32, false, false);
+        one(2, 128, 128, true, false);
         one(100, 64, 64, true, true);
         one(3, 64, 300, false, false);
         one(2, 150, 150, true, false);
