@@ -140,10 +140,9 @@ static LlamaLayer layer_load(Weights *w, const LlamaConfig *c, const char *p, in
     return k;
 }
 
-Llama *llama_load(Arena *a, const Json *config, Weights *w, const char *prefix, bool tied) {
+static Llama *load_headless(Arena *a, const Json *config, Weights *w, const char *prefix) {
     Llama *m = take_zero(a, Llama, 1);
     m->cfg = config_read(a, config);
-    m->cfg.tied = m->cfg.tied || tied;
     m->prefix = prefix;
     const LlamaConfig *c = &m->cfg;
     m->frequencies = take(a, float, (size_t)c->D / 2);
@@ -152,13 +151,15 @@ Llama *llama_load(Arena *a, const Json *config, Weights *w, const char *prefix, 
     m->layers = take_zero(a, LlamaLayer, (size_t)c->L);
     for (int l = 0; l < c->L; l++) m->layers[l] = layer_load(w, c, prefix, l);
     if (c->norm != NORM_PLAIN) m->norm = weights_take(w, DIMS(c->C), "%snorm.weight", prefix);
+    return m;
+}
+
+Llama *llama_load(Arena *a, const Json *config, Weights *w, const char *prefix, bool tied) {
+    Llama *m = load_headless(a, config, w, prefix);
+    m->cfg.tied = m->cfg.tied || tied;
     // The file decides: 4.x configurations of composite models say "tied" even when they are not.
-    if (weights_has(w, !c->tied, "lm_head.weight")) {
-        m->head = weights_take(w, DIMS(c->V, c->C), "lm_head.weight");
-    } else {
-        need(c->tied, "lm_head.weight is missing, and config.json does not tie it to the embedding");
-        m->head = m->embed;
-    }
+    bool shared = m->cfg.tied && !weights_has(w, false, "lm_head.weight");
+    m->head = shared ? m->embed : weights_take(w, DIMS(m->cfg.V, m->cfg.C), "lm_head.weight");
     return m;
 }
 
@@ -316,16 +317,19 @@ Tensor llama_logits(Run *run, const Llama *m, Tensor hidden) {
 
 // ---- the family
 
-static const Rename renames[] = {{"language_model.model.", "model."}, {"language_model.lm_head.", "lm_head."}, {"model.language_model.", "model."}};
+// The last three: as a decoder without its head is saved, which a tied one's file may be.
+static const Rename renames[] = {{"language_model.model.", "model."}, {"language_model.lm_head.", "lm_head."}, {"model.language_model.", "model."},
+                                 {"embed_tokens.", "model.embed_tokens."}, {"layers.", "model.layers."}, {"norm.", "model.norm."}};
 static const TapAlias aliases[] = {{"language_model.model.", "model."}, {"language_model.lm_head", "lm_head"}};
 
-static void *load(Model *model) {
-    Llama *m = llama_load(model->arena, model->config, model->weights, "model.", false);
+static Llama *described(Model *model, Llama *m) {
     model->vocabulary = m->cfg.V;
     model->context = m->cfg.context;
     model->by_length = rope_by_length(&m->cfg.rope);
     return m;
 }
+
+static void *load(Model *model) { return described(model, llama_load(model->arena, model->config, model->weights, "model.", false)); }
 
 static Outputs forward(Run *run, const Model *model, const Inputs *in) {
     const Llama *m = model->own;
@@ -352,4 +356,20 @@ static Inputs example(Arena *a, const Model *model, int height, int width, int t
 
 static const char *const types[] = {"llama", "mistral", "qwen2", "qwen3", "olmo", "olmo2", "gemma2", NULL};
 const Family llama_family = {.name = "llama", .types = types, .load = load, .forward = forward, .next = next, .cache = cache_of,
-                             .example = example, .renames = renames, .rename_count = 3, .aliases = aliases, .alias_count = 2, .takes_text = true, .generates = true};
+                             .example = example, .renames = renames, .rename_count = 6, .aliases = aliases, .alias_count = 2, .takes_text = true, .generates = true};
+
+// ---- LlamaModel, MistralModel and so on: the decoder without its head, as text encoders are published; read, never to speak
+
+static void *headless_load(Model *model) { return described(model, load_headless(model->arena, model->config, model->weights, "")); }
+
+static Outputs headless_forward(Run *run, const Model *model, const Inputs *in) {
+    const Llama *m = model->own;
+    return (Outputs){.hidden = llama_forward(run, m, llama_embed(run, m, in->ids), in->mask, NULL)};
+}
+
+static const Rename headless_renames[] = {{"language_model.", ""}, {"model.language_model.", ""}, {"model.", ""}};
+static const TapAlias headless_aliases[] = {{"model.", ""}};
+static const char *const headless_ignored[] = {"lm_head.*"};
+const Family llama_headless_family = {.name = "llama without a head", .types = types, .architecture = "*Model", .load = headless_load, .forward = headless_forward,
+                                      .example = example, .renames = headless_renames, .rename_count = 3, .ignored = headless_ignored, .ignored_count = 1,
+                                      .aliases = headless_aliases, .alias_count = 1, .takes_text = true};

@@ -33,8 +33,8 @@ typedef struct {
 
 typedef struct {
     LlamaConfig cfg;
-    const char *prefix; // "model." or "model.language_model."
-    Tensor embed, norm, head; // (V, C), (C), (V, C): head is embed when tied
+    const char *prefix; // "model.", "model.language_model.", or "" without a head
+    Tensor embed, norm, head; // (V, C), (C), (V, C): head is embed when tied, absent in a decoder that is only read
     float *frequencies;       // (D / 2): of a text of one token
     LlamaLayer *layers;
 } Llama;
@@ -49,6 +49,6 @@ Tensor llama_embed(Run *run, const Llama *m, Tensor ids); // (B, T, C), the tap 
 Tensor llama_forward(Run *run, const Llama *m, Tensor embeds, Tensor mask, Cache *cache);
 Tensor llama_logits(Run *run, const Llama *m, Tensor hidden); // (…, V), the tap lm_head
 
-extern const Family llama_family;
+extern const Family llama_family, llama_headless_family;
 
 #endif

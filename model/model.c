@@ -1,6 +1,7 @@
 // model.c: see model.h.
 #include "model.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
 
 const Family *const *model_families(size_t *count) {
     static const Family *const list[] = {&clip_family,        &clip_vision_projection_family, &clip_text_projection_family,
-                                         &clip_vision_family, &clip_text_family,              &llama_family, &llava_family, &bert_family,
+                                         &clip_vision_family, &clip_text_family,              &llama_headless_family, &llama_family, &llava_family, &bert_family,
                                          &siglip_family,      &siglip_vision_family,          &siglip_text_family,
                                          &dinov2_family,      &dinov3_family,      &coca_family};
     *count = sizeof list / sizeof *list;
@@ -60,7 +61,7 @@ static const Family *family_of(const Json *config, const char *dir) {
     const Family *const *list = model_families(&n);
     for (size_t i = 0; i < n; i++) {
         const char *class = list[i]->architecture;
-        if (class && !(named && strcmp(class, classes->items[0].text) == 0)) continue;
+        if (class && !(named && fnmatch(class, classes->items[0].text, 0) == 0)) continue;
         for (const char *const *t = list[i]->types; *t; t++)
             if (strcmp(*t, type) == 0) return list[i];
     }

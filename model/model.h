@@ -33,7 +33,7 @@ typedef struct {
 typedef struct {
     const char *name;           // "clip", "llama", "llava", "bert"
     const char *const *types;   // values of model_type, closed by NULL
-    const char *architecture;   // only configurations whose architectures[0] is this; NULL: any
+    const char *architecture;   // only configurations whose architectures[0] fits this pattern; NULL: any
     void *(*load)(Model *m);    // reads m->config, takes from m->weights; the same code dry and real
     Outputs (*forward)(Run *run, const Model *m, const Inputs *in);
     // Language models only: logits (B, V) of the next token. The first call holds the whole prompt (with pixels), later

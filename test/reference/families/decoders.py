@@ -26,11 +26,12 @@ def tokenizer(kind, vocab):
     return vocabulary.byte_level(vocab - 3, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], pattern=QWEN_PATTERN)
 
 
-def build(name, seed, kind, config, dtype, tokens=19, batch=None, tokenizer_kind=None, generate=GENERATE, left=None, **kw):
-    """`batch`: lengths of a second run of several sequences, right-padded with a mask; `left`: and of a third, left-padded."""
+def build(name, seed, kind, config, dtype, tokens=19, batch=None, tokenizer_kind=None, generate=GENERATE, left=None, headless=False, **kw):
+    """`batch`: lengths of a second run of several sequences, right-padded with a mask; `left`: and of a third, left-padded. `headless`: LlamaModel in place of
+    LlamaForCausalLM, as text encoders are published."""
     rng = golden.rng_of(seed, "inputs")
     config_class, model_class = CLASSES[kind]
-    model = model_class(config_class(**config))
+    model = T.AutoModel.from_config(config_class(**config)) if headless else model_class(config_class(**config))
     V = config["vocab_size"]
     runs = {"": {"input_ids": ids(rng, V, 1, tokens)}}
     if batch:
@@ -42,7 +43,7 @@ def build(name, seed, kind, config, dtype, tokens=19, batch=None, tokenizer_kind
         mask = torch.tensor([[int(t >= max(left) - n) for t in range(max(left))] for n in left])
         runs["left"] = {"input_ids": torch.where(mask.bool(), padded, 0), "attention_mask": mask}
     files = {"tokenizer.json": tokenizer(tokenizer_kind or kind, V)} if V >= 290 else {}
-    return Case(name, model, runs, dtype, generate=generate, files=files, seed=seed, **kw)
+    return Case(name, model, runs, dtype, generate=[] if headless else generate, files=files, seed=seed, **kw)
 
 
 def cases():
@@ -82,6 +83,7 @@ def cases():
     yield build("qwen3-settings", 34, "qwen3", dict(small, head_dim=6), "bf16", tokens=5, limit=60, constrained=True)
     # the rules by which older configurations let layers slide
     tiny = dict(hidden_size=8, intermediate_size=10, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, vocab_size=30)
+    yield build("mistral-headless", 35, "mistral", dict(tiny, sliding_window=4), "bf16", tokens=9, batch=(3, 7), limit=40, headless=True)
     old = {"a": dict(era="A", old_config=True)}
     yield build("gemma2-eras", 36, "gemma2", dict(tiny, head_dim=6, sliding_window=4, query_pre_attn_scalar=5, attn_logit_softcapping=None,
                                                      final_logit_softcapping=2.0), "f32", tokens=11, generate=[], limit=40,
@@ -148,4 +150,5 @@ def random_case(rng, seed, kind="llama"):
     lengths, left = (tuple(int(n) for n in rng.integers(1, 20, size=int(rng.integers(2, 5)))) for _ in range(2))
     if c["rope_parameters"]["rope_type"] in ("dynamic", "longrope"):  # the reference gives a whole batch the positions of its longest text
         lengths, left = ((max(n),) * len(n) for n in (lengths, left))
-    return build(kind, seed, kind, c, str(rng.choice(["f32", "bf16", "f16"])), tokens=int(rng.integers(1, 70)), batch=lengths, left=left)
+    return build(kind, seed, kind, c, str(rng.choice(["f32", "bf16", "f16"])), tokens=int(rng.integers(1, 70)), batch=lengths, left=left,
+                 headless=rng.integers(0, 8) == 0)
