@@ -90,6 +90,11 @@ typedef struct {
 HOST void cuda_jacobi(const CudaJacobi *a, cudaStream_t stream);
 HOST void cuda_jacobi_version(const CudaJacobi *a, int version, cudaStream_t stream); // 1: a warp a pair; 2: a few lanes a pair, where the matrix is small
 
+// ---- bidiagonal.cu: only the lengths, falling; b is used up. room: cuda_singular_values_room bytes
+HOST void cuda_singular_values(const CudaJacobi *a, double *room, cudaStream_t stream); // the faster way for the size
+HOST size_t cuda_singular_values_room(const CudaJacobi *a);
+HOST void cuda_bidiagonal(const CudaJacobi *a, double *room, cudaStream_t stream); // by reflections; n <= m
+
 // ---- resize.cu: one direction of resize_rgb8 over a batch of pictures (count, height, width, 3) of one size
 typedef struct {
     uint8_t *out;

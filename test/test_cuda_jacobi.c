@@ -56,6 +56,32 @@ static void version(int number, long batch, int n, int m, bool with_w, bool defi
     free(x), free(b), free(w), free(cpu), free(want), free(got), free(length);
 }
 
+// Values by reflections and bisection, beside the CPU's rotations.
+static void values(long batch, int n, int m, bool deficient) {
+    size_t size = (size_t)(n * m);
+    float *x = random_floats((size_t)batch * size, 2);
+    double *b = malloc((size_t)batch * size * 8), *got = malloc((size_t)batch * (size_t)n * 8), worst = 0;
+    for (size_t i = 0; i < (size_t)batch * size; i++) b[i] = (double)x[i] * pow(0.9, (double)(i / (size_t)m % (size_t)n));
+    for (int i = 1; deficient && i < n; i++)
+        for (int e = 0; e < m; e++) b[i * m + e] = i % 3 ? b[e] * i : 0; // the first matrix is of rank one, with rows of zeros
+    CudaJacobi a = {.b = to_device(b, (size_t)batch * size * 8), .batch = batch, .n = n, .m = m, .length = device_room((size_t)batch * (size_t)n * 8)};
+    emu_forget();
+    cuda_bidiagonal(&a, device_room(cuda_singular_values_room(&a)), NULL);
+    from_device(got, a.length, (size_t)batch * (size_t)n * 8);
+    for (long k = 0; k < batch; k++) {
+        double *cpu = b + (size_t)k * size, longest = 0;
+        jacobi_orthogonal_rows(cpu, n, m, NULL, 0);
+        for (int i = 0; i < n; i++) {
+            double want = sqrt(dot(cpu + (size_t)i * (size_t)m, cpu + (size_t)i * (size_t)m, m));
+            if (i == 0) longest = want;
+            worst = fmax(worst, fabs(got[k * n + i] - want) / longest);
+        }
+    }
+    check(worst <= 1e-13 && emu_reports() == 0, "values of %ld matrices of %d x %d%s: %.0e %s", batch, n, m, deficient ? ", of rank one" : "", worst, emu_first_report());
+    device_empty();
+    free(x), free(b), free(got);
+}
+
 static void one(long batch, int n, int m, bool with_w, bool deficient) {
     for (int number = 1; number <= 2; number++) version(number, batch, n, m, with_w, deficient);
 }
@@ -72,7 +98,15 @@ int main(void) {
     emu_backwards(false);
     version(2, 3, 32, 32, true, true);
     version(2, 1, 33, 70, false, false);
+    values(1, 1, 1, false);
+    values(2, 1, 9, false);
+    values(3, 2, 2, false);
+    values(2, 7, 19, true);
+    values(2, 33, 33, false);
+    values(2, 24, 540, true);
     if (real_shapes()) {
+        values(3, 200, 200, true);
+        values(2, 150, 700, false);
         one(300, 32, 32, false, false);
         one(2, 128, 128, true, false);
         one(100, 64, 64, true, true);

@@ -29,6 +29,9 @@ typedef struct {
 } Bench;
 
 bool bench_late(const Bench *b); // no row is begun any more
+// Is this row to be timed? Not when time is up, or when RETINA_BENCH holds words between commas ("attention bf16,ViT,4096 x 4096") and none of them
+// is in "AREA SHAPE".
+bool bench_begins(Bench *b, const char *area, const char *shape);
 void contest(Bench *b, const Contest *c);
 double time_of(Work *work, void *arg); // seconds of one call
 

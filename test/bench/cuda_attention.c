@@ -89,6 +89,7 @@ static void row(Bench *b, Heads h, double gate, double goal) {
     double pairs = (double)h.B * (double)h.H * (double)h.Tq * (double)h.Tk * (h.causal && h.Tq > 1 ? 0.5 : 1), size = h.bf16 ? 2 : 4;
     Contest c = {.area = area, .shape = shape, .ours = work, .ask = ask, .arg = &h, .flops = 4 * pairs * (double)h.D, .peak = h.bf16 ? b->bf16 : b->f32,
                  .bytes = 2 * size * (double)(h.B * h.D) * (double)(h.Tq * h.H + h.Tk * h.G), .gate = gate, .goal = goal, .allow = h.bf16 ? 1e-2 : 2e-5};
+    if (!bench_begins(b, area, shape)) return;
     work(&h, 0);
     if (h.bf16) {
         AttentionBf16 a = bf16_heads(&h, 0);

@@ -13,6 +13,7 @@ typedef struct {
     int version; // -1: the one that is in use
     Act act;
     bool bias;
+    bool into; // f32, added to what is there
 } Product;
 
 static Gemm f32_of(const Product *p, int turn) {
@@ -25,6 +26,7 @@ static GemmBf16 bf16_of_product(const Product *p, int turn) {
     GemmBf16 g = {.M = p->M, .N = p->N, .K = p->K, .lda = p->K, .ldw = p->K, .ldc = p->N, .C_bf16 = true, .act = p->act};
     g.A = halves_at((size_t)(p->M * p->K), turn, 0), g.W = halves_at((size_t)(p->N * p->K), turn, 1), g.C = result_at((size_t)(p->M * p->N) * 2, turn);
     if (p->bias) g.bias = floats_at((size_t)p->N, turn, 2);
+    if (p->into) g.C = result_at((size_t)(p->M * p->N) * 4, turn), g.C_bf16 = false, g.residual = g.C;
     return g;
 }
 
@@ -84,6 +86,7 @@ static void f32_row(Bench *b, Product p) {
     char shape[80], name[40];
     snprintf(shape, sizeof shape, "%ld x %ld x %ld", p.M, p.N, p.K);
     snprintf(name, sizeof name, p.version < 0 ? "f32 product" : "f32 product, version %d", p.version);
+    if (!bench_begins(b, name, shape)) return;
     Contest c = {.area = name, .shape = shape, .ours = f32_work, .library = blas_open() ? f32_library : NULL, .arg = &p, .flops = 2.0 * (double)p.M * (double)p.N * (double)p.K,
                  .peak = b->f32, .bytes = 4.0 * (double)(p.M * p.K + p.N * p.K + p.M * p.N), .allow = 4e-6};
     f32_work(&p, 0);
@@ -94,48 +97,53 @@ static void f32_row(Bench *b, Product p) {
 
 static void bf16_row(Bench *b, Product p, double gate, double goal) {
     char shape[80], name[60], ask[80];
-    snprintf(shape, sizeof shape, "%ld x %ld x %ld%s", p.M, p.N, p.K, p.bias ? ", bias, GELU" : "");
+    snprintf(shape, sizeof shape, "%ld x %ld x %ld%s", p.M, p.N, p.K, p.into ? ", bias, residual" : p.bias ? ", bias, GELU" : "");
     snprintf(name, sizeof name, p.version < 0 ? "bf16 product" : "bf16 product, version %d", p.version);
-    snprintf(ask, sizeof ask, "linear_gelu %ld %ld %ld", p.M, p.N, p.K);
+    snprintf(ask, sizeof ask, p.into ? "linear_into %ld %ld %ld" : "linear_gelu %ld %ld %ld", p.M, p.N, p.K);
+    if (!bench_begins(b, name, shape)) return;
     Contest c = {.area = name, .shape = shape, .ours = bf16_work, .library = blas_open() && !p.bias ? bf16_library : NULL, .ask = p.bias ? ask : NULL, .arg = &p,
                  .flops = 2.0 * (double)p.M * (double)p.N * (double)p.K, .peak = b->bf16, .bytes = 2.0 * (double)(p.M * p.K + p.N * p.K + p.M * p.N), .gate = gate, .goal = goal, .allow = 4e-3};
+    if (p.into) c.bytes = 2.0 * (double)(p.M * p.K + p.N * p.K) + 8.0 * (double)(p.M * p.N);
     bf16_work(&p, 0);
     GemmBf16 g = bf16_of_product(&p, 0);
-    c.error = error_of(&p, g.A, g.W, g.C, g.bias, true);
+    if (!p.into) c.error = error_of(&p, g.A, g.W, g.C, g.bias, true); // sums that grow: test_cuda_hopper.c looks at them
     contest(b, &c);
 }
 
 // The steps of gemm_hopper.cu, one by one; last, since a step that traps ends the program.
 void bench_hopper(Bench *b) {
-    for (int version = 901; version <= 910; version++) bf16_row(b, (Product){4096, 4096, 4096, version, ACT_NONE, false}, 0, 0);
+    for (int version = 901; version <= 910; version++) bf16_row(b, (Product){4096, 4096, 4096, version, ACT_NONE, false, false}, 0, 0);
     static const long few[][2] = {{16, 4096}, {32, 4096}, {64, 4096}, {32, 22016}, {64, 22016}};
     for (int i = 0; i < 5; i++)
         for (int v = 0; v < 4; v++) bf16_row(b, (Product){few[i][0], few[i][1], 4096, (int[]){1, 913, 914, 908}[v], ACT_NONE, false}, 0, 0);
     for (int version = 905; version <= 910; version++) {
-        bf16_row(b, (Product){64 * 577, 1024, 1024, version, ACT_NONE, false}, 0, 0);
-        bf16_row(b, (Product){64 * 577, 4096, 1024, version, ACT_GELU, true}, 0, 0);
-        bf16_row(b, (Product){8 * 577, 4096, 1024, version, ACT_NONE, false}, 0, 0);
-        if (version == 905 || version >= 909) bf16_row(b, (Product){8192, 8192, 8192, version, ACT_NONE, false}, 0, 0);
+        bf16_row(b, (Product){64 * 577, 1024, 1024, version, ACT_NONE, false, false}, 0, 0);
+        bf16_row(b, (Product){64 * 577, 4096, 1024, version, ACT_GELU, true, false}, 0, 0);
+        bf16_row(b, (Product){8 * 577, 4096, 1024, version, ACT_NONE, false, false}, 0, 0);
+        if (version == 905 || version == 910)
+            for (int i = 0; i < 2; i++) bf16_row(b, (Product){64 * 577, 1024, i ? 4096 : 1024, version, ACT_NONE, true, true}, 0, 0);
+        if (version == 905 || version >= 909) bf16_row(b, (Product){8192, 8192, 8192, version, ACT_NONE, false, false}, 0, 0);
     }
 }
 
 void bench_products(Bench *b) {
     static const long vit[][2] = {{3072, 1024}, {1024, 1024}, {4096, 1024}, {1024, 4096}}, llama[][2] = {{12288, 4096}, {4096, 4096}, {22016, 4096}, {4096, 11008}};
-    for (long n = 4096; n <= 8192; n *= 2) bf16_row(b, (Product){n, n, n, -1, ACT_NONE, false}, 0.80, 0.95);
-    for (int i = 0; i < 4; i++) bf16_row(b, (Product){64 * 577, vit[i][0], vit[i][1], -1, ACT_NONE, false}, 0.75, 0.95);
-    bf16_row(b, (Product){64 * 577, 4096, 1024, -1, ACT_GELU, true}, 0.75, 0.95);
-    bf16_row(b, (Product){8 * 577, 4096, 1024, -1, ACT_NONE, false}, 0, 0);
-    for (int i = 0; i < 4; i++) bf16_row(b, (Product){2048, llama[i][0], llama[i][1], -1, ACT_NONE, false}, 0.75, 0.95);
+    for (long n = 4096; n <= 8192; n *= 2) bf16_row(b, (Product){n, n, n, -1, ACT_NONE, false, false}, 0.80, 0.95);
+    for (int i = 0; i < 4; i++) bf16_row(b, (Product){64 * 577, vit[i][0], vit[i][1], -1, ACT_NONE, false, false}, 0.75, 0.95);
+    bf16_row(b, (Product){64 * 577, 4096, 1024, -1, ACT_GELU, true, false}, 0.75, 0.95);
+    for (int i = 0; i < 2; i++) bf16_row(b, (Product){64 * 577, 1024, i ? 4096 : 1024, -1, ACT_NONE, true, true}, 0.75, 0.95);
+    bf16_row(b, (Product){8 * 577, 4096, 1024, -1, ACT_NONE, false, false}, 0, 0);
+    for (int i = 0; i < 4; i++) bf16_row(b, (Product){2048, llama[i][0], llama[i][1], -1, ACT_NONE, false, false}, 0.75, 0.95);
     for (long m = 1; m <= 64; m *= 4) // decoding
-        for (int i = 1; i < 3; i++) bf16_row(b, (Product){m, llama[i][0], llama[i][1], -1, ACT_NONE, false}, 0, 0);
-    for (int version = 64; version <= 128; version *= 2) bf16_row(b, (Product){4096, 4096, 4096, version, ACT_NONE, false}, 0, 0);
-    f32_row(b, (Product){4096, 4096, 4096, -1, ACT_NONE, false});
-    f32_row(b, (Product){8 * 577, 4096, 1024, -1, ACT_NONE, false});
-    f32_row(b, (Product){8 * 577, 1024, 4096, -1, ACT_NONE, false});
-    f32_row(b, (Product){1, 4096, 4096, -1, ACT_NONE, false});
-    f32_row(b, (Product){16, 4096, 4096, -1, ACT_NONE, false});
+        for (int i = 1; i < 3; i++) bf16_row(b, (Product){m, llama[i][0], llama[i][1], -1, ACT_NONE, false, false}, 0, 0);
+    for (int version = 64; version <= 128; version *= 2) bf16_row(b, (Product){4096, 4096, 4096, version, ACT_NONE, false, false}, 0, 0);
+    f32_row(b, (Product){4096, 4096, 4096, -1, ACT_NONE, false, false});
+    f32_row(b, (Product){8 * 577, 4096, 1024, -1, ACT_NONE, false, false});
+    f32_row(b, (Product){8 * 577, 1024, 4096, -1, ACT_NONE, false, false});
+    f32_row(b, (Product){1, 4096, 4096, -1, ACT_NONE, false, false});
+    f32_row(b, (Product){16, 4096, 4096, -1, ACT_NONE, false, false});
     static const int steps[] = {3128, 364, 128, 64}; // of the ladder
-    for (int i = 0; i < 4; i++) f32_row(b, (Product){4096, 4096, 4096, steps[i], ACT_NONE, false});
-    for (int i = 0; i < 2; i++) f32_row(b, (Product){8 * 577, 1024, 4096, steps[i], ACT_NONE, false});
-    f32_row(b, (Product){1, 4096, 4096, 16, ACT_NONE, false});
+    for (int i = 0; i < 4; i++) f32_row(b, (Product){4096, 4096, 4096, steps[i], ACT_NONE, false, false});
+    for (int i = 0; i < 2; i++) f32_row(b, (Product){8 * 577, 1024, 4096, steps[i], ACT_NONE, false, false});
+    f32_row(b, (Product){1, 4096, 4096, 16, ACT_NONE, false, false});
 }

@@ -132,9 +132,9 @@ void bench_whole(Bench *b, const char *models) {
     device_use(gpu);
     char path[500];
     snprintf(path, sizeof path, "%s/vit", models);
-    if (!bench_late(b)) pictures(b, path, 64);
+    if (bench_begins(b, "ViT-L/14-336 forward", "64 pictures")) pictures(b, path, 64);
     snprintf(path, sizeof path, "%s/llama", models);
     for (int texts = 1; texts <= 32; texts *= 32)
-        if (!bench_late(b)) answers(b, path, texts);
-    if (!bench_late(b)) prompt(b, path, 2048);
+        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text" : "next token of 32 texts")) answers(b, path, texts);
+    if (bench_begins(b, "7B language model", "prompt of 2048 tokens")) prompt(b, path, 2048);
 }

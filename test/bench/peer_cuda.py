@@ -38,6 +38,12 @@ def linear_gelu(m, n, k):
     return turning(lambda: (random(m, k, dtype=t), random(n, k, dtype=t), random(n, dtype=t)), lambda x, w, b: F.gelu(F.linear(x, w, b)))
 
 
+def linear_into(m, n, k):
+    """A residual in bf16, as PyTorch's models keep it: a product and an addition."""
+    t = torch.bfloat16
+    return turning(lambda: (random(m, k, dtype=t), random(n, k, dtype=t), random(n, dtype=t), random(m, n, dtype=t)), lambda x, w, b, y: y + F.linear(x, w, b))
+
+
 def attention(dtype, b, tq, tk, h, g, d, causal):
     t = TYPES[dtype]
     b, tq, tk, h, g, d, causal = map(int, (b, tq, tk, h, g, d, causal))
@@ -114,7 +120,7 @@ def prompt(path, texts, tokens):
 
 
 known = {}
-KINDS = {f.__name__: f for f in (linear_gelu, attention, layernorm, rmsnorm, gelu, cross_entropy, knn, svdvals, pictures, answers, prompt)}
+KINDS = {f.__name__: f for f in (linear_gelu, linear_into, attention, layernorm, rmsnorm, gelu, cross_entropy, knn, svdvals, pictures, answers, prompt)}
 
 
 def timed(work, calls):
