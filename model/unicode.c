@@ -39,17 +39,28 @@ uint32_t unicode_flags(uint32_t c) {
 
 static bool python_space(uint32_t c) { return (unicode_flags(c) & UNI_SPACE) || (c >= 0x1C && c <= 0x1F); }
 
+// Bytes of the white space at text[at], 0: there is none. The text may be no UTF-8: it can come from any file.
+static size_t space_at(const char *text, size_t n, size_t at) {
+    int k = utf8_length((const unsigned char *)text + at, n - at);
+    size_t next = at;
+    return k && python_space(utf8_next(text, &next)) ? (size_t)k : 0;
+}
+
 void unicode_strip(const char **text, size_t *n) {
+    for (size_t k; *n && (k = space_at(*text, *n, 0));) *text += k, *n -= k;
     while (*n) {
-        size_t last = utf8_before(*text, *n), next = last;
-        if (!python_space(utf8_next(*text, &next))) break;
+        size_t last = *n - 1;
+        while (last && *n - last < 4 && ((unsigned char)(*text)[last] & 0xC0) == 0x80) last--;
+        if (last + space_at(*text, *n, last) != *n) break;
         *n = last;
     }
-    while (*n) {
-        size_t next = 0;
-        if (!python_space(utf8_next(*text, &next))) break;
-        *text += next, *n -= next;
-    }
+}
+
+size_t unicode_word(const char **text) {
+    size_t n = strlen(*text), end = 0;
+    for (size_t k; n && (k = space_at(*text, n, 0));) *text += k, n -= k;
+    while (end < n && !space_at(*text, n, end)) end++;
+    return end;
 }
 
 // The index of `key` in a sorted table, or -1.

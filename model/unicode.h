@@ -33,6 +33,7 @@ typedef enum { NFC, NFD, NFKC, NFKD } NormalForm;
 uint32_t unicode_flags(uint32_t c);               // UNI_* bits; 0 beyond U+10FFFF
 int unicode_lower(uint32_t c, uint32_t lower[2]); // how many characters: 1 or 2
 void unicode_strip(const char **text, size_t *n); // Python's str.strip(): white space and U+001C … U+001F go off both ends
+size_t unicode_word(const char **text);           // of its str.split(): *text goes on to the next word; its bytes, 0: there is none
 
 // Text that grows in an arena.
 typedef struct {

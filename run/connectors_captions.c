@@ -12,6 +12,7 @@
 #include "connectors.h"
 #include "io/csv.h"
 #include "io/progress.h"
+#include "model/beside.h"
 #include "model/generate.h"
 
 #define AT_ONCE 8 // pictures in a chunk: 24 texts are continued as one batch
@@ -105,18 +106,11 @@ static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n)
     arena_free(a);
 }
 
-// The caption beside the picture: same name, .txt; NULL when there is none.
+// The caption beside the picture; NULL when there is none.
 static const char *truth_of(Arena *a, const Gathered *g) {
-    if (g->size) return NULL; // inside an archive
-    const char *picture = g->path;
-    size_t n = strlen(picture) - strlen(path_extension(picture));
-    char *path = arena_print(a, "%.*stxt", (int)n, picture);
-    if (!file_exists(path)) return NULL;
-    Bytes b = file_read(a, path);
-    char *t = arena_text(a, (const char *)b.bytes, b.size);
-    while (*t == ' ' || *t == '\n') t++;
-    for (size_t m = strlen(t); m && strchr(" \r\n\t", t[m - 1]); m--) t[m - 1] = 0;
-    return t;
+    const char *wrong = NULL, *text = g->size ? NULL : beside_read(a, g->path, &wrong); // size: inside an archive
+    if (wrong) note("%s: the caption beside it counts as missing, for it is %s", g->path, wrong);
+    return text;
 }
 
 static const char *const columns[] = {"sample_id", "key", "folder_id", "model", "image_path", "caption_live", "caption_post_direct", "caption_recon", "caption_gt",

@@ -71,6 +71,8 @@ typedef struct {
     Gathered *items;
     const char **beside;
     size_t count, room;
+    size_t unread; // captions that cannot be used
+    const char *first_unread;
 } PictureList;
 void picture_list_add(PictureList *l, Gathered g, const char *beside); // beside: a caption, or NULL
 void features_open(Verbalize *s, PictureList *list); // verbalize_states.c: --features: the pictures whose states they hold

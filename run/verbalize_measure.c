@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/names.h"
+#include "model/unicode.h"
 
 int layer_first(const Verbal *v) { return v->L > 1 && v->layer[0] == 0 ? 1 : 0; }
 
@@ -23,11 +24,7 @@ static WordSet words_of(Arena *a, const char *caption, size_t *total) {
     size_t n = strlen(caption);
     WordSet w = {.words = take(a, const char *, n / 2 + 1)};
     *total = 0;
-    for (const char *c = caption; *c;) {
-        size_t m = strcspn(c, " \t\r\n\f\v");
-        if (m) w.words[(*total)++] = arena_text(a, c, m);
-        c += m + (c[m] != 0);
-    }
+    for (size_t m; (m = unicode_word(&caption)); caption += m) w.words[(*total)++] = arena_text(a, caption, m);
     qsort(w.words, *total, sizeof *w.words, by_text);
     for (size_t i = 0; i < *total; i++)
         if (i == 0 || strcmp(w.words[i], w.words[w.count - 1]) != 0) w.words[w.count++] = w.words[i];

@@ -10,12 +10,11 @@
 #include "io/csv.h"
 #include "io/progress.h"
 #include "io/tar.h"
-#include "model/unicode.h"
+#include "model/beside.h"
 #include "verbalize.h"
 
 #define WORLD_PICTURES 192 // of the default run
 #define WORLD_PIXELS 64
-#define TEXT_MOST 65536 // bytes of a caption beside a picture; more is no caption
 
 void picture_list_add(PictureList *l, Gathered g, const char *beside) {
     if (l->count == l->room) {
@@ -27,9 +26,10 @@ void picture_list_add(PictureList *l, Gathered g, const char *beside) {
     l->items[l->count] = g, l->beside[l->count++] = beside;
 }
 
-static const char *trimmed(Arena *a, const char *text, size_t n) {
-    unicode_strip(&text, &n);
-    return n ? arena_text(a, text, n) : NULL;
+// What is no caption counts as missing; the first is named, `where` in `of` (NULL: in no file of many).
+static const char *counted(PictureList *l, const char *caption, const char *wrong, const char *of, const char *where) {
+    if (wrong && l->unread++ == 0) l->first_unread = arena_print(l->arena, "that of %s%s%s is %s", of ? of : "", of ? ": " : "", where, wrong);
+    return caption;
 }
 
 static bool is_picture(const char *extension) { return strcasecmp(extension, "jpg") == 0 || strcasecmp(extension, "jpeg") == 0 || strcasecmp(extension, "png") == 0; }
@@ -62,10 +62,12 @@ static void read_archive(Verbalize *s, PictureList *l, const char *path, Arena *
         if (is_picture(dot + 1) && e.size) {
             m.has_picture = true;
             m.picture = (Gathered){.path = path, .key = path_name(m.key), .offset = e.offset, .size = e.size};
-        } else if (strcasecmp(dot + 1, "txt") == 0 && e.size <= TEXT_MOST) {
+        } else if (strcasecmp(dot + 1, "txt") == 0) {
             Mark mark = arena_mark(scratch);
-            Bytes b = tar_read(scratch, t);
-            m.text = trimmed(l->arena, (const char *)b.bytes, b.size);
+            const char *wrong;
+            Bytes b = {.size = (size_t)e.size};
+            if (b.size <= BESIDE_MOST) b = tar_read(scratch, t);
+            m.text = counted(l, beside_text(l->arena, (const char *)b.bytes, b.size, &wrong), wrong, path, m.key);
             arena_release(scratch, mark);
         }
     }
@@ -103,17 +105,10 @@ static void add_table(PictureList *l, const char *path) {
         const char *p = csv_get(c, column);
         need(*p, "%s:%llu: a row without a path", path, (unsigned long long)csv_line(c));
         const char *full = *p == '/' ? arena_text(l->arena, p, strlen(p)) : path_join(l->arena, folder, p);
-        picture_list_add(l, (Gathered){.path = full, .key = path_stem(l->arena, full)}, caption == CSV_NONE ? NULL : trimmed(l->arena, csv_get(c, caption), csv_length(c, caption)));
+        const char *wrong = NULL, *text = caption == CSV_NONE ? NULL : beside_text(l->arena, csv_get(c, caption), csv_length(c, caption), &wrong);
+        picture_list_add(l, (Gathered){.path = full, .key = path_stem(l->arena, full)}, counted(l, text, wrong, path, full));
     }
     csv_close(c);
-}
-
-// The caption beside a picture: same name, .txt.
-static const char *beside(Arena *a, const char *picture) {
-    char *path = path_join(a, path_folder(a, picture), arena_print(a, "%s.txt", path_stem(a, picture)));
-    if (!file_exists(path)) return NULL;
-    Bytes b = file_read(a, path);
-    return b.size <= TEXT_MOST ? trimmed(a, (const char *)b.bytes, b.size) : NULL;
 }
 
 static void add_path(Verbalize *s, PictureList *l, const char *path) {
@@ -131,7 +126,10 @@ static void add_path(Verbalize *s, PictureList *l, const char *path) {
         add_table(l, path);
     } else {
         Gathering g = pictures_gather(l->arena, &path, 1);
-        for (size_t i = 0; i < g.count; i++) picture_list_add(l, g.items[i], g.items[i].size ? NULL : beside(l->arena, g.items[i].path));
+        for (size_t i = 0; i < g.count; i++) {
+            const char *picture = g.items[i].path, *wrong = NULL, *text = g.items[i].size ? NULL : beside_read(l->arena, picture, &wrong);
+            picture_list_add(l, g.items[i], counted(l, text, wrong, NULL, picture));
+        }
     }
 }
 
@@ -189,6 +187,7 @@ Gathering *verbalize_pictures(Verbalize *s) {
     s->captions_missing = with ? l.count - with : 0;
     if (s->samples_bare) note("%zu samples of the archives have no picture", s->samples_bare);
     if (s->captions_missing) note("%zu of %zu pictures have no caption beside them", s->captions_missing, l.count);
+    if (l.unread) note("%zu captions beside pictures cannot be used and count as missing: %s%s", l.unread, l.first_unread, l.unread > 1 ? ", and so on" : "");
     s->pictures = (Gathering){.items = l.items, .count = l.count};
     s->beside = l.beside;
     return &s->pictures;

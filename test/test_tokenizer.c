@@ -376,6 +376,14 @@ static void captions(void) {
     Ids ids = tokenizer_encode(t, a, spaced, sizeof spaced - 1, false), white = tokenizer_encode(t, a, none, sizeof none - 1, false);
     check_text("a caption: Python's white space off both ends, a zero byte inside does not end it", tokenizer_caption(t, a, ids.ids, ids.count, false), "a \x1C\xEF\xBF\xBD" "b");
     check_text("a caption of white space alone", tokenizer_caption(t, a, white.ids, white.count, false), "");
+    const char *odd = arena_text(a, " \xA0x \xE3\x80", 6), *words = "\xC2\xA0two\x1Cwords\xE3\x80\x80\xC2"; // no UTF-8: no space
+    size_t n = 6;
+    unicode_strip(&odd, &n);
+    check_text("ends that are no UTF-8 stay", arena_text(a, odd, n), "\xA0x \xE3\x80");
+    for (int i = 0; i < 4; i++, words += n) {
+        n = unicode_word(&words);
+        check_text("words as str.split() makes them", arena_text(a, words, n), ((const char *[]){"two", "words", "\xC2", ""})[i]);
+    }
     arena_free(a);
 }
 

@@ -151,6 +151,7 @@ mkdir "$D/w" "$D/w/in"
 for i in 0 1 2 3; do cp "$D/a/images-0/0000$i.jpg" "$D/w/in/s$i.jpg"; echo "caption $i" >"$D/w/in/s$i.txt"; echo '{}' >"$D/w/in/s$i.json"; done
 rm "$D/w/in/s1.txt"                                  # a caption is missing
 printf 'no jpeg' >"$D/w/in/s2.jpg"                   # a picture is broken
+printf ' caf\351' >"$D/w/in/s2.txt"                  # a caption is no UTF-8
 echo alone >"$D/w/in/s9.txt"                         # a sample without a picture
 (cd "$D/w/in" && tar cf ../00000.tar ./* && tar cf ../00001.tar s0.jpg s0.txt s3.jpg s3.txt)
 head -c 3500 "$D/w/00001.tar" >"$D/w/00002.tar"      # cut off inside the second sample
@@ -158,7 +159,8 @@ $R verbalize caption --model data/zoo/llava --images "$D/w/{00000..00002}.tar" -
 $R verbalize tabulate --model data/zoo/llava --images "$D/w/{00000..00002}.tar" --layers 5 --out "$D/t" --quiet --categories none
 holds "a picture that cannot be read" "$D/t/failed.csv" "s2"
 holds "it is counted" "$D/t/summary.json" '"pictures that could not be read": 1'
-holds "a missing caption is counted" "$D/t/summary.json" 'where others have one": 1'
+holds "a missing caption is counted, and one that cannot be read" "$D/t/summary.json" 'where others have one": 2'
+holds "which is named" "$D/stderr" "00000.tar: ./s2 is not UTF-8"
 holds "a sample without a picture is counted" "$D/t/summary.json" '"samples without a picture": 1'
 holds "a damaged archive is counted" "$D/t/summary.json" '"archives damaged": 1'
 holds "names travel along" "$D/t/captions.csv" "s3,5,4,"
