@@ -108,7 +108,8 @@ static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n)
 
 // The caption beside the picture; NULL when there is none.
 static const char *truth_of(Arena *a, const Gathered *g) {
-    const char *wrong = NULL, *text = g->size ? NULL : beside_read(a, g->path, &wrong); // size: inside an archive
+    const char *wrong = NULL;
+    const char *text = g->size ? NULL : beside_read(a, g->path, &wrong); // size: inside an archive
     if (wrong) note("%s: the caption beside it counts as missing, for it is %s", g->path, wrong);
     return text;
 }

@@ -27,9 +27,8 @@ void picture_list_add(PictureList *l, Gathered g, const char *beside) {
 }
 
 // What is no caption counts as missing; the first is named, `where` in `of` (NULL: in no file of many).
-static const char *counted(PictureList *l, const char *caption, const char *wrong, const char *of, const char *where) {
+static void count_unread(PictureList *l, const char *wrong, const char *of, const char *where) {
     if (wrong && l->unread++ == 0) l->first_unread = arena_print(l->arena, "that of %s%s%s is %s", of ? of : "", of ? ": " : "", where, wrong);
-    return caption;
 }
 
 static bool is_picture(const char *extension) { return strcasecmp(extension, "jpg") == 0 || strcasecmp(extension, "jpeg") == 0 || strcasecmp(extension, "png") == 0; }
@@ -67,7 +66,8 @@ static void read_archive(Verbalize *s, PictureList *l, const char *path, Arena *
             const char *wrong;
             Bytes b = {.size = (size_t)e.size};
             if (b.size <= BESIDE_MOST) b = tar_read(scratch, t);
-            m.text = counted(l, beside_text(l->arena, (const char *)b.bytes, b.size, &wrong), wrong, path, m.key);
+            m.text = beside_text(l->arena, (const char *)b.bytes, b.size, &wrong);
+            count_unread(l, wrong, path, m.key);
             arena_release(scratch, mark);
         }
     }
@@ -105,8 +105,10 @@ static void add_table(PictureList *l, const char *path) {
         const char *p = csv_get(c, column);
         need(*p, "%s:%llu: a row without a path", path, (unsigned long long)csv_line(c));
         const char *full = *p == '/' ? arena_text(l->arena, p, strlen(p)) : path_join(l->arena, folder, p);
-        const char *wrong = NULL, *text = caption == CSV_NONE ? NULL : beside_text(l->arena, csv_get(c, caption), csv_length(c, caption), &wrong);
-        picture_list_add(l, (Gathered){.path = full, .key = path_stem(l->arena, full)}, counted(l, text, wrong, path, full));
+        const char *wrong = NULL;
+        const char *text = caption == CSV_NONE ? NULL : beside_text(l->arena, csv_get(c, caption), csv_length(c, caption), &wrong);
+        count_unread(l, wrong, path, full);
+        picture_list_add(l, (Gathered){.path = full, .key = path_stem(l->arena, full)}, text);
     }
     csv_close(c);
 }
@@ -127,8 +129,10 @@ static void add_path(Verbalize *s, PictureList *l, const char *path) {
     } else {
         Gathering g = pictures_gather(l->arena, &path, 1);
         for (size_t i = 0; i < g.count; i++) {
-            const char *picture = g.items[i].path, *wrong = NULL, *text = g.items[i].size ? NULL : beside_read(l->arena, picture, &wrong);
-            picture_list_add(l, g.items[i], counted(l, text, wrong, NULL, picture));
+            const char *picture = g.items[i].path, *wrong = NULL;
+            const char *text = g.items[i].size ? NULL : beside_read(l->arena, picture, &wrong);
+            count_unread(l, wrong, NULL, picture);
+            picture_list_add(l, g.items[i], text);
         }
     }
 }

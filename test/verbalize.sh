@@ -165,7 +165,7 @@ holds "a sample without a picture is counted" "$D/t/summary.json" '"samples with
 holds "a damaged archive is counted" "$D/t/summary.json" '"archives damaged": 1'
 holds "names travel along" "$D/t/captions.csv" "s3,5,4,"
 grep '^s0,' "$D/t/captions.csv" | sort -u >"$D/s0" && [ "$(wc -l <"$D/s0")" = 1 ] && ok "a picture is the same in every archive" || fail "a picture is the same in every archive"
-says "nothing readable" 1 "could be read" $R verbalize caption --model data/zoo/llava --images "$D/w/in/s2.jpg" --layers 5 --out "$D/u"
+says "nothing readable" 1 "could be read" $R verbalize caption --model data/zoo/llava --images "$D/w/in/s2.jpg" --layers 5 --out "$D/u" --quiet
 (cd "$D/w/in" && tar --format=posix --pax-option='comment:=x' -cf ../00003.tar s0.jpg) && head -c 700 "$D/w/00003.tar" >"$D/w/00004.tar"
 $R verbalize caption --model data/zoo/llava --images "$D/w/00004.tar" --out "$D/u" 2>"$D/stderr"
 holds "an archive cut off before its first name" "$D/stderr" "the header at byte 0: is cut off"
