@@ -47,6 +47,8 @@ static __device__ __forceinline__ void part_add(Part *p, float s, float4 v) {
 // room: for each (text, head, query, chunk) D outputs, top, sum. Wide heads take a warp for a key, others half of one.
 static __global__ __launch_bounds__(32 * WARPS) void attention_parts(AttentionArguments a, float *room, int chunks) {
     __shared__ float parts[2 * WARPS][128 + 2];
+    grid_release();
+    grid_wait();
     int warp = (int)threadIdx.x / 32, lane = thread_lane(), D = (int)a.D, width = D > 64 ? 32 : 16, group = lane / width, c = lane % width * 4;
     long h = blockIdx.y / a.Tq, i = blockIdx.y % a.Tq, b = blockIdx.z, ld = a.G * D, length = a.key_lengths ? a.key_lengths[b] : a.Tk, j0 = (long)blockIdx.x * CHUNK;
     long head = b * a.Tk * ld + h / (a.H / a.G) * D + c, end = j0 + CHUNK < length ? j0 + CHUNK : length;
@@ -90,6 +92,8 @@ static __global__ __launch_bounds__(32 * WARPS) void attention_parts(AttentionAr
 }
 
 static __global__ __launch_bounds__(128) void attention_whole(AttentionArguments a, const float *room, int chunks) {
+    grid_release();
+    grid_wait();
     int D = (int)a.D, d = (int)threadIdx.x;
     long h = blockIdx.x / a.Tq, i = blockIdx.x % a.Tq, b = blockIdx.y;
     const float *from = room + ((b * a.H + h) * a.Tq + i) * chunks * (D + 2);
@@ -113,6 +117,6 @@ HOST void cuda_attention_few(const Attention *a, float *room, cudaStream_t strea
     need(((uintptr_t)a->q | (uintptr_t)a->k | (uintptr_t)a->v) % 16 == 0, "cuda: attention over values that do not start on 16 bytes");
     need(a->H * a->Tq <= 65535 && a->B <= 65535, "cuda: attention over %ld texts and %ld heads: more than one launch can take", a->B, a->H);
     int chunks = chunks_of(a);
-    LAUNCH(attention_parts, DIM3(chunks, a->H * a->Tq, a->B), DIM3(32 * WARPS, 1, 1), 0, stream, *a, room, chunks);
-    LAUNCH(attention_whole, DIM3(a->H * a->Tq, a->B, 1), DIM3(128, 1, 1), 0, stream, *a, (const float *)room, chunks);
+    LAUNCH_EARLY(attention_parts, DIM3(chunks, a->H * a->Tq, a->B), DIM3(32 * WARPS, 1, 1), 0, stream, *a, room, chunks);
+    LAUNCH_EARLY(attention_whole, DIM3(a->H * a->Tq, a->B, 1), DIM3(128, 1, 1), 0, stream, *a, (const float *)room, chunks);
 }

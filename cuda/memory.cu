@@ -308,23 +308,25 @@ static bool may_begin_early(const void *kernel) {
 }
 #endif
 
-static void issue(const Command *c, const void *const *arguments, const size_t *sizes, cudaStream_t stream) {
+// early: c may begin while the command before it, a kernel, still runs.
+static void issue(const Command *c, const void *const *arguments, const size_t *sizes, cudaStream_t stream, bool early) {
     if (!c->kernel) {
         done(c->from ? cudaMemcpyAsync(c->to, c->from, c->bytes, c->kind, stream) : cudaMemsetAsync(c->to, 0, c->bytes, stream));
         return;
     }
 #ifdef RETINA_EMULATE
+    (void)stream, (void)early;
     emu_launch(c->name, (void (*)(void *))c->kernel, arguments[0], sizes[0], DIM3(c->grid[0], c->grid[1], c->grid[2]), DIM3(c->block[0], c->block[1], c->block[2]), c->shared);
 #else
     (void)sizes;
-    cudaLaunchAttribute early;
+    cudaLaunchAttribute overlap;
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3(c->grid[0], c->grid[1], c->grid[2]), config.blockDim = dim3(c->block[0], c->block[1], c->block[2]), config.dynamicSmemBytes = c->shared, config.stream = stream;
-    if (c->early && may_begin_early(c->kernel)) {
-        memset(&early, 0, sizeof early);
-        early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-        early.val.programmaticStreamSerializationAllowed = 1;
-        config.attrs = &early, config.numAttrs = 1;
+    if (early && may_begin_early(c->kernel)) {
+        memset(&overlap, 0, sizeof overlap);
+        overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+        overlap.val.programmaticStreamSerializationAllowed = 1;
+        config.attrs = &overlap, config.numAttrs = 1;
     }
     cudaError_t e = cudaLaunchKernelExC(&config, c->kernel, (void **)arguments);
     if (e != cudaSuccess) // of this launch, or of an earlier one
@@ -338,6 +340,7 @@ static void issue(const Command *c, const void *const *arguments, const size_t *
 static void list_issue(const List *l) {
     const void *arguments[ARGUMENTS_MOST];
     size_t sizes[ARGUMENTS_MOST];
+    bool behind_kernel = false;
     for (size_t at = 0; at < l->size;) {
         Command c;
         memcpy(&c, l->bytes + at, sizeof c);
@@ -347,7 +350,8 @@ static void list_issue(const List *l) {
             arguments[i] = l->bytes + at + sizeof(size_t);
             at += sizeof(size_t) + sizes[i];
         }
-        issue(&c, arguments, sizes, gpu.stream);
+        issue(&c, arguments, sizes, gpu.stream, c.early && behind_kernel);
+        behind_kernel = c.kernel != NULL;
     }
 }
 
@@ -357,9 +361,9 @@ HOST void gpu_launch(const char *name, bool early, const void *kernel, dim3 grid
     memset(&c, 0, sizeof c);
     c.kernel = kernel, c.name = name, c.shared = shared, c.count = count;
     c.grid[0] = grid.x, c.grid[1] = grid.y, c.grid[2] = grid.z, c.block[0] = block.x, c.block[1] = block.y, c.block[2] = block.z;
-    c.early = early && gpu.listing; // alone, a kernel gains nothing by it
+    c.early = early;
     if (!gpu.listing) {
-        issue(&c, arguments, sizes, stream);
+        issue(&c, arguments, sizes, stream, false); // alone, a kernel gains nothing by it
         return;
     }
     need(count <= ARGUMENTS_MOST, "cuda: %s has %d arguments", name, count);
@@ -376,7 +380,7 @@ static void copy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind k
     memset(&c, 0, sizeof c);
     c.to = to, c.from = from, c.bytes = bytes, c.kind = kind;
     if (gpu.listing) list_add(&c, sizeof c);
-    else issue(&c, NULL, NULL, gpu.stream);
+    else issue(&c, NULL, NULL, gpu.stream, false);
 }
 
 HOST void gpu_zero(void *to, size_t bytes) { copy(to, NULL, bytes, cudaMemcpyDeviceToDevice); }
@@ -462,6 +466,11 @@ HOST void gpu_begin(const char *what, Tensor shape) {
     gpu.shape = shape;
     gpu.operations++;
     if (!gpu.listing) arena_release(gpu.transit, nothing);
+}
+
+HOST void gpu_overlap(bool wanted) {
+    gpu.overlaps = wanted;
+    gpu.last.size = 0; // the next step's graph is made anew
 }
 
 HOST unsigned long gpu_operations(void) { return gpu.operations; }

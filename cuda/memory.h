@@ -28,6 +28,7 @@ void gpu_copy(void *to, const void *from, size_t bytes);
 void gpu_zero(void *to, size_t bytes); // on the GPU
 void gpu_keep(Arena *a, const void *bytes, size_t size);
 void gpu_repeats(void);
+void gpu_overlap(bool wanted); // whether LAUNCH_EARLY means something, as it does from Hopper on: for the bench, which times both
 void gpu_plan(size_t bytes, long inputs, const char *where);
 
 #ifdef __cplusplus

@@ -18,6 +18,8 @@
 
 // Per head: half pairs, then D - 2 half channels that stay.
 static __global__ void rotary_kernel(float *out, const float *x, const float *cosine, const float *sine, long heads, long D, long half, long rows) {
+    grid_release();
+    grid_wait();
     const int each = (int)(D - half), n = (int)heads * each;
     const long r = blockIdx.x;
     cosine += r % rows * half, sine += r % rows * half, x += r * heads * D, out += r * heads * D;
@@ -36,6 +38,8 @@ static __global__ void rotary_kernel(float *out, const float *x, const float *co
 
 // Heads of 2 half channels, half a multiple of four: group i is four pairs. Two groups a thread, read before the first is written.
 static __global__ void rotary_fours(float *out, const float *x, const float *cosine, const float *sine, int groups, int quarter, long rows) { // groups of a row, of a head
+    grid_release();
+    grid_wait();
     const float *from = x + (size_t)blockIdx.x * groups * 8;
     float *to = out + (size_t)blockIdx.x * groups * 8;
     cosine += blockIdx.x % rows * quarter * 4, sine += blockIdx.x % rows * quarter * 4;
@@ -63,6 +67,8 @@ static __global__ void rotary_fours(float *out, const float *x, const float *cos
 
 static __global__ void tables_kernel(float *cosine, float *sine, const int32_t *positions, const float *frequencies, long n, long half) {
     const long i = (long)blockIdx.x * WIDE + threadIdx.x;
+    grid_release();
+    grid_wait();
     if (i >= n * half) return;
     double s, c;
     exact_sincos((double)((float)positions[i / half] * frequencies[i % half]), &s, &c);
@@ -74,10 +80,10 @@ HOST void cuda_rotary(float *out, const float *x, const float *cosine, const flo
     need(heads * D <= INT32_MAX, "rotary: %ld heads of %ld are too many", heads, D);
     if (R <= 0 || heads <= 0 || D <= half) return;
     const bool fours = D == 2 * half && half % 4 == 0 && ((uintptr_t)out | (uintptr_t)x | (uintptr_t)cosine | (uintptr_t)sine) % 16 == 0;
-    if (fours) LAUNCH(rotary_fours, DIM3(R, 1, 1), DIM3(WIDE, 1, 1), 0, s, out, x, cosine, sine, (int)(heads * half / 4), (int)(half / 4), rows);
-    else LAUNCH(rotary_kernel, DIM3(R, 1, 1), DIM3(WIDE, 1, 1), 0, s, out, x, cosine, sine, heads, D, half, rows);
+    if (fours) LAUNCH_EARLY(rotary_fours, DIM3(R, 1, 1), DIM3(WIDE, 1, 1), 0, s, out, x, cosine, sine, (int)(heads * half / 4), (int)(half / 4), rows);
+    else LAUNCH_EARLY(rotary_kernel, DIM3(R, 1, 1), DIM3(WIDE, 1, 1), 0, s, out, x, cosine, sine, heads, D, half, rows);
 }
 
 HOST void cuda_rotary_tables(float *cosine, float *sine, const int32_t *positions, const float *frequencies, long n, long half, cudaStream_t s) {
-    if (n > 0 && half > 0) LAUNCH(tables_kernel, DIM3((n * half + WIDE - 1) / WIDE, 1, 1), DIM3(WIDE, 1, 1), 0, s, cosine, sine, positions, frequencies, n, half);
+    if (n > 0 && half > 0) LAUNCH_EARLY(tables_kernel, DIM3((n * half + WIDE - 1) / WIDE, 1, 1), DIM3(WIDE, 1, 1), 0, s, cosine, sine, positions, frequencies, n, half);
 }

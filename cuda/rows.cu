@@ -35,6 +35,8 @@ static __device__ inline long row_at(long i, long C) { return i >> 31 || C >> 31
 #define MOVES_OF(name, wide, element, widened_, to, source, type, from, ...)                       \
     static __global__ void name(__VA_ARGS__, long R, long C) {                                     \
         FRAGMENT(element, y, EACH);                                                                \
+        grid_release();                                                                            \
+        grid_wait();                                                                               \
         UNROLL                                                                                     \
         for (int k = 0; k < EACH; k++) {                                                           \
             MOVED(wide);                                                                           \
@@ -107,8 +109,8 @@ static __global__ void transpose_kernel(float *out, const float *x, long R, long
     if (R <= 0 || C <= 0) return;                                                                  \
     if (fours) {                                                                                   \
         C /= 4;                                                                                    \
-        LAUNCH(kernel##_fours, BLOCKS, DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__, R, C);                 \
-    } else LAUNCH(kernel, BLOCKS, DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__, R, C)
+        LAUNCH_EARLY(kernel##_fours, BLOCKS, DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__, R, C);                 \
+    } else LAUNCH_EARLY(kernel, BLOCKS, DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__, R, C)
 
 // Both stand on sixteen bytes, and so do all rows: their lengths and distances are fours.
 static bool in_fours(const void *a, const void *b, long lengths) { return ((uintptr_t)a | (uintptr_t)b) % 16 == 0 && lengths % 4 == 0; }
