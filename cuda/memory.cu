@@ -66,7 +66,7 @@ typedef struct {
 } List;
 
 static struct {
-    bool tried, open, overlaps; // overlaps: LAUNCH_EARLY means something to this GPU
+    bool tried, open, overlaps, apart; // overlaps: LAUNCH_EARLY means something to this GPU; apart: it is not wanted
     char why[512], name[400];
     cudaStream_t stream, loading; // loading: weights that a step meets late
     Block *blocks;
@@ -304,7 +304,7 @@ static void list_add(const void *from, size_t size) {
 static bool may_begin_early(const void *kernel) {
     struct cudaFuncAttributes a;
     CUDA_CHECK(cudaFuncGetAttributes(&a, kernel));
-    return gpu.overlaps && a.ptxVersion >= 90;
+    return gpu.overlaps && !gpu.apart && a.ptxVersion >= 90;
 }
 #endif
 
@@ -469,7 +469,7 @@ HOST void gpu_begin(const char *what, Tensor shape) {
 }
 
 HOST void gpu_overlap(bool wanted) {
-    gpu.overlaps = wanted;
+    gpu.apart = !wanted;
     gpu.last.size = 0; // the next step's graph is made anew
 }
 

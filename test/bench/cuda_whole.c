@@ -5,6 +5,7 @@
 
 #include "cuda.h"
 #include "cuda/backend.h"
+#include "cuda/memory.h"
 #include "io/progress.h"
 #include "io/random.h"
 #include "model/generate.h"
@@ -100,14 +101,15 @@ static double weights_of(Arena *a, const char *dir, const Model *m) { // bytes; 
     return stat(path_join(a, dir, "model.safetensors"), &file) == 0 ? (double)file.st_size - (double)m->vocabulary * 4096 * 2 : 0;
 }
 
-static void answers(Bench *b, const char *dir, int texts) {
+static void answers(Bench *b, const char *dir, int texts, bool overlap) {
     Arena *a = arena_new("a model");
     Whole w = language_model(a, dir, texts, 64);
     char ask[600];
     double python, bytes = weights_of(a, dir, w.m);
     snprintf(ask, sizeof ask, "answers %s %d 64", dir, texts);
-    double ours = rounds_of(tokens_once, &w, b->torch, ask, &python), roof = bytes / b->copy / ours;
-    bench_say(b->page, "| 7B language model, 8 of its 32 layers, bf16 | next token of %d text%s: %.0f tokens/s (PyTorch %.0f) | %.3f | %.2f TB/s | - | %.2f | %.2f | %s | %s | |", texts, texts > 1 ? "s" : "",
+    gpu_overlap(overlap);
+    double ours = rounds_of(tokens_once, &w, overlap ? b->torch : NULL, ask, &python), roof = bytes / b->copy / ours;
+    bench_say(b->page, "| 7B language model, 8 of its 32 layers, bf16 | next token of %d text%s%s: %.0f tokens/s (PyTorch %.0f) | %.3f | %.2f TB/s | - | %.2f | %.2f | %s | %s | |", texts, texts > 1 ? "s" : "", overlap ? "" : ", kernel after kernel",
               texts / ours, python > 0 ? texts / python : 0, ours * 1e3, bytes / ours * 1e-12, python / ours, roof, texts == 1 ? "0.60 | 0.80" : "0.50 | 0.70", roof < (texts == 1 ? 0.6 : 0.5) ? "BELOW" : "");
     arena_free(a);
 }
@@ -135,6 +137,7 @@ void bench_whole(Bench *b, const char *models) {
     if (bench_begins(b, "ViT-L/14-336 forward", "64 pictures")) pictures(b, path, 64);
     snprintf(path, sizeof path, "%s/llama", models);
     for (int texts = 1; texts <= 32; texts *= 32)
-        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text" : "next token of 32 texts")) answers(b, path, texts);
+        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text" : "next token of 32 texts")) answers(b, path, texts, true);
+    if (bench_begins(b, "7B language model", "next token of 1 text, kernel after kernel")) answers(b, path, 1, false);
     if (bench_begins(b, "7B language model", "prompt of 2048 tokens")) prompt(b, path, 2048);
 }
