@@ -103,27 +103,47 @@ static void do_cross_entropy(float *d, bool fresh, const float *logits, const in
     cuda_entropy_gradient(d, fresh, ready(logits, (size_t)(R * V)), ready_list(targets, (size_t)R), g, counted, R, V, S);
 }
 
-static void do_dots(double *out, const DotPair *pairs, size_t count) {
-    size_t total = 0;
-    for (size_t i = 0; i < count; i++) total += (pairs[i].n + DOT_PIECE - 1) / DOT_PIECE;
-    begin("sums of products", count, total);
-    double *pieces = (double *)gpu_room((total + 1) * sizeof *pieces), *here = (double *)memory_take((total + 1) * sizeof *here, "sums of products"), *at = pieces;
+// The pieces of entries of these lengths, on the GPU.
+static const Piece *pieces_ready(const size_t *lengths, size_t count, size_t each, long *total) {
+    *total = 0;
+    for (size_t i = 0; i < count; i++) *total += (long)((lengths[i] + each - 1) / each);
+    Piece *pieces = (Piece *)memory_take((size_t)(*total + 1) * sizeof *pieces, "pieces of tensors"), *at = pieces;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k * each < lengths[i]; k++, at++) at->which = (int32_t)i, at->number = (int32_t)k;
+    const Piece *there = (const Piece *)gpu_ready(pieces, (size_t)(*total + 1) * sizeof *pieces);
+    free(pieces);
+    return there;
+}
+
+static void do_dots(double *out, const DotPair *given, size_t count) {
+    begin("sums of products", 1, count);
+    size_t *lengths = (size_t *)memory_take((count + 1) * sizeof *lengths, "sums of products");
+    DotPair *pairs = (DotPair *)memory_take((count + 1) * sizeof *pairs, "sums of products");
     for (size_t i = 0; i < count; i++) {
-        cuda_dot_pieces(at, ready(pairs[i].a, pairs[i].n), ready(pairs[i].b, pairs[i].n), pairs[i].n, S);
-        at += (pairs[i].n + DOT_PIECE - 1) / DOT_PIECE;
+        lengths[i] = given[i].n;
+        pairs[i].a = ready(given[i].a, given[i].n), pairs[i].b = ready(given[i].b, given[i].n), pairs[i].n = given[i].n;
     }
-    gpu_read(here, pieces, total * sizeof *pieces);
+    long total;
+    const Piece *pieces = pieces_ready(lengths, count, DOT_PIECE, &total);
+    double *sums = (double *)gpu_room((size_t)(total + 1) * sizeof *sums), *here = (double *)memory_take((size_t)(total + 1) * sizeof *here, "sums of products");
+    cuda_dot_pieces(sums, (const DotPair *)gpu_ready(pairs, (count + 1) * sizeof *pairs), pieces, total, S);
+    if (total) gpu_read(here, sums, (size_t)total * sizeof *sums);
     size_t from = 0;
     for (size_t i = 0; i < count; i++) {
         out[i] = 0;
-        for (size_t p = 0; p < (pairs[i].n + DOT_PIECE - 1) / DOT_PIECE; p++) out[i] += here[from++];
+        for (size_t p = 0; p * DOT_PIECE < lengths[i]; p++) out[i] += here[from++];
     }
-    free(here);
+    free(here), free(pairs), free(lengths);
 }
 
-static void do_adam(const AdamStep *a) {
-    begin("an update of AdamW", 1, a->n);
-    cuda_adam(a, S);
+static void do_adam(const AdamStep *steps, size_t count) {
+    begin("an update of AdamW", 1, count);
+    size_t *lengths = (size_t *)memory_take((count + 1) * sizeof *lengths, "an update of AdamW");
+    for (size_t i = 0; i < count; i++) lengths[i] = steps[i].n;
+    long total;
+    const Piece *pieces = pieces_ready(lengths, count, ADAM_PIECE, &total);
+    if (total) cuda_adam((const AdamStep *)gpu_ready(steps, count * sizeof *steps), pieces, total, S);
+    free(lengths);
 }
 
 // ---- attention

@@ -13,8 +13,13 @@ const Gradients *gpu_gradients(void); // gradients.cu: the table
 
 // gradients_each.cu
 void cuda_each_gradient(const EachGradient *e, cudaStream_t s);
-void cuda_adam(const AdamStep *a, cudaStream_t s);
-void cuda_dot_pieces(double *pieces, const float *a, const float *b, size_t n, cudaStream_t s);
+// Lists of many tensors by one launch; lists and pieces lie on the GPU. Piece `number` of entry `which`: so many elements (the last: the rest).
+typedef struct {
+    int32_t which, number;
+} Piece;
+enum { ADAM_PIECE = 1024 };
+void cuda_adam(const AdamStep *steps, const Piece *pieces, long count, cudaStream_t s);
+void cuda_dot_pieces(double *sums, const DotPair *pairs, const Piece *pieces, long count, cudaStream_t s); // of DOT_PIECE
 
 // gradients_rows.cu
 void cuda_sum_rows(float *d, const float *g, const float *x, long R, long C, long ld, cudaStream_t s);

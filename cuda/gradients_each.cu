@@ -6,6 +6,7 @@
 //   version
 //   0  one element a thread                            the CPU loop
 //   1  four elements a thread, a block's width apart   in use: four independent loads in flight, every access coalesced
+//   AdamW, dots: all tensors by one launch: a tiny model has a hundred of them, of a microsecond each
 //   dots: one warp a piece of 8192 numbers, lane j holds running sum j: 64 coalesced accesses of a piece are independent
 #define EXACT static __device__ inline
 #include "gradients.h"
@@ -13,7 +14,7 @@
 #include "io/exact.h"
 
 #define WIDE 256 // threads
-#define EACH 4   // elements of one thread
+#define EACH (ADAM_PIECE / WIDE) // elements of one thread
 
 static dim3 blocks_of(size_t n) { return DIM3((n + WIDE * EACH - 1) / (WIDE * EACH), 1, 1); }
 
@@ -80,8 +81,10 @@ HOST void cuda_each_gradient(const EachGradient *e, cudaStream_t s) {
 }
 
 // All is loaded before the first is stored: a store may change what the next load reads, so nvcc would keep them in turn.
-static __global__ void adam_kernel(AdamStep k) {
-    const size_t first = (size_t)blockIdx.x * (WIDE * EACH) + threadIdx.x;
+static __global__ void adam_kernel(const AdamStep *steps, const Piece *pieces) {
+    const Piece piece = pieces[blockIdx.x];
+    const AdamStep k = steps[piece.which];
+    const size_t first = (size_t)piece.number * ADAM_PIECE + threadIdx.x;
     FRAGMENT(float, gs, EACH);
     FRAGMENT(float, ms, EACH);
     FRAGMENT(float, vs, EACH);
@@ -104,20 +107,23 @@ static __global__ void adam_kernel(AdamStep k) {
     }
 }
 
-HOST void cuda_adam(const AdamStep *a, cudaStream_t s) {
-    if (a->n) LAUNCH(adam_kernel, blocks_of(a->n), DIM3(WIDE, 1, 1), 0, s, *a);
+HOST void cuda_adam(const AdamStep *steps, const Piece *pieces, long count, cudaStream_t s) {
+    if (count) LAUNCH(adam_kernel, DIM3(count, 1, 1), DIM3(WIDE, 1, 1), 0, s, steps, pieces);
 }
 
-static __global__ void dot_kernel(double *pieces, const float *a, const float *b, size_t n) {
-    const size_t piece = (size_t)blockIdx.x * (WIDE / DOT_SUMS) + threadIdx.x / DOT_SUMS, from = piece * DOT_PIECE;
-    const size_t to = from + DOT_PIECE < n ? from + DOT_PIECE : n;
+static __global__ void dot_kernel(double *sums, const DotPair *pairs, const Piece *pieces, long count) {
+    const long at = (long)blockIdx.x * (WIDE / DOT_SUMS) + threadIdx.x / DOT_SUMS;
+    const bool there = at < count;
+    const Piece piece = pieces[there ? at : count - 1];
+    const DotPair k = pairs[piece.which];
+    const size_t from = (size_t)piece.number * DOT_PIECE, to = from + DOT_PIECE < k.n ? from + DOT_PIECE : k.n;
     double t = 0;
-    for (size_t i = from + (size_t)thread_lane(); i < to; i += DOT_SUMS) t += (double)a[i] * (double)b[i];
+    for (size_t i = from + (size_t)thread_lane(); i < to; i += DOT_SUMS) t += (double)k.a[i] * (double)k.b[i];
     for (int half = DOT_SUMS / 2; half; half /= 2) t += __shfl_xor_sync(0xffffffffu, t, half);
-    if (from < n && thread_lane() == 0) pieces[piece] = t;
+    if (there && thread_lane() == 0) sums[at] = t;
 }
 
-HOST void cuda_dot_pieces(double *pieces, const float *a, const float *b, size_t n, cudaStream_t s) {
-    const size_t count = (n + DOT_PIECE - 1) / DOT_PIECE, block = WIDE / DOT_SUMS;
-    if (n) LAUNCH(dot_kernel, DIM3((count + block - 1) / block, 1, 1), DIM3(WIDE, 1, 1), 0, s, pieces, a, b, n);
+HOST void cuda_dot_pieces(double *sums, const DotPair *pairs, const Piece *pieces, long count, cudaStream_t s) {
+    const long block = WIDE / DOT_SUMS;
+    if (count) LAUNCH(dot_kernel, DIM3((count + block - 1) / block, 1, 1), DIM3(WIDE, 1, 1), 0, s, sums, pairs, pieces, count);
 }

@@ -86,7 +86,7 @@ typedef struct Gradients {
     // out[k] = sum of a b over pair k, in double: pieces of DOT_PIECE numbers in DOT_SUMS running sums each, folded in
     // halves, pieces ascending. Waits for the numbers.
     void (*dots)(double *out, const DotPair *pairs, size_t count);
-    void (*adam)(const AdamStep *s);
+    void (*adam)(const AdamStep *steps, size_t count);
 } Gradients;
 
 enum { DOT_PIECE = 8192, DOT_SUMS = 32 };

@@ -107,9 +107,11 @@ static void adam_job(void *arg, size_t begin, size_t end) {
     }
 }
 
-static void cpu_adam(const AdamStep *s) {
-    AdamStep copy = *s;
-    parallel_for(s->n, GRAIN, adam_job, &copy);
+static void cpu_adam(const AdamStep *steps, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        AdamStep copy = steps[i];
+        parallel_for(copy.n, GRAIN, adam_job, &copy);
+    }
 }
 
 // ---- rows and columns

@@ -52,15 +52,20 @@ double adam_update(Adam *o, double lr) {
     double shrink = c->clip > 0 && norm > c->clip ? c->clip / (norm + 1e-6) : 1; // PyTorch adds 1e-6
     o->step++;
     double rate = lr / (1 - real_power(c->beta1, (long)o->step)), root2 = sqrt(1 - real_power(c->beta2, (long)o->step));
+    Mark mark = arena_mark(o->arena);
+    size_t count = 0;
+    AdamStep *steps = take(o->arena, AdamStep, tape_parameters(o->tape));
     for (size_t i = 0; i < tape_parameters(o->tape); i++) {
         const Group *p = &o->groups[i];
         if (p->lr_factor == 0) continue;
         Tensor x = tape_parameter_at(o->tape, i);
-        tape_device(o->tape)->gradients->adam(&(AdamStep){
+        steps[count++] = (AdamStep){
             .w = f32(x), .m = o->m[i], .v = o->v[i], .g = tape_gradient(o->tape, x), .n = tensor_count(x), .beta1 = (float)c->beta1,
             .beta2 = (float)c->beta2, .eps = (float)c->eps, .keep = (float)(1 - lr * p->lr_factor * p->decay),
-            .rate = (float)(rate * p->lr_factor), .root2 = (float)root2, .shrink = (float)shrink});
+            .rate = (float)(rate * p->lr_factor), .root2 = (float)root2, .shrink = (float)shrink};
     }
+    tape_device(o->tape)->gradients->adam(steps, count);
+    arena_release(o->arena, mark);
     return norm;
 }
 

@@ -92,6 +92,7 @@ Dialogs dialogs_make(Arena *step, const Speaker *who, uint64_t seed, uint64_t fi
         talk_make(step, &talks[b], who, &w.scenes[b], kind, pictures);
         if (talks[b].count > T) T = talks[b].count;
     }
+    T = (T + 3) / 4 * 4; // attention's rows stand on sixteen bytes; what is padded teaches nothing
     d.ids = tensor_take(step, DTYPE_I32, DIMS(B, (long)T));
     d.targets = tensor_take(step, DTYPE_I32, DIMS(B, (long)T));
     d.answers = tensor_take(step, DTYPE_I32, DIMS(B, (long)T));
