@@ -278,10 +278,16 @@ static Attention attention_of(Tensor out, Tensor q, Tensor k, Tensor v, const At
     return a;
 }
 
+static void attend(const Attention *a) { // in f32
+    if (a->B == 0 || a->Tq == 0) return;
+    if (cuda_attention_apart_takes(a)) cuda_attention_apart(a, (float *)gpu_room(cuda_attention_apart_room(a)), S);
+    else cuda_attention(a, S);
+}
+
 static void op_attention(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
     gpu_begin("attention", out);
     Attention a = attention_of(out, q, k, v, s, weights);
-    if (a.B > 0 && a.Tq > 0) cuda_attention(&a, S);
+    attend(&a);
 }
 
 // ---- --dtype bf16: products and attention on tensor cores, what goes into them rounded
@@ -376,7 +382,7 @@ static void op_attention_bf16(Tensor out, Tensor q, Tensor k, Tensor v, const At
     Attention a = attention_of(out, q, k, v, s, weights);
     if (out.dtype == DTYPE_BF16) a.out = (float *)gpu_room(tensor_count(out) * sizeof(float));
     if (plain && few && ((uintptr_t)a.q | (uintptr_t)a.k | (uintptr_t)a.v) % 16 == 0) cuda_attention_few(&a, (float *)gpu_room(cuda_attention_few_room(&a)), S);
-    else cuda_attention(&a, S);
+    else attend(&a);
     if (out.dtype == DTYPE_BF16) cuda_narrow((uint16_t *)out.data, a.out, tensor_count(out), S);
 }
 

@@ -16,6 +16,11 @@ HOST void cuda_gemm_batch(const Gemm *g, const GemmBatch *batch, cudaStream_t st
 HOST void cuda_attention(const Attention *a, cudaStream_t stream);
 HOST void cuda_attention_version(const Attention *a, int version, cudaStream_t stream); // 1: two words of shared memory a product; 2: tiles in registers
 
+// attention_apart.cu: the same bits by two products, where every query sees every key. room: as many bytes as the function says
+HOST bool cuda_attention_apart_takes(const Attention *a);
+HOST size_t cuda_attention_apart_room(const Attention *a);
+HOST void cuda_attention_apart(const Attention *a, float *room, cudaStream_t stream);
+
 // ---- gemm_bf16.cu: tensor cores. C (M, N) = act(A Wᵀ + bias) + residual, A (M, K), W (N, K) in bf16
 typedef struct {
     long M, N, K, lda, ldw, ldc; // in elements

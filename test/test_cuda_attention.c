@@ -28,9 +28,10 @@ static void one(long B, long Tq, long Tk, long H, long G, long D, int with) {
     if (a.mask) d.mask = to_device(mask, (size_t)(Tq * Tk) * 4);
     if (a.weights) d.weights = device_room(w_n * 4);
     attention_rows(&a);
-    for (int version = 1; version <= 2; version++) {
+    for (int version = 1; version <= (cuda_attention_apart_takes(&d) ? 3 : 2); version++) {
         emu_forget();
-        cuda_attention_version(&d, version, NULL);
+        if (version == 3) cuda_attention_apart(&d, device_room(cuda_attention_apart_room(&d)), NULL);
+        else cuda_attention_version(&d, version, NULL);
         from_device(got, d.out, q_n * 4);
         bool same = memcmp(got, out, q_n * 4) == 0 && emu_reports() == 0;
         if (a.weights) {
@@ -117,6 +118,8 @@ int main(void) {
     one(2, 1, 131, 4, 2, 16, CAUSAL | LENGTHS | KEY_MASK | WINDOW | CAP);
     one(2, 20, 77, 4, 2, 80, CAUSAL | LENGTHS | WEIGHTS | WIDE);
     one(1, 40, 70, 1, 1, 128, MASK | CAP | WEIGHTS);
+    one(2, 65, 67, 2, 2, 20, 0); // by products too, from 64 queries and keys on
+    one(1, 70, 64, 3, 3, 64, WEIGHTS);
     one(2, 18, 33, 2, 2, 20, CAUSAL | DROPOUT);
     one(4, 9, 12, 1, 1, 8, LENGTHS | WEIGHTS); // the last text has no key at all
     one(2, 33, 150, 2, 1, 72, CAUSAL | WINDOW | LENGTHS | KEY_MASK | WEIGHTS);
@@ -150,6 +153,9 @@ int main(void) {
         one(1, 729, 729, 4, 4, 72, 0);
         one(1, 1500, 1500, 4, 2, 128, CAUSAL);
         one(2, 1, 3000, 8, 2, 128, CAUSAL | LENGTHS);
+        one(4, 577, 577, 16, 16, 64, 0);
+        one(1, 577, 577, 16, 16, 64, WEIGHTS);
+        one(13, 257, 577, 16, 16, 80, 0); // several parts
         tensor(2, 577, 577, 16, 16, 64, 0);
         tensor(40, 577, 577, 16, 16, 64, 0);
         tensor(3, 700, 900, 8, 8, 64, CAUSAL | LENGTHS);

@@ -35,6 +35,7 @@ static void work(void *arg, int turn) {
     } else {
         Attention a = f32_of(h, turn);
         if (h->few) cuda_attention_few(&a, result_at(cuda_attention_few_room(&a), turn + 1), NULL);
+        else if (!h->version && cuda_attention_apart_takes(&a)) cuda_attention_apart(&a, result_at(cuda_attention_apart_room(&a), turn + 1), NULL);
         else cuda_attention_version(&a, h->version ? h->version : 2, NULL);
     }
 }
@@ -109,6 +110,6 @@ void bench_attention(Bench *b) {
     row(b, (Heads){32, 1, 2048, 32, 32, 128, true, false, true, 0}, 0, 0);
     row(b, (Heads){8, 577, 577, 16, 16, 64, false, false, false, 0}, 0, 0);
     row(b, (Heads){1, 2048, 2048, 32, 32, 128, true, false, false, 0}, 0, 0);
-    row(b, (Heads){8, 577, 577, 16, 16, 64, false, false, false, 1}, 0, 0);
+    for (int version = 2; version >= 1; version--) row(b, (Heads){8, 577, 577, 16, 16, 64, false, false, false, version}, 0, 0);
     row(b, (Heads){32, 1, 2048, 32, 32, 128, true, false, false, 0}, 0, 0);
 }
