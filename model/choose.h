@@ -13,6 +13,7 @@ typedef struct {
 
 // Divides a positive score by the penalty, multiplies a negative one: once for each id of the sequence.
 void scores_penalise(float *scores, int V, const int32_t *sequence, int length, double penalty);
+float scores_top(const float *scores, int V); // the largest that is a number; -inf if none is
 int32_t scores_largest(const float *scores, int V); // of equals the lowest id
 void choices_sort(Choice *c, int n);                // the largest first, of equals the lowest id
 

@@ -44,17 +44,19 @@ bool generate_ends(const GenerateOptions *o, int32_t id) {
 // log of the sum of exp; *entropy, if not NULL: of the softmax, in bits: (log sum - sum of p z) / ln 2.
 static double log_sum_of(Arena *scratch, const float *scores, int V, double *entropy) {
     Mark mark = arena_mark(scratch);
-    float *e = take(scratch, float, (size_t)V), *shift = take(scratch, float, (size_t)V), top = -INFINITY;
-    for (int i = 0; i < V; i++) top = scores[i] > top ? scores[i] : top;
+    float *e = take(scratch, float, (size_t)V), *shift = take(scratch, float, (size_t)V), top = scores_top(scores, V);
     for (int i = 0; i < V; i++) shift[i] = scores[i] - top;
     kernels()->exp(e, shift, V);
     if (entropy) {
-        double sum = 0, weighted = 0;
-        for (int i = 0; i < V; i++) {
-            if (e[i] == 0) continue; // a score of -inf would make NaN of nothing
-            sum += (double)e[i], weighted += (double)e[i] * (double)shift[i];
-        }
-        double bits = (log_fixed(sum) - weighted / sum) / 0.69314718055994531;
+        enum { LANES = 8 };
+        double sums[LANES] = {0}, weights[LANES] = {0};
+        for (int i = 0; i < V; i += LANES)
+            for (int k = 0; k < LANES && i + k < V; k++) {
+                sums[k] += (double)e[i + k];
+                weights[k] += e[i + k] == 0 ? 0 : (double)e[i + k] * (double)shift[i + k]; // a score of -inf would make NaN of nothing
+            }
+        for (int k = 1; k < LANES; k++) sums[0] += sums[k], weights[0] += weights[k];
+        double bits = (log_fixed(sums[0]) - weights[0] / sums[0]) / 0.69314718055994531;
         *entropy = bits > 0 ? bits : 0;
     }
     double sum = log_of((double)kernels()->sum(e, V)) + (double)top;
