@@ -13,17 +13,16 @@
 //   3  over the ends of query tiles: the first scores of the next beside the last sums of the one before, queries in two rooms; a branch that
 //      needs the sums of the weights holds all exponentials before the wait for the values, where ptxas had put most of them behind it; lengths
 //                                               in use, not yet measured; aimed at: 1.1 of PyTorch's
+//   4  3 with tiles of 208 keys for heads of 64: 577 tokens fill three of them, where they take five of 128     in use where that is less
 // Scores stay in the registers of the warpgroup that computed them, which is where the second product takes its left operand from. One
 // warpgroup's exponentials run beside the other's products.
 #include "device_hopper.h"
 #include "kernels.h"
 
 #define QUERIES 128 // of a block
-#define KEYS 128    // of a tile
 #define ROW 128     // bytes: 64 columns
 #define WARPGROUP 128
 #define THREADS (3 * WARPGROUP)
-#define STAGES (HD == 64 ? 4 : 2) // what fits into shared memory
 #define LOG2E 1.44269504f
 
 typedef struct {
@@ -38,7 +37,7 @@ typedef struct {
 
 #if HOPPER_CODE
 // Without a mask the query tiles of one head follow each other, so that they find its keys in the cache; with it the longest come first.
-static __device__ __forceinline__ Place place_of(const Work *w, int tile) {
+static __device__ __forceinline__ Place place_of(const Work *w, int tile, int keys) {
     const AttentionBf16 *a = &w->a;
     int heads = w->tiles / w->query_tiles, head = a->causal ? tile % heads : tile / w->query_tiles;
     int query = a->causal ? w->query_tiles - 1 - tile / heads : tile % w->query_tiles;
@@ -47,16 +46,25 @@ static __device__ __forceinline__ Place place_of(const Work *w, int tile) {
     p.length = a->key_lengths ? a->key_lengths[p.b] : (int)a->Tk;
     int last = p.length, seen = p.i0 + QUERIES + p.length - (int)a->Tq;
     if (a->causal && seen < last) last = seen;
-    p.keys = last > 0 ? (last + KEYS - 1) / KEYS : 0;
+    p.keys = last > 0 ? (last + keys - 1) / keys : 0;
     return p;
 }
 #endif
 
 #define HEAD(name) name##_64
 #define HD 64
+#define KEYS 128 // of a tile
+#define STAGES 4 // what fits into shared memory
+#include "attention_hopper_head.inc"
+#define HEAD(name) name##_64_wide
+#define HD 64
+#define KEYS 208
+#define STAGES 3
 #include "attention_hopper_head.inc"
 #define HEAD(name) name##_128
 #define HD 128
+#define KEYS 128
+#define STAGES 2
 #include "attention_hopper_head.inc"
 
 HOST bool cuda_attention_hopper_takes(const AttentionBf16 *a) {
@@ -64,7 +72,13 @@ HOST bool cuda_attention_hopper_takes(const AttentionBf16 *a) {
            a->Tq < 1l << 24 && a->Tk < 1l << 24 && a->B * a->H * (a->Tq / QUERIES + 1) < 1l << 30;
 }
 
-HOST void cuda_attention_hopper(const AttentionBf16 *a, cudaStream_t stream) {
-    if (a->D == 64) launch_64(a, stream);
-    else launch_128(a, stream);
+// What a query waits for: whole tiles of keys, and what a tile costs beside its products, in keys.
+static long waits(const AttentionBf16 *a, long keys) { return (a->Tk + keys - 1) / keys * (keys + 16); }
+
+HOST void cuda_attention_hopper_version(const AttentionBf16 *a, int version, cudaStream_t stream) {
+    if (a->D == 128) launch_128(a, stream);
+    else if (version == 208) launch_64_wide(a, stream);
+    else launch_64(a, stream);
 }
+
+HOST void cuda_attention_hopper(const AttentionBf16 *a, cudaStream_t stream) { cuda_attention_hopper_version(a, !a->causal && waits(a, 208) < waits(a, 128) ? 208 : 128, stream); }

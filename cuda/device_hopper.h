@@ -104,6 +104,7 @@ static __device__ __forceinline__ void wgmma_commit(void) { asm volatile("wgmma.
     "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7]), "+f"(d[i + 8]), "+f"(d[i + 9]),            \
         "+f"(d[i + 10]), "+f"(d[i + 11]), "+f"(d[i + 12]), "+f"(d[i + 13]), "+f"(d[i + 14]), "+f"(d[i + 15])
 #define THIRTYTWO(d, i) SIXTEEN(d, i), SIXTEEN(d, i + 16)
+#define EIGHT(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
 // `accumulate` 0: d is written, not added to.
 #define WGMMA(n, list, a_, b_, flag_, ...)                                                         \
     static __device__ __forceinline__ void wgmma_n##n(float *d, uint64_t a, uint64_t b, int accumulate) { \
@@ -115,6 +116,7 @@ static __device__ __forceinline__ void wgmma_commit(void) { asm volatile("wgmma.
 WGMMA(64, TEN() TEN(1) TEN(2) "%30,%31", 32, 33, 34, THIRTYTWO(d, 0))
 WGMMA(128, TEN() TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) "%60,%61,%62,%63", 64, 65, 66, THIRTYTWO(d, 0), THIRTYTWO(d, 32))
 WGMMA(192, TEN() TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) TEN(6) TEN(7) TEN(8) "%90,%91,%92,%93,%94,%95", 96, 97, 98, THIRTYTWO(d, 0), THIRTYTWO(d, 32), THIRTYTWO(d, 64))
+WGMMA(208, TEN() TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) TEN(6) TEN(7) TEN(8) TEN(9) "%100,%101,%102,%103", 104, 105, 106, THIRTYTWO(d, 0), THIRTYTWO(d, 32), THIRTYTWO(d, 64), EIGHT(d, 96))
 WGMMA(256, TEN() TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) TEN(6) TEN(7) TEN(8) TEN(9) TEN(10) TEN(11) "%120,%121,%122,%123,%124,%125,%126,%127", 128, 129, 130, THIRTYTWO(d, 0),
       THIRTYTWO(d, 32), THIRTYTWO(d, 64), THIRTYTWO(d, 96))
 // The left operand in registers, as mma_bf16's; b (16, N): its rows of 64 columns as wgmma_columns names them.
@@ -129,6 +131,7 @@ WGMMA_REGISTERS(64, TEN() TEN(1) TEN(2) "%30,%31", 32, 33, 34, 35, 36, 37, THIRT
 WGMMA_REGISTERS(128, TEN() TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) "%60,%61,%62,%63", 64, 65, 66, 67, 68, 69, THIRTYTWO(d, 0), THIRTYTWO(d, 32))
 #undef WGMMA_REGISTERS
 #undef TEN
+#undef EIGHT
 #undef SIXTEEN
 #undef THIRTYTWO
 #undef WGMMA

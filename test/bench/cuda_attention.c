@@ -31,7 +31,8 @@ static void work(void *arg, int turn) {
     const Heads *h = arg;
     if (h->bf16) {
         AttentionBf16 a = bf16_heads(h, turn);
-        cuda_attention_bf16(&a, NULL);
+        if (h->version) cuda_attention_hopper_version(&a, h->version, NULL);
+        else cuda_attention_bf16(&a, NULL);
     } else {
         Attention a = f32_of(h, turn);
         if (h->few) cuda_attention_few(&a, result_at(cuda_attention_few_room(&a), turn + 1), NULL);
@@ -84,7 +85,7 @@ static double error_of(const Heads *h, const void *q, const void *k, const void 
 
 static void row(Bench *b, Heads h, double gate, double goal) {
     char area[40], shape[100], ask[100];
-    snprintf(area, sizeof area, h.bf16 ? "attention bf16" : h.few ? "attention of few, f32" : h.version ? "attention f32, version %d" : "attention f32", h.version);
+    snprintf(area, sizeof area, h.bf16 && h.version ? "attention bf16, version %d" : h.bf16 ? "attention bf16" : h.few ? "attention of few, f32" : h.version ? "attention f32, version %d" : "attention f32", h.version);
     snprintf(shape, sizeof shape, "%ld x %ld/%ld tokens, heads %ld/%ld of %ld%s", h.B, h.Tq, h.Tk, h.H, h.G, h.D, h.causal ? ", causal" : "");
     snprintf(ask, sizeof ask, "attention %s %ld %ld %ld %ld %ld %ld %d", h.bf16 ? "bf16" : "f32", h.B, h.Tq, h.Tk, h.H, h.G, h.D, h.causal);
     double pairs = (double)h.B * (double)h.H * (double)h.Tq * (double)h.Tk * (h.causal && h.Tq > 1 ? 0.5 : 1), size = h.bf16 ? 2 : 4;
@@ -104,6 +105,8 @@ static void row(Bench *b, Heads h, double gate, double goal) {
 
 void bench_attention(Bench *b) {
     row(b, (Heads){64, 577, 577, 16, 16, 64, false, true, false, 0}, 0.7, 1.0);
+    if (cuda_attention_hopper_takes(&(AttentionBf16){.B = 1, .Tq = 577, .Tk = 577, .H = 1, .G = 1, .D = 64}))
+        for (int keys = 128; keys <= 208; keys += 80) row(b, (Heads){64, 577, 577, 16, 16, 64, false, true, false, keys}, 0, 0);
     row(b, (Heads){4, 2048, 2048, 32, 32, 128, true, true, false, 0}, 0.6, 0.9);
     row(b, (Heads){2, 4096, 4096, 32, 32, 128, true, true, false, 0}, 0.6, 0.9);
     row(b, (Heads){1, 1, 2048, 32, 32, 128, true, false, true, 0}, 0, 0);

@@ -71,6 +71,7 @@ void emu_wgmma_registers(int line, int n, float *d, const uint32_t *a, uint64_t 
 #define wgmma_n64(d, a, b, accumulate) emu_wgmma(__LINE__, 64, d, a, b, accumulate)
 #define wgmma_n128(d, a, b, accumulate) emu_wgmma(__LINE__, 128, d, a, b, accumulate)
 #define wgmma_n192(d, a, b, accumulate) emu_wgmma(__LINE__, 192, d, a, b, accumulate)
+#define wgmma_n208(d, a, b, accumulate) emu_wgmma(__LINE__, 208, d, a, b, accumulate)
 #define wgmma_n256(d, a, b, accumulate) emu_wgmma(__LINE__, 256, d, a, b, accumulate)
 
 static inline float exp2_approximate(float x) { return exp2f(x); }
