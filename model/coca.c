@@ -167,13 +167,13 @@ static Tensor repeated(Run *run, Tensor rows, long B) {
 static Tensor rest_of_block(Run *run, const CocaStack *s, const CocaBlock *k, Tensor x, Tensor h, const char *p, int l) {
     if (s->scaled) h = tap(run, mul_row(run, h, k->scale1), "%s.%d.ls_1", p, l);
     x = add_into(run, x, h);
-    h = tap(run, layernorm(run, x, k->ln2_w, k->ln2_b, s->eps), "%s.%d.ln_2", p, l);
+    h = tap(run, layernorm_rounded(run, x, k->ln2_w, k->ln2_b, s->eps), "%s.%d.ln_2", p, l);
     h = linear_activated(run, h, k->fc_w, k->fc_b, s->act, "%s.%d.mlp.c_fc", p, l);
     h = tap(run, h, "%s.%d.mlp.gelu", p, l);
+    if (!s->scaled) return linear_into(run, x, h, k->proj_w, k->proj_b, "c_proj", "%s.%d.mlp", p, l);
     h = tap(run, linear(run, h, k->proj_w, k->proj_b), "%s.%d.mlp.c_proj", p, l);
     h = tap(run, h, "%s.%d.mlp", p, l);
-    if (s->scaled) h = tap(run, mul_row(run, h, k->scale2), "%s.%d.ls_2", p, l);
-    return add_into(run, x, h);
+    return add_into(run, x, tap(run, mul_row(run, h, k->scale2), "%s.%d.ls_2", p, l));
 }
 
 // Where a block's keys go when a text is continued: layer `at` of the cache. ends (B): tokens that are in after this call.
@@ -186,7 +186,7 @@ typedef struct {
 // x (B, T, C): attention among its own tokens, then the MLP. kept NULL: no cache.
 static Tensor self_block(Run *run, const CocaStack *s, const CocaBlock *k, Tensor x, AttnShape shape, const Kept *kept, const char *p, int l) {
     RunMark mark = run_mark(run);
-    Tensor h = tap(run, layernorm(run, x, k->ln1_w, k->ln1_b, s->eps), "%s.%d.ln_1", p, l);
+    Tensor h = tap(run, layernorm_rounded(run, x, k->ln1_w, k->ln1_b, s->eps), "%s.%d.ln_1", p, l);
     Tensor q = third(run, h, k->in_w, k->in_b, s->C, 0), key = third(run, h, k->in_w, k->in_b, s->C, 1), v = third(run, h, k->in_w, k->in_b, s->C, 2);
     shape.heads = s->H;
     if (kept) {
@@ -208,7 +208,7 @@ static Tensor self_block(Run *run, const CocaStack *s, const CocaBlock *k, Tenso
 
 // Keys and values of the image tokens for one cross block.
 static void look(Run *run, const CocaStack *s, const CocaBlock *k, Tensor image, Tensor *key, Tensor *v, const char *p, int l) {
-    Tensor h = tap(run, layernorm(run, image, k->kv_w, k->kv_b, s->eps), "%s.%d.ln_1_kv", p, l);
+    Tensor h = tap(run, layernorm_rounded(run, image, k->kv_w, k->kv_b, s->eps), "%s.%d.ln_1_kv", p, l);
     *key = third(run, h, k->in_w, k->in_b, s->C, 1);
     *v = third(run, h, k->in_w, k->in_b, s->C, 2);
 }
@@ -218,7 +218,7 @@ static Tensor cross_block(Run *run, const CocaStack *s, const CocaBlock *k, Tens
     Tensor key, v;
     if (cache) key = cache_seen(cache, cache->seen_k[l]), v = cache_seen(cache, cache->seen_v[l]);
     else look(run, s, k, image, &key, &v, p, l);
-    Tensor h = tap(run, layernorm(run, x, k->ln1_w, k->ln1_b, s->eps), "%s.%d.ln_1", p, l);
+    Tensor h = tap(run, layernorm_rounded(run, x, k->ln1_w, k->ln1_b, s->eps), "%s.%d.ln_1", p, l);
     Tensor q = third(run, h, k->in_w, k->in_b, s->C, 0);
     AttnShape shape = {.heads = s->H};
     if (tap_wanted(run, "%s.%d.attn#weights", p, l)) tap(run, attention_weights(run, q, key, shape), "%s.%d.attn#weights", p, l);

@@ -214,9 +214,11 @@ static Turns turns_of(Run *run, const Dino *m, long GH, long GW) {
 // ---- blocks
 
 static Tensor attend(Run *run, const Dino *m, const DinoLayer *k, Tensor h, const Turns *turns, const char *p) {
-    Tensor q = tap(run, linear(run, h, k->q_w, k->q_b), "%s.attention.q_proj", p);
-    Tensor key = tap(run, linear(run, h, k->k_w, k->k_b), "%s.attention.k_proj", p);
-    Tensor v = tap(run, linear(run, h, k->v_w, k->v_b), "%s.attention.v_proj", p);
+    Tensor q = m->three ? linear(run, h, k->q_w, k->q_b) : linear_rounded(run, h, k->q_w, k->q_b); // turned first, or read by attention
+    q = tap(run, q, "%s.attention.q_proj", p);
+    Tensor key = m->three ? linear(run, h, k->k_w, k->k_b) : linear_rounded(run, h, k->k_w, k->k_b);
+    key = tap(run, key, "%s.attention.k_proj", p);
+    Tensor v = tap(run, linear_rounded(run, h, k->v_w, k->v_b), "%s.attention.v_proj", p);
     if (m->three) q = rotary(run, q, turns->cosine, turns->sine, m->H), key = rotary(run, key, turns->cosine, turns->sine, m->H);
     AttnShape shape = {.heads = m->H};
     if (tap_wanted(run, "%s.attention#weights", p)) tap(run, attention_weights(run, q, key, shape), "%s.attention#weights", p);
@@ -253,10 +255,10 @@ static Tensor layer_forward(Run *run, const Dino *m, const DinoLayer *k, Tensor 
     char p[64];
     snprintf(p, sizeof p, m->three ? "model.layer.%d" : "encoder.layer.%d", l);
     RunMark mark = run_mark(run);
-    Tensor h = tap(run, layernorm(run, x, k->norm1_w, k->norm1_b, m->eps), "%s.norm1", p);
+    Tensor h = tap(run, layernorm_rounded(run, x, k->norm1_w, k->norm1_b, m->eps), "%s.norm1", p);
     h = mul_row(run, attend(run, m, k, h, turns, p), k->scale1);
     x = add_into(run, x, tap(run, h, "%s.layer_scale1", p));
-    h = tap(run, layernorm(run, x, k->norm2_w, k->norm2_b, m->eps), "%s.norm2", p);
+    h = tap(run, layernorm_rounded(run, x, k->norm2_w, k->norm2_b, m->eps), "%s.norm2", p);
     h = mul_row(run, feed_forward(run, m, k, h, p), k->scale2);
     x = add_into(run, x, tap(run, h, "%s.layer_scale2", p));
     run_release(run, mark);
