@@ -8,7 +8,8 @@
 //   0  one element a thread, row and column by division    divisions in 64 bits: 0.33 of copy speed (H200); where little is moved
 //   2  four elements a thread, read before the first is written, divisions in 32 bits    gather of bf16 rows 0.42, copies 0.57: two
 //                                                          divisions an element; in use where rows do not stand on sixteen bytes
-//   3  the same with four neighbours for an element        in use, not yet measured; aimed at: 0.85
+//   3  the same with four neighbours for an element        copies 0.94; gather 0.76: a division and an index for each
+//   4  gather: a block a piece of a row                    in use, not yet measured; aimed at: 0.85
 //   1  transpose: tiles of 32 x 32 through shared memory   in use: both sides coalesced; a row of 33 keeps the banks apart
 #include "light.h"
 
@@ -53,12 +54,33 @@ static __device__ inline long row_at(long i, long C) { return i >> 31 || C >> 31
     MOVES_OF(name, 1, float, widened, to, source, type, from, __VA_ARGS__)                         \
     MOVES_OF(name##_fours, 4, float4, widened_four, to, source, type, from, __VA_ARGS__)
 
-MOVES(embedding_kernel, r *width + c, table, type, ids[r] * width + c, float *out, const void *table, int type, const int32_t *ids, long width)
+MOVES_OF(embedding_kernel, 1, float, widened, r *width + c, table, type, ids[r] * width + c, float *out, const void *table, int type, const int32_t *ids, long width)
 MOVES(copy_block_kernel, r *ldo + c, x, DTYPE_F32, r *ldx + c, float *out, long ldo, const float *x, long ldx)
 MOVES(broadcast_kernel, r *ldo + c, row, type, c, float *out, long ldo, const void *row, int type)
 MOVES(rows_at_kernel, r *width + c, x, DTYPE_F32, (r * T + index[r]) * width + c, float *out, const float *x, const int32_t *index, long T, long width)
 // r counts tokens of all texts: b * T + t
 MOVES(rows_store_kernel, (r / T * capacity + at[r / T] + r % T) * width + c, x, DTYPE_F32, r *width + c, float *out, const float *x, const int32_t *at, long T, long capacity, long width)
+
+// A block a piece of one row: no division, one index. What is stored is loaded as it is: a choice of types between two loads would make
+// the second wait for the first.
+#define GATHER(name, stored_four, widen)                                                           \
+    static __global__ __launch_bounds__(WIDE) void name(float *out, const stored_four *table, int type, const int32_t *ids, int fours) { \
+        const int first = (int)blockIdx.y * WIDE * EACH + (int)threadIdx.x;                        \
+        FRAGMENT(stored_four, y, EACH);                                                            \
+        grid_release();                                                                            \
+        grid_wait();                                                                               \
+        const stored_four *from = table + (size_t)ids[blockIdx.x] * fours;                         \
+        float4 *to = (float4 *)out + (size_t)blockIdx.x * fours;                                   \
+        UNROLL                                                                                     \
+        for (int k = 0; k < EACH; k++)                                                             \
+            if (first + k * WIDE < fours) y[k] = from[first + k * WIDE];                           \
+        UNROLL                                                                                     \
+        for (int k = 0; k < EACH; k++)                                                             \
+            if (first + k * WIDE < fours) to[first + k * WIDE] = widen;                            \
+        (void)type;                                                                                \
+    }
+GATHER(gather_f32, float4, y[k])
+GATHER(gather_halves, uint2, widened_four(&y[k], type, 0))
 
 static __global__ void rows_put_kernel(float *x, const int32_t *index, const float *rows, long R, long C) {
     ELEMENT;
@@ -116,8 +138,12 @@ static __global__ void transpose_kernel(float *out, const float *x, long R, long
 static bool in_fours(const void *a, const void *b, long lengths) { return ((uintptr_t)a | (uintptr_t)b) % 16 == 0 && lengths % 4 == 0; }
 
 HOST void cuda_embedding(float *out, Stored table, const int32_t *ids, long R, long C, cudaStream_t s) {
-    const long width = C;
-    MOVE(in_fours(out, table.data, C), embedding_kernel, out, table.data, table.type, ids, width);
+    if (R <= 0 || C <= 0) return;
+    const dim3 pieces = DIM3(R, (C / 4 + WIDE * EACH - 1) / (WIDE * EACH), 1);
+    const bool fours = in_fours(out, table.data, C) && C < INT32_MAX;
+    if (fours && table.type == DTYPE_F32) LAUNCH_EARLY(gather_f32, pieces, DIM3(WIDE, 1, 1), 0, s, out, (const float4 *)table.data, table.type, ids, (int)(C / 4));
+    else if (fours) LAUNCH_EARLY(gather_halves, pieces, DIM3(WIDE, 1, 1), 0, s, out, (const uint2 *)table.data, table.type, ids, (int)(C / 4));
+    else LAUNCH_EARLY(embedding_kernel, BLOCKS, DIM3(WIDE, 1, 1), 0, s, out, table.data, table.type, ids, C, R, C);
 }
 
 HOST void cuda_copy_block(float *out, long ldo, const float *x, long ldx, long R, long C, cudaStream_t s) {
