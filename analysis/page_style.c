@@ -23,7 +23,7 @@ const char page_style[] =
     "td.num,th.num{text-align:right;padding:.34rem 1.1rem .34rem 1rem;white-space:nowrap}tbody tr:hover{background:var(--tint)}\n"
     "th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid var(--link);outline-offset:3px}\n"
     "th[aria-sort=ascending] button::after{content:' \\2191'}th[aria-sort=descending] button::after{content:' \\2193'}\n"
-    ".pic{width:100%;background-size:100% 100%;border-radius:.25rem;-webkit-print-color-adjust:exact;print-color-adjust:exact}\n"
+    ".pic{width:100%;max-height:15rem;background:0 0/contain no-repeat;border-radius:.25rem;-webkit-print-color-adjust:exact;print-color-adjust:exact}\n"
     ".marked{outline:3px solid var(--hot);outline-offset:1px}\n"
     ".gallery figcaption{margin:0 0 .8rem}.row{display:flex;flex-wrap:wrap;gap:.7rem;margin:0 0 1.1rem}.row .label{flex:0 0 100%;font-weight:600;font-size:.95rem}\n"
     ".shot{width:6.6rem;font-size:.78rem;line-height:1.35;color:var(--soft);overflow-wrap:anywhere}.shot span{display:block;margin-top:.3rem}"

@@ -131,6 +131,13 @@ static void log_ticks(Arena *a, Scale *s, double room) {
     }
 }
 
+// How many decimals tell a value, up to six.
+static int decimals_of(double value) {
+    int n = 0;
+    for (double ten = 1; n < 6 && fabs(value * ten - round(value * ten)) > 1e-9 * fabs(value) * ten; ten *= 10) n++;
+    return n;
+}
+
 void axis_ticks(Arena *a, Scale *s, double room, bool extend, bool zero) {
     s->ticks = 0;
     if (s->kind == AXIS_NAMES) return;
@@ -143,8 +150,12 @@ void axis_ticks(Arena *a, Scale *s, double room, bool extend, bool zero) {
     if (!(s->low <= s->high)) s->low = 0, s->high = 1;
     if (zero) s->low = fmin(s->low, 0), s->high = fmax(s->high, 0);
     if (s->high - s->low <= 1e-12 * fmax(fabs(s->low), fabs(s->high))) { // one value: some room around it
-        double around = s->low != 0 ? fabs(s->low) * 0.1 : 1;
+        double value = s->low, around = value != 0 ? fabs(value) * 0.1 : 1;
         s->low -= around, s->high += around;
+        if (!extend) {
+            tick_add(s, value, number_text(a, value, decimals_of(value)));
+            return;
+        }
     }
     linear_ticks(a, s, room, extend);
 }

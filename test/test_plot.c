@@ -167,6 +167,13 @@ static void test_axes(Arena *a) {
     check_text("small", number_text(a, 2e-6, 7), "2×10⁻⁶");
     check_text("a power", number_text(a, 1e7, 0), "10⁷");
     check_text("no minus zero", number_text(a, -1e-9, 2), "0.00");
+    static const double alone[] = {10, -0.25, 0};
+    static const char *const told[] = {"10", "−0.25", "0"};
+    for (int i = 0; i < 3; i++) {
+        Scale one = {.kind = AXIS_LINEAR, .low = alone[i], .high = alone[i], .from = 0, .to = 300};
+        axis_ticks(a, &one, 400, false, false);
+        check_text("an axis of one value names that one", one.ticks == 1 ? one.text[0] : "", told[i]);
+    }
     Scale s = {.kind = AXIS_LINEAR, .low = 0, .high = 10, .from = 100, .to = 0};
     check_value("value to pixel", scale_at(&s, 2.5), 75, 1e-12);
     s = (Scale){.kind = AXIS_LOG, .low = 1, .high = 100, .from = 0, .to = 200};
