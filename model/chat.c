@@ -223,6 +223,10 @@ Chat chat_load(Arena *a, const char *dir) {
     default:
         break;
     }
+    if (!c.image && strcmp(type, "llava") == 0) { // over a chat model, with that model's template
+        c.image = "<image>\n", c.image_in_text = true;
+        note("%s: its chat template knows no images; one is <image> and a line break before the user's words, as LLaVA is trained", dir);
+    }
     if (*c.bos && !mentions(template, "bos_token") && !mentions(template, c.bos)) c.bos = "";
     return c;
 }

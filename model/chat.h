@@ -42,6 +42,7 @@ typedef struct {
     const char *bos, *eos;    // texts; "" where nothing is written
     const char *system;       // the text of a system turn that is there by itself; NULL: none
     const char *image;        // what an image is in the text; NULL: the family takes none
+    bool image_in_text;       // the template knows none: it is written at the head of the turn's text
     const char *open, *close; // Mistral: around a user's turn
     const char *answer;       //   before the model's
     const char *start;        // before the first turn, as SmolVLM has it

@@ -189,6 +189,17 @@ static void molmo(Growing *out, const Chat *c, const ChatTurn *t, size_t n, bool
     if (prompt) put(out, " Assistant:");
 }
 
+static const ChatTurn *images_in_text(Arena *a, const Chat *c, const ChatTurn *turns, size_t count) {
+    ChatTurn *with = take(a, ChatTurn, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        Growing text = {.arena = a};
+        put_times(&text, c->image, turns[i].images);
+        growing_put(&text, turns[i].text, strlen(turns[i].text) + 1);
+        with[i] = (ChatTurn){.role = turns[i].role, .text = text.text};
+    }
+    return with;
+}
+
 char *chat_render(Arena *a, const Chat *c, const ChatTurn *turns, size_t count, bool prompt,
                   ChatThinking thinking) {
     need(c->family != CHAT_NONE,
@@ -202,6 +213,7 @@ char *chat_render(Arena *a, const Chat *c, const ChatTurn *turns, size_t count, 
         size_t n = strlen(turns[i].text), bad = utf8_valid(turns[i].text, n);
         need(bad == n, "a turn of the chat is not UTF-8 at byte %zu", bad);
     }
+    if (c->image_in_text) turns = images_in_text(a, c, turns, count);
     Growing out = {.arena = a};
     switch (c->family) {
     case CHAT_NONE:

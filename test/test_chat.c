@@ -99,6 +99,16 @@ static void errors(void) {
                "<|im_start|>system\nYou are a helpful "
                "assistant.<|im_end|>\n<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>"
                "hi<|im_end|>\n<|im_start|>assistant\n");
+    const char *over_dir = arena_print(a, "%s/over", dir);
+    static const char over_llama[] = "{\"bos_token\":\"<B>\",\"chat_template\":\"{{ bos_token }}<|start_header_id|>{{ content | trim }}<|eot_id|>\"}";
+    file_write(path_join(a, over_dir, "config.json"), "{\"model_type\":\"llava\"}", 22);
+    file_write(path_join(a, over_dir, "tokenizer_config.json"), over_llama, sizeof over_llama - 1);
+    Chat over = chat_load(a, over_dir);
+    char *seen = chat_render(a, &over, (ChatTurn[]){{CHAT_USER, " what?", 2}}, 1, true, THINK_DEFAULT);
+    check_text("LLaVA over a model whose template knows text only", seen,
+               "<B><|start_header_id|>user<|end_header_id|>\n\n<image>\n<image>\n what?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n");
+    check_text("and its images written out", strstr(chat_expand(a, &over, seen, (ChatImage[]){{2, 1}, {1, 1}}, 2), "<image>"),
+               "<image><image>\n<image>\n what?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n");
     arena_free(a);
 }
 
