@@ -106,11 +106,36 @@ static Gemm linear_product(Tensor out, Tensor x, Tensor w, Tensor b, Act act) {
     return g;
 }
 
+#define AS_STORED 32 // rows that a product takes with weights of sixteen bits as they are
+#define WIDE_MOST ((size_t)256 << 20) // bytes of weights that are widened at a time
+
+// In f32: weights of sixteen bits are widened once, not by every block that reads them, when there are many rows to multiply.
+static void product_f32(Gemm g) {
+    if (g.M == 0) return;
+    if (g.B_type == DTYPE_F32 || g.M <= AS_STORED) {
+        cuda_gemm(&g, S);
+        return;
+    }
+    const size_t row = (size_t)g.K * sizeof(float);
+    const long N = g.N, rows = (size_t)N * row <= WIDE_MOST ? N : WIDE_MOST / row > 128 ? (long)(WIDE_MOST / row) : 128;
+    float *wide = (float *)gpu_room((size_t)(rows < N ? rows : N) * row);
+    const Stored weights = {g.B, (int)g.B_type};
+    g.B = wide, g.B_type = DTYPE_F32;
+    for (long n = 0; n < N; n += rows) {
+        const Stored from = {(const uint16_t *)weights.data + n * g.K, weights.type};
+        Gemm part = g;
+        part.N = N - n < rows ? N - n : rows, part.C = g.C + n;
+        if (g.bias) part.bias = g.bias + n;
+        cuda_widen(wide, from, (size_t)(part.N * g.K), S);
+        cuda_gemm(&part, S);
+    }
+}
+
 static void op_linear(Tensor out, Tensor x, Tensor w, Tensor b) {
     gpu_begin("linear", out);
     Gemm g = linear_product(out, x, w, b, ACT_NONE);
     g.A = floats(x);
-    if (g.M > 0) cuda_gemm(&g, S);
+    product_f32(g);
 }
 
 static void op_embedding(Tensor out, Tensor table, Tensor ids) {

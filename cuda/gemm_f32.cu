@@ -203,6 +203,28 @@ static __device__ __forceinline__ void stage_thin(float *to, const float *x, lon
     }
 }
 
+// The same of sixteen bits each; rows are BK + 8 of them apart: eight lanes that read eight values each meet all banks once.
+#define HALF_APART (BK + 8)
+static __device__ __forceinline__ void stage_thin_halves(uint16_t *to, const uint16_t *x, long ld, long R, long K, long r0, long k0, int rows) {
+    UNROLL
+    for (int e = (int)threadIdx.x; e < rows * (BK / 8); e += 32 * THIN_WARPS) {
+        const int line = e / (BK / 8), half = e % (BK / 8) * 8;
+        const long given = r0 + line < R && k0 + half < K ? (K - k0 - half < 8 ? K - k0 - half : 8) : 0;
+        cp_async16(to + line * HALF_APART + half, given ? x + (r0 + line) * ld + k0 + half : x, (int)given * 2);
+    }
+}
+
+static __device__ __forceinline__ void eight_of_halves(float *v, const uint16_t *from, int type) {
+    const uint4 x = *(const uint4 *)from;
+    const uint32_t pair[4] = {x.x, x.y, x.z, x.w};
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        v[2 * i] = type == DTYPE_BF16 ? float_from(pair[i] << 16) : float_of_f16((uint16_t)pair[i]);
+        v[2 * i + 1] = type == DTYPE_BF16 ? float_from(pair[i] & 0xffff0000u) : float_of_f16((uint16_t)(pair[i] >> 16));
+    }
+}
+
+#define HALVES 0 // B in f32
 #define THIN(name) name##_4
 #define ROWS 1 // of a warp
 #include "gemm_f32_thin.inc"
@@ -212,16 +234,29 @@ static __device__ __forceinline__ void stage_thin(float *to, const float *x, lon
 #define THIN(name) name##_32
 #define ROWS 8
 #include "gemm_f32_thin.inc"
+#undef HALVES
+#define HALVES 1 // in bf16 or f16
+#define THIN(name) name##_halves_4
+#define ROWS 1
+#include "gemm_f32_thin.inc"
+#define THIN(name) name##_halves_16
+#define ROWS 4
+#include "gemm_f32_thin.inc"
+#define THIN(name) name##_halves_32
+#define ROWS 8
+#include "gemm_f32_thin.inc"
 
 #define THIN_MOST 32
 static bool thin_takes(const Gemm *g, const GemmBatch *batch) {
-    return g->kind == GEMM_NT && g->M <= THIN_MOST && async_takes(g, batch) && in_fours(g->A, g->lda, batch->A) && in_fours(g->B, g->ldb, batch->B);
+    if (g->kind != GEMM_NT || g->M > THIN_MOST || g->bf16 || g->K >= INT32_MAX || !in_fours(g->A, g->lda, batch->A)) return false;
+    return g->B_type == DTYPE_F32 ? in_fours(g->B, g->ldb, batch->B) : batch->B[0] == 0 && batch->B[1] == 0 && (uintptr_t)g->B % 16 == 0 && g->ldb % 8 == 0;
 }
 
 static void launch_thin(const Gemm *g, const GemmBatch *batch, cudaStream_t stream) {
-    if (g->M <= 4) launch_thin_4(g, batch, stream);
-    else if (g->M <= 16) launch_thin_16(g, batch, stream);
-    else launch_thin_32(g, batch, stream);
+    const bool halves = g->B_type != DTYPE_F32;
+    if (g->M <= 4) halves ? launch_thin_halves_4(g, batch, stream) : launch_thin_4(g, batch, stream);
+    else if (g->M <= 16) halves ? launch_thin_halves_16(g, batch, stream) : launch_thin_16(g, batch, stream);
+    else halves ? launch_thin_halves_32(g, batch, stream) : launch_thin_32(g, batch, stream);
 }
 
 // ---- version 5

@@ -11,7 +11,7 @@
 static void one(GemmKind kind, Dtype type, int version, long M, long N, long K, bool with_bias, bool accumulate) {
     static const char *const kinds[] = {"NT", "NN", "TN"};
     long lda = (kind == GEMM_TN ? M : K) + 3, ldb = (kind == GEMM_NT ? K : N) + 2, ldc = N + 1;
-    if (version == 4 || version == 5 || version > 300) lda = (lda + 3) / 4 * 4, ldb = (ldb + 3) / 4 * 4; // rows on sixteen bytes
+    if (version == 4 || version == 5 || version > 300) lda = (lda + 3) / 4 * 4, ldb = type == DTYPE_F32 ? (ldb + 3) / 4 * 4 : (ldb + 7) / 8 * 8; // rows on sixteen bytes
     size_t a_n = (size_t)(lda * (kind == GEMM_TN ? K : M)), b_n = (size_t)(ldb * (kind == GEMM_NT ? N : K)), c_n = (size_t)(ldc * M);
     float *a = random_floats(a_n, 1), *b = random_floats(b_n, 2), *bias = random_floats((size_t)N, 3), *c = random_floats(c_n, 4), *got = malloc(c_n * sizeof *got);
     void *stored = malloc(b_n * 4);
@@ -110,6 +110,7 @@ static void real(void) {
         tensor(-1, s[0], s[1], s[2], ACT_NONE, true, false, false);
         if (s[0] <= 64) tensor(2, s[0], s[1], s[2], ACT_NONE, false, false, false);
     }
+    for (long m = 1; m <= 32; m += 10) one(GEMM_NT, m % 4 == 1 ? DTYPE_BF16 : DTYPE_F16, 4, m, 4096, 1024, true, false);
     for (long m = 2; m <= 65; m += 9) tensor(-1, m, 4096, 4096, ACT_NONE, false, false, true);
     one(GEMM_NN, DTYPE_F32, -1, 1024, 1024, 577, false, true);
     one(GEMM_TN, DTYPE_F32, -1, 1024, 1023, 577, false, true);
@@ -132,6 +133,8 @@ int main(void) {
         for (int kind = GEMM_NT; kind <= GEMM_TN; kind++)
             for (int v = 0; v < 3; v++)
                 if (v || (kind == GEMM_NT && fours[i][0] <= 32)) one((GemmKind)kind, DTYPE_F32, (int[]){4, 364, 3128}[v], fours[i][0], fours[i][1], fours[i][2], i % 2 == 0, (i + (size_t)v) % 3 == 0);
+    for (size_t i = 0; i < 5; i++)
+        for (int v = 0; v < 2; v++) one(GEMM_NT, v ? DTYPE_F16 : DTYPE_BF16, 4, fours[i][0], fours[i][1], fours[i][2], v == 0, i % 2 == 0);
     for (size_t i = 0; i < sizeof fours / sizeof *fours; i++) one(GEMM_TN, DTYPE_F32, 5, fours[i][0], fours[i][1], fours[i][2], false, i % 2 == 0);
     one(GEMM_TN, DTYPE_F32, -1, 24, 20, 700, false, false);
     for (int v = 0; v < 4; v++) below_zero(versions[v]);
