@@ -13,8 +13,8 @@
 //   3  gemm_f32_async.inc: f32 only: cp.async, one kernel a kind. With four k of a row an access where rows lie along k it took 250 registers, one
 //                                            block a multiprocessor: 40 TFLOP/s, 0.80 of cuBLAS (NT), where TN, with two blocks, did 44. So rows along k
 //                                            are turned on their way into shared memory; all kinds have two blocks     in use, not yet measured
-//   4  gemm_f32_thin.inc: few rows of A (NT): a lane a column of B, which comes through a ring of eight stages           in use, not yet
-//                                            measured; 2 at 1 x 4096 x 4096: 0.158 ms, 0.15 of cuBLAS; aimed at: 0.03 ms
+//   4  gemm_f32_thin.inc: few rows of A (NT): a lane a column of B, which comes through a ring of eight stages           in use; 1 x 4096 x 4096:
+//                                            0.066 ms, 0.36 of cuBLAS, where 2 takes 0.186; B in sixteen bits too, not yet measured
 //   5  gemm_f32_long.inc: the gradients of a tiny model's weights (TN): few outputs, thousands of k                      in use, not yet
 //                                            measured; 3 at 128 x 128 x 8440: 4 blocks, counted 0.45 ms; aimed at: 0.04 ms
 //   -  split over k: another order of the sum, so other bits; not for this path

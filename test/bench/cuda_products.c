@@ -14,11 +14,13 @@ typedef struct {
     Act act;
     bool bias;
     bool into; // f32, added to what is there
+    bool stored; // W in bf16, for a product in f32
 } Product;
 
 static Gemm f32_of(const Product *p, int turn) {
     Gemm g = {.kind = GEMM_NT, .M = p->M, .N = p->N, .K = p->K, .lda = p->K, .ldb = p->K, .ldc = p->N, .B_type = DTYPE_F32};
     g.A = floats_at((size_t)(p->M * p->K), turn, 0), g.B = floats_at((size_t)(p->N * p->K), turn, 1), g.C = result_at((size_t)(p->M * p->N) * 4, turn);
+    if (p->stored) g.B = halves_at((size_t)(p->N * p->K), turn, 1), g.B_type = DTYPE_BF16;
     return g;
 }
 
@@ -84,14 +86,14 @@ static double error_of(const Product *p, const void *A, const void *W, const voi
 
 static void f32_row(Bench *b, Product p) {
     char shape[80], name[40];
-    snprintf(shape, sizeof shape, "%ld x %ld x %ld", p.M, p.N, p.K);
+    snprintf(shape, sizeof shape, "%ld x %ld x %ld%s", p.M, p.N, p.K, p.stored ? ", weights in bf16" : "");
     snprintf(name, sizeof name, p.version < 0 ? "f32 product" : "f32 product, version %d", p.version);
     if (!bench_begins(b, name, shape)) return;
-    Contest c = {.area = name, .shape = shape, .ours = f32_work, .library = blas_open() ? f32_library : NULL, .arg = &p, .flops = 2.0 * (double)p.M * (double)p.N * (double)p.K,
+    Contest c = {.area = name, .shape = shape, .ours = f32_work, .library = blas_open() && !p.stored ? f32_library : NULL, .arg = &p, .flops = 2.0 * (double)p.M * (double)p.N * (double)p.K,
                  .peak = b->f32, .bytes = 4.0 * (double)(p.M * p.K + p.N * p.K + p.M * p.N), .allow = 4e-6};
     f32_work(&p, 0);
     Gemm g = f32_of(&p, 0);
-    c.error = error_of(&p, g.A, g.B, g.C, NULL, false);
+    if (!p.stored) c.error = error_of(&p, g.A, g.B, g.C, NULL, false); // else the bits of the CPU: test_cuda_gemm.c
     contest(b, &c);
 }
 
@@ -142,6 +144,7 @@ void bench_products(Bench *b) {
     f32_row(b, (Product){8 * 577, 1024, 4096, -1, ACT_NONE, false, false});
     f32_row(b, (Product){1, 4096, 4096, -1, ACT_NONE, false, false});
     f32_row(b, (Product){16, 4096, 4096, -1, ACT_NONE, false, false});
+    for (long m = 1; m <= 16; m *= 16) f32_row(b, (Product){m, 4096, 4096, -1, ACT_NONE, false, false, true});
     static const int steps[] = {3128, 364, 128, 64}; // of the ladder
     for (int i = 0; i < 4; i++) f32_row(b, (Product){4096, 4096, 4096, steps[i], ACT_NONE, false, false});
     for (int i = 0; i < 2; i++) f32_row(b, (Product){8 * 577, 1024, 4096, steps[i], ACT_NONE, false, false});
