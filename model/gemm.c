@@ -2,9 +2,10 @@
 //
 // C is cut into tiles of MR x NR that stay in registers while k runs through a block; between blocks the partial sums
 // wait in C itself. So every element is one chain of fused multiply-adds over ascending k, whatever the blocking.
-//   blocks      a task owns a rectangle of C and packs what it needs: B for its columns (in its core's L2), A a tile at
-//               a time (in L1). Tasks share nothing, so a product has one rendezvous of threads, at its end.
-//   few rows    up to THIN_ROWS, B a weight: B is read once, in order, and turned in registers (decoding)
+//   blocks      a task owns a rectangle of C and packs B for its columns (in its core's L2). A is packed before, once for all
+//               tasks, or, where there is one column of tasks, by the task itself, a tile at a time.
+//   few rows    up to THIN_ROWS, B a weight: B is read once, in order, and turned in registers (decoding); of bf16 with dot
+//               products (few_avx512bf16.c) up to DOT_ROWS, and not turned
 // Products of bf16 take the fastest way that there is: AMX tiles, dot products of pairs, or the f32 path on rounded values.
 // An activation is applied to a tile of C that is still in L1. Version 0 is the plain loop in test/test_kernels.c; `retina bench` times the product, test/bench/NOTES.md has what was tried.
 #include <stdlib.h>
@@ -20,6 +21,8 @@
 #define K_BLOCK 320   // A's tile (14 rows: 18 KiB) stays in L1 while B streams by
 #define ROWS_MAX 32   // the largest MR
 #define NR_MAX 32     // the largest NR
+#define DOT_ROWS 48   // from here on the tiles are as fast
+#define SLAB (8 << 20) // values of A that are packed at a time
 #define SMALL 100000  // multiply-adds that are not worth waking a thread
 
 static long smaller(long a, long b) { return a < b ? a : b; }
@@ -30,7 +33,10 @@ typedef struct {
     const TileKernel *k;
     bool round;            // to bf16, after packing
     long mc, nc, kc, down; // a task's rows and columns; k at a time; tasks one above the other
-    const float *packed;   // few rows: A
+    float *packed;         // A, or NULL: tasks do it
+    float *room;           // for B (and a tile of A) of the thread that asked; others have their own
+    size_t room_size;
+    int caller;
 } Job;
 
 float *thread_room(size_t floats) {
@@ -83,27 +89,49 @@ static void tile(const Job *j, int mr, long kn, const float *Ap, const float *Bp
     if (last) finish(g, C, mr, columns, n0);
 }
 
+#define BEHIND 16 // floats that packing may write behind a tile of A
+
+static long words_of_k(const TileKernel *k, long kn) { return k->in_word == 1 ? kn : pieces(kn, k->k_step) * k->k_step / k->in_word; }
+
+// Rows m … of A, packed, from column k0 on: blocks of k one after the other, in each the tiles.
+static float *packed_at(const Job *j, long m, long k0, long words) {
+    const TileKernel *k = j->k;
+    return j->packed + j->g->M * (k0 / k->in_word) + pieces(j->g->M, k->MR) * (k0 / j->kc) * BEHIND + m * words + m / k->MR * BEHIND;
+}
+
+static void pack_tile(const Job *j, float *out, long m, long k0, long kn, long words) {
+    int mr = (int)smaller(j->k->MR, j->g->M - m);
+    j->k->pack_a(out, j->g, m, mr, k0, kn);
+    if (j->round) round_each(out, mr * words);
+}
+
+static void pack_job(void *arg, size_t begin, size_t end) {
+    const Job *j = arg;
+    long tiles = pieces(j->g->M, j->k->MR);
+    for (size_t t = begin; t < end; t++) {
+        long m = (long)t % tiles * j->k->MR, k0 = (long)t / tiles * j->kc, kn = smaller(j->kc, j->g->K - k0), words = words_of_k(j->k, kn);
+        pack_tile(j, packed_at(j, m, k0, words), m, k0, kn, words);
+    }
+}
+
 static void blocks_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const Gemm *g = j->g;
     const TileKernel *k = j->k;
-    float *Bp = thread_room((size_t)(j->kc * (j->nc + ROWS_MAX) + 16)), *Ap = Bp + j->kc * j->nc;
-    if (k->begin) k->begin();
+    float *Bp = thread_index() == j->caller ? j->room : thread_room(j->room_size), *own = Bp + j->kc * j->nc;
     for (size_t t = begin; t < end; t++) {
         long m0 = (long)t % j->down * j->mc, m1 = smaller(m0 + j->mc, g->M), n0 = (long)t / j->down * j->nc, n1 = smaller(n0 + j->nc, g->N);
         for (long k0 = 0; k0 < g->K; k0 += j->kc) {
-            long kn = smaller(j->kc, g->K - k0), words = k->in_word == 1 ? kn : pieces(kn, k->k_step) * k->k_step / k->in_word;
+            long kn = smaller(j->kc, g->K - k0), words = words_of_k(k, kn);
             for (long n = n0; n < n1; n += k->NR) k->pack_b(Bp + (n - n0) * words, g, k0, kn, n);
             if (j->round && g->B_type != DTYPE_BF16) round_each(Bp, pieces(n1 - n0, k->NR) * k->NR * words);
             for (long m = m0; m < m1; m += k->MR) {
-                int mr = (int)smaller(k->MR, m1 - m);
-                k->pack_a(Ap, g, m, mr, k0, kn);
-                if (j->round) round_each(Ap, mr * words);
-                for (long n = n0; n < n1; n += k->NR) tile(j, mr, words, Ap, Bp + (n - n0) * words, m, n, k0 > 0 || g->accumulate, k0 + kn == g->K);
+                float *Ap = j->packed ? packed_at(j, m, k0, words) : own;
+                if (!j->packed) pack_tile(j, Ap, m, k0, kn, words);
+                for (long n = n0; n < n1; n += k->NR) tile(j, (int)smaller(k->MR, m1 - m), words, Ap, Bp + (n - n0) * words, m, n, k0 > 0 || g->accumulate, k0 + kn == g->K);
             }
         }
     }
-    if (k->end) k->end();
 }
 
 // Rows and columns of a task: the cheapest by the count of multiply-adds that packing costs, of what is left for the
@@ -128,11 +156,29 @@ static void plan(Job *j, int threads) {
 }
 
 static void blocks(const Gemm *g, const TileKernel *k, bool round) {
-    Job j = {.g = g, .k = k, .round = round, .kc = pieces(pieces(g->K, pieces(g->K, k->k_block)), k->k_step) * k->k_step};
+    Job j = {.g = g, .k = k, .round = round, .kc = pieces(pieces(g->K, pieces(g->K, k->k_block)), k->k_step) * k->k_step, .caller = thread_index()};
     bool small = (double)g->M * (double)g->N * (double)g->K < SMALL;
     plan(&j, small ? 1 : threads_count());
-    size_t tasks = (size_t)(j.down * pieces(g->N, j.nc));
+    size_t across = (size_t)pieces(g->N, j.nc), tasks = (size_t)j.down * across, tiles = (size_t)(pieces(g->M, k->MR) * pieces(g->K, j.kc));
+    size_t packed = across > 1 ? (size_t)(g->M * pieces(g->K, k->k_step) * k->k_step / k->in_word) + tiles * BEHIND : 0;
+    j.room_size = (size_t)(j.kc * (j.nc + ROWS_MAX) + BEHIND);
+    float *room = thread_room(packed + j.room_size);
+    j.room = room + packed;
+    if (across > 1) {
+        j.packed = room;
+        parallel_for(tiles, small ? tiles : 1, pack_job, &j);
+    }
     parallel_for(tasks, small ? tasks : 1, blocks_job, &j);
+}
+
+// Packing keeps a copy of A: of so many rows at a time.
+static void slabs(const Gemm *g, const TileKernel *k, bool round) {
+    long rows = pieces(SLAB, g->K * k->MR) * k->MR;
+    for (long m = 0; m < g->M; m += rows) {
+        Gemm slab = *g;
+        slab.M = smaller(rows, g->M - m), slab.A += m * (g->kind == GEMM_TN ? 1 : g->lda), slab.C += m * g->ldc;
+        blocks(&slab, k, round);
+    }
 }
 
 static void columns_job(void *arg, size_t begin, size_t end) {
@@ -150,6 +196,21 @@ static void few_rows(const Gemm *g, const KernelTable *k) {
     long columns = pieces(pieces(SMALL, g->M * g->K), 64) * 64;
     parallel_for((size_t)g->N, (size_t)columns, columns_job, &(Job){.g = g, .packed = packed});
 }
+
+#if defined(__x86_64__)
+static void dots_job(void *arg, size_t begin, size_t end) {
+    const Job *j = arg;
+    few_avx512bf16.columns(j->g, j->packed, (long)begin, (long)end);
+    finish(j->g, j->g->C + begin, j->g->M, (long)(end - begin), (long)begin);
+}
+
+static void few_dots(const Gemm *g) {
+    float *packed = thread_room((size_t)(g->M * pieces(g->K, 32) * 16));
+    few_avx512bf16.pack(packed, g);
+    long least = pieces(SMALL, g->M * g->K), each = pieces(g->N, 4 * threads_count());
+    parallel_for((size_t)g->N, (size_t)pieces(least > each ? least : each, 64) * 64, dots_job, &(Job){.g = g, .packed = packed});
+}
+#endif
 
 static TileKernel tiles_f32(void) {
     const KernelTable *k = kernels();
@@ -212,7 +273,16 @@ void gemm(const Gemm *g) {
     const KernelTable *k = kernels();
     TileKernel f32 = tiles_f32();
     bool thin = g->kind == GEMM_NT && g->M <= smaller(THIN_ROWS, k->MR);
+#if defined(__x86_64__)
+    if (g->bf16 && g->kind == GEMM_NT && g->B_type == DTYPE_BF16 && g->M <= DOT_ROWS && tiles_bf16() == &tiles_avx512bf16) {
+        few_dots(g);
+        return;
+    }
+#endif
     if (thin && (!g->bf16 || g->B_type == DTYPE_BF16)) few_rows(g, k);
-    else if (g->bf16 && g->kind == GEMM_NT && tiles_bf16()) blocks(g, tiles_bf16(), false);
-    else blocks(g, &f32, g->bf16);
+#if defined(__x86_64__)
+    else if (g->bf16 && g->kind == GEMM_NT && cpu_bf16() == BF16_AMX) gemm_amx(g);
+#endif
+    else if (g->bf16 && g->kind == GEMM_NT && tiles_bf16()) slabs(g, tiles_bf16(), false);
+    else slabs(g, &f32, g->bf16);
 }

@@ -108,6 +108,12 @@ typedef struct {
     void (*tile)(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c);
 } TileKernel;
 
+// Few rows against a weight of bf16 that is read as it lies: x packed, then columns [n0, n1) of C.
+typedef struct {
+    void (*pack)(float *out, const Gemm *g);
+    void (*columns)(const Gemm *g, const float *packed, long n0, long n1);
+} FewKernel;
+
 typedef struct {
     int MR, NR; // rows and columns of the register tile
     // C (mr, NR) = A · B, on top of the old C when `from_c`: A (k, r) at A[k ka + r], B (k, n) at B[k kb + n]
@@ -140,6 +146,8 @@ extern const KernelTable kernels_scalar;
 #if defined(__x86_64__)
 extern const KernelTable kernels_avx2, kernels_avx512;
 extern const TileKernel tiles_avx512bf16, tiles_amx; // products of bf16, GEMM_NT only
+extern const FewKernel few_avx512bf16;
+void gemm_amx(const Gemm *g);                        // GEMM_NT
 #endif
 
 #endif

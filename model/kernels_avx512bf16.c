@@ -9,13 +9,35 @@
 #include "kernels_dot.h"
 
 #define ROWS 14
+#define COLUMNS 32
+#define AHEAD 1024 // bytes of a weight's row that are asked for before they are packed
 
 static void pack_a(float *out, const Gemm *g, long m0, int mr, long k0, long kn) {
     for (long k = 0; k < kn; k += 32, out += 16 * mr) {
         V t[LANES];
+#pragma GCC unroll 16
         for (int r = 0; r < LANES; r++) t[r] = r < mr ? words_of(g->A + (m0 + r) * g->lda, DTYPE_F32, k0 + k, kn - k) : all(0);
         turn(t);
         for (int j = 0; j < LANES; j++) store(out + j * mr, t[j]); // the lanes behind mr are the next word's
+    }
+}
+
+// B (N, K), columns [k0, k0 + kn) of rows n0 …: out[word * COLUMNS + n], one panel, filled up with zeros.
+static void pack_b(float *out, const Gemm *g, long k0, long kn, long n0) {
+    size_t row = (size_t)g->ldb * (g->B_type == DTYPE_F32 ? 4 : 2);
+    for (int v = 0; v < COLUMNS; v += LANES) {
+        long rows = g->N - n0 - v;
+        const char *base = (const char *)g->B + (size_t)(n0 + v) * row;
+        for (long k = 0; k < kn; k += 32) {
+            V t[LANES];
+#pragma GCC unroll 16
+            for (int r = 0; r < LANES; r++) {
+                t[r] = r < rows ? words_of(base + (size_t)r * row, g->B_type, k0 + k, kn - k) : all(0);
+                if (r < rows) __builtin_prefetch(base + (size_t)r * row + (size_t)(k0 + k) * (row / (size_t)g->ldb) + AHEAD, 0, 2);
+            }
+            turn(t);
+            for (int j = 0; j < LANES; j++) store(out + (k / 2 + j) * COLUMNS + v, t[j]);
+        }
     }
 }
 
@@ -26,7 +48,7 @@ INLINE void tile_rows(int mr, long words, const float *A, const float *B, float 
         __builtin_prefetch(C + r * ldc + 2 * LANES, 1); // of the tile that comes next
         __builtin_prefetch(C + r * ldc + 4 * LANES - 1, 1);
     }
-    for (long k = 0; k < words; k++, A += mr, B += DOT_COLUMNS) {
+    for (long k = 0; k < words; k++, A += mr, B += COLUMNS) {
         __m512bh b0 = (__m512bh)load(B), b1 = (__m512bh)load(B + LANES);
 #pragma GCC unroll 16
         for (int r = 0; r < mr; r++) {
@@ -61,7 +83,7 @@ static void tile(int mr, long words, const float *A, long ka, const float *B, lo
     }
 }
 
-const TileKernel tiles_avx512bf16 = {.MR = ROWS, .NR = DOT_COLUMNS, .in_word = 2, .k_step = 32, .k_block = 640, .pack_a = pack_a, .pack_b = dot_pack_b, .tile = tile};
+const TileKernel tiles_avx512bf16 = {.MR = ROWS, .NR = COLUMNS, .in_word = 2, .k_step = 32, .k_block = 640, .pack_a = pack_a, .pack_b = pack_b, .tile = tile};
 #else
 typedef int not_this_processor;
 #endif

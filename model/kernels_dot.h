@@ -1,4 +1,4 @@
-// kernels_dot.h: what the two paths for products of bf16 share (kernels_avx512bf16.c, kernels_amx.c): packing.
+// kernels_dot.h: what the two paths for products of bf16 share (kernels_avx512bf16.c, gemm_amx.c): words.
 //
 // A word is two neighbours in k: a 32-bit lane with the even one in its low half, as the instructions want it. Values of
 // f32 and f16 are rounded to the nearest bf16, ties to even, while they are packed; denormals become zero, as the
@@ -7,9 +7,6 @@
 #define LANES 16
 #include "kernels_vector.h"
 #include "kernels_turn.h"
-
-#define AHEAD 1024 // bytes of a weight's row that are asked for before they are packed
-#define DOT_COLUMNS 32 // of a panel of B, on both paths
 
 // The sixteen words at x[k …], of which `n` values exist.
 INLINE V words_of(const void *x, Dtype type, long k, long n) {
@@ -28,22 +25,4 @@ INLINE V words_of(const void *x, Dtype type, long k, long n) {
         b = _mm512_maskz_loadu_ps(high, (const float *)x + k + 16);
     }
     return (V)_mm512_cvtne2ps_pbh(b, a);
-}
-
-// B (N, K), columns [k0, k0 + kn) of rows n0 …: out[word * DOT_COLUMNS + n], one panel, filled up with zeros.
-static void dot_pack_b(float *out, const Gemm *g, long k0, long kn, long n0) {
-    size_t row = (size_t)g->ldb * (g->B_type == DTYPE_F32 ? 4 : 2);
-    for (int v = 0; v < DOT_COLUMNS; v += LANES) {
-        long rows = g->N - n0 - v;
-        const char *base = (const char *)g->B + (size_t)(n0 + v) * row;
-        for (long k = 0; k < kn; k += 32) {
-            V t[LANES];
-            for (int r = 0; r < LANES; r++) {
-                t[r] = r < rows ? words_of(base + (size_t)r * row, g->B_type, k0 + k, kn - k) : all(0);
-                if (r < rows) __builtin_prefetch(base + (size_t)r * row + (size_t)(k0 + k) * (row / (size_t)g->ldb) + AHEAD, 0, 2);
-            }
-            turn(t);
-            for (int j = 0; j < LANES; j++) store(out + (k / 2 + j) * DOT_COLUMNS + v, t[j]);
-        }
-    }
 }

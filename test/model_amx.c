@@ -1,4 +1,5 @@
-// model_amx.c: model/kernels_amx.c with its tile instructions computed by a program (amx_model.h), for machines without.
+// model_amx.c: model/gemm_amx.c with its tile instructions computed by a program (amx_model.h), for machines without.
 #define AMX_MODEL "test/amx_model.h"
 #define tiles_amx tiles_amx_model
-#include "model/kernels_amx.c"
+#define gemm_amx gemm_amx_model
+#include "model/gemm_amx.c"

@@ -24,7 +24,7 @@
 #include "model/model.h"
 
 #if defined(__x86_64__)
-extern const TileKernel tiles_amx_model;
+void gemm_amx_model(const Gemm *g); // model_amx.c
 #endif
 
 static float *random_floats(Arena *a, size_t n, const char *what) {
@@ -50,8 +50,8 @@ static float *wanted(Arena *a, const Gemm *g, const float *B) { // B as floats
 
 static double allow(long K) { return 0x1p-24 * sqrt((double)K) * 4 + 0x1p-24 * 4; }
 
-static void test_products(Arena *a) {
-    static const long shapes[][3] = {{1, 64, 96}, {8, 33, 40}, {9, 70, 33}, {15, 31, 64}, {16, 32, 32}, {17, 33, 100}, {31, 65, 588}, {33, 40, 1300}, {70, 96, 65}, {577, 36, 31}};
+static void test_products(Arena *a, const char *path, void (*product)(const Gemm *g)) {
+    static const long shapes[][3] = {{1, 64, 96}, {8, 33, 40}, {9, 70, 33}, {15, 31, 64}, {16, 32, 32}, {17, 33, 100}, {31, 65, 588}, {32, 96, 1088}, {33, 40, 1300}, {20, 33, 4200}, {70, 96, 65}, {577, 36, 31}, {100, 70, 6200}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int type = 0; type < 3; type++) {
             Mark mark = arena_mark(a);
@@ -60,23 +60,39 @@ static void test_products(Arena *a) {
             uint16_t *half = take(a, uint16_t, (size_t)(N * K));
             Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .lda = K, .ldb = K, .ldc = N, .A = random_floats(a, (size_t)(M * K), "A"), .B = B,
                       .B_type = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[type], .C = random_floats(a, (size_t)(M * N), "C"), .bf16 = true,
-                      .bias = type != 1 ? random_floats(a, (size_t)N, "bias") : NULL, .accumulate = type == 1, .act = type == 0 ? ACT_QUICK_GELU : ACT_NONE};
+                      .bias = type != 1 ? random_floats(a, (size_t)N, "bias") : NULL, .accumulate = type == 1 && s % 2 == 0, .act = type == 0 ? ACT_QUICK_GELU : ACT_NONE};
             if (type == 1) convert_f32_bf16(half, B, (size_t)(N * K)), convert_bf16_f32(B, half, (size_t)(N * K)), g.B = half;
             if (type == 2) convert_f32_f16(half, B, (size_t)(N * K)), convert_f16_f32(B, half, (size_t)(N * K)), g.B = half;
             float *want = wanted(a, &g, B), *other = take(a, float, (size_t)(M * N));
             memcpy(other, g.C, (size_t)(M * N) * sizeof *other);
-            gemm(&g);
+            product(&g);
             char name[96];
-            snprintf(name, sizeof name, "%s, %s weight, %ld x %ld x %ld", gemm_bf16_path(), dtype_name(g.B_type), M, N, K);
+            snprintf(name, sizeof name, "%s, %s weight, %ld x %ld x %ld", path, dtype_name(g.B_type), M, N, K);
             check_near(name, g.C, want, (size_t)(M * N), allow(K));
             float *first = g.C;
             g.C = other;
             threads_set(5);
-            gemm(&g);
+            product(&g);
             threads_set(1);
             check_same("the same bits on five threads", g.C, first, (size_t)(M * N) * sizeof *other);
             arena_release(a, mark);
         }
+}
+
+// Rows against a weight of bf16: the same bits alone and among the others, as long as all are few.
+static void test_rows(Arena *a) {
+    long M = 40, N = 45, K = 2200;
+    float *A = random_floats(a, (size_t)(M * K), "A"), *B = random_floats(a, (size_t)(N * K), "B"), *all = take(a, float, (size_t)(M * N)), *one = take(a, float, (size_t)N);
+    uint16_t *half = take(a, uint16_t, (size_t)(N * K));
+    convert_f32_bf16(half, B, (size_t)(N * K));
+    Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = A, .lda = K, .B = half, .B_type = DTYPE_BF16, .ldb = K, .C = all, .ldc = N, .bf16 = true};
+    gemm(&g);
+    for (long m = 0; m < M; m += 13) {
+        Gemm single = g;
+        single.M = 1, single.A = A + m * K, single.C = one;
+        gemm(&single);
+        check_same("a row alone and among 40", one, all + m * N, (size_t)N * sizeof *one);
+    }
 }
 
 #if defined(__x86_64__)
@@ -156,14 +172,14 @@ static void test_models(Arena *a) {
 int main(void) {
     Arena *a = arena_new("test");
     threads_set(1);
-    test_products(a);
+    test_products(a, gemm_bf16_path(), gemm);
+    if (strcmp(gemm_bf16_path(), "avx512_bf16") == 0) test_rows(a);
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw")) {
         test_tiles(a, "avx512_bf16", &tiles_avx512bf16);
-        test_tiles(a, "amx model", &tiles_amx_model);
-        if (cpu_bf16() == BF16_AMX) test_tiles(a, "amx", &tiles_amx);
-        else printf("SKIP amx: this machine has no tiles; their program was run\n");
+        test_products(a, "amx model", gemm_amx_model);
+        if (cpu_bf16() != BF16_AMX) printf("SKIP amx: this machine has no tiles; their program was run\n");
     } else {
         printf("SKIP avx512_bf16 and amx: this machine lacks them\n");
     }

@@ -304,6 +304,21 @@ static void test_threads(Arena *a) {
     threads_set(threads_available());
 }
 
+// So many rows that A is packed in several parts: the last ones are the same bits alone.
+static void test_many_rows(Arena *a) {
+    long M = 610, N = 130, K = 14000, some = 20;
+    float *A = random_floats(a, (size_t)(M * K), "A"), *B = random_floats(a, (size_t)(N * K), "B"), *whole = take(a, float, (size_t)(M * N)), *part = take(a, float, (size_t)(some * N));
+    for (int kind = 0; kind < 3; kind++)
+        for (int bf16 = 0; bf16 < 2; bf16++) {
+            Gemm g = {.kind = (GemmKind)kind, .M = M, .N = N, .K = K, .A = A, .lda = kind == GEMM_TN ? M : K, .B = B, .B_type = DTYPE_F32, .ldb = kind == GEMM_NT ? K : N,
+                      .C = whole, .ldc = N, .bf16 = bf16};
+            gemm(&g);
+            g.M = some, g.A += (M - some) * (kind == GEMM_TN ? 1 : K), g.C = part;
+            gemm(&g);
+            check_same(bf16 ? "the last rows of many, bf16" : "the last rows of many", part, whole + (M - some) * N, (size_t)(some * N) * 4);
+        }
+}
+
 int main(void) {
     Arena *a = arena_new("test");
     test_functions(a);
@@ -313,6 +328,7 @@ int main(void) {
     test_query_alone(a);
     test_levels(a);
     test_threads(a);
+    test_many_rows(a);
     arena_free(a);
     return check_end();
 }

@@ -1,0 +1,88 @@
+// few_avx512bf16.c: products of bf16 with few rows (decoding) by AVX512_BF16's dot products, on the weight as it lies.
+//
+// Each element of C is a dot product along k: sixteen lanes of pairs, folded at the end of every CHUNK of k and added to what
+// the chunks before gave. Eight rows of the weight meet up to three rows of x in registers; their chunk stays in L1 while the
+// other rows of x pass, and the next eight rows are asked for meanwhile. Nothing is turned, the weight is never packed.
+// An element is the same whatever the other rows and the threads.
+//   version                                                       4096 x 4096 from memory, ms of one thread of a Zen 4, by rows
+//                                                                 1      8      32     (reading the weight: 1.2)
+//   0  turned in registers, f32 sums; from 9 rows on tiles        1.7    3.1    7.3
+//   1  dot products, hardware's prefetching                       1.4    2.8    6.3
+//   2  the next rows asked for into L2 (into L1 it is slower      1.2    2.4    5.9
+//      than not asking)                                           in use
+#if defined(__x86_64__)
+#include "kernels_dot.h"
+
+#define ROWS 8   // of the weight in a tile
+#define ACROSS 3 // rows of x in a tile
+#define CHUNK 2048
+#define STEP 32
+
+static long smaller(long a, long b) { return a < b ? a : b; }
+static long groups_of(long M) { return (M + ACROSS - 1) / ACROSS; }
+static long group_start(long M, long i) { return M * i / groups_of(M); }
+
+// Groups of rows as equal as can be: each in steps of 32 values of all its rows. K is filled up to steps with zeros.
+static void pack(float *out, const Gemm *g) {
+    for (long i = 0; i < groups_of(g->M); i++)
+        for (long k = 0; k < g->K; k += STEP)
+            for (long m = group_start(g->M, i); m < group_start(g->M, i + 1); m++, out += LANES) store(out, words_of(g->A + m * g->lda, DTYPE_F32, k, g->K - k));
+}
+
+// The sums of four vectors' lanes, in every quarter of the registers first.
+INLINE __m128 folded(const __m512 *v, int next) {
+    __m512 a = v[0], b = v[next], c = v[2 * next], d = v[3 * next];
+    __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)), cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    __m512 s = _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+    __m256 h = _mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1));
+    return _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+}
+
+// C (across, columns <= ROWS) = X · Wᵀ over kn values. W: where each row's begin; ahead: values to the rows that come next, or 0.
+INLINE void tile(int across, const uint16_t *const *W, const float *x, long kn, float *C, long ldc, long columns, bool from_c, long ahead) {
+    __m512 acc[ROWS][ACROSS];
+    for (int r = 0; r < ROWS; r++)
+        for (int m = 0; m < across; m++) acc[r][m] = _mm512_setzero_ps();
+    long k = 0;
+    for (; k + STEP <= kn; k += STEP, x += across * LANES)
+#pragma GCC unroll 8
+        for (int r = 0; r < ROWS; r++) {
+            __m512bh w = (__m512bh)load((const float *)(W[r] + k));
+            if (ahead) __builtin_prefetch(W[r] + k + ahead, 0, 2);
+            for (int m = 0; m < across; m++) acc[r][m] = _mm512_dpbf16_ps(acc[r][m], (__m512bh)load(x + m * LANES), w);
+        }
+    for (int r = 0; k < kn && r < ROWS; r++) { // the last step is not whole
+        __m512bh w = (__m512bh)words_of(W[r], DTYPE_BF16, k, kn - k);
+        for (int m = 0; m < across; m++) acc[r][m] = _mm512_dpbf16_ps(acc[r][m], (__m512bh)load(x + m * LANES), w);
+    }
+    for (int r = 0; r < ROWS; r += 4)
+        for (int m = 0; m < across; m++) {
+            __mmask8 kept = (__mmask8)(columns - r >= 4 ? 15 : columns <= r ? 0 : (1 << (columns - r)) - 1);
+            __m128 s = folded(&acc[r][m], ACROSS);
+            if (from_c) s = _mm_add_ps(_mm_maskz_loadu_ps(kept, C + m * ldc + r), s);
+            _mm_mask_storeu_ps(C + m * ldc + r, kept, s);
+        }
+}
+
+static void columns(const Gemm *g, const float *packed, long n0, long n1) {
+    long groups = groups_of(g->M), whole = (g->K + STEP - 1) / STEP * LANES;
+    for (long n = n0; n < n1; n += ROWS)
+        for (long k = 0; k < g->K; k += CHUNK)
+            for (long i = 0; i < groups; i++) {
+                long m = group_start(g->M, i), across = group_start(g->M, i + 1) - m, kn = smaller(CHUNK, g->K - k), wide = smaller(ROWS, n1 - n);
+                const uint16_t *W[ROWS]; // behind the last row: the last row again
+                for (long r = 0; r < ROWS; r++) W[r] = (const uint16_t *)g->B + (n + smaller(r, wide - 1)) * g->ldb + k;
+                const float *x = packed + m * whole + k / 2 * across;
+                float *C = g->C + m * g->ldc + n;
+                bool from_c = k > 0 || g->accumulate;
+                long ahead = i == 0 ? ROWS * g->ldb : 0;
+                if (across == 1) tile(1, W, x, kn, C, g->ldc, wide, from_c, ahead);
+                else if (across == 2) tile(2, W, x, kn, C, g->ldc, wide, from_c, ahead);
+                else tile(3, W, x, kn, C, g->ldc, wide, from_c, ahead);
+            }
+}
+
+const FewKernel few_avx512bf16 = {pack, columns};
+#else
+typedef int not_this_processor;
+#endif

@@ -1,0 +1,319 @@
+// gemm_amx.c: products of bf16 in AMX tiles: a tile of C (16, 16) += a tile of A (16, 32) · a tile of B (32, 16), one instruction.
+//
+// The weight plays A: a row of it is already the row of a tile, so a tile is sixteen rows' next 64 bytes as they lie. The rows
+// that are multiplied (x below) play B, and are rounded and turned once, for all threads. Sums come out turned, (n, m), and are
+// turned back when they are whole.
+//   blocks    32 rows of the weight by 512 of k are copied together (32 KiB, in L1, where the rows lay in one set), and meet
+//             all rows of x, which stream by from L2; partial sums wait in blocks of 4 KiB, never in C
+//   few rows  up to 32 of x: tiles are loaded from the weight itself, the sums of all of k stay in tiles
+// The next block of the weight is asked for, line by line, between the tile products.
+// Sums run over ascending k in the instruction's own order, denormals count as zero: compare by tolerance; blocks, threads and
+// other rows change no bit. test/test_bf16.c runs this source on any AVX-512 machine, over a program that stands for the
+// instructions (AMX_MODEL).
+#if defined(__x86_64__)
+#include <unistd.h>
+
+#include "io/memory.h"
+#include "io/thread.h"
+#include "kernels_dot.h"
+
+#ifdef AMX_MODEL
+#include AMX_MODEL
+#else
+// The instructions themselves: gcc 12's intrinsics do not say which memory they read, so that stores before them were dropped.
+// Tiles are numbers; a stride is in bytes.
+#define tiles_configure(config) __asm__ volatile("ldtilecfg %0" ::"m"(*(config)))
+#define tiles_release() __asm__ volatile("tilerelease")
+#define tile_zero(t) __asm__ volatile("tilezero %%tmm" #t ::)
+#define tile_load(t, x, stride) __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(x), "r"((size_t)(stride)) : "memory")
+#define tile_stream(t, x, stride) __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #t ::"r"(x), "r"((size_t)(stride)) : "memory")
+#define tile_store(t, x, stride) __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(x), "r"((size_t)(stride)) : "memory")
+#define tile_dot(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
+#endif
+
+#define SIDE 32         // rows of the weight and of x that meet at a time: two tiles by two
+#define TILE 256        // words of a tile: 16 rows of 16
+#define STEP 32         // values of k in a tile
+#ifndef BLOCK_STEPS
+#define BLOCK_STEPS 16  // of a block of the weight
+#endif
+#ifndef DIRECT_ROWS
+#define DIRECT_ROWS 32
+#endif
+#ifndef DIRECT_AHEAD
+#define DIRECT_AHEAD 1024 // bytes of a row
+#endif
+#ifndef WIDE_COLUMNS
+#define WIDE_COLUMNS 256
+#endif
+#ifndef PREFETCH
+#define PREFETCH 2 // into L2
+#endif
+
+static long smaller(long a, long b) { return a < b ? a : b; }
+static long pieces(long n, long size) { return (n + size - 1) / size; }
+
+typedef struct {
+    const Gemm *g;
+    long steps;       // of K
+    long mc, nc;      // rows of x and columns of C of a task
+    bool narrow;      // x stays in L2: all of k for 32 columns, then the next ones; else 512 of k for nc columns
+    float *x;         // packed: panels of 32 rows, each in steps of one or two tiles
+    float *room;      // each thread's block of the weight, then its sums
+    size_t room_each; // floats
+} Product;
+
+// Palette 1 of the instruction's documentation: eight tiles, here all of 16 rows and 64 bytes.
+typedef struct {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
+} TileConfig;
+
+static void configure(void) {
+    TileConfig c = {.palette = 1};
+    for (int t = 0; t < 8; t++) c.bytes[t] = 64, c.rows[t] = 16;
+    tiles_configure(&c);
+}
+
+// ---- x
+
+static const float *x_at(const Product *p, long m, long step) { // of the panel that begins with row m
+    return p->x + m * p->steps * (TILE / 16) + step * (p->g->M - m <= 16 ? TILE : 2 * TILE);
+}
+
+static void pack_x(void *arg, size_t begin, size_t end) { // a panel's BLOCK_STEPS steps
+    const Product *p = arg;
+    const Gemm *g = p->g;
+    for (size_t i = begin; i < end; i++) {
+        long across = pieces(p->steps, BLOCK_STEPS), m0 = (long)i / across * SIDE, first = (long)i % across * BLOCK_STEPS;
+        float *out = (float *)x_at(p, m0, first);
+        for (long k = first * STEP; k < smaller((first + BLOCK_STEPS) * STEP, g->K); k += STEP)
+            for (long m = m0; m < smaller(m0 + SIDE, g->M); m += 16, out += TILE) {
+                V t[LANES];
+#pragma GCC unroll 16
+                for (long r = 0; r < LANES; r++) t[r] = m + r < g->M ? words_of(g->A + (m + r) * g->lda, DTYPE_F32, k, g->K - k) : all(0);
+                turn(t);
+                for (int j = 0; j < LANES; j++) store(out + j * LANES, t[j]);
+            }
+    }
+}
+
+// ---- the weight
+
+typedef struct { // tiles of 32 rows of it: each step's two
+    const char *at;
+    size_t row, second, step; // bytes to the next row, the second tile, the next step
+} Weight;
+
+typedef struct { // lines that will be wanted: a column of 32 rows, then the next column
+    const char *line, *end; // at `end`, that many bytes are skipped once
+    size_t row, skip;
+    int at, each; // row of the column; lines of a step
+} Ahead;
+
+INLINE void ask(Ahead *a) {
+    for (int i = 0; i < a->each; i++) {
+        __builtin_prefetch(a->line + (size_t)a->at * a->row, 0, PREFETCH);
+        if (++a->at < SIDE) continue;
+        a->at = 0, a->line += 64;
+        if (a->line == a->end) a->line += a->skip;
+    }
+}
+
+static size_t row_bytes(const Gemm *g) { return (size_t)g->ldb * dtype_size(g->B_type); }
+
+static const char *weight_at(const Gemm *g, long n, long step) { return (const char *)g->B + (size_t)n * row_bytes(g) + (size_t)(step * STEP) * dtype_size(g->B_type); }
+
+static Weight copied(float *out, const Gemm *g, long n0, long first, long steps) { // filled up with zeros
+    for (int r = 0; r < SIDE; r++)
+        for (long s = 0; s < steps; s++) {
+            long k = (first + s) * STEP;
+            store(out + s * 2 * TILE + r * LANES, n0 + r < g->N ? words_of((const char *)g->B + (size_t)(n0 + r) * row_bytes(g), g->B_type, k, g->K - k) : all(0));
+        }
+    return (Weight){.at = (const char *)out, .row = 64, .second = 4 * TILE, .step = 8 * TILE};
+}
+
+static Weight direct(const Gemm *g, long n0) {
+    return (Weight){.at = weight_at(g, n0, 0), .row = row_bytes(g), .second = 16 * row_bytes(g), .step = 64};
+}
+
+// ---- tiles: 0 and 1 the weight, 2 and 3 x, 4 to 7 sums
+
+#define SUMS_STRIDE 64
+
+static void one_panel_half(long steps, Weight w, const float *x, float *sums, bool go_on, Ahead *ahead) { // 16 rows of x
+    if (go_on) {
+        tile_load(4, sums, SUMS_STRIDE);
+        tile_load(5, sums + 2 * TILE, SUMS_STRIDE);
+    } else {
+        tile_zero(4);
+        tile_zero(5);
+    }
+    for (long s = 0; s < steps; s++, x += TILE, w.at += w.step) {
+        ask(ahead);
+        tile_stream(2, x, 64);
+        tile_load(0, w.at, w.row);
+        tile_load(1, w.at + w.second, w.row);
+        tile_dot(4, 0, 2);
+        tile_dot(5, 1, 2);
+    }
+    tile_store(4, sums, SUMS_STRIDE);
+    tile_store(5, sums + 2 * TILE, SUMS_STRIDE);
+}
+
+static void one_panel(long steps, Weight w, const float *x, float *sums, bool go_on, Ahead *ahead) { // 32 rows of x
+    if (go_on) {
+        tile_load(4, sums, SUMS_STRIDE);
+        tile_load(5, sums + TILE, SUMS_STRIDE);
+        tile_load(6, sums + 2 * TILE, SUMS_STRIDE);
+        tile_load(7, sums + 3 * TILE, SUMS_STRIDE);
+    } else {
+        tile_zero(4);
+        tile_zero(5);
+        tile_zero(6);
+        tile_zero(7);
+    }
+    for (long s = 0; s < steps; s++, x += 2 * TILE, w.at += w.step) {
+        ask(ahead);
+        tile_stream(2, x, 64);
+        tile_stream(3, x + TILE, 64);
+        tile_load(0, w.at, w.row);
+        tile_load(1, w.at + w.second, w.row);
+        tile_dot(4, 0, 2);
+        tile_dot(5, 0, 3);
+        tile_dot(6, 1, 2);
+        tile_dot(7, 1, 3);
+    }
+    tile_store(4, sums, SUMS_STRIDE);
+    tile_store(5, sums + TILE, SUMS_STRIDE);
+    tile_store(6, sums + 2 * TILE, SUMS_STRIDE);
+    tile_store(7, sums + 3 * TILE, SUMS_STRIDE);
+}
+
+// ---- sums: tiles (n half, m half), each (n, m)
+
+static __mmask16 lanes(long n) { return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1); }
+
+static void sums_of_c(float *sums, const Gemm *g, long m0, long n0) {
+    for (int i = 0; i < 4; i++) {
+        long m = m0 + i % 2 * 16, n = n0 + i / 2 * 16;
+        V t[LANES];
+#pragma GCC unroll 16
+        for (int r = 0; r < LANES; r++) t[r] = m + r < g->M ? (V)_mm512_maskz_loadu_ps(lanes(g->N - n), g->C + (m + r) * g->ldc + n) : all(0);
+        turn(t);
+        for (int r = 0; r < LANES; r++) store(sums + i * TILE + r * LANES, t[r]);
+    }
+}
+
+static void c_of_sums(const float *sums, const Gemm *g, long m0, long n0) {
+    long rows = smaller(g->M - m0, SIDE), columns = smaller(g->N - n0, SIDE);
+    for (int i = 0; i < 4; i++) {
+        long m = m0 + i % 2 * 16, n = n0 + i / 2 * 16;
+        if (m >= g->M || n >= g->N) continue;
+        V t[LANES], bias = g->bias ? (V)_mm512_maskz_loadu_ps(lanes(g->N - n), g->bias + n) : all(0);
+#pragma GCC unroll 16
+        for (int r = 0; r < LANES; r++) t[r] = load(sums + i * TILE + r * LANES);
+        turn(t);
+        if (g->bias)
+            for (int r = 0; r < LANES; r++) t[r] += bias;
+#pragma GCC unroll 16
+        for (int r = 0; r < LANES; r++)
+            if (m + r < g->M) _mm512_mask_storeu_ps(g->C + (m + r) * g->ldc + n, lanes(g->N - n), (__m512)t[r]);
+    }
+    for (long r = 0; g->act != ACT_NONE && r < rows; r++) {
+        float *C = g->C + (m0 + r) * g->ldc + n0;
+        kernels()->activate(C, C, columns, g->act);
+    }
+}
+
+// ---- tasks
+
+// A block of the weight against rows [m0, m1) of x; sums: 4 KiB for each 32 rows.
+static void meet(const Product *p, Weight w, long n, long first, long steps, long m0, long m1, float *sums, Ahead *ahead) {
+    const Gemm *g = p->g;
+    for (long m = m0; m < m1; m += SIDE, sums += 4 * TILE) {
+        if (first == 0 && g->accumulate) sums_of_c(sums, g, m, n);
+        (g->M - m <= 16 ? one_panel_half : one_panel)(steps, w, x_at(p, m, first), sums, first > 0 || g->accumulate, ahead);
+        if (first + steps == p->steps) c_of_sums(sums, g, m, n);
+    }
+}
+
+// Columns [n0, n1) of C, rows [m0, m1): block by block of k.
+static void columns(const Product *p, long n0, long n1, long m0, long m1, float *block, float *sums) {
+    const Gemm *g = p->g;
+    long panels = pieces(m1 - m0, SIDE);
+    for (long first = 0; first < p->steps; first += BLOCK_STEPS)
+        for (long n = n0; n < n1; n += SIDE) {
+            long steps = smaller(BLOCK_STEPS, p->steps - first);
+            bool next_k = n + SIDE >= n1 && first + BLOCK_STEPS < p->steps, next_n = n + 2 * SIDE <= g->N;
+            Ahead ahead = {.line = next_k ? weight_at(g, n0, first + BLOCK_STEPS) : weight_at(g, n + SIDE, n + SIDE >= n1 ? 0 : first), .row = row_bytes(g),
+                           .each = next_k || next_n ? (int)pieces(SIDE * (long)dtype_size(g->B_type) / 2, panels) : 0};
+            meet(p, copied(block, g, n, first, steps), n, first, steps, m0, m1, sums + (n - n0) / SIDE * panels * 4 * TILE, &ahead);
+        }
+}
+
+static void few_columns(const Product *p, long n, long m0, long m1, float *sums) {
+    const Gemm *g = p->g;
+    Ahead ahead = {.line = weight_at(g, n, 0) + DIRECT_AHEAD, .end = weight_at(g, n, p->steps), .row = row_bytes(g), .skip = SIDE * row_bytes(g) - (size_t)(g->K * 2), .each = SIDE};
+    meet(p, direct(g, n), n, 0, p->steps, m0, m1, sums, &ahead);
+}
+
+static void product_job(void *arg, size_t begin, size_t end) {
+    const Product *p = arg;
+    const Gemm *g = p->g;
+    float *block = p->room + p->room_each * (size_t)thread_index(), *sums = block + BLOCK_STEPS * 2 * TILE;
+    bool as_it_lies = g->B_type == DTYPE_BF16 && g->K % STEP == 0 && g->M <= DIRECT_ROWS;
+    configure();
+    for (size_t t = begin; t < end; t++) {
+        long down = pieces(g->M, p->mc), m0 = (long)t % down * p->mc, m1 = smaller(m0 + p->mc, g->M);
+        long n0 = (long)t / down * p->nc, n1 = smaller(n0 + p->nc, g->N), width = p->narrow ? SIDE : p->nc;
+        for (long n = n0; n < n1; n += width) {
+            if (as_it_lies && n + SIDE <= g->N) few_columns(p, n, m0, m1, sums);
+            else columns(p, n, smaller(n + width, n1), m0, m1, block, sums);
+        }
+    }
+    tiles_release();
+}
+
+// x's rows of a task in L2 beside the sums, if that leaves enough of them to pay for copying the weight; else blocks of k, where
+// a block of x and nc columns of sums are in L2.
+static void plan(Product *p, long threads) {
+    const Gemm *g = p->g;
+    long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE), each = SIDE * pieces(pieces(g->N, threads), SIDE);
+    if (l2 < 512 * 1024) l2 = 1024 * 1024;
+    long most = l2 * 5 / 8 / (p->steps * STEP * 2) / SIDE * SIDE;
+    p->narrow = most >= smaller(192, g->M);
+    p->nc = p->narrow ? SIDE * pieces(each, 4 * SIDE) : smaller(each, WIDE_COLUMNS);
+    if (!p->narrow) most = l2 * 3 / 4 / (BLOCK_STEPS * STEP * 2 + 4 * p->nc) / SIDE * SIDE;
+    if (most < SIDE) most = SIDE;
+    p->mc = SIDE * pieces(pieces(g->M, pieces(g->M, most)), SIDE);
+}
+
+#define SMALL 4000000 // multiply-adds that are not worth waking a thread
+
+void gemm_amx(const Gemm *g) { // GEMM_NT
+    bool small = (double)g->M * (double)g->N * (double)g->K < SMALL;
+    long threads = small ? 1 : threads_count();
+    Product p = {.g = g, .steps = pieces(g->K, STEP)};
+    plan(&p, threads);
+    size_t packed = (size_t)(pieces(g->M, 16) * p.steps) * TILE, blocks = (size_t)(pieces(p.mc, SIDE) * (p.narrow ? 1 : p.nc / SIDE));
+    p.room_each = BLOCK_STEPS * 2 * TILE + blocks * 4 * TILE;
+    p.x = thread_room(packed + p.room_each * (size_t)threads_count());
+    p.room = p.x + packed;
+    size_t parts = (size_t)(pieces(g->M, SIDE) * pieces(p.steps, BLOCK_STEPS)), tasks = (size_t)(pieces(g->M, p.mc) * pieces(g->N, p.nc));
+    parallel_for(parts, small ? parts : 1, pack_x, &p);
+    parallel_for(tasks, small ? tasks : 1, product_job, &p);
+}
+
+// The tiles alone, for measuring what they can do: 32 rows of each side, packed.
+static void tile(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
+    one_panel(words / LANES, (Weight){.at = (const char *)A, .row = 64, .second = 4 * TILE, .step = 8 * TILE}, B, C, from_c, &(Ahead){.each = 0});
+}
+
+static void release(void) { tiles_release(); }
+
+const TileKernel tiles_amx = {.MR = SIDE, .NR = SIDE, .in_word = 2, .begin = configure, .end = release, .tile = tile};
+#else
+typedef int not_this_processor;
+#endif
