@@ -4,12 +4,9 @@
 // the chunks before gave. Eight rows of the weight meet up to three rows of x in registers; their chunk stays in L1 while the
 // other rows of x pass, and the next eight rows are asked for meanwhile. Nothing is turned, the weight is never packed.
 // An element is the same whatever the other rows and the threads.
-//   version                                                       4096 x 4096 from memory, ms of one thread of a Zen 4, by rows
-//                                                                 1      8      32     (reading the weight: 1.2)
-//   0  turned in registers, f32 sums; from 9 rows on tiles        1.7    3.1    7.3
-//   1  dot products, hardware's prefetching                       1.4    2.8    6.3
-//   2  the next rows asked for into L2 (into L1 it is slower      1.2    2.4    5.9
-//      than not asking)                                           in use
+//   version 0  turned in registers, f32 sums; from 9 rows on tiles
+//   version 1  dot products, hardware's prefetching
+//   version 2  the next rows are asked for, into L2 (into L1 it is slower than not asking): in use; `retina bench speed` times it
 #if defined(__x86_64__)
 #include "kernels_dot.h"
 

@@ -197,21 +197,6 @@ static void few_rows(const Gemm *g, const KernelTable *k) {
     parallel_for((size_t)g->N, (size_t)columns, columns_job, &(Job){.g = g, .packed = packed});
 }
 
-#if defined(__x86_64__)
-static void dots_job(void *arg, size_t begin, size_t end) {
-    const Job *j = arg;
-    few_avx512bf16.columns(j->g, j->packed, (long)begin, (long)end);
-    finish(j->g, j->g->C + begin, j->g->M, (long)(end - begin), (long)begin);
-}
-
-static void few_dots(const Gemm *g) {
-    float *packed = thread_room((size_t)(g->M * pieces(g->K, 32) * 16));
-    few_avx512bf16.pack(packed, g);
-    long least = pieces(SMALL, g->M * g->K), each = pieces(g->N, 4 * threads_count());
-    parallel_for((size_t)g->N, (size_t)pieces(least > each ? least : each, 64) * 64, dots_job, &(Job){.g = g, .packed = packed});
-}
-#endif
-
 static TileKernel tiles_f32(void) {
     const KernelTable *k = kernels();
     return (TileKernel){.MR = k->MR, .NR = k->NR, .in_word = 1, .k_step = 16, .k_block = K_BLOCK, .pack_a = k->pack_a, .pack_b = k->pack_b, .tile = k->tile};
@@ -250,15 +235,39 @@ static const TileKernel *tiles_bf16(void) { // NULL: widened
     known = true;
     return chosen;
 }
+
+static void dots_job(void *arg, size_t begin, size_t end) {
+    const Job *j = arg;
+    few_avx512bf16.columns(j->g, j->packed, (long)begin, (long)end);
+    finish(j->g, j->g->C + begin, j->g->M, (long)(end - begin), (long)begin);
+}
+
+static void few_dots(const Gemm *g) {
+    float *packed = thread_room((size_t)(g->M * pieces(g->K, 32) * 16));
+    few_avx512bf16.pack(packed, g);
+    long least = pieces(SMALL, g->M * g->K), each = pieces(g->N, 4 * threads_count());
+    parallel_for((size_t)g->N, (size_t)pieces(least > each ? least : each, 64) * 64, dots_job, &(Job){.g = g, .packed = packed});
+}
+
+// By instructions for bf16, or false.
+static bool rounded(const Gemm *g) {
+    const TileKernel *k = tiles_bf16();
+    if (!k) return false;
+    if (k == &tiles_amx) gemm_amx(g);
+    else if (g->M <= DOT_ROWS && g->B_type == DTYPE_BF16) few_dots(g);
+    else slabs(g, k, false);
+    return true;
+}
 #else
 static const TileKernel *tiles_bf16(void) { return NULL; }
+static bool rounded(const Gemm *g) { return false; }
 #endif
 
 const TileKernel *gemm_bf16_tiles(void) { return tiles_bf16(); }
 
 const char *gemm_bf16_path(void) {
     const TileKernel *k = tiles_bf16();
-    return !k ? "widened" : k->begin ? "amx" : "avx512_bf16";
+    return !k ? "widened" : k->begin ? "amx" : "avx512_bf16"; // only tiles have a beginning
 }
 
 void gemm(const Gemm *g) {
@@ -270,19 +279,10 @@ void gemm(const Gemm *g) {
         finish(g, g->C, g->M, g->N, 0);
         return;
     }
+    if (g->bf16 && g->kind == GEMM_NT && rounded(g)) return;
     const KernelTable *k = kernels();
     TileKernel f32 = tiles_f32();
     bool thin = g->kind == GEMM_NT && g->M <= smaller(THIN_ROWS, k->MR);
-#if defined(__x86_64__)
-    if (g->bf16 && g->kind == GEMM_NT && g->B_type == DTYPE_BF16 && g->M <= DOT_ROWS && tiles_bf16() == &tiles_avx512bf16) {
-        few_dots(g);
-        return;
-    }
-#endif
     if (thin && (!g->bf16 || g->B_type == DTYPE_BF16)) few_rows(g, k);
-#if defined(__x86_64__)
-    else if (g->bf16 && g->kind == GEMM_NT && cpu_bf16() == BF16_AMX) gemm_amx(g);
-#endif
-    else if (g->bf16 && g->kind == GEMM_NT && tiles_bf16()) slabs(g, tiles_bf16(), false);
     else slabs(g, &f32, g->bf16);
 }

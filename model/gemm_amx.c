@@ -290,9 +290,10 @@ static void plan(Product *p, long threads) {
     p->mc = SIDE * pieces(pieces(g->M, pieces(g->M, most)), SIDE);
 }
 
-#define SMALL 4000000 // multiply-adds that are not worth waking a thread
+#define SMALL 4000000  // multiply-adds that are not worth waking a thread
+#define SLAB (8 << 20) // values of x that are packed at a time
 
-void gemm_amx(const Gemm *g) { // GEMM_NT
+static void product(const Gemm *g) {
     bool small = (double)g->M * (double)g->N * (double)g->K < SMALL;
     long threads = small ? 1 : threads_count();
     Product p = {.g = g, .steps = pieces(g->K, STEP)};
@@ -304,6 +305,15 @@ void gemm_amx(const Gemm *g) { // GEMM_NT
     size_t parts = (size_t)(pieces(g->M, SIDE) * pieces(p.steps, BLOCK_STEPS)), tasks = (size_t)(pieces(g->M, p.mc) * pieces(g->N, p.nc));
     parallel_for(parts, small ? parts : 1, pack_x, &p);
     parallel_for(tasks, small ? tasks : 1, product_job, &p);
+}
+
+void gemm_amx(const Gemm *g) { // GEMM_NT
+    long rows = pieces(SLAB, g->K * SIDE) * SIDE;
+    for (long m = 0; m < g->M; m += rows) {
+        Gemm slab = *g;
+        slab.M = smaller(rows, g->M - m), slab.A += m * g->lda, slab.C += m * g->ldc;
+        product(&slab);
+    }
 }
 
 // The tiles alone, for measuring what they can do: 32 rows of each side, packed.

@@ -65,8 +65,11 @@ static void products(Arena *a, const Table *t) {
     table_head(t, "M x N x K, bf16");
     double once = 0;
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-        Mark mark = arena_mark(a);
         long M = list[i].M, N = list[i].N, K = list[i].K;
+        char name[80], ask[80];
+        snprintf(name, sizeof name, "%ld x %ld x %ld%s", M, N, K, list[i].copies > 1 ? ", weight from memory" : "");
+        if (!table_wants(t, name)) continue;
+        Mark mark = arena_mark(a);
         size_t weight = (size_t)(N * K);
         Product p = {.copies = list[i].copies};
         uint16_t *w = take(a, uint16_t, weight * (size_t)p.copies);
@@ -78,13 +81,11 @@ static void products(Arena *a, const Table *t) {
         product_work(&p);
         double error = product_error(&p);
         need(error <= 2e-6, "bench: %ld x %ld x %ld is wrong by %.1e; nothing is timed", M, N, K, error);
-        char name[80], ask[80];
-        snprintf(name, sizeof name, "%ld x %ld x %ld%s", M, N, K, p.copies > 1 ? ", weight from memory" : "");
         snprintf(ask, sizeof ask, "linear bf16 %ld %ld %ld %d %d", M, N, K, p.copies, threads_count());
         double s = table_row(t, &(Row){.name = name, .ask = ask, .work = product_work, .arg = &p, .operations = 2.0 * (double)(M * N) * (double)K,
                                        .bytes = p.copies > 1 ? 2.0 * (double)weight : 0, .peak = t->top.bf16});
         if (N == 4096 && K == 4096 && M <= 64 && M > 1) once = M == 32 ? s : once;
-        if (M == 1 && N == 4096) bench_say(t->w, "| 32 rows over 1 row | %.2f | | | | | |", once / s);
+        if (M == 1 && N == 4096 && once > 0) bench_say(t->w, "| 32 rows over 1 row | %.2f | | | | | |", once / s);
         arena_release(a, mark);
     }
 }
@@ -120,6 +121,7 @@ static void attentions(Arena *a, const Table *t) {
                 {"600 tokens, 32 heads of 128, causal", 600, 600, 32, 128, true}, {"1 token of 600, 32 heads of 128", 1, 600, 32, 128, true}};
     table_head(t, "attention, f32");
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        if (!table_wants(t, list[i].name)) continue;
         Mark mark = arena_mark(a);
         long Tq = list[i].Tq, Tk = list[i].Tk, H = list[i].H, D = list[i].D;
         size_t q = (size_t)(Tq * H * D), k = (size_t)(Tk * H * D);
@@ -167,32 +169,36 @@ static void analyses(Arena *a, const Table *all) {
     t.rounds = t.rounds > 5 ? 5 : t.rounds; // seconds each
     table_head(&t, "analysis (exactness: test/test_knn.c, test/test_spectrum.c)");
     for (int k = 0; k < 6; k++) {
+        char name[80], ask[80];
+        snprintf(name, sizeof name, "%s, %d x %d", k % 2 == 0 ? "thin SVD" : "singular values", sizes[k / 2][0], sizes[k / 2][1]);
+        if (!table_wants(&t, name)) continue;
         Mark mark = arena_mark(a);
         Matrix m = {.a = a, .R = sizes[k / 2][0], .C = sizes[k / 2][1], .thin = k % 2 == 0};
         float *x = random_floats(a, (size_t)m.R * (size_t)m.C, "matrix");
         for (size_t i = 0; i < (size_t)m.R * (size_t)m.C; i++) x[i] *= (float)exp(-7.0 * (double)(i % (size_t)m.C) / m.C); // a spectrum that falls
         m.x = x;
-        char name[80], ask[80];
-        snprintf(name, sizeof name, "%s, %d x %d", m.thin ? "thin SVD" : "singular values", m.R, m.C);
         snprintf(ask, sizeof ask, "svd %d %d %d %d", m.R, m.C, m.thin, threads_count());
         table_row(&t, &(Row){.name = name, .ask = ask, .work = svd_work, .arg = &m});
         arena_release(a, mark);
     }
+    const char *nearest = "100 nearest of 10000 x 1024";
+    if (!table_wants(&t, nearest)) return;
     Matrix m = {.a = a, .R = 10000, .C = 1024};
     m.x = random_floats(a, (size_t)m.R * (size_t)m.C, "rows");
     char ask[80];
     snprintf(ask, sizeof ask, "knn 10000 1024 100 %d", threads_count());
-    table_row(&t, &(Row){.name = "100 nearest of 10000 x 1024", .ask = ask, .work = knn_work, .arg = &m, .operations = 1e8 * 1024, .peak = t.top.f32});
+    table_row(&t, &(Row){.name = nearest, .ask = ask, .work = knn_work, .arg = &m, .operations = 1e8 * 1024, .peak = t.top.f32});
 }
 
-void bench_speed(Arena *a, const char *venv, int rounds, Writer *w) {
-    Table t = {.w = w, .rounds = rounds, .top = ceilings_measure(a)};
+void bench_speed(Arena *a, const char *venv, int rounds, const char *rows, Writer *w) {
+    Table t = {.w = w, .rounds = rounds, .only = rows, .top = ceilings_measure(a)};
     Peer peer;
     if (venv) peer = peer_start(venv, "test/bench/peer_speed.py", NULL), t.peer = &peer;
-    bench_say(t.w, "`retina bench speed%s`, %s, bf16 by %s, %d threads, %d alternating rounds: median (smallest – largest).\n"
+    const char *threads = threads_count() > 1 ? arena_print(a, "%d threads", threads_count()) : venv ? "1 thread" : "CPU time of 1 thread";
+    bench_say(t.w, "`retina bench speed%s`, %s, bf16 by %s, %s, %d alternating rounds: median (smallest – largest).\n"
                   "Ceilings, best of five: f32 %.0f GFLOP/s, bf16 %.0f GFLOP/s, read L2 %.0f GB/s, read memory %.1f GB/s.\n"
                   "Floor: the larger of operations over that peak and bytes over memory; 1.00 is as fast as this machine can.",
-              venv ? " --peers VENV" : "", cpu_describe(), gemm_bf16_path(), threads_count(), rounds, t.top.f32 * 1e-9, t.top.bf16 * 1e-9, t.top.l2 * 1e-9, t.top.memory * 1e-9);
+              venv ? " --peers VENV" : "", cpu_describe(), gemm_bf16_path(), threads, rounds, t.top.f32 * 1e-9, t.top.bf16 * 1e-9, t.top.l2 * 1e-9, t.top.memory * 1e-9);
     products(a, &t);
     attentions(a, &t);
     analyses(a, &t);

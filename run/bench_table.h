@@ -18,6 +18,7 @@ typedef struct {
     Writer *w;  // NULL: only printed
     int rounds;
     Ceilings top;
+    const char *only; // rows whose name holds it; NULL: all
 } Table;
 
 typedef struct {
@@ -27,6 +28,7 @@ typedef struct {
     double operations, bytes, peak; // of one call; peak: operations a second; 0: no floor is known
 } Row;
 
+bool table_wants(const Table *t, const char *name);
 void table_head(const Table *t, const char *what);
 double table_row(const Table *t, const Row *r); // the median, seconds
 

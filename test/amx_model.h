@@ -1,5 +1,5 @@
 // amx_model.h: the tile instructions as a program, after the documentation of the instruction set: what they read and
-// write, which shapes they refuse, how they round. Included by model/kernels_amx.c in place of the hardware.
+// write, which shapes they refuse, how they round. Included by model/gemm_amx.c in place of the hardware.
 #include <stdio.h>
 #include <stdlib.h>
 
