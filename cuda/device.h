@@ -84,7 +84,7 @@ static inline void device_released(void *p, size_t bytes) { (void)p, (void)bytes
 #endif
 #endif
 
-// Puts a kernel on a stream; memory.cu's, which notes it instead while a step that repeats is listed.
+// commands.cu: puts a kernel on a stream, or notes it while a step that repeats is listed.
 HOST void gpu_launch(const char *name, bool early, const void *kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t stream, int count, const void *const *arguments,
                      const size_t *sizes);
 

@@ -6,14 +6,12 @@
 // memory that the next operation may overwrite: commands of one stream run in order.
 //
 // Bytes go up, and come down, through two pinned buffers in turn: one is filled while the other is copied.
-//
-// Commands of a step that repeats are noted in a list, which becomes a graph when somebody reads. The next step's list is mostly the
-// same, byte for byte (arenas are released and taken alike, the pinned buffer begins anew: only what lies in it differs), and then the
-// graph is launched as it is; else the list is captured and the graph updated, or built anew for a step of another shape.
 #include "memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "commands.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -46,27 +44,8 @@ typedef struct {
     Slab *slab;
 } Kept;
 
-// A command of a step; its arguments stand behind it, each as its size and its bytes.
-typedef struct {
-    const void *kernel; // NULL: a copy, or zeros
-    const char *name;
-    unsigned grid[3], block[3];
-    size_t shared;
-    int count;  // of arguments
-    bool early; // LAUNCH_EARLY
-    void *to;
-    const void *from; // NULL: zeros
-    size_t bytes;
-    enum cudaMemcpyKind kind;
-} Command;
-
-typedef struct {
-    char *bytes;
-    size_t size, room;
-} List;
-
 static struct {
-    bool tried, open, overlaps, apart; // overlaps: LAUNCH_EARLY means something to this GPU; apart: it is not wanted
+    bool tried, open;
     char why[512], name[400];
     cudaStream_t stream, loading; // loading: weights that a step meets late
     Block *blocks;
@@ -83,9 +62,7 @@ static struct {
     const char *what; // the operation in progress, for messages
     Tensor shape;
     size_t planned; // the largest forward that was found to fit
-    bool listing, warm;
-    List now, last; // commands of the step in progress, and of the graph
-    cudaGraphExec_t step;
+    bool warm; // the first step that repeats has run
 } gpu;
 
 // ---- opening, errors
@@ -103,7 +80,6 @@ bool gpu_open(const char **why) {
             CUDA_CHECK(cudaSetDevice(0));
             CUDA_CHECK(cudaGetDeviceProperties(&p, 0));
             need(p.major >= 8, "cuda: %s has compute capability %d.%d; 8.0 and later are supported; use --device cpu", p.name, p.major, p.minor);
-            gpu.overlaps = p.major >= 9;
             snprintf(gpu.name, sizeof gpu.name, "%s, %d multiprocessors, %zu GiB", p.name, p.multiProcessorCount, (size_t)p.totalGlobalMem >> 30);
             CUDA_CHECK(cudaStreamCreateWithFlags(&gpu.stream, cudaStreamNonBlocking));
             CUDA_CHECK(cudaStreamCreateWithFlags(&gpu.loading, cudaStreamNonBlocking));
@@ -126,14 +102,14 @@ const char *gpu_name(void) { return gpu.name; }
 cudaStream_t gpu_stream(void) { return gpu.stream; }
 
 // A kernel that fails does so after its launch has returned: the operation named is the last one that was handed over.
-static void done(cudaError_t e) {
+HOST void gpu_done(cudaError_t e) {
     char t[128];
     if (e != cudaSuccess)
         die("cuda: %s, at or before %s %s; CUDA_LAUNCH_BLOCKING=1 names the very one", cudaGetErrorString(e), gpu.what ? gpu.what : "the first operation",
             gpu.what ? tensor_shape_text(gpu.shape, t) : "");
 }
 
-static void wait_for(cudaStream_t s) { done(cudaStreamSynchronize(s)); }
+static void wait_for(cudaStream_t s) { gpu_done(cudaStreamSynchronize(s)); }
 
 // ---- blocks
 
@@ -150,7 +126,7 @@ static void blocks_return(void) { // those that nobody has, to the system
 static void *block_new(size_t bytes, const char *what) {
     void *p = NULL;
     cudaError_t e = cudaMalloc(&p, bytes);
-    if (e == cudaErrorMemoryAllocation && !gpu.listing) {
+    if (e == cudaErrorMemoryAllocation && !commands_listed()) {
         (void)cudaGetLastError();
         blocks_return();
         e = cudaMalloc(&p, bytes);
@@ -231,7 +207,7 @@ static void forget(const char *from, size_t count) {
 static void shown(void *p, size_t count) { device_taken(p, count); }
 
 static void hidden(void *p, size_t count) {
-    if (!gpu.listing) device_released(p, count); // a listed step still has to use it
+    if (!commands_listed()) device_released(p, count); // a listed step still has to use it
     if (gpu.kept_count) forget((const char *)p, count);
 }
 
@@ -287,104 +263,6 @@ HOST void gpu_keep(Arena *a, const void *bytes, size_t size) {
     k->slab->count++;
 }
 
-// ---- commands
-
-static void list_add(const void *from, size_t size) {
-    List *l = &gpu.now;
-    if (l->size + size > l->room) {
-        l->room = 2 * (l->size + size);
-        l->bytes = (char *)memory_grow(l->bytes, l->room, "commands of a step");
-    }
-    memcpy(l->bytes + l->size, from, size);
-    l->size += size;
-}
-
-#ifndef RETINA_EMULATE
-// Its code waits for those before it: not what an older GPU's PTX was translated to.
-static bool may_begin_early(const void *kernel) {
-    struct cudaFuncAttributes a;
-    CUDA_CHECK(cudaFuncGetAttributes(&a, kernel));
-    return gpu.overlaps && !gpu.apart && a.ptxVersion >= 90;
-}
-#endif
-
-// early: c may begin while the command before it, a kernel, still runs.
-static void issue(const Command *c, const void *const *arguments, const size_t *sizes, cudaStream_t stream, bool early) {
-    if (!c->kernel) {
-        done(c->from ? cudaMemcpyAsync(c->to, c->from, c->bytes, c->kind, stream) : cudaMemsetAsync(c->to, 0, c->bytes, stream));
-        return;
-    }
-#ifdef RETINA_EMULATE
-    (void)stream, (void)early;
-    emu_launch(c->name, (void (*)(void *))c->kernel, arguments[0], sizes[0], DIM3(c->grid[0], c->grid[1], c->grid[2]), DIM3(c->block[0], c->block[1], c->block[2]), c->shared);
-#else
-    (void)sizes;
-    cudaLaunchAttribute overlap;
-    cudaLaunchConfig_t config = {};
-    config.gridDim = dim3(c->grid[0], c->grid[1], c->grid[2]), config.blockDim = dim3(c->block[0], c->block[1], c->block[2]), config.dynamicSmemBytes = c->shared, config.stream = stream;
-    if (early && may_begin_early(c->kernel)) {
-        memset(&overlap, 0, sizeof overlap);
-        overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-        overlap.val.programmaticStreamSerializationAllowed = 1;
-        config.attrs = &overlap, config.numAttrs = 1;
-    }
-    cudaError_t e = cudaLaunchKernelExC(&config, c->kernel, (void **)arguments);
-    if (e != cudaSuccess) // of this launch, or of an earlier one
-        die("cuda: %s, %u x %u x %u blocks of %u x %u x %u threads, %zu bytes of shared memory: %s", c->name, c->grid[0], c->grid[1], c->grid[2],
-            c->block[0], c->block[1], c->block[2], c->shared, cudaGetErrorString(e));
-#endif
-}
-
-#define ARGUMENTS_MOST 32
-
-static void list_issue(const List *l) {
-    const void *arguments[ARGUMENTS_MOST];
-    size_t sizes[ARGUMENTS_MOST];
-    bool behind_kernel = false;
-    for (size_t at = 0; at < l->size;) {
-        Command c;
-        memcpy(&c, l->bytes + at, sizeof c);
-        at += sizeof c;
-        for (int i = 0; i < c.count; i++) {
-            memcpy(&sizes[i], l->bytes + at, sizeof(size_t));
-            arguments[i] = l->bytes + at + sizeof(size_t);
-            at += sizeof(size_t) + sizes[i];
-        }
-        issue(&c, arguments, sizes, gpu.stream, c.early && behind_kernel);
-        behind_kernel = c.kernel != NULL;
-    }
-}
-
-HOST void gpu_launch(const char *name, bool early, const void *kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t stream, int count, const void *const *arguments,
-                     const size_t *sizes) {
-    Command c;
-    memset(&c, 0, sizeof c);
-    c.kernel = kernel, c.name = name, c.shared = shared, c.count = count;
-    c.grid[0] = grid.x, c.grid[1] = grid.y, c.grid[2] = grid.z, c.block[0] = block.x, c.block[1] = block.y, c.block[2] = block.z;
-    c.early = early;
-    if (!gpu.listing) {
-        issue(&c, arguments, sizes, stream, false); // alone, a kernel gains nothing by it
-        return;
-    }
-    need(count <= ARGUMENTS_MOST, "cuda: %s has %d arguments", name, count);
-    list_add(&c, sizeof c);
-    for (int i = 0; i < count; i++) {
-        list_add(&sizes[i], sizeof(size_t));
-        list_add(arguments[i], sizes[i]);
-    }
-}
-
-// from NULL: zeros.
-static void copy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind) {
-    Command c;
-    memset(&c, 0, sizeof c);
-    c.to = to, c.from = from, c.bytes = bytes, c.kind = kind;
-    if (gpu.listing) list_add(&c, sizeof c);
-    else issue(&c, NULL, NULL, gpu.stream, false);
-}
-
-HOST void gpu_zero(void *to, size_t bytes) { copy(to, NULL, bytes, cudaMemcpyDeviceToDevice); }
-
 // ---- up and down
 
 static void move_job(void *arg, size_t begin, size_t end) {
@@ -411,7 +289,7 @@ static void send(void *to, const void *from, size_t bytes) {
         size_t n = bytes - at < PIN - gpu.used ? bytes - at : PIN - gpu.used;
         char *pinned = gpu.pinned[gpu.half] + gpu.used;
         moved(pinned, (const char *)from + at, n);
-        copy((char *)to + at, pinned, n, cudaMemcpyHostToDevice);
+        commands_copy((char *)to + at, pinned, n, cudaMemcpyHostToDevice);
         gpu.used += (n + 255) / 256 * 256;
         if (gpu.used > PIN) gpu.used = PIN;
         at += n;
@@ -425,30 +303,9 @@ static void buffers_empty(void) {
     gpu.used = 0;
 }
 
-static void launch_step(void) {
-    gpu.listing = false;
-    if (!gpu.step || gpu.now.size != gpu.last.size || memcmp(gpu.now.bytes, gpu.last.bytes, gpu.now.size) != 0) {
-        cudaGraph_t graph;
-        cudaGraphExecUpdateResultInfo info;
-        CUDA_CHECK(cudaStreamBeginCapture(gpu.stream, cudaStreamCaptureModeRelaxed));
-        list_issue(&gpu.now);
-        CUDA_CHECK(cudaStreamEndCapture(gpu.stream, &graph));
-        bool updated = gpu.step && cudaGraphExecUpdate(gpu.step, graph, &info) == cudaSuccess;
-        if (!updated) {
-            (void)cudaGetLastError();
-            if (gpu.step) CUDA_CHECK(cudaGraphExecDestroy(gpu.step));
-            CUDA_CHECK(cudaGraphInstantiate(&gpu.step, graph, 0));
-        }
-        CUDA_CHECK(cudaGraphDestroy(graph));
-        List other = gpu.last;
-        gpu.last = gpu.now, gpu.now = other;
-    }
-    done(cudaGraphLaunch(gpu.step, gpu.stream));
-}
-
 HOST void gpu_repeats(void) {
     const Mark nothing = {NULL, 0, NULL, 0};
-    if (gpu.listing) launch_step();
+    if (commands_listed()) commands_launch();
     if (!gpu.warm) { // the first step meets weights and makes room; it runs as it is
         gpu.warm = true;
         return;
@@ -456,8 +313,7 @@ HOST void gpu_repeats(void) {
     buffers_empty();
     arena_release(gpu.transit, nothing); // the step before is done: the next one takes the same places
     arena_release(gpu.across, nothing);
-    gpu.now.size = 0;
-    gpu.listing = true;
+    commands_list();
 }
 
 HOST void gpu_begin(const char *what, Tensor shape) {
@@ -465,12 +321,7 @@ HOST void gpu_begin(const char *what, Tensor shape) {
     gpu.what = what;
     gpu.shape = shape;
     gpu.operations++;
-    if (!gpu.listing) arena_release(gpu.transit, nothing);
-}
-
-HOST void gpu_overlap(bool wanted) {
-    gpu.apart = !wanted;
-    gpu.last.size = 0; // the next step's graph is made anew
+    if (!commands_listed()) arena_release(gpu.transit, nothing);
 }
 
 HOST unsigned long gpu_operations(void) { return gpu.operations; }
@@ -479,7 +330,7 @@ HOST void *gpu_room(size_t bytes) { return arena_take_from(gpu.transit, &gpu_mem
 
 HOST void *gpu_room_kept(size_t bytes) {
     Mark nothing = {NULL, 0, NULL, 0};
-    if (!gpu.listing) arena_release(gpu.across, nothing);
+    if (!commands_listed()) arena_release(gpu.across, nothing);
     return arena_take_from(gpu.across, &gpu_memory, bytes);
 }
 
@@ -488,7 +339,7 @@ HOST const void *gpu_ready(const void *p, size_t bytes) {
     Kept *k = kept_with((const char *)p, bytes);
     if (k && !k->copy) {
         k->copy = arena_take_from(k->slab->far, &gpu_memory, k->size); // may not move k: only arenas are touched
-        if (!gpu.listing) {
+        if (!commands_listed()) {
             send(k->copy, k->begin, k->size);
         } else { // a weight that only later steps meet: at once
             CUDA_CHECK(cudaMemcpyAsync(k->copy, k->begin, k->size, cudaMemcpyHostToDevice, gpu.loading));
@@ -496,8 +347,8 @@ HOST const void *gpu_ready(const void *p, size_t bytes) {
         }
     }
     if (k) return (const char *)k->copy + ((const char *)p - k->begin);
-    if (gpu.listing && gpu.used + bytes > PIN) { // more than a step's buffer holds: the rest of it runs as it comes
-        launch_step();
+    if (commands_listed() && gpu.used + bytes > PIN) { // more than a step's buffer holds: the rest of it runs as it comes
+        commands_launch();
         buffers_empty();
     }
     void *to = gpu_room(bytes);
@@ -506,7 +357,7 @@ HOST const void *gpu_ready(const void *p, size_t bytes) {
 }
 
 HOST void gpu_read(void *to, const void *from, size_t bytes) {
-    if (gpu.listing) launch_step();
+    if (commands_listed()) commands_launch();
     if (!on_gpu(from)) {
         memcpy(to, from, bytes);
         return;
@@ -514,15 +365,15 @@ HOST void gpu_read(void *to, const void *from, size_t bytes) {
     size_t before = 0, in_before = 0; // the piece that is on its way while the one before it is moved out
     for (size_t at = 0, half = 0; at < bytes; half ^= 1) {
         size_t n = bytes - at < PIN ? bytes - at : PIN;
-        done(cudaMemcpyAsync(gpu.pinned[half], (const char *)from + at, n, cudaMemcpyDeviceToHost, gpu.stream)); // behind what comes up from there
+        gpu_done(cudaMemcpyAsync(gpu.pinned[half], (const char *)from + at, n, cudaMemcpyDeviceToHost, gpu.stream)); // behind what comes up from there
         CUDA_CHECK(cudaEventRecord(gpu.free[half], gpu.stream));
         if (at > 0) {
-            done(cudaEventSynchronize(gpu.free[half ^ 1]));
+            gpu_done(cudaEventSynchronize(gpu.free[half ^ 1]));
             moved((char *)to + before, gpu.pinned[half ^ 1], in_before);
         }
         before = at, in_before = n, at += n;
         if (at == bytes) {
-            done(cudaEventSynchronize(gpu.free[half]));
+            gpu_done(cudaEventSynchronize(gpu.free[half]));
             moved((char *)to + before, gpu.pinned[half], in_before);
         }
     }
@@ -535,8 +386,8 @@ HOST void gpu_write(void *to, const void *from, size_t bytes) {
         memcpy(to, from, bytes);
         return;
     }
-    if (gpu.listing) {
-        launch_step();
+    if (commands_listed()) {
+        commands_launch();
         buffers_empty();
     }
     send(to, from, bytes);
@@ -547,7 +398,7 @@ HOST void gpu_copy(void *to, const void *from, size_t bytes) {
     gpu.operations++;
     need(on_gpu(to), "cuda: a copy to memory that is not the GPU's");
     from = gpu_ready(from, bytes);
-    copy(to, from, bytes, cudaMemcpyDeviceToDevice);
+    commands_copy(to, from, bytes, cudaMemcpyDeviceToDevice);
 }
 
 // Whether a forward of so many bytes has room beside the weights. Blocks that nobody has count as free.

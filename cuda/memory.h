@@ -19,6 +19,7 @@ extern const MemorySource gpu_memory;
 void gpu_begin(const char *what, Tensor shape); // of every operation; names it in messages
 const void *gpu_ready(const void *p, size_t bytes);
 unsigned long gpu_operations(void); // how many have begun
+void gpu_done(cudaError_t e); // dies, naming the operation, where e is an error
 void *gpu_room(size_t bytes); // scratch until the next gpu_begin
 void *gpu_room_kept(size_t bytes); // one more piece, which outlives gpu_begin: until the next gpu_room_kept
 
