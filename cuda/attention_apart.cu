@@ -51,7 +51,7 @@ static int stride_of(long n) { return (int)((n + 31) / 32 * 32 + LANES); } // tw
 
 HOST bool cuda_attention_apart_takes(const Attention *a) {
     return a->H == a->G && a->D % 4 == 0 && !a->causal && a->window <= 0 && a->softcap <= 0 && !a->key_lengths && !a->key_mask && !a->mask && a->dropout == 0 && a->Tq >= 64 && a->Tk >= 64 &&
-           a->Tk <= 3000 && a->Tq < 1 << 20 && a->H <= 65535 && ((uintptr_t)a->q | (uintptr_t)a->k | (uintptr_t)a->v | (uintptr_t)a->out) % 16 == 0;
+           a->Tk <= 1500 && a->Tq < 1 << 20 && a->H <= 65535 && ((uintptr_t)a->q | (uintptr_t)a->k | (uintptr_t)a->v | (uintptr_t)a->out) % 16 == 0;
 }
 
 // Texts at a time.

@@ -229,6 +229,19 @@ static void blocks(long T, long D, Dtype type) {
     for (long n = 0; n < 2; n++) near_both("written", do_written, (Tensor[]){EXACT_ONE(3, T, C), numbers(type, DIMS(33, C), 4), EXACT_ONE(5, 33), EXACT_ONE(7, C)}, n, type == DTYPE_BF16 ? 2e-6 : 4e-3);
 }
 
+static Tensor do_behind(Run *r, const Tensor *in, long n) {
+    static const int32_t lengths[2] = {61, 70};
+    return attention(r, in[0], in[1], in[2], (AttnShape){.heads = 2, .causal = true, .key_lengths = lengths});
+}
+
+// A cache's rows behind a text's end are nobody's: no number there may matter.
+static void behind(void) {
+    Tensor q = exact(numbers(DTYPE_F32, DIMS(2, 64, 128), 3)), k = exact(numbers(DTYPE_F32, DIMS(2, 75, 128), 4)), v = exact(numbers(DTYPE_F32, DIMS(2, 75, 128), 5));
+    for (long b = 0; b < 2; b++)
+        for (long e = (b * 75 + (b ? 70 : 61)) * 128; e < (b + 1) * 75 * 128; e++) f32(k)[e] = f32(v)[e] = NAN;
+    near_both("attention, NaN behind the ends", do_behind, (Tensor[]){q, k, v}, 0, 1e-2);
+}
+
 static void half(long T, long Tk, long D) {
     for (long n = 0; n < 16; n += 3)
         near_both("attention", do_attention, (Tensor[]){EXACT_ONE(17, 2, T, 4 * D), EXACT_ONE(18, 2, Tk, 2 * D), EXACT_ONE(19, 2, Tk, 2 * D)}, n, 1e-2);
@@ -281,6 +294,7 @@ int main(void) {
     half(1, 9, 64);
     half(21, 33, 80);
     half(3, 5, 9); // nothing that tensor cores take
+    behind();
     blocks(1, 64, DTYPE_BF16);
     blocks(7, 64, DTYPE_BF16);
     blocks(21, 22, DTYPE_BF16); // rows that are filled up
