@@ -1,6 +1,7 @@
 #!/bin/sh
 # Everything that wants a real GPU, in at most SECONDS, from programs that `make gpu` left in build/gpu (made here or carried here):
 #     sh test/gpu_day.sh SECONDS [machine|tests|zoo|bench|sanitize|cpu …]
+# RETINA_BENCH="ViT,7B": only these rows; TIMES="ViT": the kernels of these besides.
 # Each section has its own limit and its own log under $OUT (build/gpu_day without it); a summary is printed last. The GPU's settings
 # are left alone. Without a GPU it says so and ends with 0; with one it ends with 1 if anything failed.
 cd "$(dirname "$0")/.." || exit 1
@@ -126,6 +127,10 @@ bench() {
     done
     timeout -k 5 "$(least "$1" "$(left)")" stdbuf -oL build/gpu/bench_cuda "$(least $(($1 - 30)) $(($(left) - 15)))" "$OUT/bench.md" "${peer:--}" "$work/models" >"$OUT/bench.txt" 2>"$work/bench.err" || failed "bench: $(tail -n 3 "$work/bench.err" | cut -c1-400)"
     cat "$work/bench.err" >>"$OUT/bench.txt"
+    if [ -n "${TIMES:-}" ] && [ "$(left)" -gt 10 ]; then # words as in RETINA_BENCH: where the time of these rows goes, kernel by kernel
+        RETINA_CUDA_TIMES=1 RETINA_BENCH=$TIMES timeout "$(least 40 "$(left)")" build/gpu/bench_cuda 30 "$work/times.md" - "$work/models" >/dev/null 2>"$OUT/times.txt"
+        head -n 40 "$OUT/times.txt" | tee -a "$summary"
+    fi
     grep '^copy\|^| \|rows,' "$OUT/bench.txt" | sed 's/ | /|/g; s/^| //; s/ |$//' | cut -c1-150 | tee -a "$summary"
 }
 
