@@ -76,10 +76,25 @@ static uint32_t id_slot(const Words *w, int32_t id) {
     return h;
 }
 
+// Takes the word's id out of the table: what came behind it for want of room moves up, so that no search ends too early.
+// Left there, the ids of a text that is added again and again would fill the table, and a search would not end.
+static void id_forget(Words *w, uint32_t index) {
+    uint32_t hole = id_slot(w, w->words[index - 1].id);
+    if (w->by_id[hole] != index) return; // a later word has that id
+    for (uint32_t h = (hole + 1) & w->mask; w->by_id[h]; h = (h + 1) & w->mask) {
+        uint32_t home = hash_number((uint32_t)w->words[w->by_id[h] - 1].id) & w->mask;
+        if (((h - home) & w->mask) < ((h - hole) & w->mask)) continue;
+        w->by_id[hole] = w->by_id[h];
+        hole = h;
+    }
+    w->by_id[hole] = 0;
+}
+
 void words_add(Words *w, Arena *a, Piece text, int32_t id) {
     uint32_t hash = piece_hash(text), slot = text_slot(w, text.text, text.length, hash);
     uint32_t index = (uint32_t)w->by_text[slot];
     if (index) {
+        if (w->words[index - 1].id != id) id_forget(w, index);
         w->words[index - 1].id = id;
     } else {
         if (w->count == w->room) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "scratch.h"
@@ -234,6 +235,24 @@ static void grows(void) {
     arena_free(a);
 }
 
+// A token that a file adds again and again, each time with another id, and others after it.
+static void added_again(void) {
+    Arena *a = arena_new("tokens added again");
+    Growing list = {.arena = a};
+    for (int i = 0; i < 300; i++) {
+        const char *entry = arena_print(a, ",{\"id\":%d,\"content\":\"<%d>\"}", 900 - i, i < 200 ? 0 : i % 3);
+        growing_put(&list, entry, strlen(entry));
+    }
+    growing_put(&list, "", 1);
+    put_file(a, "tokenizer.json", small(a, arena_print(a, "\"added_tokens\":[%s],", list.text + 1)));
+    alarm(20); // it never ended
+    Tokenizer *t = tokenizer_load(a, folder(a), false);
+    Ids ids = tokenizer_encode(t, a, "<0><1>ab<2>", 11, false);
+    alarm(0);
+    check_text("three tokens added again and again", print_ids(a, ids.ids, ids.count), "6 8 3 7 ");
+    arena_free(a);
+}
+
 // A vocabulary that is not read here is named for what it is.
 static void other_form(const char *name, const char *content, const char *says) {
     Arena *a = arena_new("another form");
@@ -394,6 +413,7 @@ int main(void) {
     unicode();
     errors();
     grows();
+    added_again();
     limits();
     long_lines();
     return check_end();
