@@ -1,6 +1,7 @@
 #!/bin/sh
 # Everything that wants a real GPU, in at most SECONDS, from programs that `make gpu` left in build/gpu (made here or carried here):
 #     sh test/gpu_day.sh SECONDS [machine|tests|zoo|bench|sanitize|cpu …]
+# PYTHON names the one that has PyTorch, if it is not python3; without it the table has no such column. A whole bench becomes test/bench/GPU.md.
 # RETINA_BENCH="ViT,7B": only these rows; TIMES="ViT": the kernels of these besides.
 # Each section has its own limit and its own log under $OUT (build/gpu_day without it); a summary is printed last. The GPU's settings
 # are left alone. Without a GPU it says so and ends with 0; with one it ends with 1 if anything failed.
@@ -113,12 +114,12 @@ sanitize() {
 
 bench() {
     mkdir -p "$work/bin"
-    python=$(command -v python3)
-    printf '#!/bin/sh\nexec %s "$@"\n' "$python" >"$work/bin/python"
+    python=${PYTHON:-$(command -v python3 || command -v python)}
+    printf '#!/bin/sh\nexec "%s" "$@"\n' "$python" >"$work/bin/python"
     chmod +x "$work/bin/python"
     peer=
-    "$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null && peer=$work || say "bench: no PyTorch with CUDA here"
-    RETINA_CUBLAS=${RETINA_CUBLAS:-$("$python" -c 'import glob, os, nvidia; print(next(f for p in nvidia.__path__ for f in sorted(glob.glob(os.path.join(p, "**", "libcublas.so.*"), recursive=True))))' 2>/dev/null)}
+    "${python:-false}" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null && peer=$work || say "bench: no PyTorch with CUDA here (PYTHON=/path/to/python names another): its column stays empty"
+    RETINA_CUBLAS=${RETINA_CUBLAS:-$("${python:-false}" -c 'import glob, os, nvidia; print(next(f for p in nvidia.__path__ for f in sorted(glob.glob(os.path.join(p, "**", "libcublas.so.*"), recursive=True))))' 2>/dev/null)}
     export RETINA_CUBLAS
     for m in "vit vit_l_336" "llama llama_7b_8_layers"; do # shellcheck disable=SC2086
         set -- "$1" $m
@@ -131,7 +132,9 @@ bench() {
         RETINA_CUDA_TIMES=1 RETINA_BENCH=$TIMES timeout "$(least 40 "$(left)")" build/gpu/bench_cuda 30 "$work/times.md" - "$work/models" >/dev/null 2>"$OUT/times.txt"
         head -n 40 "$OUT/times.txt" | tee -a "$summary"
     fi
-    grep '^copy\|^| \|rows,' "$OUT/bench.txt" | sed 's/ | /|/g; s/^| //; s/ |$//' | cut -c1-150 | tee -a "$summary"
+    page=test/bench/$(sed -n '1s/^# *//p' "$OUT/bench.md" | tr 'A-Z ' 'a-z-').md
+    [ -n "$RETINA_BENCH" ] || ! grep -q 'rows,.* wrong' "$OUT/bench.md" || { cp "$OUT/bench.md" "$page" && say "bench: written to $page"; }
+    grep '^bench_cuda\|^copy\|^| \|rows,' "$OUT/bench.txt" | sed 's/ | /|/g; s/^| //; s/ |$//' | cut -c1-150 | tee -a "$summary"
 }
 
 cpu() {

@@ -22,7 +22,7 @@ bool blas_open(void) {
     const char *names[] = {getenv("RETINA_CUBLAS"), "libcublas.so.13", "libcublas.so.12", "libcublas.so", "/usr/local/cuda/lib64/libcublas.so"};
     void *library = NULL;
     for (size_t i = 0; i < sizeof names / sizeof *names && !library; i++)
-        if (names[i]) library = dlopen(names[i], RTLD_NOW | RTLD_GLOBAL);
+        if (names[i] && *names[i]) library = dlopen(names[i], RTLD_NOW | RTLD_GLOBAL);
     if (!library) return false;
     int (*create)(Handle *);
     *(void **)&create = dlsym(library, "cublasCreate_v2");
