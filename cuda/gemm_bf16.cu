@@ -77,6 +77,7 @@ HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream) {
 HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream) {
     if (version > 900) cuda_gemm_hopper(g, version, stream);
     else if (version == 1) cuda_gemm_bf16_thin(g, stream);
+    else if (version == 3) cuda_gemm_bf16_ring(g, stream);
     else if (version == 64) launch_64(g, stream);
     else launch_128(g, stream);
 }

@@ -34,8 +34,9 @@ typedef struct {
     bool residual_bf16;
 } GemmBf16;
 HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream);
-HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 1: the thin one; 64, 128: that tile; from 901 on: gemm_hopper.cu
+HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 1: the thin one; 3: a ring; 64, 128: that tile; from 901 on: gemm_hopper.cu
 HOST void cuda_gemm_bf16_thin(const GemmBf16 *g, cudaStream_t stream); // gemm_bf16_thin.cu: M <= 64
+HOST void cuda_gemm_bf16_ring(const GemmBf16 *g, cudaStream_t stream); // version 3 there: M <= 8
 
 // ---- gemm_hopper.cu: the same with Hopper's instructions
 HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g);

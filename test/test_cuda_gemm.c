@@ -53,7 +53,7 @@ static float rounded(uint16_t h) {
 }
 
 // Against the f64 product of the rounded inputs.
-// Version 2 is the thin one with A in f32.
+// Version 2 is the thin one with A in f32, 5 that with a ring.
 static void tensor(int version, long M, long N, long K, Act act, bool with_bias, bool residual, bool bf16_out) {
     long lda = K + 8, ldw = K, ldc = N + 2;
     size_t a_n = (size_t)(lda * M), w_n = (size_t)(ldw * N), c_n = (size_t)(ldc * M);
@@ -63,7 +63,7 @@ static void tensor(int version, long M, long N, long K, Act act, bool with_bias,
     convert_f32_bf16(a, af, a_n), convert_f32_bf16(w, wf, w_n), convert_f32_bf16(c16, old, c_n);
     GemmBf16 g = {.M = M, .N = N, .K = K, .lda = lda, .ldw = ldw, .ldc = ldc, .A = to_device(a, a_n * 2), .W = to_device(w, w_n * 2), .C_bf16 = bf16_out,
                   .bias = with_bias ? to_device(bias, (size_t)N * 4) : NULL, .act = act, .residual_bf16 = bf16_out};
-    if (version == 2) {
+    if (version == 2 || version == 5) {
         convert_bf16_f32(af, a, a_n); // what it has to round to
         for (size_t i = 0; i < a_n; i++) af[i] *= 1 + 0x1p-11f;
         g.A_f32 = to_device(af, a_n * 4), g.A = NULL;
@@ -72,7 +72,7 @@ static void tensor(int version, long M, long N, long K, Act act, bool with_bias,
     if (residual) g.residual = g.C;
     emu_forget();
     if (version < 0 || version == 2) cuda_gemm_bf16(&g, NULL);
-    else cuda_gemm_bf16_version(&g, version, NULL);
+    else cuda_gemm_bf16_version(&g, version == 5 ? 3 : version, NULL);
     if (bf16_out) {
         uint16_t *back = malloc(c_n * 2);
         from_device(back, g.C, c_n * 2);
@@ -108,6 +108,7 @@ static void real(void) {
         one(GEMM_NT, (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[i % 3], -1, s[0], s[1], s[2], true, false);
         for (int version = 64; version <= 128; version += 64) tensor(version, s[0], s[1], s[2], (Act)(i % 4), i % 2 == 0, i % 3 == 0, i % 2 == 1);
         tensor(-1, s[0], s[1], s[2], ACT_NONE, true, false, false);
+        if (s[0] <= 8 && s[2] > 1000) tensor(3, s[0], s[1], s[2], ACT_NONE, true, true, false), tensor(5, s[0], s[1], s[2], ACT_NONE, false, true, true);
         if (s[0] <= 64) tensor(2, s[0], s[1], s[2], ACT_NONE, false, false, false);
     }
     for (long m = 1; m <= 32; m += 10) one(GEMM_NT, m % 4 == 1 ? DTYPE_BF16 : DTYPE_F16, 4, m, 4096, 1024, true, false);
@@ -149,6 +150,11 @@ int main(void) {
     tensor(2, 3, 33, 1160, ACT_SILU, true, true, true);
     tensor(2, 9, 7, 8, ACT_NONE, false, false, false);
     tensor(1, 13, 16, 264, ACT_NONE, true, true, false);
+    tensor(3, 1, 31, 40, ACT_NONE, true, false, false);
+    tensor(3, 8, 33, 1160, ACT_SILU, true, true, true);
+    tensor(5, 1, 17, 4104, ACT_NONE, false, true, false);
+    tensor(5, 3, 16, 3592, ACT_GELU, true, false, true);
+    tensor(5, 7, 9, 520, ACT_NONE, true, true, false);
     tensor(1, 33, 17, 272, ACT_GELU, false, false, true);
     tensor(-1, 64, 40, 520, ACT_NONE, true, false, false);
     emu_backwards(true);

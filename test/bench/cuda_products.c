@@ -115,6 +115,9 @@ static void bf16_row(Bench *b, Product p, double gate, double goal) {
 // The steps of gemm_hopper.cu, one by one; last, since a step that traps ends the program.
 void bench_hopper(Bench *b) {
     for (int version = 901; version <= 910; version++) bf16_row(b, (Product){4096, 4096, 4096, version, ACT_NONE, false, false}, 0, 0);
+    static const long thin[][2] = {{1, 4096}, {1, 11008}, {1, 22016}, {4, 4096}, {8, 11008}};
+    for (int i = 0; i < 5; i++)
+        for (int version = 1; version <= 3; version += 2) bf16_row(b, (Product){thin[i][0], thin[i][1], 4096, version, ACT_NONE, false}, 0, 0);
     static const long few[][2] = {{16, 4096}, {32, 4096}, {64, 4096}, {32, 22016}, {64, 22016}};
     for (int i = 0; i < 5; i++)
         for (int v = 0; v < 4; v++) bf16_row(b, (Product){few[i][0], few[i][1], 4096, (int[]){1, 913, 914, 908}[v], ACT_NONE, false}, 0, 0);
