@@ -129,6 +129,13 @@ $(filter $(BUILD)/test/test_cuda_%,$(TEST_PROGRAMS)): $(BUILD)/test/%: $(BUILD)/
 $(BUILD)/test/large: $(BUILD)/test/large.o $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
+# The program, with a fork at each place where the system may say no (test/fail/every.sh)
+$(BUILD)/test/fail/retina: $(call object,$(COMMANDS)) $(BUILD)/test/fail/every.o $(CUDA_OBJECTS) $(BUILD)/libretina.a
+	$(Q)$(CC) $(FLAGS) -Wl,--wrap=fail_counts,--wrap=pthread_create -o $@ $^ $(CUDA_LIBS) $(LIBS)
+.PHONY: fail
+fail: $(BUILD)/test/fail/retina
+	FAIL_RETINA=$(CURDIR)/$< sh test/fail/every.sh
+
 # Counts of bytes and flops per kernel, by the emulator
 $(BUILD)/test/bench/emu: test/bench/emu.c $(EMU_OBJECTS) $(BUILD)/libretina.a
 	@mkdir -p $(@D)
@@ -260,6 +267,7 @@ help:
 	@echo "make bench_emu             bytes and flops of the CUDA kernels beside their floor, counted without a GPU"
 	@echo "make ptxas                 registers and spills of the CUDA kernels (needs nvcc, no GPU)"
 	@echo "make fuzz [TARGET=csv RUNS=200000 SECONDS=60]  damaged files through one parser, or all"
+	@echo "make fail                  every malloc, read, write, rename and fsync of every command fails once (10 minutes)"
 	@echo "make sanitize [ONLY='io jpeg']      tests under AddressSanitizer and UBSan"
 	@echo "make format-check          how far the code is from .clang-format"
 	@echo "make install PREFIX=/usr/local"
