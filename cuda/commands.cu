@@ -32,10 +32,12 @@ typedef struct {
 } List;
 
 static struct {
-    bool listing, apart; // apart: LAUNCH_EARLY is as LAUNCH
+    bool listing;
+    Overlap overlap;
+    unsigned long count;
     List now, last;      // commands of the step in progress, and of the graph
     cudaGraphExec_t step;
-} commands;
+} commands = {false, OVERLAP_BEGIN, 0, {NULL, 0, 0}, {NULL, 0, 0}, NULL};
 
 static void list_add(const void *from, size_t size) {
     List *l = &commands.now;
@@ -58,7 +60,7 @@ static int generation(void) {
 static bool may_begin_early(const void *kernel) {
     struct cudaFuncAttributes a;
     CUDA_CHECK(cudaFuncGetAttributes(&a, kernel));
-    return !commands.apart && a.ptxVersion >= 90 && generation() >= 9;
+    return commands.overlap != OVERLAP_NONE && a.ptxVersion >= 90 && generation() >= 9;
 }
 #endif
 
@@ -187,6 +189,7 @@ HOST void gpu_launch(const char *name, bool early, const void *kernel, dim3 grid
     c.kernel = kernel, c.name = name, c.shared = shared, c.count = count;
     c.grid[0] = grid.x, c.grid[1] = grid.y, c.grid[2] = grid.z, c.block[0] = block.x, c.block[1] = block.y, c.block[2] = block.z;
     c.early = early;
+    commands.count++;
     if (!commands.listing) {
         issue(&c, arguments, sizes, stream, false); // alone, a kernel gains nothing by it
         return;
@@ -203,6 +206,7 @@ HOST void commands_copy(void *to, const void *from, size_t bytes, enum cudaMemcp
     Command c;
     memset(&c, 0, sizeof c);
     c.to = to, c.from = from, c.bytes = bytes, c.kind = kind;
+    commands.count++;
     if (commands.listing) list_add(&c, sizeof c);
     else issue(&c, NULL, NULL, gpu_stream(), false);
 }
@@ -242,7 +246,10 @@ HOST void commands_launch(void) {
     gpu_done(cudaGraphLaunch(commands.step, gpu_stream()));
 }
 
-HOST void gpu_overlap(bool wanted) {
-    commands.apart = !wanted;
+HOST unsigned long commands_count(void) { return commands.count; }
+HOST bool gpu_beside(void) { return commands.overlap == OVERLAP_BESIDE; }
+
+HOST void gpu_overlap(Overlap wanted) {
+    commands.overlap = wanted;
     commands.last.size = 0; // the next step's graph is made anew
 }

@@ -77,6 +77,8 @@ static __device__ __forceinline__ uint32_t bf16_two(float low, float high) {
 }
 
 // For LAUNCH_EARLY. grid_wait: the kernels before this one are done and what they wrote is seen. grid_release: the next one may begin.
+// A product that another one may stand beside (GemmBf16.beside) releases it when it has waited itself: then what both read is there. The
+// other waits at its end instead, so that whoever waits for it has waited for both.
 static __device__ __forceinline__ void grid_wait(void) {
 #if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.wait;" ::: "memory");

@@ -32,6 +32,7 @@ typedef struct {
     Act act;
     const void *residual; // (M, N) with C's stride, or NULL; may be C
     bool residual_bf16;
+    bool beside; // cuda_gemm_bf16's own: the command before is a product of the same A, which this one need not wait for
 } GemmBf16;
 HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream);
 HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 1: the thin one; 3: a ring; 64, 128: that tile; from 901 on: gemm_hopper.cu

@@ -29,7 +29,10 @@ void gpu_copy(void *to, const void *from, size_t bytes);
 void gpu_zero(void *to, size_t bytes); // on the GPU
 void gpu_keep(Arena *a, const void *bytes, size_t size);
 void gpu_repeats(void);
-void gpu_overlap(bool wanted); // whether LAUNCH_EARLY means something, as it does from Hopper on: for the bench, which times both
+// What kernels of a step do while the one before still runs: for the bench, which times all of them.
+typedef enum { OVERLAP_NONE, OVERLAP_BEGIN, OVERLAP_BESIDE } Overlap; // nothing; LAUNCH_EARLY; products of the same input run beside each other, too
+void gpu_overlap(Overlap wanted);
+bool gpu_beside(void);
 void gpu_plan(size_t bytes, long inputs, const char *where);
 
 #ifdef __cplusplus

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "cuda/backend.h"
+#include "cuda/memory.h"
 #include "cuda_check.h"
 #include "golden.h"
 #include "io/file.h"
@@ -149,6 +150,27 @@ static void model_case(const char *directory, const char *golden, bool generates
     arena_free(a); // and with it the copies of the weights: the next model lies at the same addresses
 }
 
+// However the kernels of a step overlap, their answers are the same bits.
+static void overlaps(const char *directory) {
+    Arena *a = arena_new("test");
+    const char *why;
+    int32_t ids[] = {1, 5, 9, 3};
+    Inputs in[3];
+    Generated *out[3];
+    device_use(device_cuda(&why)->bf16());
+    Model *m = model_open(a, directory, false);
+    for (int i = 0; i < 3; i++) in[i] = (Inputs){.ids = tensor_of(ids, DTYPE_I32, DIMS(1, 2 + i))};
+    for (int count = 1; count <= 3; count += 2) {
+        for (int way = OVERLAP_NONE; way <= OVERLAP_BESIDE; way++) {
+            gpu_overlap((Overlap)way);
+            out[way] = answers(a, m, in, count, 1, false);
+        }
+        check(same_answers(out[0], out[1], count) && same_answers(out[0], out[2], count), "%s: %d texts in bf16: kernels one by one, overlapping, and products beside each other", directory, count);
+    }
+    gpu_overlap(OVERLAP_BEGIN);
+    arena_free(a);
+}
+
 // --dtype bf16: what goes into products is kept in bf16, and residuals are added where a product ends unless somebody looks at the taps
 // between. Within the rounding of the CPU's bf16, with all taps read and with none.
 static void bf16_case(const char *directory) {
@@ -206,6 +228,7 @@ int main(void) {
     bf16_case("clip-vision");
     bf16_case("siglip-vision");
     bf16_case("dinov2-swiglu");
+    overlaps("test/golden/llama-3");
     if (real_shapes()) {
         static const char *const more[] = {"llama-2", "llama-biases", "llava-eras", "llava-full", "qwen2-small", "qwen2-window", "qwen3-eras", "gemma2-eras", "dinov2-small", "dinov2-swiglu",
                                            "dinov3-gated", "roberta-eras", "bert-eras", "siglip-vision", "clip-gelu", "clip-vision", "coca-plain"};

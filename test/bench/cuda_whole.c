@@ -26,6 +26,7 @@ typedef struct {
     Model *m;
     Inputs in, *prompts;
     int texts, tokens;
+    uint64_t said; // a sum over the ids of the last answers
 } Whole;
 
 static double forward_once(void *arg) {
@@ -48,8 +49,11 @@ static double tokens_once(void *arg) {
         GenerateOptions o = generate_options(a, w->m);
         o.max_new = o.min_new = i ? w->tokens + 1 : 1;
         double start = seconds_now();
-        generate(a, w->m, w->prompts, w->texts, &o, NULL);
+        Generated *out = generate(a, w->m, w->prompts, w->texts, &o, NULL);
         took[i] = seconds_now() - start;
+        w->said = 0;
+        for (int t = 0; t < w->texts; t++)
+            for (int k = 0; k < out[t].count; k++) w->said = w->said * 31 + (uint64_t)out[t].ids[k];
         arena_free(a);
     }
     return (took[1] - took[0]) / w->tokens;
@@ -101,16 +105,19 @@ static double weights_of(Arena *a, const char *dir, const Model *m) { // bytes; 
     return stat(path_join(a, dir, "model.safetensors"), &file) == 0 ? (double)file.st_size - (double)m->vocabulary * 4096 * 2 : 0;
 }
 
-static void answers(Bench *b, const char *dir, int texts, bool overlap) {
+static void answers(Bench *b, const char *dir, int texts, Overlap overlap) {
     Arena *a = arena_new("a model");
     Whole w = language_model(a, dir, texts, 64);
     char ask[600];
     double python, bytes = weights_of(a, dir, w.m);
     snprintf(ask, sizeof ask, "answers %s %d 64", dir, texts);
+    static uint64_t said[2]; // of 1 text, of more: the same ids however kernels overlap
     gpu_overlap(overlap);
-    double ours = rounds_of(tokens_once, &w, overlap ? b->torch : NULL, ask, &python), roof = bytes / b->copy / ours;
-    bench_say(b->page, "| 7B language model, 8 of its 32 layers, bf16 | next token of %d text%s%s: %.0f tokens/s (PyTorch %.0f) | %.3f | %.2f TB/s | - | %.2f | %.2f | %s | %s | |", texts, texts > 1 ? "s" : "", overlap ? "" : ", kernel after kernel",
+    double ours = rounds_of(tokens_once, &w, overlap == OVERLAP_BEGIN ? b->torch : NULL, ask, &python), roof = bytes / b->copy / ours;
+    bench_say(b->page, "| 7B language model, 8 of its 32 layers, bf16 | next token of %d text%s%s: %.0f tokens/s (PyTorch %.0f) | %.3f | %.2f TB/s | - | %.2f | %.2f | %s | %s | |", texts, texts > 1 ? "s" : "", (const char *[]){", kernel after kernel", "", ", products beside each other"}[overlap],
               texts / ours, python > 0 ? texts / python : 0, ours * 1e3, bytes / ours * 1e-12, python / ours, roof, texts == 1 ? "0.60 | 0.80" : "0.50 | 0.70", roof < (texts == 1 ? 0.6 : 0.5) ? "BELOW" : "");
+    if (said[texts > 1] && said[texts > 1] != w.said) b->wrong++, bench_say(b->page, "| 7B language model | other ids than before: WRONG | | | | | | | | | |");
+    said[texts > 1] = w.said;
     arena_free(a);
 }
 
@@ -137,7 +144,9 @@ void bench_whole(Bench *b, const char *models) {
     if (bench_begins(b, "ViT-L/14-336 forward", "64 pictures")) pictures(b, path, 64);
     snprintf(path, sizeof path, "%s/llama", models);
     for (int texts = 1; texts <= 32; texts *= 32)
-        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text" : "next token of 32 texts")) answers(b, path, texts, true);
-    if (bench_begins(b, "7B language model", "next token of 1 text, kernel after kernel")) answers(b, path, 1, false);
+        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text" : "next token of 32 texts")) answers(b, path, texts, OVERLAP_BEGIN);
+    if (bench_begins(b, "7B language model", "next token of 1 text, kernel after kernel")) answers(b, path, 1, OVERLAP_NONE);
+    for (int texts = 1; texts <= 32; texts *= 32)
+        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text, beside" : "next token of 32 texts, beside")) answers(b, path, texts, OVERLAP_BESIDE);
     if (bench_begins(b, "7B language model", "prompt of 2048 tokens")) prompt(b, path, 2048);
 }
