@@ -317,9 +317,9 @@ Tensor llama_logits(Run *run, const Llama *m, Tensor hidden) {
 
 // ---- the family
 
-// The last three: as a decoder without its head is saved, which a tied one's file may be.
-static const Rename renames[] = {{"language_model.model.", "model."}, {"language_model.lm_head.", "lm_head."}, {"model.language_model.", "model."},
-                                 {"embed_tokens.", "model.embed_tokens."}, {"layers.", "model.layers."}, {"norm.", "model.norm."}};
+// First as they are published; the last three: as a decoder without its head is saved, which a tied one's file may be.
+static const Rename renames[] = {{"model.", "model."}, {"lm_head.", "lm_head."}, {"language_model.model.", "model."}, {"language_model.lm_head.", "lm_head."},
+                                 {"model.language_model.", "model."}, {"embed_tokens.", "model.embed_tokens."}, {"layers.", "model.layers."}, {"norm.", "model.norm."}};
 static const TapAlias aliases[] = {{"language_model.model.", "model."}, {"language_model.lm_head", "lm_head"}};
 
 static Llama *described(Model *model, Llama *m) {
@@ -356,7 +356,7 @@ static Inputs example(Arena *a, const Model *model, int height, int width, int t
 
 static const char *const types[] = {"llama", "mistral", "qwen2", "qwen3", "olmo", "olmo2", "gemma2", NULL};
 const Family llama_family = {.name = "llama", .types = types, .load = load, .forward = forward, .next = next, .cache = cache_of,
-                             .example = example, .renames = renames, .rename_count = 6, .aliases = aliases, .alias_count = 2, .takes_text = true, .generates = true};
+                             .example = example, .renames = renames, .rename_count = 8, .aliases = aliases, .alias_count = 2, .takes_text = true, .generates = true};
 
 // ---- LlamaModel, MistralModel and so on: the decoder without its head, as text encoders are published; read, never to speak
 

@@ -95,8 +95,7 @@ Model *model_build(Arena *a, const char *dir, const Json *config, Weights *weigh
     return m;
 }
 
-// OpenCLIP's configuration: {"model_cfg": …, "preprocess_cfg": …}, or the inner object alone.
-static const Json *open_clip_config(Arena *a, const char *path) {
+const Json *model_open_clip_config(Arena *a, const char *path) {
     const Json *whole = json_read(a, path), *model = json_get(whole, "model_cfg");
     if (!model) model = whole;
     need(model->kind == JSON_OBJECT, "%s: holds no model configuration", path);
@@ -123,7 +122,7 @@ Model *model_open(Arena *a, const char *dir, bool dry) {
         need(config->kind == JSON_OBJECT, "%s: is no JSON object", path);
         if (json_get(config, "model_type") || !file_exists(open_clip)) return model_build(a, dir, config, dry ? weights_dry(a) : NULL);
     }
-    if (file_exists(open_clip)) return model_build(a, dir, open_clip_config(a, open_clip), dry ? weights_dry(a) : NULL);
+    if (file_exists(open_clip)) return model_build(a, dir, model_open_clip_config(a, open_clip), dry ? weights_dry(a) : NULL);
     need(bare_coca(a, dir), "%s: has no config.json: this is no model directory", dir);
     return model_build(a, dir, NULL, NULL); // the shapes are read from the weights, dry or not
 }

@@ -40,7 +40,7 @@ typedef struct {
     // ones one new id per text. NULL for others.
     Tensor (*next)(Run *run, const Model *m, const Inputs *in, Cache *cache);
     Cache *(*cache)(Arena *a, const Model *m, int B, int capacity);
-    const Rename *renames;
+    const Rename *renames; // of those that lead to one name, the first is how it is published
     size_t rename_count;
     const char *const *ignored;
     size_t ignored_count;
@@ -83,6 +83,9 @@ Outputs model_forward(Run *run, const Model *m, const Inputs *in);
 Tensor model_next(Run *run, const Model *m, const Inputs *in, Cache *cache);
 
 const Family *const *model_families(size_t *count);
+
+// What model_build takes of OpenCLIP's open_clip_config.json: {"model_cfg": …, "preprocess_cfg": …}, or the inner object alone.
+const Json *model_open_clip_config(Arena *a, const char *path);
 
 // The text half of a configuration: text_config if there, else the configuration itself.
 const Json *config_text(const Json *config);

@@ -173,7 +173,7 @@ Tensor weights_take(Weights *w, int ndim, const long *shape, const char *format,
         w->list = arena_grow(w->arena, w->list, w->count, room, sizeof *w->list);
         w->room = room;
     }
-    w->list[w->count++] = (Weight){.name = name, .tensor = t};
+    w->list[w->count++] = (Weight){.name = name, .tensor = t, .scalar = ndim == 0};
     return t;
 }
 

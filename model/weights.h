@@ -21,6 +21,7 @@ typedef struct {
 typedef struct {
     const char *name; // canonical
     Tensor tensor;
+    bool scalar; // of no dimension in a file; the tensor is (1)
 } Weight;
 
 // Maps the files of `dir`. `ignored`: fnmatch patterns over canonical names that the family never reads.

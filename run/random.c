@@ -16,6 +16,12 @@
 
 #define SHARD_BYTES 5000000000u // where the reference begins a new file
 
+// OpenCLIP's bare projections lie (in, out), all other matrices (out, in).
+static bool input_first(const char *name) {
+    size_t n = strlen(name);
+    return strcmp(name, "visual.proj") == 0 || (n > 10 && strcmp(name + n - 10, "projection") == 0);
+}
+
 // Norms near 1, biases and embeddings small, matrices at 1/sqrt(fan in): activations keep their size through any depth.
 static void scale_of(const Weight *w, double *mean, double *spread) {
     const char *n = w->name;
@@ -26,12 +32,12 @@ static void scale_of(const Weight *w, double *mean, double *spread) {
         *spread = 0.1;
     } else if (strcmp(n, "logit_scale") == 0) {
         *mean = 2.6592, *spread = 0;
-    } else if (w->tensor.ndim == 1) {
+    } else if (w->tensor.ndim <= 1) {
         *spread = strstr(n, "embedding") ? 0.5 : 0.02;
     } else if (strstr(n, "embed") && w->tensor.ndim == 2) {
         *spread = 0.5;
     } else {
-        *spread = 1 / sqrt((double)(tensor_count(w->tensor) / (size_t)w->tensor.shape[0]));
+        *spread = 1 / sqrt((double)(input_first(n) ? (size_t)w->tensor.shape[0] : tensor_count(w->tensor) / (size_t)w->tensor.shape[0]));
     }
 }
 
@@ -80,8 +86,7 @@ static size_t write_shard(Arena *a, const char *path, const Planned *list, size_
     TensorPlan *plan = take_zero(a, TensorPlan, count);
     for (size_t i = 0; i < count; i++) {
         const Tensor *t = &list[i].weight.tensor;
-        bool scalar = strcmp(list[i].stored, "logit_scale") == 0;
-        plan[i] = (TensorPlan){.name = list[i].stored, .dtype = type, .ndim = scalar ? 0 : t->ndim};
+        plan[i] = (TensorPlan){.name = list[i].stored, .dtype = type, .ndim = list[i].weight.scalar ? 0 : t->ndim};
         for (int d = 0; d < t->ndim; d++) plan[i].shape[d] = t->shape[d];
     }
     TensorsWriter *w = tensors_create(a, path, plan, count, (const char *const[]){"format", "pt", NULL});
@@ -107,7 +112,7 @@ static size_t write_shard(Arena *a, const char *path, const Planned *list, size_
 // What a directory needs besides weights, copied from beside the configuration. Returns whether a tokenizer came with it.
 static bool copy_beside(Arena *a, const char *config_path, const char *dir) {
     static const char *const names[] = {"tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-                                        "chat_template.jinja", "chat_template.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"};
+                                        "chat_template.jinja", "chat_template.json", "generation_config.json", "preprocessor_config.json", "processor_config.json", "bpe_simple_vocab_16e6.txt.gz"};
     const char *from = path_folder(a, config_path);
     bool tokenizer = false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -116,7 +121,7 @@ static bool copy_beside(Arena *a, const char *config_path, const char *dir) {
             Bytes b = file_read(a, old);
             file_write(new, b.bytes, b.size);
         }
-        tokenizer = tokenizer || ((i < 2 || i == 3) && file_exists(new));
+        tokenizer = tokenizer || ((i < 2 || i == 3 || i + 1 == sizeof names / sizeof *names) && file_exists(new));
     }
     return tokenizer;
 }
@@ -125,7 +130,7 @@ int run_random(int argc, char **argv) {
     const char *config_path = NULL;
     int64_t seed = 0;
     int dtype = 0, threads = 0;
-    Option options[] = {{"config", OPT_TEXT, &config_path, "config.json of the architecture", NULL},
+    Option options[] = {{"config", OPT_TEXT, &config_path, "config.json of the architecture, or OpenCLIP's open_clip_config.json of a CoCa", NULL},
                         {"seed", OPT_LONG, &seed, "of the weights", NULL},
                         {"dtype", OPT_CHOICE, &dtype, "stored type", "bf16|f16|f32"},
                         {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
@@ -140,20 +145,21 @@ int run_random(int argc, char **argv) {
     Arena *a = arena_new("random model");
     Bytes text = file_read(a, config_path);
     const Json *config = json_parse(a, (const char *)text.bytes, text.size, config_path);
-    need(json_get(config, "model_type"), "%s: \"model_type\" is missing; a config.json of transformers is wanted here", config_path);
-    Model *m = model_build(a, dir, config, weights_dry(a));
+    bool open_clip = !json_get(config, "model_type");
+    need(!open_clip || json_get(config, "model_cfg") || json_get(config, "multimodal_cfg"), "%s: \"model_type\" is missing; a config.json of transformers is wanted here, or an open_clip_config.json", config_path);
+    Model *m = model_build(a, dir, open_clip ? model_open_clip_config(a, config_path) : config, weights_dry(a));
     const Weight *list;
     size_t n = weights_list(m->weights, &list), total = weights_parameters(m->weights);
     Dtype type = (Dtype[]){DTYPE_BF16, DTYPE_F16, DTYPE_F32}[dtype];
     folder_make(dir);
-    file_write(path_join(a, dir, "config.json"), text.bytes, text.size);
+    file_write(path_join(a, dir, open_clip ? "open_clip_config.json" : "config.json"), text.bytes, text.size);
     bool tokenizer = copy_beside(a, config_path, dir);
     // cut into shards in the order of the model
     Planned *planned = take(a, Planned, n);
     size_t shards = 0, used = 0;
     for (size_t i = 0; i < n; i++) {
         size_t bytes = tensor_count(list[i].tensor) * dtype_size(type);
-        if (used && used + bytes > SHARD_BYTES) shards++, used = 0;
+        if (used && used + bytes > SHARD_BYTES && !open_clip) shards++, used = 0; // OpenCLIP reads one file
         used += bytes;
         planned[i] = (Planned){.weight = list[i], .stored = stored_name(a, m->family, list[i].name), .shard = shards};
     }
@@ -170,7 +176,7 @@ int run_random(int argc, char **argv) {
     for (size_t s = 0, i = 0; s < shards; s++) {
         size_t from = i;
         while (i < n && planned[i].shard == s) i++;
-        const char *file = shards == 1 ? "model.safetensors" : arena_print(a, "model-%05zu-of-%05zu.safetensors", s + 1, shards);
+        const char *file = open_clip ? "open_clip_model.safetensors" : shards == 1 ? "model.safetensors" : arena_print(a, "model-%05zu-of-%05zu.safetensors", s + 1, shards);
         for (size_t k = from; k < i; k++) json_put_text(index, planned[k].stored, file);
         Mark mark = arena_mark(a);
         done = write_shard(a, path_join(a, dir, file), planned + from, i - from, type, (uint64_t)seed, &bar, done);

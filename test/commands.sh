@@ -149,6 +149,8 @@ $R random "$D/random2" --config $G/llama-3/config.json --seed 3 --quiet --dtype 
 same "random weights repeat" "$D/random/model.safetensors" "$D/random2/model.safetensors"
 
 echo '{}' >"$D/random2/model.safetensors.index.json" && $R random "$D/random2" --config $G/llama-3/config.json --seed 3 --quiet && [ ! -e "$D/random2/model.safetensors.index.json" ] && ok "random weights over sharded ones: their index goes" || fail "random weights over sharded ones: their index goes"
+head -c 4000 "$D/random/model.safetensors" | grep -q '"model.embed_tokens.weight"' && ! head -c 4000 "$D/random/model.safetensors" | grep -q language_model && ok "random weights bear the names under which they are published" || fail "random weights bear other names"
+$R random "$D/coca" --config data/zoo/coca/open_clip_config.json --seed 3 --quiet && $R generate --model "$D/coca" --image $P/square.png --json --max-new-tokens 5 >"$D/out" && grep -q '"ids"' "$D/out" && ok "a random CoCa" || fail "a random CoCa"
 [ -s "$D/random/tokenizer.json" ] && ok "its tokenizer is copied from beside the configuration" || fail "random model: no tokenizer"
 
 # ---- the study: killed again and again, the same bytes in the end
