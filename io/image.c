@@ -21,8 +21,10 @@ static uint32_t tiff_number(const uint8_t *p, int bytes, bool little) {
 }
 
 // TIFF: byte order, 42, offset of the first directory; a directory is a count of entries of 12 bytes: tag,
-// type, count, value or its offset. Anything out of place means: no orientation.
+// type, count, value or its offset. Anything out of place means: no orientation. As Pillow: of several values the first
+// counts, and bytes are no number.
 int exif_orientation(const uint8_t *t, size_t size) {
+    for (; size >= 6 && memcmp(t, "Exif\0", 6) == 0; t += 6) size -= 6; // once in every JPEG, and sometimes again
     if (size < 8) return 0;
     bool little = memcmp(t, "II\x2A\0", 4) == 0;
     if (!little && memcmp(t, "MM\0\x2A", 4) != 0) return 0;
@@ -33,10 +35,17 @@ int exif_orientation(const uint8_t *t, size_t size) {
     for (uint32_t i = 0; i < entries && size - at >= 12; i++, at += 12) {
         if (tiff_number(t + at, 2, little) != 0x0112) continue;
         uint32_t type = tiff_number(t + at + 2, 2, little), count = tiff_number(t + at + 4, 4, little);
-        int bytes = type == 1 ? 1 : type == 3 ? 2 : type == 4 ? 4 : 0; // BYTE, SHORT, LONG
-        if (bytes == 0 || count != 1) return 0;
-        uint32_t v = tiff_number(t + at + 8, bytes, little);
-        return v >= 1 && v <= 8 ? (int)v : 0;
+        int bytes = type == 3 || type == 8 ? 2 : type == 4 || type == 9 ? 4 : 0; // SHORT, LONG, and with a sign
+        if (count == 0) return 0;
+        if (bytes == 0) return 1;
+        const uint8_t *value = t + at + 8;
+        if (count > 4 / (uint32_t)bytes) {
+            size_t offset = tiff_number(value, 4, little);
+            if (offset > size || (size - offset) / (size_t)bytes < count) return 0;
+            value = t + offset;
+        }
+        uint32_t v = tiff_number(value, bytes, little);
+        return v >= 1 && v <= 8 ? (int)v : 1;
     }
     return 0;
 }

@@ -117,8 +117,10 @@ static void read_app(Jpeg *j, int marker) {
         j->adobe = true;
         j->adobe_transform = p[11];
     }
-    if (marker == M_APP0 + 1 && n > 6 && memcmp(p, "Exif\0", 6) == 0 && j->exif_orientation == 0)
-        j->exif_orientation = exif_orientation(p + 6, n - 6);
+    if (marker == M_APP0 + 1 && n >= 6 && memcmp(p, "Exif\0", 6) == 0 && !j->has_exif) {
+        j->exif_orientation = exif_orientation(p, n);
+        j->has_exif = true;
+    }
     if (marker == M_APP0 + 1 && n > 29 && memcmp(p, "http://ns.adobe.com/xap/1.0/", 29) == 0)
         j->xmp_orientation = xmp_orientation(p + 29, n - 29);
 }

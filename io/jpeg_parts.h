@@ -91,6 +91,7 @@ typedef struct {
     JpegComponent component[4];
     bool framed, jfif, adobe;
     int adobe_transform, exif_orientation, xmp_orientation; // orientations: 0 when not given
+    bool has_exif;                                          // the first counts; Pillow only appends others
     uint16_t quant[4][64];
     bool quant_given[4];
     JpegCode code[2][4]; // DC, AC

@@ -26,7 +26,8 @@ typedef struct {
     int key[3]; // tRNS of GREY and RGB: the transparent colour, in its low 8 bits; -1: none
     const uint8_t *data_at; // the first IDAT chunk; all of them follow each other
     size_t data_size, data_chunks;
-    int orientation;
+    bool has_exif;
+    int exif, profile, xmp; // orientations: 0 when not given
     uint8_t *rgb;
 } Png;
 
@@ -117,11 +118,62 @@ static void read_transparency(Png *p, const Chunk *c) {
     }
 }
 
-// iTXt: keyword 0 compressed method language 0 translated 0 text
-static void read_text(Png *p, const Chunk *c) {
-    static const char key[] = "XML:com.adobe.xmp";
-    if (c->size > sizeof key + 2 && memcmp(c->data, key, sizeof key) == 0 && c->data[sizeof key] == 0 && p->orientation == 0)
-        p->orientation = xmp_orientation(c->data + sizeof key + 2, c->size - sizeof key - 2);
+// ---- texts: some say which way up the picture is
+
+#define TEXT_MOST ((size_t)1 << 20) // bytes that a compressed one may have; Pillow's limit
+
+// tEXt: keyword 0 text. zTXt: keyword 0 method text. iTXt: keyword 0 compressed method language 0 translated 0 text. No bytes:
+// it has another keyword, or cannot be unpacked.
+static Bytes text_under(Arena *a, const Chunk *c, const char *keyword) {
+    const uint8_t *at = c->data, *end = at + c->size;
+    size_t n = strlen(keyword) + 1, head = c->type[0] == 't' ? 0 : c->type[0] == 'z' ? 1 : 2;
+    if (c->size < n + head || memcmp(at, keyword, n) != 0) return (Bytes){0};
+    at += n;
+    bool packed = c->type[0] == 'z' || (head == 2 && at[0]);
+    if (packed && at[head - 1] != 0) return (Bytes){0}; // another method than deflate
+    at += head;
+    for (int i = 0; i < 2 && head == 2; i++) {
+        const uint8_t *zero = memchr(at, 0, (size_t)(end - at));
+        if (!zero) return (Bytes){0};
+        at = zero + 1;
+    }
+    if (!packed) return (Bytes){.bytes = at, .size = (size_t)(end - at)};
+    uint8_t *out = take(a, uint8_t, TEXT_MOST);
+    Inflated text = inflate_some(out, TEXT_MOST, at, (size_t)(end - at), INFLATE_ZLIB);
+    return text.ended ? (Bytes){.bytes = out, .size = text.written} : (Bytes){0};
+}
+
+// ImageMagick's way before there was a chunk for it: a line that is empty, "exif", the number of bytes, and these in hex.
+static int profile_orientation(Arena *a, Bytes text) {
+    const uint8_t *at = text.bytes, *end = at + text.size;
+    for (int i = 0; i < 3; i++) {
+        const uint8_t *line = at ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+        if (!line) return 0;
+        at = line + 1;
+    }
+    uint8_t *bytes = take(a, uint8_t, (size_t)(end - at) / 2 + 1);
+    size_t digits = 0;
+    for (; at < end; at++) {
+        if (isspace(*at)) continue;
+        if (!isxdigit(*at)) return 0;
+        uint8_t digit = (uint8_t)(*at <= '9' ? *at - '0' : (*at | 32) - 'a' + 10);
+        bytes[digits / 2] = (uint8_t)(digits % 2 ? bytes[digits / 2] << 4 | digit : digit);
+        digits++;
+    }
+    return exif_orientation(bytes, digits / 2);
+}
+
+static void read_text(Arena *a, Png *p, const Chunk *c) {
+    Mark mark = arena_mark(a);
+    Bytes profile = text_under(a, c, "Raw profile type exif"), xmp = text_under(a, c, "XML:com.adobe.xmp");
+    if (profile.bytes) p->profile = profile_orientation(a, profile);
+    if (xmp.bytes) p->xmp = xmp_orientation(xmp.bytes, xmp.size);
+    arena_release(a, mark);
+}
+
+static int orientation_of(const Png *p) {
+    int exif = p->has_exif ? p->exif : p->profile;
+    return exif ? exif : p->xmp ? p->xmp : 1;
 }
 
 // The compressed data: where they lie when they are in one chunk, else put together.
@@ -154,7 +206,7 @@ static size_t made_before(Arena *a, Png *p, const uint8_t *data, size_t limit, s
 static bool is(const Chunk *c, const char *type) { return memcmp(c->type, type, 4) == 0; }
 
 // Chunks beside the data; those that no pixel depends on need not even be sound.
-static void read_chunk(Png *p, const Chunk *c) {
+static void read_chunk(Arena *a, Png *p, const Chunk *c) {
     if (!p->begun) {
         png_need(p, !is(c, "CgBI"), "one of Apple's own optimised PNGs; turn it back with `xcrun pngcrush -revert-iphone-optimizations`");
         png_need(p, is(c, "IHDR"), "the first chunk is \"%s\", not the header; the file is damaged", c->type);
@@ -168,19 +220,20 @@ static void read_chunk(Png *p, const Chunk *c) {
     } else if (is(c, "tRNS") && !p->data_chunks) {
         read_transparency(p, c);
     } else if (is(c, "eXIf")) {
-        p->orientation = exif_orientation(c->data, c->size);
-    } else if (is(c, "iTXt")) {
-        read_text(p, c);
+        p->exif = exif_orientation(c->data, c->size);
+        p->has_exif = true;
+    } else if (is(c, "tEXt") || is(c, "zTXt") || is(c, "iTXt")) {
+        read_text(a, p, c);
     }
 }
 
-static void read_chunks(Png *p) {
+static void read_chunks(Arena *a, Png *p) {
     Chunk c = {0};
     bool data_over = false, ended = false;
     while (!ended && chunk_next(p, &c)) {
         bool is_data = is(&c, "IDAT");
         if (is(&c, "IEND") && p->begun) ended = c.sound;
-        else if (!is_data || !p->begun) read_chunk(p, &c);
+        else if (!is_data || !p->begun) read_chunk(a, p, &c);
         else if (!data_over) {
             if (!c.sound) damaged(p, p->at == p->end ? "the file ends in its data" : "a data chunk with a wrong checksum");
             if (p->data_chunks++ == 0) p->data_at = c.data - 8;
@@ -350,12 +403,12 @@ Image png_decode(Arena *a, Bytes file, const ImageOptions *options) {
     png.options = options ? *options : (ImageOptions){0};
     need(file.size >= 8 && memcmp(file.bytes, "\x89PNG\r\n\x1A\n", 8) == 0, "%s: not a PNG: it does not begin as one", file.path);
     png.at += 8;
-    read_chunks(&png);
+    read_chunks(a, &png);
     decode_rows(a, &png);
     return (Image){.width = png.width,
                    .height = png.height,
                    .rgb = png.rgb,
-                   .orientation = png.orientation ? png.orientation : 1,
+                   .orientation = orientation_of(&png),
                    .format = "PNG",
                    .damage = png.damage[0] ? arena_text(a, png.damage, strlen(png.damage)) : NULL};
 }

@@ -159,6 +159,16 @@ static void test_orientation(void) {
     static const char xmp[] = "<x:xmpmeta tiff:Orientation=\"6\" />", xmp2[] = "<tiff:Orientation>3</tiff:Orientation>";
     check(xmp_orientation((const uint8_t *)xmp, sizeof xmp) == 6 && xmp_orientation((const uint8_t *)xmp2, sizeof xmp2) == 3, "orientation in XMP");
     check(xmp_orientation((const uint8_t *)xmp, 18) == 0, "XMP that is cut");
+    // types and numbers of values, as Pillow reads them: signed ones count, bytes do not, of many the first does
+    static const struct {
+        int type, count, value, want;
+    } entries[] = {{3, 1, 6, 6}, {4, 1, 6, 6}, {8, 1, 6, 6}, {9, 1, 6, 6}, {1, 1, 6, 1}, {3, 2, 6, 6}, {3, 0, 6, 0}, {3, 1, 9, 1}, {3, 3, 26, 8}, {3, 3, 27, 0}};
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        uint8_t tiff[] = "II*\0\10\0\0\0\1\0\x12\1t\0c\0\0\0v\0\0\0\0\0\0\0\10\0\0\0\0"; // 32 bytes
+        tiff[12] = (uint8_t)entries[i].type, tiff[14] = (uint8_t)entries[i].count, tiff[18] = (uint8_t)entries[i].value;
+        int got = exif_orientation(tiff, 32);
+        check(got == entries[i].want, "orientation %d of type %d, %d of them: %d", entries[i].value, entries[i].type, entries[i].count, got);
+    }
     arena_free(a);
 }
 

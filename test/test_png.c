@@ -220,8 +220,66 @@ static void test_base64(void) {
     arena_free(a);
 }
 
+// ---- which way up: where cameras and programs write it, and which of them Pillow believes
+
+#define EXIF(o) "II*\0\10\0\0\0\1\0\x12\1\3\0\1\0\0\0" o "\0\0\0\0\0\0\0" // 26 bytes
+#define EXIF_OF_6 "\nexif\n      32\n45786966000049492a0008000000010012010300010000000600\n000000000000\n"
+#define XMP_OF_3 "<x tiff:Orientation=\"3\"/>"
+
+// Behind the header; packed: what stands from there on in `text` is compressed. 0: no chunk.
+static size_t put_chunk(Arena *a, uint8_t *out, const char *type, const char *text, size_t size, size_t packed) {
+    if (!type) return 0;
+    size_t n;
+    const uint8_t *end = packed ? deflate_zlib(a, (const uint8_t *)text + packed, size - packed, &n) : NULL;
+    uint8_t *data = out + 8;
+    memcpy(out + 4, type, 4);
+    memcpy(data, text, packed ? packed : size);
+    if (packed) memcpy(data + packed, end, n), size = packed + n;
+    uint32_t crc = crc32_of(0, out + 4, size + 4);
+    for (int i = 0; i < 4; i++) out[i] = (uint8_t)(size >> (24 - 8 * i)), data[size + (size_t)i] = (uint8_t)(crc >> (24 - 8 * i));
+    return size + 12;
+}
+
+static void test_orientation(void) {
+    Arena *a = arena_new("test");
+    Bytes plain = png_encode(a, (const uint8_t *)"abcdef", 2, 1);
+#define PART(type, text, packed) type, text, sizeof text - 1, packed
+    static const struct {
+        const char *name, *type, *text;
+        size_t size, packed;
+        const char *type2, *text2;
+        size_t size2, packed2;
+        int want;
+    } cases[] = {
+        {"eXIf", PART("eXIf", EXIF("\6"), 0), PART(NULL, "", 0), 6},
+        {"eXIf with a JPEG's head", PART("eXIf", "Exif\0\0" EXIF("\10"), 0), PART(NULL, "", 0), 8},
+        {"eXIf hides XMP before it by nonsense", PART("iTXt", "XML:com.adobe.xmp\0\0\0\0\0" XMP_OF_3, 0), PART("eXIf", EXIF("\11"), 0), 1},
+        {"XMP before an eXIf that says nothing", PART("iTXt", "XML:com.adobe.xmp\0\0\0\0\0" XMP_OF_3, 0), PART("eXIf", "II*\0\10\0\0\0\0\0", 0), 3},
+        {"XMP in another language", PART("iTXt", "XML:com.adobe.xmp\0\0\0en\0XMP\0" XMP_OF_3, 0), PART(NULL, "", 0), 3},
+        {"XMP, compressed", PART("iTXt", "XML:com.adobe.xmp\0\1\0\0\0" XMP_OF_3, 22), PART(NULL, "", 0), 3},
+        {"XMP, compressed by another method", PART("iTXt", "XML:com.adobe.xmp\0\1\1\0\0" XMP_OF_3, 22), PART(NULL, "", 0), 1},
+        {"XMP as plain text", PART("tEXt", "XML:com.adobe.xmp\0" XMP_OF_3, 0), PART(NULL, "", 0), 3},
+        {"ImageMagick's profile", PART("zTXt", "Raw profile type exif\0\0" EXIF_OF_6, 23), PART(NULL, "", 0), 6},
+        {"ImageMagick's profile as plain text", PART("tEXt", "Raw profile type exif\0" EXIF_OF_6, 0), PART("iTXt", "XML:com.adobe.xmp\0\0\0\0\0" XMP_OF_3, 0), 6},
+        {"ImageMagick's profile behind eXIf", PART("eXIf", EXIF("\5"), 0), PART("tEXt", "Raw profile type exif\0" EXIF_OF_6, 0), 5},
+        {"a profile that is no hex", PART("tEXt", "Raw profile type exif\0\nexif\n 4\nxyz", 0), PART(NULL, "", 0), 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t *file = take(a, uint8_t, plain.size + 1000);
+        size_t head = 8 + 25, n = head;
+        memcpy(file, plain.bytes, head);
+        n += put_chunk(a, file + n, cases[i].type, cases[i].text, cases[i].size, cases[i].packed);
+        n += put_chunk(a, file + n, cases[i].type2, cases[i].text2, cases[i].size2, cases[i].packed2);
+        memcpy(file + n, plain.bytes + head, plain.size - head);
+        Image m = image_decode(a, (Bytes){file, n + plain.size - head, cases[i].name}, NULL);
+        check(m.orientation == cases[i].want, "%s: orientation %d, %d wanted", cases[i].name, m.orientation, cases[i].want);
+    }
+    arena_free(a);
+}
+
 int main(void) {
     test_golden();
+    test_orientation();
     test_damage();
     test_match_too_far();
     test_fault_behind_row();
