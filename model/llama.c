@@ -370,6 +370,6 @@ static Outputs headless_forward(Run *run, const Model *model, const Inputs *in) 
 static const Rename headless_renames[] = {{"language_model.", ""}, {"model.language_model.", ""}, {"model.", ""}};
 static const TapAlias headless_aliases[] = {{"model.", ""}};
 static const char *const headless_ignored[] = {"lm_head.*"};
-const Family llama_headless_family = {.name = "llama without a head", .types = types, .architecture = "*Model", .load = headless_load, .forward = headless_forward,
+const Family llama_headless_family = {.name = "headless llama", .types = types, .architecture = "*Model", .load = headless_load, .forward = headless_forward,
                                       .example = example, .renames = headless_renames, .rename_count = 3, .ignored = headless_ignored, .ignored_count = 1,
                                       .aliases = headless_aliases, .alias_count = 1, .takes_text = true};

@@ -126,6 +126,46 @@ static bool copy_beside(Arena *a, const char *config_path, const char *dir) {
     return tokenizer;
 }
 
+// The weights, cut into files in the order of the model, each written front to back. Returns how many files.
+static size_t write_weights(Arena *a, const char *dir, Model *m, Dtype type, uint64_t seed, bool open_clip) {
+    const Weight *list;
+    size_t n = weights_list(m->weights, &list), total = weights_parameters(m->weights), shards = 0, used = 0;
+    Planned *planned = take(a, Planned, n);
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes = tensor_count(list[i].tensor) * dtype_size(type);
+        if (used && used + bytes > SHARD_BYTES && !open_clip) shards++, used = 0; // OpenCLIP reads one file
+        used += bytes;
+        planned[i] = (Planned){.weight = list[i], .stored = stored_name(a, m->family, list[i].name), .shard = shards};
+    }
+    shards++;
+    qsort(planned, n, sizeof *planned, by_file_order);
+    Progress bar = progress_start("write", total >> 20);
+    JsonOut *index = json_out(a, 2);
+    json_open(index, NULL, '{');
+    json_open(index, "metadata", '{');
+    json_put_int(index, "total_size", (int64_t)(total * dtype_size(type)));
+    json_close(index);
+    json_open(index, "weight_map", '{');
+    size_t done = 0;
+    for (size_t s = 0, i = 0; s < shards; s++) {
+        size_t from = i;
+        while (i < n && planned[i].shard == s) i++;
+        const char *file = open_clip ? "open_clip_model.safetensors" : shards == 1 ? "model.safetensors" : arena_print(a, "model-%05zu-of-%05zu.safetensors", s + 1, shards);
+        for (size_t k = from; k < i; k++) json_put_text(index, planned[k].stored, file);
+        Mark mark = arena_mark(a);
+        done = write_shard(a, path_join(a, dir, file), planned + from, i - from, type, seed, &bar, done);
+        arena_release(a, mark);
+    }
+    json_close(index);
+    json_close(index);
+    progress_end(&bar);
+    const char *index_path = path_join(a, dir, "model.safetensors.index.json");
+    if (shards > 1) json_file_write(index, index_path);
+    const char *earlier = shards > 1 ? path_join(a, dir, "model.safetensors") : index_path; // would be read in place of these weights
+    if (file_exists(earlier)) remove(earlier);
+    return shards;
+}
+
 int run_random(int argc, char **argv) {
     const char *config_path = NULL;
     int64_t seed = 0;
@@ -148,48 +188,11 @@ int run_random(int argc, char **argv) {
     bool open_clip = !json_get(config, "model_type");
     need(!open_clip || json_get(config, "model_cfg") || json_get(config, "multimodal_cfg"), "%s: \"model_type\" is missing; a config.json of transformers is wanted here, or an open_clip_config.json", config_path);
     Model *m = model_build(a, dir, open_clip ? model_open_clip_config(a, config_path) : config, weights_dry(a));
-    const Weight *list;
-    size_t n = weights_list(m->weights, &list), total = weights_parameters(m->weights);
-    Dtype type = (Dtype[]){DTYPE_BF16, DTYPE_F16, DTYPE_F32}[dtype];
     folder_make(dir);
     file_write(path_join(a, dir, open_clip ? "open_clip_config.json" : "config.json"), text.bytes, text.size);
     bool tokenizer = copy_beside(a, config_path, dir);
-    // cut into shards in the order of the model
-    Planned *planned = take(a, Planned, n);
-    size_t shards = 0, used = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t bytes = tensor_count(list[i].tensor) * dtype_size(type);
-        if (used && used + bytes > SHARD_BYTES && !open_clip) shards++, used = 0; // OpenCLIP reads one file
-        used += bytes;
-        planned[i] = (Planned){.weight = list[i], .stored = stored_name(a, m->family, list[i].name), .shard = shards};
-    }
-    shards++;
-    qsort(planned, n, sizeof *planned, by_file_order); // a shard is written front to back
-    Progress bar = progress_start("write", total >> 20);
-    JsonOut *index = json_out(a, 2);
-    json_open(index, NULL, '{');
-    json_open(index, "metadata", '{');
-    json_put_int(index, "total_size", (int64_t)(total * dtype_size(type)));
-    json_close(index);
-    json_open(index, "weight_map", '{');
-    size_t done = 0;
-    for (size_t s = 0, i = 0; s < shards; s++) {
-        size_t from = i;
-        while (i < n && planned[i].shard == s) i++;
-        const char *file = open_clip ? "open_clip_model.safetensors" : shards == 1 ? "model.safetensors" : arena_print(a, "model-%05zu-of-%05zu.safetensors", s + 1, shards);
-        for (size_t k = from; k < i; k++) json_put_text(index, planned[k].stored, file);
-        Mark mark = arena_mark(a);
-        done = write_shard(a, path_join(a, dir, file), planned + from, i - from, type, (uint64_t)seed, &bar, done);
-        arena_release(a, mark);
-    }
-    json_close(index);
-    json_close(index);
-    progress_end(&bar);
-    const char *index_path = path_join(a, dir, "model.safetensors.index.json");
-    if (shards > 1) json_file_write(index, index_path);
-    const char *earlier = shards > 1 ? path_join(a, dir, "model.safetensors") : index_path; // would be read in place of these weights
-    if (file_exists(earlier)) remove(earlier);
-    note("%s: %zu parameters in %zu file%s%s", dir, total, shards, shards > 1 ? "s" : "",
+    size_t shards = write_weights(a, dir, m, (Dtype[]){DTYPE_BF16, DTYPE_F16, DTYPE_F32}[dtype], (uint64_t)seed, open_clip);
+    note("%s: %llu parameters in %zu file%s%s", dir, (unsigned long long)weights_parameters(m->weights), shards, shards > 1 ? "s" : "",
          tokenizer || !m->vocabulary ? "" : "; there was no tokenizer beside the configuration: give --ids, or copy one into it");
     arena_free(a);
     return 0;
