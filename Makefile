@@ -251,6 +251,7 @@ install: retina
 	@echo "$(FOUND)"
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 retina $(DESTDIR)$(PREFIX)/bin/retina
+	for d in data/verbalize data/zoo/*; do install -d $(DESTDIR)$(PREFIX)/share/retina/$$d && install -m 644 $$d/* $(DESTDIR)$(PREFIX)/share/retina/$$d/ || exit 1; done
 
 help:
 	@echo "make                       build ./retina"
@@ -270,7 +271,7 @@ help:
 	@echo "make fail                  every malloc, read, write, rename and fsync of every command fails once (10 minutes)"
 	@echo "make sanitize [ONLY='io jpeg']      tests under AddressSanitizer and UBSan"
 	@echo "make format-check          how far the code is from .clang-format"
-	@echo "make install PREFIX=/usr/local"
+	@echo "make install PREFIX=/usr/local     the program, and the small models in share/retina"
 	@echo "make clean"
 
 clean:

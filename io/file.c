@@ -262,8 +262,8 @@ char *file_shipped(Arena *a, const char *path) {
     program[n > 0 ? n : 0] = 0;
     if (!(slash = strrchr(program, '/'))) return arena_text(a, path, strlen(path));
     *slash = 0;
-    char *beside = path_join(a, program, path);
-    return stat(beside, &st) == 0 ? beside : arena_text(a, path, strlen(path));
+    char *beside = path_join(a, program, path), *installed = arena_print(a, "%s/../share/retina/%s", program, path);
+    return stat(beside, &st) == 0 ? beside : stat(installed, &st) == 0 ? installed : arena_text(a, path, strlen(path));
 }
 
 void folder_make(const char *path) {

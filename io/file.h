@@ -26,7 +26,8 @@ void folder_make(const char *path); // with all missing parents
 char **folder_list(Arena *a, const char *path, size_t *count);
 
 bool folder_same(const char *a, const char *b); // both are there, and one folder
-// What is shipped with the program, as data/zoo/clip: from the present folder, else from the program's own; the path itself where neither has it.
+// What is shipped with the program, as data/zoo/clip: from the present folder, else from the program's own or, once
+// installed, from share/retina beside its bin; the path itself where none has it.
 char *file_shipped(Arena *a, const char *path);
 
 char *path_join(Arena *a, const char *folder, const char *name);

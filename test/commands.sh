@@ -52,6 +52,7 @@ $R tokenize $G/clip-openai a >&- 2>"$D/err"
 [ $? -eq 1 ] && grep -q 'output cannot be written' "$D/err" && ok "stdout closed" || fail "stdout closed: $(cat "$D/err")"
 $R world --out "$D/closed" --count 12 2>&- >/dev/null && ! grep -aq 'draw ' "$D/closed/scenes.jsonl" && [ "$(wc -l <"$D/closed/scenes.jsonl")" -eq 12 ] && ok "stderr closed" || fail "stderr closed"
 (program=$PWD/retina && cd "$D" && "$program" verbalize caption --limit 1 --layers 8 --seq-len 6 --out elsewhere --quiet && [ -s elsewhere/captions.csv ]) && ok "what is shipped is found from another folder" || fail "what is shipped is found from another folder"
+make -s -o retina install PREFIX="$D/usr" >"$D/out" 2>&1 && (cd "$D" && ./usr/bin/retina verbalize caption --limit 1 --layers 8 --seq-len 6 --out installed --quiet && [ -s installed/captions.csv ]) && ok "installed, it finds its small models" || fail "installed, it finds its small models: $(tail -n 3 "$D/out")"
 
 # ---- broken input: exit 1 and one sentence
 says "no directory" 1 "no such model directory" $R info "$D/none"
