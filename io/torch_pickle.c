@@ -25,6 +25,7 @@ static const struct {
     {"torch._utils._rebuild_parameter_with_state", GLOBAL_PARAMETER, 0},
     {"torch._tensor._rebuild_from_type_v2", GLOBAL_TYPED, 0},
     {"collections.OrderedDict", GLOBAL_DICT, 0},
+    {"collections.defaultdict", GLOBAL_DICT, 0},
     {"torch.Size", GLOBAL_SIZE, 0},
     {"torch.FloatStorage", GLOBAL_STORAGE, DTYPE_F32},
     {"torch.DoubleStorage", GLOBAL_STORAGE, DTYPE_F64},
@@ -272,13 +273,21 @@ static uint64_t reach(Machine *m, TorchTensor *t) {
     return count ? far : 0;
 }
 
-// (storage, offset, sizes, strides, …) and, for _rebuild_tensor_v3, the type as seventh
+// A view of a complex tensor may be conjugated or negated (.conj(), .imag of it) without a copy: the sign is in its metadata only.
+static bool is_lazy(const TorchValue *args, size_t metadata) {
+    if (args->count <= metadata) return false;
+    const TorchValue *conj = torch_get(args->items[metadata], "conj"), *neg = torch_get(args->items[metadata], "neg");
+    return (conj && conj->kind == TORCH_BOOL && conj->truth) || (neg && neg->kind == TORCH_BOOL && neg->truth);
+}
+
+// (storage, offset, sizes, strides, requires_grad, hooks) and, for _rebuild_tensor_v3, the type; then metadata
 static Value *tensor_of(Machine *m, const TorchValue *args, bool typed) {
     bool right = args->kind == TORCH_TUPLE && args->count >= (typed ? 7u : 4u) && args->items[1]->kind == TORCH_INT && args->items[1]->integer >= 0 &&
                  args->items[2]->kind == TORCH_TUPLE && args->items[3]->kind == TORCH_TUPLE && args->items[2]->count == args->items[3]->count;
     if (!right || args->items[0]->kind != TORCH_OTHER) refuse(m, "a tensor without storage, offset, sizes and strides");
     const Storage *s = ((const Value *)args->items[0])->storage;
     if (!s || (typed && global_kind(args->items[6]) != GLOBAL_DTYPE)) return other(m, "a tensor of a type that is not read");
+    if (is_lazy(args, typed ? 7 : 6)) return other(m, "a tensor that is conjugated or negated when it is read (save it after .resolve_conj().resolve_neg())");
     const TorchValue *sizes = args->items[2], *strides = args->items[3];
     if (sizes->count > TORCH_RANK_MAX) refuse(m, "a tensor of more than 8 dimensions");
     TorchTensor *t = take_zero(m->arena, TorchTensor, 1);
@@ -299,11 +308,12 @@ static Value *tensor_of(Machine *m, const TorchValue *args, bool typed) {
     return v;
 }
 
-// OrderedDict(), or OrderedDict([[key, value], …]) as Python 2 wrote it
+// OrderedDict(), defaultdict(class), or OrderedDict([[key, value], …]) as Python 2 wrote it
 static Value *dict_of(Machine *m, const TorchValue *args) {
     Value *d = value_new(m, TORCH_DICT);
     if (args->count == 0) return d;
     const TorchValue *pairs = args->items[0];
+    if (args->count == 1 && pairs->kind == TORCH_OTHER) return d; // a defaultdict's default
     if (args->count != 1 || pairs->kind != TORCH_LIST) refuse(m, "an OrderedDict that is not built from pairs");
     for (size_t i = 0; i < pairs->count; i++) {
         const TorchValue *p = pairs->items[i];
@@ -418,9 +428,11 @@ static Value *run(Machine *m) {
         case 'X': push(m, text_of(m, number(m, 4))); break;
         case 0x8c: push(m, text_of(m, number(m, 1))); break;
         case 0x8d: push(m, text_of(m, number(m, 8))); break;
-        case 'B': // BINBYTES
-        case 'C': // SHORT_BINBYTES
-            bytes(m, number(m, op == 'B' ? 4 : 1));
+        case 'B':  // BINBYTES
+        case 'C':  // SHORT_BINBYTES
+        case 0x8e: // BINBYTES8
+        case 0x96: // BYTEARRAY8
+            bytes(m, number(m, op == 'B' ? 4 : op == 'C' ? 1 : 8));
             push(m, other(m, "a bytes object"));
             break;
         case 'q': memo_put(m, number(m, 1)); break;
@@ -442,6 +454,15 @@ static Value *run(Machine *m) {
             w = pop(m);
             if (v->v.kind != TORCH_TEXT || w->v.kind != TORCH_TEXT || v->v.length + w->v.length > 1000) refuse(m, "a class without a name");
             push(m, global_of(m, w->v.text, w->v.length, v->v.text, v->v.length));
+            break;
+        case 0x8f: push(m, other(m, "a set")); break;
+        case 0x90: // ADDITEMS
+            mark_pop(m, &n);
+            top(m);
+            break;
+        case 0x91: // FROZENSET
+            mark_pop(m, &n);
+            push(m, other(m, "a set"));
             break;
         case 'Q': // BINPERSID
             v = pop(m);

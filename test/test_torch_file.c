@@ -112,6 +112,13 @@ static void test_checkpoint(Arena *a) {
     const TorchValue *p = open_file(a, GOLDEN "protocol4.pt");
     check(p->count == 7 && memcmp(torch_get(p, "0.weight")->tensor->bytes, torch_get(s, "0.weight")->tensor->bytes, 24) == 0, "protocol 4: the same");
     check(open_file(a, GOLDEN "module.pt")->kind == TORCH_OTHER, "a whole module is an object, not a dict");
+    p = open_file(a, GOLDEN "protocol5.pt");
+    const char *const signs[] = {"conjugated", "negated"};
+    for (int i = 0; i < 2; i++)
+        check(torch_get(p, signs[i])->kind == TORCH_OTHER && strstr(torch_get(p, signs[i])->text, "resolve_conj"), "%s: %s", signs[i], torch_kind_name(torch_get(p, signs[i])));
+    check(((const float *)torch_data(a, torch_need(p, "real", TORCH_TENSOR, "p")->tensor, "p"))[1] == 3, "the real part of a conjugated tensor");
+    check(torch_need(torch_need(p, "lists", TORCH_DICT, "p"), "layer", TORCH_LIST, "p")->items[0]->kind == TORCH_TENSOR, "a defaultdict of lists");
+    check_text("sets and bytes", arena_print(a, "%s, %s, %s", torch_get(p, "set")->text, torch_get(p, "frozen")->text, torch_get(p, "array")->text), "a set, a set, a bytes object");
 }
 
 static void test_refused_files(Arena *a) {

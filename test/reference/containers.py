@@ -116,6 +116,11 @@ def torch_files():
     torch.save(checkpoint, path("checkpoint.pt"))
     torch.save(model.state_dict(), path("protocol4.pt"), pickle_protocol=4)
     torch.save(model, path("module.pt"))
+    signs = [torch.tensor([1 + 2j, 3 - 4j], dtype=torch.complex64).conj() for _ in range(3)]
+    lists = collections.defaultdict(list)
+    lists["layer"].append(values(2, torch.float32))
+    torch.save({"conjugated": signs[0], "negated": signs[1].imag, "real": signs[2].real, "lists": lists, "set": {1, 2}, "frozen": frozenset([1]), "array": bytearray(b"ab"),
+                "numbers": np.arange(3)}, path("protocol5.pt"), pickle_protocol=5)
 
 
 def archives():
