@@ -4,9 +4,10 @@
 // that are multiplied (x below) play B, and are rounded and turned once, for all threads. Sums come out turned, (n, m), and are
 // turned back when they are whole.
 //   blocks    32 rows of the weight by 512 of k are copied together (32 KiB, in L1, where the rows lay in one set), and meet
-//             all rows of x, which stream by from L2; partial sums wait in blocks of 4 KiB, never in C
-//   few rows  up to 32 of x: tiles are loaded from the weight itself, the sums of all of k stay in tiles
-// The next block of the weight is asked for, line by line, between the tile products.
+//             all rows of x, which stream by from L2; partial sums wait in blocks of 4 KiB, never in C. The next block is
+//             copied line by line between the tile products
+//   few rows  up to 32 of x: tiles are loaded from the weight itself, the sums of all of k stay in tiles; the lines that
+//             come next are asked for meanwhile
 // Sums run over ascending k in the instruction's own order, denormals count as zero: compare by tolerance; blocks, threads and
 // other rows change no bit. test/test_bf16.c runs this source on any AVX-512 machine, over a program that stands for the
 // instructions (AMX_MODEL).
@@ -37,11 +38,9 @@
 #ifndef BLOCK_STEPS
 #define BLOCK_STEPS 16  // of a block of the weight
 #endif
+#define BLOCK (BLOCK_STEPS * 2 * TILE) // words of one
 #ifndef DIRECT_ROWS
 #define DIRECT_ROWS 32
-#endif
-#ifndef DIRECT_AHEAD
-#define DIRECT_AHEAD 1024 // bytes of a row
 #endif
 #ifndef WIDE_COLUMNS
 #define WIDE_COLUMNS 256
@@ -59,7 +58,7 @@ typedef struct {
     long mc, nc;      // rows of x and columns of C of a task
     bool narrow;      // x stays in L2: all of k for 32 columns, then the next ones; else 512 of k for nc columns
     float *x;         // packed: panels of 32 rows, each in steps of one or two tiles
-    float *room;      // each thread's block of the weight, then its sums
+    float *room;      // each thread's two blocks of the weight, then its sums
     size_t room_each; // floats
 } Product;
 
@@ -106,33 +105,45 @@ typedef struct { // tiles of 32 rows of it: each step's two
     size_t row, second, step; // bytes to the next row, the second tile, the next step
 } Weight;
 
-typedef struct { // lines that will be wanted: a column of 32 rows, then the next column
-    const char *line, *end; // at `end`, that many bytes are skipped once
-    size_t row, skip;
+typedef struct { // lines that come next: a column of 32 rows, then the next column
+    const char *line;
+    float *out; // where they are copied to; NULL: they are only asked for
+    size_t row;
     int at, each; // row of the column; lines of a step
-} Ahead;
+    long left;
+} Next;
 
-INLINE void ask(Ahead *a) {
-    for (int i = 0; i < a->each; i++) {
-        __builtin_prefetch(a->line + (size_t)a->at * a->row, 0, PREFETCH);
-        if (++a->at < SIDE) continue;
-        a->at = 0, a->line += 64;
-        if (a->line == a->end) a->line += a->skip;
+INLINE void bring(Next *next) {
+    Next b = *next;
+    for (int i = 0; i < b.each && b.left > 0; i++, b.left--) {
+        const char *line = b.line + (size_t)b.at * b.row;
+        if (b.out) store(b.out, load((const float *)line)), b.out += LANES;
+        else __builtin_prefetch(line, 0, PREFETCH);
+        if (++b.at == SIDE) b.at = 0, b.line += 64;
     }
+    *next = b;
 }
 
 static size_t row_bytes(const Gemm *g) { return (size_t)g->ldb * dtype_size(g->B_type); }
 
 static const char *weight_at(const Gemm *g, long n, long step) { return (const char *)g->B + (size_t)n * row_bytes(g) + (size_t)(step * STEP) * dtype_size(g->B_type); }
 
-static Weight copied(float *out, const Gemm *g, long n0, long first, long steps) { // filled up with zeros
+// Steps of k of 32 rows, from row n on.
+typedef struct {
+    long n, first, steps;
+} Block;
+
+static Weight packed(const float *block) { return (Weight){.at = (const char *)block, .row = 64, .second = 4 * TILE, .step = 8 * TILE}; }
+
+static void copy(float *out, const Gemm *g, Block b) { // filled up with zeros
     for (int r = 0; r < SIDE; r++)
-        for (long s = 0; s < steps; s++) {
-            long k = (first + s) * STEP;
-            store(out + s * 2 * TILE + r * LANES, n0 + r < g->N ? words_of((const char *)g->B + (size_t)(n0 + r) * row_bytes(g), g->B_type, k, g->K - k) : all(0));
+        for (long s = 0; s < b.steps; s++) {
+            long k = (b.first + s) * STEP;
+            store(out + s * 2 * TILE + r * LANES, b.n + r < g->N ? words_of((const char *)g->B + (size_t)(b.n + r) * row_bytes(g), g->B_type, k, g->K - k) : all(0));
         }
-    return (Weight){.at = (const char *)out, .row = 64, .second = 4 * TILE, .step = 8 * TILE};
 }
+
+static bool as_it_lies(const Gemm *g, Block b) { return g->B_type == DTYPE_BF16 && b.n + SIDE <= g->N && (b.first + b.steps) * STEP <= g->K; }
 
 static Weight direct(const Gemm *g, long n0) {
     return (Weight){.at = weight_at(g, n0, 0), .row = row_bytes(g), .second = 16 * row_bytes(g), .step = 64};
@@ -142,7 +153,7 @@ static Weight direct(const Gemm *g, long n0) {
 
 #define SUMS_STRIDE 64
 
-static void one_panel_half(long steps, Weight w, const float *x, float *sums, bool go_on, Ahead *ahead) { // 16 rows of x
+static void one_panel_half(long steps, Weight w, const float *x, float *sums, bool go_on, Next *next) { // 16 rows of x
     if (go_on) {
         tile_load(4, sums, SUMS_STRIDE);
         tile_load(5, sums + 2 * TILE, SUMS_STRIDE);
@@ -151,7 +162,7 @@ static void one_panel_half(long steps, Weight w, const float *x, float *sums, bo
         tile_zero(5);
     }
     for (long s = 0; s < steps; s++, x += TILE, w.at += w.step) {
-        ask(ahead);
+        bring(next);
         tile_stream(2, x, 64);
         tile_load(0, w.at, w.row);
         tile_load(1, w.at + w.second, w.row);
@@ -162,7 +173,7 @@ static void one_panel_half(long steps, Weight w, const float *x, float *sums, bo
     tile_store(5, sums + 2 * TILE, SUMS_STRIDE);
 }
 
-static void one_panel(long steps, Weight w, const float *x, float *sums, bool go_on, Ahead *ahead) { // 32 rows of x
+static void one_panel(long steps, Weight w, const float *x, float *sums, bool go_on, Next *next) { // 32 rows of x
     if (go_on) {
         tile_load(4, sums, SUMS_STRIDE);
         tile_load(5, sums + TILE, SUMS_STRIDE);
@@ -175,7 +186,7 @@ static void one_panel(long steps, Weight w, const float *x, float *sums, bool go
         tile_zero(7);
     }
     for (long s = 0; s < steps; s++, x += 2 * TILE, w.at += w.step) {
-        ask(ahead);
+        bring(next);
         tile_stream(2, x, 64);
         tile_stream(3, x + TILE, 64);
         tile_load(0, w.at, w.row);
@@ -230,48 +241,53 @@ static void c_of_sums(const float *sums, const Gemm *g, long m0, long n0) {
 // ---- tasks
 
 // A block of the weight against rows [m0, m1) of x; sums: 4 KiB for each 32 rows.
-static void meet(const Product *p, Weight w, long n, long first, long steps, long m0, long m1, float *sums, Ahead *ahead) {
+static void meet(const Product *p, Weight w, Block b, long m0, long m1, float *sums, Next *next) {
     const Gemm *g = p->g;
     for (long m = m0; m < m1; m += SIDE, sums += 4 * TILE) {
-        if (first == 0 && g->accumulate) sums_of_c(sums, g, m, n);
-        (g->M - m <= 16 ? one_panel_half : one_panel)(steps, w, x_at(p, m, first), sums, first > 0 || g->accumulate, ahead);
-        if (first + steps == p->steps) c_of_sums(sums, g, m, n);
+        if (b.first == 0 && g->accumulate) sums_of_c(sums, g, m, b.n);
+        (g->M - m <= 16 ? one_panel_half : one_panel)(b.steps, w, x_at(p, m, b.first), sums, b.first > 0 || g->accumulate, next);
+        if (b.first + b.steps == p->steps) c_of_sums(sums, g, m, b.n);
     }
 }
 
-// Columns [n0, n1) of C, rows [m0, m1): block by block of k.
-static void columns(const Product *p, long n0, long n1, long m0, long m1, float *block, float *sums) {
+// Block t of columns [n0, n1): all of k for 32 of them, then the next 32; or all columns for a block of k, then the next.
+static Block block_of(const Product *p, long n0, long n1, long t) {
+    long panels = pieces(n1 - n0, SIDE), blocks = pieces(p->steps, BLOCK_STEPS);
+    long panel = p->narrow ? t / blocks : t % panels, first = (p->narrow ? t % blocks : t / panels) * BLOCK_STEPS;
+    return (Block){n0 + panel * SIDE, first, smaller(BLOCK_STEPS, p->steps - first)};
+}
+
+static void columns(const Product *p, long n0, long n1, long m0, long m1, float *room) {
     const Gemm *g = p->g;
-    long panels = pieces(m1 - m0, SIDE);
-    for (long first = 0; first < p->steps; first += BLOCK_STEPS)
-        for (long n = n0; n < n1; n += SIDE) {
-            long steps = smaller(BLOCK_STEPS, p->steps - first);
-            bool next_k = n + SIDE >= n1 && first + BLOCK_STEPS < p->steps, next_n = n + 2 * SIDE <= g->N;
-            Ahead ahead = {.line = next_k ? weight_at(g, n0, first + BLOCK_STEPS) : weight_at(g, n + SIDE, n + SIDE >= n1 ? 0 : first), .row = row_bytes(g),
-                           .each = next_k || next_n ? (int)pieces(SIDE * (long)dtype_size(g->B_type) / 2, panels) : 0};
-            meet(p, copied(block, g, n, first, steps), n, first, steps, m0, m1, sums + (n - n0) / SIDE * panels * 4 * TILE, &ahead);
-        }
+    long panels = pieces(m1 - m0, SIDE), count = pieces(n1 - n0, SIDE) * pieces(p->steps, BLOCK_STEPS);
+    float *block[] = {room, room + BLOCK}, *sums = room + 2 * BLOCK;
+    bool there = false;
+    for (long t = 0; t < count; t++) {
+        Block b = block_of(p, n0, n1, t), after = block_of(p, n0, n1, t + 1);
+        if (!there) copy(block[t % 2], g, b);
+        there = t + 1 < count && as_it_lies(g, after);
+        Next next = {.line = weight_at(g, after.n, after.first), .out = block[(t + 1) % 2], .row = row_bytes(g), .each = (int)pieces(SIDE, panels), .left = there ? SIDE * after.steps : 0};
+        meet(p, packed(block[t % 2]), b, m0, m1, sums + (p->narrow ? 0 : (b.n - n0) / SIDE * panels * 4 * TILE), &next);
+        while (next.left > 0) bring(&next);
+    }
 }
 
 static void few_columns(const Product *p, long n, long m0, long m1, float *sums) {
     const Gemm *g = p->g;
-    Ahead ahead = {.line = weight_at(g, n, 0) + DIRECT_AHEAD, .end = weight_at(g, n, p->steps), .row = row_bytes(g), .skip = SIDE * row_bytes(g) - (size_t)(g->K * 2), .each = SIDE};
-    meet(p, direct(g, n), n, 0, p->steps, m0, m1, sums, &ahead);
+    Next next = {.line = weight_at(g, n + SIDE, 0), .row = row_bytes(g), .each = (int)pieces(SIDE, pieces(m1 - m0, SIDE)), .left = SIDE * p->steps};
+    meet(p, direct(g, n), (Block){n, 0, p->steps}, m0, m1, sums, &next);
 }
 
 static void product_job(void *arg, size_t begin, size_t end) {
     const Product *p = arg;
     const Gemm *g = p->g;
-    float *block = p->room + p->room_each * (size_t)thread_index(), *sums = block + BLOCK_STEPS * 2 * TILE;
-    bool as_it_lies = g->B_type == DTYPE_BF16 && g->K % STEP == 0 && g->M <= DIRECT_ROWS;
+    float *room = p->room + p->room_each * (size_t)thread_index();
     configure();
     for (size_t t = begin; t < end; t++) {
         long down = pieces(g->M, p->mc), m0 = (long)t % down * p->mc, m1 = smaller(m0 + p->mc, g->M);
-        long n0 = (long)t / down * p->nc, n1 = smaller(n0 + p->nc, g->N), width = p->narrow ? SIDE : p->nc;
-        for (long n = n0; n < n1; n += width) {
-            if (as_it_lies && n + SIDE <= g->N) few_columns(p, n, m0, m1, sums);
-            else columns(p, n, smaller(n + width, n1), m0, m1, block, sums);
-        }
+        long n0 = (long)t / down * p->nc, n1 = smaller(n0 + p->nc, g->N);
+        for (; g->M <= DIRECT_ROWS && as_it_lies(g, (Block){n0, 0, p->steps}) && n0 < n1; n0 += SIDE) few_columns(p, n0, m0, m1, room);
+        if (n0 < n1) columns(p, n0, n1, m0, m1, room);
     }
     tiles_release();
 }
@@ -299,7 +315,7 @@ static void product(const Gemm *g) {
     Product p = {.g = g, .steps = pieces(g->K, STEP)};
     plan(&p, threads);
     size_t packed = (size_t)(pieces(g->M, 16) * p.steps) * TILE, blocks = (size_t)(pieces(p.mc, SIDE) * (p.narrow ? 1 : p.nc / SIDE));
-    p.room_each = BLOCK_STEPS * 2 * TILE + blocks * 4 * TILE;
+    p.room_each = 2 * BLOCK + blocks * 4 * TILE;
     p.x = thread_room(packed + p.room_each * (size_t)threads_count());
     p.room = p.x + packed;
     size_t parts = (size_t)(pieces(g->M, SIDE) * pieces(p.steps, BLOCK_STEPS)), tasks = (size_t)(pieces(g->M, p.mc) * pieces(g->N, p.nc));
@@ -318,7 +334,7 @@ void gemm_amx(const Gemm *g) { // GEMM_NT
 
 // The tiles alone, for measuring what they can do: 32 rows of each side, packed.
 static void tile(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
-    one_panel(words / LANES, (Weight){.at = (const char *)A, .row = 64, .second = 4 * TILE, .step = 8 * TILE}, B, C, from_c, &(Ahead){.each = 0});
+    one_panel(words / LANES, packed(A), B, C, from_c, &(Next){.left = 0});
 }
 
 static void release(void) { tiles_release(); }

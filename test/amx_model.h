@@ -65,14 +65,20 @@ static void amx_dpbf16ps(int c, int a, int b) {
     amx_used(a), amx_used(b), amx_used(c);
     amx_want(a != b && a != c && b != c, "three different tiles");
     amx_want(amx.bytes[a] / 4 == amx.rows[b] && amx.rows[a] == amx.rows[c] && amx.bytes[b] == amx.bytes[c], "the shapes of three tiles fit");
-    for (int m = 0; m < amx.rows[c]; m++)
+    float right[16][2][16] = {{{0}}}; // B as floats
+    for (int k = 0; k < amx.rows[b]; k++)
+        for (int n = 0; n < amx.bytes[b] / 4; n++)
+            for (int e = 0; e < 2; e++) right[k][e][n] = amx_half(amx.data[b][k] + 4 * n + 2 * e);
+    for (int m = 0; m < amx.rows[c]; m++) {
+        float sums[16] = {0};
+        memcpy(sums, amx.data[c][m], amx.bytes[c]);
         for (int k = 0; k < amx.bytes[a] / 4; k++)
-            for (int n = 0; n < amx.bytes[c] / 4; n++) {
-                float s;
-                memcpy(&s, amx.data[c][m] + 4 * n, 4);
-                for (int e = 0; e < 2; e++) s = amx_flushed(fmaf(amx_half(amx.data[a][m] + 4 * k + 2 * e), amx_half(amx.data[b][k] + 4 * n + 2 * e), s));
-                memcpy(amx.data[c][m] + 4 * n, &s, 4);
+            for (int e = 0; e < 2; e++) {
+                float x = amx_half(amx.data[a][m] + 4 * k + 2 * e);
+                for (int n = 0; n < 16; n++) sums[n] = amx_flushed(fmaf(x, right[k][e][n], sums[n]));
             }
+        memcpy(amx.data[c][m], sums, amx.bytes[c]);
+    }
 }
 
 static void amx_release(void) { amx.configured = false; }
