@@ -6,8 +6,8 @@
 //   blocks    32 rows of the weight by 512 of k are copied together (32 KiB, in L1, where the rows lay in one set), and meet
 //             all rows of x, which stream by from L2; partial sums wait in blocks of 4 KiB, never in C. The next block is
 //             copied line by line between the tile products
-//   few rows  up to 32 of x: tiles are loaded from the weight itself, the sums of all of k stay in tiles; the lines that
-//             come next are asked for meanwhile
+//   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles;
+//             asked for meanwhile: the same rows further on where each is used once, else the next 32 rows
 // Sums run over ascending k in the instruction's own order, denormals count as zero: compare by tolerance; blocks, threads and
 // other rows change no bit. test/test_bf16.c runs this source on any AVX-512 machine, over a program that stands for the
 // instructions (AMX_MODEL).
@@ -32,22 +32,14 @@
 #define tile_dot(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
 #endif
 
-#define SIDE 32         // rows of the weight and of x that meet at a time: two tiles by two
-#define TILE 256        // words of a tile: 16 rows of 16
-#define STEP 32         // values of k in a tile
-#ifndef BLOCK_STEPS
-#define BLOCK_STEPS 16  // of a block of the weight
-#endif
+#define SIDE 32          // rows of the weight and of x that meet at a time: two tiles by two
+#define TILE 256         // words of a tile: 16 rows of 16
+#define STEP 32          // values of k in a tile
+#define BLOCK_STEPS 16   // of a block of the weight
 #define BLOCK (BLOCK_STEPS * 2 * TILE) // words of one
-#ifndef DIRECT_ROWS
-#define DIRECT_ROWS 32
-#endif
-#ifndef WIDE_COLUMNS
-#define WIDE_COLUMNS 256
-#endif
-#ifndef PREFETCH
-#define PREFETCH 2 // into L2
-#endif
+#define WIDE_COLUMNS 256 // of a task where x does not stay in L2
+#define DIRECT_ROWS 128  // up to so many rows of x the weight is used as it lies
+#define DIRECT_AHEAD 1024 // bytes of a row that are asked for before 32 rows of x need them
 
 static long smaller(long a, long b) { return a < b ? a : b; }
 static long pieces(long n, long size) { return (n + size - 1) / size; }
@@ -56,6 +48,7 @@ typedef struct {
     const Gemm *g;
     long steps;       // of K
     long mc, nc;      // rows of x and columns of C of a task
+    bool direct;      // few rows
     bool narrow;      // x stays in L2: all of k for 32 columns, then the next ones; else 512 of k for nc columns
     float *x;         // packed: panels of 32 rows, each in steps of one or two tiles
     float *room;      // each thread's two blocks of the weight, then its sums
@@ -106,9 +99,9 @@ typedef struct { // tiles of 32 rows of it: each step's two
 } Weight;
 
 typedef struct { // lines that come next: a column of 32 rows, then the next column
-    const char *line;
-    float *out; // where they are copied to; NULL: they are only asked for
-    size_t row;
+    const char *line, *end; // at `end`, so many bytes are skipped once
+    float *out;             // where they are copied to; NULL: they are only asked for
+    size_t row, skip;
     int at, each; // row of the column; lines of a step
     long left;
 } Next;
@@ -118,8 +111,10 @@ INLINE void bring(Next *next) {
     for (int i = 0; i < b.each && b.left > 0; i++, b.left--) {
         const char *line = b.line + (size_t)b.at * b.row;
         if (b.out) store(b.out, load((const float *)line)), b.out += LANES;
-        else __builtin_prefetch(line, 0, PREFETCH);
-        if (++b.at == SIDE) b.at = 0, b.line += 64;
+        else __builtin_prefetch(line, 0, 2); // into L2
+        if (++b.at < SIDE) continue;
+        b.at = 0, b.line += 64;
+        if (b.line == b.end) b.line += b.skip;
     }
     *next = b;
 }
@@ -272,10 +267,12 @@ static void columns(const Product *p, long n0, long n1, long m0, long m1, float 
     }
 }
 
-static void few_columns(const Product *p, long n, long m0, long m1, float *sums) {
+static void few_columns(const Product *p, long n, float *sums) {
     const Gemm *g = p->g;
-    Next next = {.line = weight_at(g, n + SIDE, 0), .row = row_bytes(g), .each = (int)pieces(SIDE, pieces(m1 - m0, SIDE)), .left = SIDE * p->steps};
-    meet(p, direct(g, n), (Block){n, 0, p->steps}, m0, m1, sums, &next);
+    long panels = pieces(g->M, SIDE);
+    Next next = {.line = weight_at(g, n + SIDE, 0), .row = row_bytes(g), .each = (int)pieces(SIDE, panels), .left = SIDE * p->steps};
+    if (panels == 1) next.line = weight_at(g, n, 0) + DIRECT_AHEAD, next.end = weight_at(g, n, p->steps), next.skip = SIDE * row_bytes(g) - (size_t)p->steps * 64;
+    meet(p, direct(g, n), (Block){n, 0, p->steps}, 0, g->M, sums, &next);
 }
 
 static void product_job(void *arg, size_t begin, size_t end) {
@@ -286,14 +283,14 @@ static void product_job(void *arg, size_t begin, size_t end) {
     for (size_t t = begin; t < end; t++) {
         long down = pieces(g->M, p->mc), m0 = (long)t % down * p->mc, m1 = smaller(m0 + p->mc, g->M);
         long n0 = (long)t / down * p->nc, n1 = smaller(n0 + p->nc, g->N);
-        for (; g->M <= DIRECT_ROWS && as_it_lies(g, (Block){n0, 0, p->steps}) && n0 < n1; n0 += SIDE) few_columns(p, n0, m0, m1, room);
+        for (; p->direct && n0 < n1 && as_it_lies(g, (Block){n0, 0, p->steps}); n0 += SIDE) few_columns(p, n0, room);
         if (n0 < n1) columns(p, n0, n1, m0, m1, room);
     }
     tiles_release();
 }
 
 // x's rows of a task in L2 beside the sums, if that leaves enough of them to pay for copying the weight; else blocks of k, where
-// a block of x and nc columns of sums are in L2.
+// a block of x and nc columns of sums are in L2. Few rows: x and twice 32 rows of the weight.
 static void plan(Product *p, long threads) {
     const Gemm *g = p->g;
     long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE), each = SIDE * pieces(pieces(g->N, threads), SIDE);
@@ -303,6 +300,8 @@ static void plan(Product *p, long threads) {
     p->nc = p->narrow ? SIDE * pieces(each, 4 * SIDE) : smaller(each, WIDE_COLUMNS);
     if (!p->narrow) most = l2 * 3 / 4 / (BLOCK_STEPS * STEP * 2 + 4 * p->nc) / SIDE * SIDE;
     if (most < SIDE) most = SIDE;
+    p->direct = g->M <= SIDE || (g->M <= DIRECT_ROWS && (g->M + 2 * SIDE) * p->steps * STEP * 2 <= l2);
+    if (p->direct) most = DIRECT_ROWS;
     p->mc = SIDE * pieces(pieces(g->M, pieces(g->M, most)), SIDE);
 }
 
