@@ -5,13 +5,6 @@
 
 static __device__ __forceinline__ uint32_t shared_address(const void *p) { return (uint32_t)__cvta_generic_to_shared(p); }
 
-// threadIdx.x, asked for anew: what is computed from it is not kept in registers over a loop.
-static __device__ __forceinline__ int thread_again(void) {
-    int t;
-    asm volatile("mov.u32 %0, %%tid.x;" : "=r"(t));
-    return t;
-}
-
 // `given` bytes are copied, the rest of the 16 (4) is zero. Nobody may read them before cp_async_wait and a barrier.
 static __device__ __forceinline__ void cp_async16(void *shared, const void *global, int given) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(given) : "memory");

@@ -10,11 +10,13 @@
 //                                            loop over k that is not unrolled: 16.8 TFLOP/s of 67 at 4096 (H200)
 //   2  the same, four words an access, eight k unrolled     21.6, 0.43 of cuBLAS: in SASS half of the loop loads: the choices of kind, type and
 //                                            edge for each word; 219 registers, so one block a multiprocessor. In use for what 3 does not take
-//   3  gemm_f32_async.inc: f32 only: cp.async, one kernel a kind. With four k of a row an access where rows lie along k it took 250 registers, one
-//                                            block a multiprocessor: 40 TFLOP/s, 0.80 of cuBLAS (NT), where TN, with two blocks, did 44. So rows along k
-//                                            are turned on their way into shared memory; all kinds have two blocks     in use, not yet measured
-//   4  gemm_f32_thin.inc: few rows of A (NT): a lane a column of B, which comes through a ring of eight stages           in use; 1 x 4096 x 4096:
-//                                            0.066 ms, 0.36 of cuBLAS, where 2 takes 0.186; B in sixteen bits too, not yet measured
+//   3  gemm_f32_async.inc: f32 only, rows on sixteen bytes: cp.async, one kernel a kind     in use: 4096: 40, 0.80 of cuBLAS (NT, 250 registers,
+//                                            one block a multiprocessor); TN, two blocks, 44 at 4096 x 1024 x 4616
+//   -  tried: rows along k turned on their way, four bytes an access, addresses computed anew each tile, two blocks of 123 registers for all
+//                                            kinds: 37.5 (NT), 40 (TN); at 4616 x 1024 x 4096 27 instead of 34, for two blocks fill the last round worse
+//   4  gemm_f32_thin.inc: few rows of A (NT): a lane a column of B, which comes through a ring     in use; 1 x 4096 x 4096, stages of 32 k: 0.066 ms,
+//                                            0.36 of cuBLAS, where 2 takes 0.186; weights in bf16 0.079, where they are half the bytes. Stages of 128 k
+//                                            not yet measured
 //   5  gemm_f32_long.inc: the gradients of a tiny model's weights (TN): few outputs, thousands of k                      in use, not yet
 //                                            measured; 3 at 128 x 128 x 8440: 4 blocks, counted 0.45 ms; aimed at: 0.04 ms
 //   -  split over k: another order of the sum, so other bits; not for this path
@@ -101,39 +103,39 @@ static __device__ __forceinline__ void two(float *to, const float *from) {
 
 #undef BK
 #define STAGES 3
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
-#define LARGE_BLOCKS 1 // more shared memory a multiprocessor does not have
-#else
-#define LARGE_BLOCKS 2
-#endif
-#define LINE (SIDE + 4) // words from one k to the next in shared memory, both matrices alike
-#define STAGE_WORDS (BK * LINE)
+#define APART (BK + 4) // words from row to row of a tile along k
+#define STAGE_WORDS (SIDE * APART)
 
-// The tile of rows (or columns of C) from r0 on and of k from k0 on; what is outside becomes zero. A matrix whose rows lie along k is turned
-// on the way, a word at a time: a warp takes eight k of four rows, which are whole sectors there and all banks here. The other kind comes as
-// it lies, sixteen bytes an access. Everything is computed anew for each tile: kept over the loop it would take registers from the sums.
-static __device__ __forceinline__ void tile_stage(float *to, bool along, const float *x, long ld, long R, long r0, int K, int k0, int side, int depth, int threads) {
-    const int t = thread_again();
-    if (along) {
-        const int row = t / 32 * 4 + t % 4, k = t % 32 / 4, left = K - k0 - k;
-        const int rows = R - r0 < side ? (int)(R - r0) : side;
-        const float *from = x + (r0 + row) * ld + k0 + k;
-        float *at = to + k * (side + 4) + row;
-        UNROLL_ONE
-        for (int line = row; line < side; line += threads / 8, from += threads / 8 * ld, at += threads / 8) {
-            const int here = line < rows ? left : 0;
-            UNROLL
-            for (int n = 0; n < depth; n += 8) cp_async4(at + n * (side + 4), from + n, n < here ? 4 : 0); // of nothing: the address is not looked at
-        }
-    } else {
-        const int each = threads / (side / 4), word = t % (side / 4) * 4, left = K - k0;
-        const long words = R - r0 - word;
-        const int given = words >= 4 ? 16 : words > 0 ? (int)words * 4 : 0;
-        const float *from = x + (long)(k0 + t / (side / 4)) * ld + r0 + word;
-        float *at = to + t / (side / 4) * (side + 4) + word;
-        UNROLL_ONE
-        for (int k = t / (side / 4); k < depth; k += each, from += each * ld, at += each * (side + 4)) cp_async16(at, from, k < left ? given : 0);
+// A thread's sixteen bytes of a tile: words of one column below each other, EACH lines apart. Kept over the loop: what changes with k is
+// found by a few operations in 32 bits.
+typedef struct {
+    const float *from;
+    long down, on; // words to its next line in the tile, and to the next tile
+    int lines, words, to; // lines from the first that lie inside the matrix, words that do; where in shared memory
+} Staged;
+
+static __device__ __forceinline__ Staged staged_at(bool along, const float *x, long ld, long R, long r0, int side, int depth, int threads) {
+    const int each = along ? depth / 4 : side / 4, line = (int)threadIdx.x / each, word = (int)threadIdx.x % each * 4;
+    const long rows = R - r0 - (along ? line : word);
+    Staged s;
+    s.from = x + (along ? (r0 + line) * ld + word : line * ld + r0 + word);
+    s.down = threads / each * ld, s.on = along ? depth : depth * ld;
+    s.lines = along ? (rows < side ? (int)rows : side) : -line; // the other kind's: less by K
+    s.words = along ? -word : rows < 4 ? (int)rows : 4;
+    s.to = line * (along ? depth + 4 : side) + word;
+    return s;
+}
+
+// The tile at which `left` of K are left, by cp.async; what is outside becomes zero.
+static __device__ __forceinline__ void staged_next(Staged *s, float *to, bool along, int left, int side, int depth, int threads) {
+    const int each = along ? depth / 4 : side / 4, apart = along ? depth + 4 : side, lines = along ? s->lines : s->lines + left, words = along ? s->words + left : s->words;
+    const int given = words >= 4 ? 16 : words > 0 ? words * 4 : 0;
+    const float *from = s->from;
+    UNROLL
+    for (int p = 0; p < side * depth / 4 / threads; p++, from += s->down) {
+        cp_async16(to + s->to + p * (threads / each) * apart, from, p * (threads / each) < lines ? given : 0); // of nothing: the address is not looked at
     }
+    s->from += s->on;
 }
 
 #define SIDE 128
@@ -170,8 +172,7 @@ static __device__ __forceinline__ void tile_stage(float *to, bool along, const f
 static bool in_fours(const void *x, long ld, const long *apart) { return (uintptr_t)x % 16 == 0 && (ld | apart[0] | apart[1]) % 4 == 0; }
 
 static bool async_takes(const Gemm *g, const GemmBatch *batch) {
-    const bool fours = (g->kind != GEMM_TN || in_fours(g->A, g->lda, batch->A)) && (g->kind == GEMM_NT || in_fours(g->B, g->ldb, batch->B)); // of those that come as they lie
-    return g->B_type == DTYPE_F32 && !g->bf16 && fours && g->K < INT32_MAX && (g->M + 63) / 64 <= 65535;
+    return g->B_type == DTYPE_F32 && !g->bf16 && in_fours(g->A, g->lda, batch->A) && in_fours(g->B, g->ldb, batch->B) && g->K < INT32_MAX && (g->M + 63) / 64 <= 65535;
 }
 
 static void launch_async(const Gemm *g, const GemmBatch *batch, int side, cudaStream_t stream) {
@@ -187,8 +188,9 @@ static void launch_async(const Gemm *g, const GemmBatch *batch, int side, cudaSt
 
 #undef BK
 #undef STAGES
-#define BK 32
-#define STAGES 8
+#undef APART
+#define BK 128 // of a row at a time: pieces of 512 bytes; with 128 of them memory gave a third of its speed
+#define STAGES 3
 #define APART (BK + 4)
 #define COLUMNS 32 // of C, of a block: a lane each
 #define THIN_WARPS 4

@@ -160,7 +160,6 @@ void emu_cp_async(void *shared, const void *global, int bytes, int given); // gi
 void emu_cp_commit(void);
 void emu_cp_wait(int groups_left);
 #define cp_async16(shared, global, given) emu_cp_async(shared, global, 16, given)
-#define thread_again() ((int)threadIdx.x)
 #define cp_async4(shared, global, given) emu_cp_async(shared, global, 4, given)
 #define cp_async_commit() emu_cp_commit()
 #define cp_async_wait(left) emu_cp_wait(left)
