@@ -37,7 +37,7 @@ static struct {
     unsigned long count;
     List now, last;      // commands of the step in progress, and of the graph
     cudaGraphExec_t step;
-} commands = {false, OVERLAP_BEGIN, 0, {NULL, 0, 0}, {NULL, 0, 0}, NULL};
+} commands = {false, OVERLAP_USED, 0, {NULL, 0, 0}, {NULL, 0, 0}, NULL};
 
 static void list_add(const void *from, size_t size) {
     List *l = &commands.now;

@@ -19,7 +19,7 @@
 #define STAGES 4
 #define PIECES (BK / 8)
 #define THIN_MOST 64 // rows that gemm_bf16_thin.cu takes; on Hopper it leaves those above FEW to gemm_hopper.cu
-#define FEW 8 // from nine rows on A is more bytes than W for sixteen rows of W a block
+#define FEW 8 // rows that its version 3 takes; from nine on A is more bytes than W for sixteen rows of W a block
 
 static __device__ __forceinline__ int piece_at(int row, int piece) { return (row * PIECES + (piece ^ (row / 2 % PIECES))) * 8; }
 
@@ -74,7 +74,11 @@ HOST void cuda_gemm_bf16(const GemmBf16 *given, cudaStream_t stream) {
     need(g->K % 8 == 0 && g->lda % 8 == 0 && g->ldw % 8 == 0, "cuda: a bf16 product with rows of %ld, %ld and %ld values: multiples of 8 are wanted; pad the weights", g->K,
          g->lda, g->ldw);
     need(((uintptr_t)g->A | (uintptr_t)g->A_f32 | (uintptr_t)g->W) % 16 == 0, "cuda: a bf16 product of matrices that do not start on 16 bytes");
-    if (g->M <= (g->A && cuda_gemm_hopper_takes(g) ? FEW : THIN_MOST)) {
+    if (g->M <= FEW) {
+        cuda_gemm_bf16_ring(g, stream);
+        return;
+    }
+    if (g->M <= THIN_MOST && !(g->A && cuda_gemm_hopper_takes(g))) {
         cuda_gemm_bf16_thin(g, stream);
         return;
     }

@@ -8,9 +8,9 @@
 //   0  gemm_bf16.cu with M padded to a tile of 64     64 blocks at N = 4096, too few loads under way
 //   1  a block owns 16 rows of W; its warps take 32 of K in turn, four such pieces under way at a time: 0.9 of cuBLAS at M = 1, but
 //      0.55 at 16 and 0.19 at 64 (H200): each product waited for its own eight rows of A
-//   2  the rows of A together, the next round of W under way while this one is computed     in use: 0.89 and 0.76 of cuBLAS at 1 x 4096 x 4096
-//      and 1 x 22016 x 4096
-//   3  gemm_bf16_ring.inc: at most eight rows; bytes under way in shared memory instead of registers    not yet measured; aimed at: 0.011 and 0.050 ms
+//   2  the rows of A together, the next round of W under way while this one is computed     in use from nine rows on; at 1 x 4096 x 4096 and
+//      1 x 22016 x 4096 0.89 and 0.76 of cuBLAS
+//   3  gemm_bf16_ring.inc: at most eight rows; bytes under way in shared memory instead of registers    in use: 1.16 and 1.02 of cuBLAS, 0.92 of roof
 // W is the left matrix of the instruction: 16 of its rows, and eight rows of A as columns. The sum runs over k in any order that is
 // the same on both sides: a lane takes the eight values of k that lie in 16 bytes, and no shared memory is passed through.
 #include "device.h"

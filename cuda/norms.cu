@@ -14,7 +14,9 @@
 //   3  128 threads bring the rows of a block, all of it under way at once; sixteen lanes a row add up; 128 threads again take a piece
 //      of the weights once for all of the block's rows      0.90  0.76 (RMS 0.82): at 4096 the blocks of a wave load, add and store together,
 //                                                  and the chains of eight accesses and eight additions in turn are 3 us of its 15
-//   4  sixteen numbers of a chain on their way while sixteen are added       in use, not yet measured; aimed at: 0.85 at 4096
+//   4  sixteen numbers of a chain on their way while sixteen are added              0.78 (RMS 0.82): each of a thread's eight pieces of the weights was
+//      waited for behind the stores before it
+//   5  four pieces of the weights asked for together, the first while the rows are on their way       in use, not yet measured; aimed at: 0.85 at 4096
 //   -  one warp a row              would need 32 running sums: other bits than the CPU's
 #include "light.h"
 
@@ -120,9 +122,25 @@ static __global__ void norm_plain(Norm a, Kind kind) {
 // Rows in shared memory are sixteen words further apart than they are long: two that a warp reads at once lie in different banks.
 #define STRIDE(C) (((C) + 31) / 32 * 32 + 16)
 
-static __device__ __forceinline__ float4 four_of(Stored w, int i) { // w[i … i + 3]; zeros if there is none
-    if (!w.data) return make_float4(0, 0, 0, 0);
-    return widened_four(w.data, w.type, (size_t)i);
+#define BATCH 4 // fours of weights that a thread asks for together
+
+// w[i … i + 3] for i = first, first + 4 THREADS, …: as they are stored, all asked for before the first is widened; zeros if there are none.
+static __device__ __forceinline__ void weights_of(float4 *to, Stored w, int first, int C) {
+    FRAGMENT(uint2, halves, BATCH);
+    UNROLL
+    for (int k = 0; k < BATCH; k++) to[k] = make_float4(0, 0, 0, 0), halves[k] = make_uint2(0, 0);
+    if (!w.data) return;
+    if (w.type == DTYPE_F32) {
+        UNROLL
+        for (int k = 0; k < BATCH; k++)
+            if (first + 4 * k * THREADS < C) to[k] = *(const float4 *)((const float *)w.data + first + 4 * k * THREADS);
+        return;
+    }
+    UNROLL
+    for (int k = 0; k < BATCH; k++)
+        if (first + 4 * k * THREADS < C) halves[k] = *(const uint2 *)((const uint16_t *)w.data + first + 4 * k * THREADS);
+    UNROLL
+    for (int k = 0; k < BATCH; k++) to[k] = widened_four(&halves[k], w.type, 0);
 }
 
 static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int rows) {
@@ -134,9 +152,13 @@ static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int r
     const long first = (long)blockIdx.x * rows;
     const int here = a->R - first < rows ? (int)(a->R - first) : rows;
     const float *x = a->x + first * C;
+    FRAGMENT(float4, w, BATCH);
+    FRAGMENT(float4, b, BATCH);
     for (int r = 0; r < here; r++)
         for (int i = 4 * t; i < C; i += 4 * THREADS) cp_async16(shared + r * stride + i, x + (size_t)r * C + i, 16);
     cp_async_commit();
+    weights_of(w, a->w, 4 * t, C); // the first of them while the rows are on their way
+    weights_of(b, a->b, 4 * t, C);
     cp_async_wait(0);
     __syncthreads();
     if (t / 32 * 2 < here) { // whole warps: where a warp has one row, its other half works along
@@ -146,18 +168,23 @@ static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int r
     }
     __syncthreads();
     const bool has_w = a->w.data, has_b = a->b.data;
-    for (int i = 4 * t; i < C; i += 4 * THREADS) {
-        float4 w = four_of(a->w, i);
-        const float4 b = four_of(a->b, i);
-        if (a->plus_one) w = make_float4(1 + w.x, 1 + w.y, 1 + w.z, 1 + w.w);
-        for (int r = 0; r < here; r++) {
-            const Scale s = scales[r];
-            const float4 v = *(const float4 *)(shared + r * stride + i);
-            const float4 y = make_float4(normed(kind, v.x, s, has_w, w.x, has_b, b.x), normed(kind, v.y, s, has_w, w.y, has_b, b.y), normed(kind, v.z, s, has_w, w.z, has_b, b.z),
-                                         normed(kind, v.w, s, has_w, w.w, has_b, b.w));
-            if (a->out) *(float4 *)(a->out + (first + r) * C + i) = y;
-            if (a->also) *(uint2 *)(a->also + (first + r) * C + i) = make_uint2(bf16_two(y.x, y.y), bf16_two(y.z, y.w));
+    for (int from = 4 * t; from < C; from += 4 * THREADS * BATCH) {
+        UNROLL
+        for (int k = 0; k < BATCH; k++) {
+            const int i = from + 4 * k * THREADS;
+            if (i >= C) continue;
+            if (a->plus_one) w[k] = make_float4(1 + w[k].x, 1 + w[k].y, 1 + w[k].z, 1 + w[k].w);
+            for (int r = 0; r < here; r++) {
+                const Scale s = scales[r];
+                const float4 v = *(const float4 *)(shared + r * stride + i);
+                const float4 y = make_float4(normed(kind, v.x, s, has_w, w[k].x, has_b, b[k].x), normed(kind, v.y, s, has_w, w[k].y, has_b, b[k].y),
+                                             normed(kind, v.z, s, has_w, w[k].z, has_b, b[k].z), normed(kind, v.w, s, has_w, w[k].w, has_b, b[k].w));
+                if (a->out) *(float4 *)(a->out + (first + r) * C + i) = y;
+                if (a->also) *(uint2 *)(a->also + (first + r) * C + i) = make_uint2(bf16_two(y.x, y.y), bf16_two(y.z, y.w));
+            }
         }
+        weights_of(w, a->w, from + 4 * THREADS * BATCH, C);
+        weights_of(b, a->b, from + 4 * THREADS * BATCH, C);
     }
 }
 
@@ -179,6 +206,7 @@ static int rows_brought(const Norm *a) {
 
 static void norm(float *out, uint16_t *also, const float *x, Stored w, Stored b, long R, long C, float eps, int plus_one, Kind kind, cudaStream_t s) {
     Norm a;
+    memset(&a, 0, sizeof a); // lists of commands are compared
     a.out = out, a.also = also, a.x = x, a.w = w, a.b = b, a.R = R, a.C = (int)C, a.eps = eps, a.plus_one = plus_one;
     need(C <= INT32_MAX / 2, "cuda: a norm over %ld columns: more than a kernel counts", C);
     if (R == 0) return;
