@@ -28,6 +28,7 @@
 typedef struct {
     AttentionBf16 a;
     int query_tiles, tiles; // of one head, of all
+    bool turns;             // a warpgroup queues its products when the other's are queued, and softens while those run
 } Work;
 
 typedef struct {
@@ -76,9 +77,12 @@ HOST bool cuda_attention_hopper_takes(const AttentionBf16 *a) {
 static long waits(const AttentionBf16 *a, long keys) { return (a->Tk + keys - 1) / keys * (keys + 16); }
 
 HOST void cuda_attention_hopper_version(const AttentionBf16 *a, int version, cudaStream_t stream) {
-    if (a->D == 128) launch_128(a, stream);
-    else if (version == 208) launch_64_wide(a, stream);
-    else launch_64(a, stream);
+    const bool turns = version > 1000;
+    if (a->D == 128) launch_128(a, turns, stream);
+    else if (version % 1000 == 208) launch_64_wide(a, turns, stream);
+    else launch_64(a, turns, stream);
 }
 
-HOST void cuda_attention_hopper(const AttentionBf16 *a, cudaStream_t stream) { cuda_attention_hopper_version(a, !a->causal && waits(a, 208) < waits(a, 128) ? 208 : 128, stream); }
+HOST void cuda_attention_hopper(const AttentionBf16 *a, cudaStream_t stream) {
+    cuda_attention_hopper_version(a, !a->causal && a->D == 64 && waits(a, 208) < waits(a, 128) ? 208 : 128, stream);
+}

@@ -58,7 +58,7 @@ typedef struct {
 HOST void cuda_attention_bf16(const AttentionBf16 *a, cudaStream_t stream);
 HOST bool cuda_attention_hopper_takes(const AttentionBf16 *a); // attention_hopper.cu: the same with Hopper's instructions
 HOST void cuda_attention_hopper(const AttentionBf16 *a, cudaStream_t stream);
-HOST void cuda_attention_hopper_version(const AttentionBf16 *a, int version, cudaStream_t stream); // keys of a tile for heads of 64: 128 or 208
+HOST void cuda_attention_hopper_version(const AttentionBf16 *a, int version, cudaStream_t stream); // keys of a tile for heads of 64: 128 or 208; 1000 more: the warpgroups take turns
 
 // ---- attention_few.cu: few queries over many keys, f32, the sums in an order of its own. D <= 128, no mask, no weights
 HOST void cuda_attention_few(const Attention *a, float *room, cudaStream_t stream);

@@ -7,7 +7,7 @@
 #include "cuda_check.h"
 #include "io/random.h"
 
-enum { CAUSAL = 1, WINDOW = 2, CAP = 4, LENGTHS = 8, KEY_MASK = 16, MASK = 32, WEIGHTS = 64, WIDE = 128, DROPOUT = 256, NARROW = 512 };
+enum { CAUSAL = 1, WINDOW = 2, CAP = 4, LENGTHS = 8, KEY_MASK = 16, MASK = 32, WEIGHTS = 64, WIDE = 128, DROPOUT = 256, NARROW = 512, TURNS = 1024 };
 
 static void one(long B, long Tq, long Tk, long H, long G, long D, int with) {
     size_t q_n = (size_t)(B * Tq * H * D), k_n = (size_t)(B * Tk * G * D), w_n = (size_t)(B * H * Tq * Tk);
@@ -93,7 +93,7 @@ static void tensor(long B, long Tq, long Tk, long H, long G, long D, int with) {
     if (a.key_mask) d.key_mask = to_device(key_mask, (size_t)(B * Tk));
     attention_rows(&a);
     emu_forget();
-    if (with & NARROW) cuda_attention_hopper_version(&d, 128, NULL); // tiles of 128 keys, where the shape would take wider ones
+    if ((with & (NARROW | TURNS)) && cuda_attention_hopper_takes(&d)) cuda_attention_hopper_version(&d, (with & NARROW ? 128 : 208) + (with & TURNS ? 1000 : 0), NULL);
     else cuda_attention_bf16(&d, NULL);
     uint16_t *back = malloc(q_n * 2);
     if (with & WIDE) from_device(got, d.out_f32, q_n * 4);
@@ -137,10 +137,11 @@ int main(void) {
     tensor(1, 200, 70, 1, 1, 64, CAUSAL);   // queries that see nothing
     tensor(1, 131, 400, 2, 2, 64, WIDE);    // more tiles of keys than stages
     tensor(1, 400, 150, 3, 1, 64, 0);       // several tiles of queries a block, by turns in both rooms
-#ifdef RETINA_EMULATE
-    tensor(2, 150, 200, 2, 1, 64, NARROW);
+    tensor(2, 150, 200, 2, 1, 64, NARROW); // tiles of 128 keys, where the shape would take wider ones
     tensor(3, 140, 400, 2, 2, 64, LENGTHS | NARROW);
-#endif
+    tensor(1, 400, 450, 3, 1, 64, TURNS);
+    tensor(2, 150, 300, 2, 1, 128, CAUSAL | TURNS);
+    tensor(1, 300, 70, 2, 1, 64, CAUSAL | NARROW | TURNS);
     tensor(3, 150, 300, 2, 1, 128, CAUSAL | LENGTHS);
     tensor(3, 140, 200, 2, 2, 64, LENGTHS | WIDE);
     few(1, 1, 1, 1, 1, 64, 0);
@@ -163,6 +164,8 @@ int main(void) {
         one(13, 257, 577, 16, 16, 80, 0); // several parts
         tensor(2, 577, 577, 16, 16, 64, 0);
         tensor(40, 577, 577, 16, 16, 64, 0);
+        tensor(40, 577, 577, 16, 16, 64, TURNS);
+        tensor(3, 1500, 2100, 8, 2, 128, CAUSAL | LENGTHS | TURNS);
         tensor(3, 700, 900, 8, 8, 64, CAUSAL | LENGTHS);
         tensor(3, 1500, 2100, 8, 2, 128, CAUSAL | LENGTHS | WIDE);
         tensor(2, 2048, 2048, 8, 2, 128, CAUSAL);

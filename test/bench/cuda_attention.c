@@ -105,10 +105,12 @@ static void row(Bench *b, Heads h, double gate, double goal) {
 
 void bench_attention(Bench *b) {
     row(b, (Heads){64, 577, 577, 16, 16, 64, false, true, false, 0}, 0.7, 1.0);
-    if (cuda_attention_hopper_takes(&(AttentionBf16){.B = 1, .Tq = 577, .Tk = 577, .H = 1, .G = 1, .D = 64}))
-        for (int keys = 128; keys <= 208; keys += 80) row(b, (Heads){64, 577, 577, 16, 16, 64, false, true, false, keys}, 0, 0);
+    const bool hopper = cuda_attention_hopper_takes(&(AttentionBf16){.B = 1, .Tq = 577, .Tk = 577, .H = 1, .G = 1, .D = 64});
+    static const int versions[] = {128, 208, 1128, 1208};
+    for (int v = 0; hopper && v < 4; v++) row(b, (Heads){64, 577, 577, 16, 16, 64, false, true, false, versions[v]}, 0, 0);
     row(b, (Heads){4, 2048, 2048, 32, 32, 128, true, true, false, 0}, 0.6, 0.9);
     row(b, (Heads){2, 4096, 4096, 32, 32, 128, true, true, false, 0}, 0.6, 0.9);
+    for (int i = 0; hopper && i < 2; i++) row(b, (Heads){i ? 2 : 4, i ? 4096 : 2048, i ? 4096 : 2048, 32, 32, 128, true, true, false, 1128}, 0, 0);
     row(b, (Heads){1, 1, 2048, 32, 32, 128, true, false, true, 0}, 0, 0);
     row(b, (Heads){32, 1, 2048, 32, 32, 128, true, false, true, 0}, 0, 0);
     row(b, (Heads){8, 577, 577, 16, 16, 64, false, false, false, 0}, 0, 0);
