@@ -112,12 +112,25 @@ static const char *parse_text(Parser *p, char *out, size_t *length) {
     return text;
 }
 
+// What other programs write in the place of a value, or of a whole file.
+static _Noreturn void no_value(Parser *p) {
+    static const struct {
+        const char *begins, *text;
+        size_t size;
+        bool at_start;
+    } known[] = {{"NaN", "NaN, which JSON does not have, though Python writes it; put null there", 3, false}, {"Infinity", "Infinity, which JSON does not have, though Python writes it; put null or 1e999 there", 8, false},
+                 {"\xFF\xFE", "UTF-16; save it as UTF-8", 2, true}, {"\xFE\xFF", "UTF-16; save it as UTF-8", 2, true}, {"\x1F\x8B", "compressed data; unpack them with `gunzip` first", 2, true}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (p->size - p->at >= known[i].size && memcmp(p->bytes + p->at, known[i].begins, known[i].size) == 0 && (p->at == 0 || !known[i].at_start)) bad(p, known[i].text);
+    bad(p, "something that is no value");
+}
+
 static void parse_number(Parser *p, Json *v) {
     size_t begin = p->at;
     bool negative = p->bytes[p->at] == '-', integral = true, fits = true;
     if (negative) p->at++;
 #define DIGIT (p->at < p->size && p->bytes[p->at] >= '0' && p->bytes[p->at] <= '9')
-    if (!DIGIT) bad(p, "something that is no value");
+    if (!DIGIT) no_value(p);
     uint64_t u = 0;
     bool zero = p->bytes[p->at] == '0';
     for (; DIGIT; p->at++) {
@@ -250,7 +263,7 @@ static void parse_container(Parser *p, Json *v) {
 
 static void parse_word(Parser *p, const char *word) {
     size_t n = strlen(word);
-    if (p->size - p->at < n || memcmp(p->bytes + p->at, word, n) != 0) bad(p, "something that is no value");
+    if (p->size - p->at < n || memcmp(p->bytes + p->at, word, n) != 0) no_value(p);
     p->at += n;
 }
 

@@ -132,7 +132,7 @@ static Head head_read(Arena *a, Input *in) {
     h.class = h.flags & 0xFF;
     if (h.class == CLASS_OPAQUE) return h; // has no dimensions
     Element dims = element(in);
-    need(dims.type == INT32 && size_of(&dims) % 4 == 0 && size_of(&dims) >= 8 && size_of(&dims) / 4 <= RANK_MAX, "%s: a matrix without its dimensions", in->where);
+    need((dims.type == INT32 || dims.type == UINT32) && size_of(&dims) % 4 == 0 && size_of(&dims) >= 8 && size_of(&dims) / 4 <= RANK_MAX, "%s: a matrix without its dimensions", in->where);
     h.ndim = (int)(size_of(&dims) / 4);
     h.dims = take(a, size_t, h.ndim);
     for (int i = 0; i < h.ndim; i++) {
@@ -142,7 +142,7 @@ static Head head_read(Arena *a, Input *in) {
         h.count = size_mul(h.count, d, in->where);
     }
     Element name = element(in);
-    need(name.type == INT8 || name.type == UINT8 || size_of(&name) == 0, "%s: a matrix whose name is no text", in->where);
+    need(name.type == INT8 || name.type == UINT8 || name.type == UTF8 || size_of(&name) == 0, "%s: a matrix whose name is no text", in->where);
     h.name = arena_text(a, (const char *)name.data.at, size_of(&name));
     return h;
 }
@@ -252,8 +252,8 @@ static void matrix_read(Arena *a, MatValue *v, Input in, int depth) {
 // ---- the file
 
 static void head_check(Bytes f) {
-    need(f.size >= HEAD || (f.size >= 8 && memcmp(f.bytes, "\x89HDF", 4) == 0), "%s: %zu bytes are no MAT file", f.path, f.size);
     const char *again = "load it in MATLAB and write it with save('-v7', …)";
+    need(f.size >= HEAD || (f.size >= 8 && memcmp(f.bytes, "\x89HDF", 4) == 0), "%s: %zu bytes are no MAT file of level 5; if it is one of level 4, %s", f.path, f.size, again);
     need(memcmp(f.bytes, "\x89HDF", 4) != 0 && le(f.bytes + 124, 2) != 0x0200, "%s: is a MAT file of level 7.3 (HDF5), which is not read; %s", f.path, again);
     need(memcmp(f.bytes + 126, "MI", 2) != 0, "%s: was written on a big-endian machine; %s", f.path, again);
     need(memcmp(f.bytes + 126, "IM", 2) == 0 && le(f.bytes + 124, 2) == 0x0100, "%s: is no MAT file of level 5; if it is one of level 4, %s", f.path, again);

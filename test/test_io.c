@@ -55,7 +55,11 @@ static void test_json(void) {
     refused(a, "[\"\x80\"]", "UTF-8");
     refused(a, "[\"a", "closing quote");
     refused(a, "[\"\\", "closing quote");
-    refused(a, "[NaN]", "no value");
+    refused(a, "[NaN]", "NaN, which JSON does not have");
+    refused(a, "[-Infinity]", "put null or 1e999");
+    refused(a, "\xFF\xFE{", "UTF-16; save it as UTF-8");
+    refused(a, "\x1F\x8B\x08", "gunzip");
+    refused(a, "[\x1F\x8B", "no value");
     refused(a, "", "value is due");
     char deep[200];
     memset(deep, '[', 199);

@@ -133,6 +133,19 @@ static void test_made(Arena *a) {
     check(v->items[0].count == 0 && strcmp(v->items[1].rows[0], "ok") == 0, "by hand: an empty cell");
 }
 
+// As some writers have them: dimensions without a sign, a name in UTF-8.
+static void test_other_types(Arena *a) {
+    Made m;
+    start(&m);
+    size_t at = matrix(&m, 6, 1, 1, "longer");
+    m.bytes[at + 4 + 16] = 6;      // behind the length and the flags: the type of the dimensions
+    m.bytes[at + 4 + 16 + 16] = 16; // and of the name
+    double value = 7;
+    data(&m, 9, &value, 8);
+    finish(&m, at);
+    check(mat_number(opened(a, &m), mat_need(opened(a, &m), "longer", MAT_NUMBERS), "longer") == 7, "dimensions without a sign, a name in UTF-8");
+}
+
 static void test_sizes(Arena *a) { // that do not fit together
     Made m;
     start(&m);
@@ -186,7 +199,7 @@ static void test_heads(Arena *a) {
     start(&m);
     memcpy(m.bytes + 124, "\1\0MI", 4);
     check_dies("big-endian", "big-endian machine") opened(a, &m);
-    check_dies("short", "100 bytes are no MAT file") mat_open(a, scratch_file(a, "x", m.bytes, 100));
+    check_dies("short", "100 bytes are no MAT file of level 5") mat_open(a, scratch_file(a, "x", m.bytes, 100));
 }
 
 static void test_compressed(Arena *a) { // a stream that promises more than it can hold, one that is damaged
@@ -215,6 +228,7 @@ int main(void) {
     test_variables(a, GOLDEN "plain.mat");
     test_variables(a, GOLDEN "packed.mat");
     test_made(a);
+    test_other_types(a);
     test_sizes(a);
     test_heads(a);
     test_compressed(a);
