@@ -104,9 +104,17 @@ Tensor zoo_texts(Arena *step, const Tokenizer *tok, const char *const *texts, si
 
 #define PATCH_HEADS_USED "two linear heads on the patch tokens after blocks 3 and 5, not saved: shape, colour, size, pattern, box and pixels of the object that owns a patch"
 void patch_heads_add(Trainee *t, int heads, int width); // "patches.H.norm", "patches.H.head": the first extra parameters
-// states[h] (B, 1 + ZOO_PATCHES, width) is what head h reads. Seeds the tape with weight / heads times each head's gradient;
-// returns the mean loss, and of head 0 what it got right.
-PatchScore patch_heads_backward(Run *run, const Stage *s, Arena *step, const Tensor *states, int heads, const PatchTruth *truth, double weight);
+// states[h] (B, 1 + ZOO_PATCHES, width) is what head h reads. Their losses are this side's work: they are found before the backward pass, while
+// a GPU is at what was recorded since. Seeds the tape with weight / heads times each head's gradient; returns the mean loss, and of head 0
+// what it got right.
+enum { PATCH_HEADS_MAX = 4 };
+typedef struct {
+    int heads;
+    Tensor out[PATCH_HEADS_MAX];
+    const float *logits[PATCH_HEADS_MAX];
+} PatchHeads;
+PatchHeads patch_heads_forward(Run *run, const Stage *s, const Tensor *states, int heads);
+PatchScore patch_heads_backward(const Stage *s, Arena *step, const PatchHeads *p, const PatchTruth *truth, double weight);
 
 // ---- scores (zoo_score.c)
 

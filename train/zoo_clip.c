@@ -145,10 +145,8 @@ static void train_step(const Stage *s, Arena *step, int stage, const void *batch
     Tensor states[7];
     for (int h = 0; h < HEADS; h++) wanted[head_after[h]] = patches;
     Tensor last = clip_vision_forward(run, m->vision, p.pixels, false, texts ? -1 : head_after[0], wanted, states);
-    if (patches) {
-        PatchScore score = patch_heads_backward(run, s, step, (Tensor[HEADS]){states[head_after[0]], states[head_after[1]]}, HEADS, p.truth, 1);
-        losses[PATCHES] = score.loss, losses[SHAPES_RIGHT] = score.shape_right;
-    }
+    PatchHeads heads = {0};
+    if (patches) heads = patch_heads_forward(run, s, (Tensor[HEADS]){states[head_after[0]], states[head_after[1]]}, HEADS);
     if (texts) {
         Tensor image = image_embed(run, m, last), text = text_embed(run, m, p.ids);
         float *di = take(step, float, tensor_count(image)), *dt = take(step, float, tensor_count(text)), ds;
@@ -157,6 +155,10 @@ static void train_step(const Stage *s, Arena *step, int stage, const void *batch
         tape_seed(s->tape, step, text, dt);
         tape_seed(s->tape, step, m->logit_scale, &ds);
         losses[PAIRS] = c.pairs, losses[HARD] = c.hard, losses[PAIRS_RIGHT] = c.pairs_right, losses[HARD_RIGHT] = c.hard_right;
+    }
+    if (patches) {
+        PatchScore score = patch_heads_backward(s, step, &heads, p.truth, 1);
+        losses[PATCHES] = score.loss, losses[SHAPES_RIGHT] = score.shape_right;
     }
     tape_backward(s->tape, step, NO_TENSOR, 1);
 }

@@ -141,10 +141,8 @@ static void train_step(const Stage *s, Arena *step, int stage, const void *batch
     Tensor states[BLOCKS];
     for (int h = 0; h < HEADS; h++) wanted[head_after[h]] = patches;
     Tensor pooled = coca_pool(run, m, coca_tower(run, m, p.pixels, wanted, states));
-    if (patches) {
-        PatchScore score = patch_heads_backward(run, s, step, (Tensor[HEADS]){states[head_after[0]], states[head_after[1]]}, HEADS, p.truth, PATCH_WEIGHT);
-        losses[PATCHES] = score.loss, losses[SHAPES_RIGHT] = score.shape_right;
-    }
+    PatchHeads heads = {0};
+    if (patches) heads = patch_heads_forward(run, s, (Tensor[HEADS]){states[head_after[0]], states[head_after[1]]}, HEADS);
     Tensor text, tokens = coca_text(run, m, p.ids, &text); // all of them: contrastive ones, near misses, the decoder's
     long R = p.ids.shape[0], L = p.ids.shape[1], told = R - SAID * BATCH;
     tokens = rows_slice(run, texts_slice(run, tokens, told, R), 0, L - 1);
@@ -158,6 +156,10 @@ static void train_step(const Stage *s, Arena *step, int stage, const void *batch
         }
     Tensor loss = cross_entropy(run, logits, next);
     later[CAPTIONS] = loss;
+    if (patches) {
+        PatchScore score = patch_heads_backward(s, step, &heads, p.truth, PATCH_WEIGHT);
+        losses[PATCHES] = score.loss, losses[SHAPES_RIGHT] = score.shape_right;
+    }
     Tensor image = l2norm(run, coca_image_embed(run, m, pooled), 1e-12f);
     text = rows_slice(run, tensor_view(l2norm(run, text, 1e-12f), DIMS(1, R, E)), 0, told);
     float *di = take(step, float, tensor_count(image)), *dt = take(step, float, tensor_count(text)), ds;

@@ -136,15 +136,15 @@ static Tensor after(Run *run, Tensor ids, long from) { // columns [from, T) of i
     return out;
 }
 
-// What the projector reads. With the truth about the pictures, their patch targets join the loss.
-static Tensor visual(Run *run, const Stage *s, const Dialogs *d, Arena *step) {
+// What the projector reads. With the truth about the pictures, heads look at their patches, too.
+static Tensor visual(Run *run, const Stage *s, const Dialogs *d, PatchHeads *heads) {
     const Llava *m = s->model->own;
     if (!d->truth) return llava_visual(run, m, d->pixels);
     bool wanted[7] = {0};
     Tensor states[7];
     for (int h = 0; h < HEADS; h++) wanted[head_after[h]] = true;
     clip_vision_forward(run, m->vision, d->pixels, false, head_after[0], wanted, states);
-    patch_heads_backward(run, s, step, (Tensor[HEADS]){states[head_after[0]], states[head_after[1]]}, HEADS, d->truth, PATCH_WEIGHT);
+    *heads = patch_heads_forward(run, s, (Tensor[HEADS]){states[head_after[0]], states[head_after[1]]}, HEADS);
     return rows_slice(run, states[head_after[0]], 1, ZOO_PATCHES + 1);
 }
 
@@ -154,12 +154,14 @@ static void talks_step(const Stage *s, const Dialogs *d, Arena *step, Tensor *lo
     tape_begin(s->tape);
     Run *run = run_on(step, tape_device(s->tape));
     run->recorder = tape_recorder(s->tape);
+    PatchHeads heads = {0};
     Tensor x = llama_embed(run, m->text, d->ids);
-    if (tensor_given(d->pixels)) x = llava_merge(run, m, x, d->ids, llava_project(run, m, visual(run, s, d, step)));
+    if (tensor_given(d->pixels)) x = llava_merge(run, m, x, d->ids, llava_project(run, m, visual(run, s, d, &heads)));
     Tensor h = llama_forward(run, m->text, x, NO_TENSOR, NULL);
     Tensor logits = llama_logits(run, m->text, rows_slice(run, h, d->silent, d->ids.shape[1]));
     *loss = cross_entropy(run, logits, after(run, d->targets, d->silent));
     *answers = cross_entropy(run, logits, after(run, d->answers, d->silent));
+    if (heads.heads) patch_heads_backward(s, step, &heads, d->truth, PATCH_WEIGHT);
     tape_backward(s->tape, step, *loss, 1);
 }
 

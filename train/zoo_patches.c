@@ -11,17 +11,26 @@ void patch_heads_add(Trainee *t, int heads, int width) {
     }
 }
 
-PatchScore patch_heads_backward(Run *run, const Stage *s, Arena *step, const Tensor *states, int heads, const PatchTruth *truth, double weight) {
-    PatchScore first = {0};
-    double loss = 0;
+PatchHeads patch_heads_forward(Run *run, const Stage *s, const Tensor *states, int heads) {
+    PatchHeads p = {.heads = heads};
+    need(heads <= PATCH_HEADS_MAX, "%d heads on patches, %d at most", heads, PATCH_HEADS_MAX);
     for (int h = 0; h < heads; h++) {
         const Tensor *e = s->extra + 4 * h;
         Tensor x = rows_slice(run, states[h], 1, ZOO_PATCHES + 1);
-        x = linear(run, layernorm(run, x, e[0], e[1], 1e-5f), e[2], e[3]);
-        float *d = take(step, float, tensor_count(x));
-        PatchScore score = patch_loss(f32(run_read(run, x)), truth, (int)tensor_rows(x), weight / heads, d);
-        tape_seed(s->tape, step, x, d);
-        loss += score.loss / heads;
+        p.out[h] = linear(run, layernorm(run, x, e[0], e[1], 1e-5f), e[2], e[3]);
+    }
+    for (int h = 0; h < heads; h++) p.logits[h] = f32(run_read(run, p.out[h]));
+    return p;
+}
+
+PatchScore patch_heads_backward(const Stage *s, Arena *step, const PatchHeads *p, const PatchTruth *truth, double weight) {
+    PatchScore first = {0};
+    double loss = 0;
+    for (int h = 0; h < p->heads; h++) {
+        float *d = take(step, float, tensor_count(p->out[h]));
+        PatchScore score = patch_loss(p->logits[h], truth, (int)tensor_rows(p->out[h]), weight / p->heads, d);
+        tape_seed(s->tape, step, p->out[h], d);
+        loss += score.loss / p->heads;
         if (h == 0) first = score;
     }
     first.loss = loss;
