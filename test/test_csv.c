@@ -150,7 +150,8 @@ static void test_forms(Arena *a) {
     refused(a, "a,b\n\"x\"\ry,2\n", "table:2: text after the closing quote of cell 1");
     refused(a, "a,b\n1,caf\xe9\n", "table:2: column \"b\" holds the byte 0xE9, which is not UTF-8; convert");
     refused(a, "a,a\n1,2\n", "two columns are named \"a\"");
-    check_dies("UTF-16", "not UTF-8") read_all(a, "\xff\xfe" "a\0,\0b\0\n\0", 10, ',');
+    check_dies("UTF-16", "is UTF-16, as what Excel calls") read_all(a, "\xff\xfe" "a\0,\0b\0\n\0", 10, ',');
+    check_dies("compressed", "gunzip") read_all(a, "\x1f\x8b\x08", 3, ',');
     check_dies("a zero byte", "column \"b\" holds a zero byte") read_all(a, "a,b\n1,x\0y\n", 10, ',');
     Csv *c = csv_open(a, scratch_file(a, "x", "key,value\n x ,12.5\n", 19), ',');
     check(csv_next(c), "one row");
