@@ -1,5 +1,5 @@
-"""connectors.py [SEED…]: `./retina connectors` on a LLaVA with random weights and drawn pictures (odd sizes, copies), every number of it
-against its definition computed here: vectors by transformers' hooks, spectra, cosines, neighbours and their overlap on all pictures and
+"""connectors.py [SEED…]: `./retina connectors` on a LLaVA with random weights and drawn pictures (odd sizes, copies), from seed 1 on with
+other states before its projector, widths, patches and decoders than the small LLaVA's; every number of it against its definition computed here: vectors by transformers' hooks, spectra, cosines, neighbours and their overlap on all pictures and
 without copies in three metrics, duplicate floor, correlation of distances, the reconstructor's scores from its saved weights, captions
 live, injected and rebuilt by transformers' generate. Exit 1 where something differs."""
 import csv
@@ -161,7 +161,7 @@ def captions(out, model, processor, pictures, pre, post, rebuilt):
         inputs = processor(images=image, text=text, return_tensors="pt")
         ids = model.generate(**inputs, max_new_tokens=LENGTH, do_sample=False)[0, inputs["input_ids"].shape[1]:]
         [h.remove() for h in hooks]
-        return processor.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        return processor.tokenizer.decode(ids, skip_special_tokens=True).strip().replace("\0", "\ufffd")
 
     for r in rows:
         i = int(r["sample_id"].split(":")[1])
@@ -179,6 +179,23 @@ def captions(out, model, processor, pictures, pre, post, rebuilt):
     return len(rows)
 
 
+def configuration(seed):
+    """Of the small LLaVA, or drawn; and its processor's."""
+    config, processor = (json.load(open(f"{ZOO}/{n}.json")) for n in ("config", "processor_config"))
+    if seed == 0:
+        return config, processor
+    rng = np.random.default_rng(seed)
+    strategy, patch = str(rng.choice(["full", "default"])), int(rng.choice([8, 13, 16]))
+    config["vision_feature_layer"] = [-1, 1, [-2, -1], [2, 4]][rng.integers(0, 4)]
+    config["vision_feature_select_strategy"] = processor["vision_feature_select_strategy"] = strategy
+    config["image_seq_length"] = (SIDE // patch) ** 2 + (strategy == "full")
+    config["projector_hidden_act"], config["multimodal_projector_bias"] = str(rng.choice(["relu", "silu", "gelu"])), bool(rng.integers(0, 2))
+    config["vision_config"].update(hidden_size=int(rng.choice([40, 48])), num_hidden_layers=5, hidden_act="gelu", patch_size=patch)
+    config["text_config"].update(model_type=str(rng.choice(["llama", "mistral", "qwen2"])), hidden_size=64, head_dim=16, num_key_value_heads=int(rng.choice([1, 4])))
+    processor["patch_size"] = patch
+    return config, processor
+
+
 def squashed(path):
     return Image.open(path).convert("RGB").resize((SIDE, SIDE), Image.BICUBIC)
 
@@ -189,10 +206,13 @@ def compare(seed):
     with tempfile.TemporaryDirectory() as t:
         os.mkdir(t + "/pictures")
         pictures, directory, out = draw(t + "/pictures", rng), t + "/model", t + "/out"
-        subprocess.run([ROOT + "/retina", "random", directory, "--config", ZOO + "/config.json", "--seed", str(seed), "--quiet"], check=True)
+        config, own = configuration(seed)
+        json.dump(config, open(t + "/config.json", "w"))
+        subprocess.run([ROOT + "/retina", "random", directory, "--config", t + "/config.json", "--seed", str(seed), "--quiet"], check=True)
         for name in os.listdir(ZOO):
-            if name not in ("config.json", "model.safetensors", "ZOO.json"):
+            if name not in ("config.json", "model.safetensors", "ZOO.json", "processor_config.json"):
                 open(f"{directory}/{name}", "wb").write(open(f"{ZOO}/{name}", "rb").read())
+        json.dump(own, open(directory + "/processor_config.json", "w"))
         subprocess.run([ROOT + "/retina", "connectors", "--model", directory, "--images", t + "/pictures", "--out", out, "--epochs", "2", "--hidden-size", "64", "--captions", "8",
                         "--max-new-tokens", str(LENGTH), "--prompt", PROMPT, "--part-size", "50", "--quiet"], check=True, stdout=subprocess.DEVNULL)
         model = LlavaForConditionalGeneration.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
@@ -209,7 +229,8 @@ def compare(seed):
         prints = {}
         groups = np.array([prints.setdefault((Image.open(p).size, Image.open(p).convert("RGB").tobytes()), len(prints)) for p in pictures])
         tower = model.model.vision_tower
-        norm = lambda x: (tower.vision_model if hasattr(tower, "vision_model") else tower).post_layernorm(torch.tensor(x, dtype=torch.float32)).numpy().astype(float)
+        norm_of = (tower.vision_model if hasattr(tower, "vision_model") else tower).post_layernorm
+        norm = lambda x: torch.cat([norm_of(v) for v in torch.tensor(x, dtype=torch.float32).split(norm_of.weight.shape[0], -1)], -1).numpy().astype(float)
         geometry(out, pre.astype(float), post.astype(float), groups, norm)
         weights = load_file(out + "/recon.safetensors")
         rebuilt = rebuild(weights, post)

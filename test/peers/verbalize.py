@@ -1,7 +1,8 @@
 """verbalize.py DIR PICTURE…: captions and entropies of every layer as the reference makes them (open_clip for a CoCa directory,
 transformers for a LLaVA one), with forward hooks and no cache, against `./retina verbalize caption` on the same pictures; and the
 own-model score of a CoCa, the likelihood of a given caption under every layer and under the mean of its states, what is said of that
-mean, and the sums of entropy.csv and diversity.csv. DIR may be random:SEED: the small CoCa with other weights. Exit 1 where a caption
+mean, and the sums of entropy.csv and diversity.csv. DIR may be random:SEED, the small CoCa with other weights, or llava:SEED, the small LLaVA
+with others and with other states before its projector (several of them, the class token kept). Exit 1 where a caption
 differs or an entropy is further than 1e-5 bits (times its size, at least 1)."""
 import csv
 import json
@@ -46,7 +47,7 @@ def coca(directory, pictures, seq_len=30, min_seq_len=5):
                 z[eos] = -torch.inf
             ids.append(int(z.argmax()) if len(ids) + 1 < seq_len else eos)
         words = tokenizer.tokenizer.decode([i for i in ids if i not in (sot, eos, 0)])
-        return words.strip(), sum(steps) / len(steps)
+        return words.strip().replace("\0", "\ufffd"), sum(steps) / len(steps)
 
     for p in pictures:
         image = preprocess(Image.open(p).convert("RGB"))[None]
@@ -78,7 +79,7 @@ def coca(directory, pictures, seq_len=30, min_seq_len=5):
 def llava(directory, pictures, max_new=32):
     from transformers import AutoProcessor, LlavaForConditionalGeneration
     model = LlavaForConditionalGeneration.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
-    processor = AutoProcessor.from_pretrained(directory, use_fast=False)
+    processor = AutoProcessor.from_pretrained(directory, backend="pil")
     text = processor.apply_chat_template([{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}], add_generation_prompt=True)
     eos = model.generation_config.eos_token_id
     out = []
@@ -87,7 +88,10 @@ def llava(directory, pictures, max_new=32):
         hidden = model.model.vision_tower(inputs["pixel_values"], output_hidden_states=True).hidden_states
         row = []
         for x in hidden[1:]:
-            image = model.model.multi_modal_projector(x[:, 1:])
+            if model.config.vision_feature_select_strategy == "default":
+                x = x[:, 1:]
+            several = model.config.vision_feature_layer if isinstance(model.config.vision_feature_layer, (list, tuple)) else [0]
+            image = model.model.multi_modal_projector(torch.cat([x] * len(several), -1))
             ids, steps = inputs["input_ids"].clone(), []
             for _ in range(max_new):
                 e = model.model.get_input_embeddings()(ids)
@@ -98,7 +102,7 @@ def llava(directory, pictures, max_new=32):
                 if int(ids[0, -1]) == eos:
                     break
             new = ids[0, inputs["input_ids"].shape[1]:]
-            row.append((processor.tokenizer.decode(new, skip_special_tokens=True).strip(), sum(steps) / len(steps)))
+            row.append((processor.tokenizer.decode(new, skip_special_tokens=True).strip().replace("\0", "\ufffd"), sum(steps) / len(steps)))
         out.append(row)
     return out, None, None
 
@@ -115,6 +119,25 @@ def random_coca(directory, seed):
     draw = lambda n, w: w if n == "logit_scale" else (torch.randn(w.shape, generator=g) * (0.5 * w.shape[-1] ** -0.5 if w.ndim > 1 else 0.1) + (1 if ".ln_" in n and n.endswith("weight") else 0)).to(w.dtype)
     os.remove(directory + "/open_clip_model.safetensors")
     save_file({n: draw(n, w) for n, w in weights.items()}, directory + "/open_clip_model.safetensors")
+
+
+def random_llava(directory, seed):
+    zoo, rng = ROOT + "/data/zoo/llava", np.random.default_rng(seed)
+    config, processor = (json.load(open(f"{zoo}/{n}.json")) for n in ("config", "processor_config"))
+    strategy, patch = str(rng.choice(["full", "default"])), int(rng.choice([16, 21, 32]))
+    config["vision_feature_layer"] = [-1, 1, -2, [-2, -1], [2, 3, -1]][rng.integers(0, 5)]
+    config["vision_feature_select_strategy"] = processor["vision_feature_select_strategy"] = strategy
+    config["image_seq_length"] = (64 // patch) ** 2 + (strategy == "full")
+    config["projector_hidden_act"] = str(rng.choice(["relu", "silu", "gelu"]))
+    config["vision_config"].update(hidden_size=32, num_hidden_layers=4, intermediate_size=40, patch_size=patch)
+    config["text_config"].update(model_type=str(rng.choice(["llama", "mistral", "qwen2"])), hidden_size=64, num_hidden_layers=2, head_dim=16)
+    processor["patch_size"] = patch
+    os.makedirs(directory)
+    json.dump(config, open(directory + "/given.json", "w"))
+    subprocess.run([ROOT + "/retina", "random", directory, "--config", directory + "/given.json", "--seed", str(seed), "--quiet"], check=True)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "preprocessor_config.json", "generation_config.json"):
+        shutil.copy(f"{zoo}/{name}", directory)
+    json.dump(processor, open(directory + "/processor_config.json", "w"))
 
 
 def described(folder, pictures, beside, args, reference, controls):
@@ -148,10 +171,11 @@ def described(folder, pictures, beside, args, reference, controls):
 
 def main():
     directory, pictures = sys.argv[1], sys.argv[2:]
-    if directory.startswith("random:"):
+    kind, _, seed = directory.partition(":")
+    if kind in ("random", "llava") and seed:
         with tempfile.TemporaryDirectory() as t:
-            random_coca(t + "/coca", int(directory[7:]))
-            compare(t + "/coca", pictures)
+            (random_coca if kind == "random" else random_llava)(t + "/model", int(seed))
+            compare(t + "/model", pictures)
     else:
         compare(directory, pictures)
 
