@@ -2,11 +2,12 @@
 //
 // Each element of C is a dot product along k: sixteen lanes of pairs, folded at the end of every CHUNK of k and added to what
 // the chunks before gave. Eight rows of the weight meet up to three rows of x in registers; their chunk stays in L1 while the
-// other rows of x pass, and the next eight rows are asked for meanwhile. Nothing is turned, the weight is never packed.
-// An element is the same whatever the other rows and the threads.
+// other rows of x pass. Nothing is turned, the weight is never packed. An element is the same whatever the other rows and the
+// threads. What is asked for meanwhile goes into L2 (into L1 it is slower than not asking). `retina bench speed` times it.
 //   version 0  turned in registers, f32 sums; from 9 rows on tiles
 //   version 1  dot products, hardware's prefetching
-//   version 2  the next rows are asked for, into L2 (into L1 it is slower than not asking): in use; `retina bench speed` times it
+//   version 2  eight neighbouring rows, the next eight asked for: in use where x has many rows
+//   version 3  eight streams far apart, each row after row: in use where it has few
 #if defined(__x86_64__)
 #include "kernels_dot.h"
 
@@ -14,6 +15,8 @@
 #define ACROSS 3 // rows of x in a tile
 #define CHUNK 2048
 #define STEP 32
+#define STREAMED 8 // up to so many rows of x, reading the weight is what takes the time
+#define AHEAD 1024  // values of a stream
 
 static long smaller(long a, long b) { return a < b ? a : b; }
 static long groups_of(long M) { return (M + ACROSS - 1) / ACROSS; }
@@ -35,8 +38,8 @@ INLINE __m128 folded(const __m512 *v, int next) {
     return _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 }
 
-// C (across, columns <= ROWS) = X · Wᵀ over kn values. W: where each row's begin; ahead: values to the rows that come next, or 0.
-INLINE void tile(int across, const uint16_t *const *W, const float *x, long kn, float *C, long ldc, long columns, bool from_c, long ahead) {
+// sums (across, ROWS) = X · Wᵀ over kn values. W: where each row's begin; ahead: values to what is asked for, or 0.
+INLINE void tile(int across, const uint16_t *const *W, const float *x, long kn, float *sums, long ahead) {
     __m512 acc[ROWS][ACROSS];
     for (int r = 0; r < ROWS; r++)
         for (int m = 0; m < across; m++) acc[r][m] = _mm512_setzero_ps();
@@ -53,30 +56,40 @@ INLINE void tile(int across, const uint16_t *const *W, const float *x, long kn, 
         for (int m = 0; m < across; m++) acc[r][m] = _mm512_dpbf16_ps(acc[r][m], (__m512bh)load(x + m * LANES), w);
     }
     for (int r = 0; r < ROWS; r += 4)
-        for (int m = 0; m < across; m++) {
-            __mmask8 kept = (__mmask8)(columns - r >= 4 ? 15 : columns <= r ? 0 : (1 << (columns - r)) - 1);
-            __m128 s = folded(&acc[r][m], ACROSS);
-            if (from_c) s = _mm_add_ps(_mm_maskz_loadu_ps(kept, C + m * ldc + r), s);
-            _mm_mask_storeu_ps(C + m * ldc + r, kept, s);
+        for (int m = 0; m < across; m++) _mm_storeu_ps(sums + m * ROWS + r, folded(&acc[r][m], ACROSS));
+}
+
+static void put(float *C, long apart, const float *sums, long count, bool from_c) {
+    if (apart == 1 && count == ROWS) {
+        __m256 s = _mm256_loadu_ps(sums);
+        _mm256_storeu_ps(C, from_c ? _mm256_add_ps(_mm256_loadu_ps(C), s) : s);
+        return;
+    }
+    for (long r = 0; r < count; r++) C[r * apart] = from_c ? C[r * apart] + sums[r] : sums[r];
+}
+
+// Rows n, n + apart, … of the weight, `count` of them.
+static void some_rows(const Gemm *g, const float *packed, long n, long apart, long count) {
+    long groups = groups_of(g->M), whole = (g->K + STEP - 1) / STEP * LANES;
+    for (long k = 0; k < g->K; k += CHUNK)
+        for (long i = 0; i < groups; i++) {
+            long m = group_start(g->M, i), across = group_start(g->M, i + 1) - m, kn = smaller(CHUNK, g->K - k);
+            const uint16_t *W[ROWS]; // behind the last row: the last row again
+            for (long r = 0; r < ROWS; r++) W[r] = (const uint16_t *)g->B + (n + smaller(r, count - 1) * apart) * g->ldb + k;
+            const float *x = packed + m * whole + k / 2 * across;
+            float sums[ACROSS * ROWS];
+            long ahead = i > 0 ? 0 : apart > 1 ? AHEAD : ROWS * g->ldb;
+            if (across == 1) tile(1, W, x, kn, sums, ahead);
+            else if (across == 2) tile(2, W, x, kn, sums, ahead);
+            else tile(3, W, x, kn, sums, ahead);
+            for (long j = 0; j < across; j++) put(g->C + (m + j) * g->ldc + n, apart, sums + j * ROWS, count, k > 0 || g->accumulate);
         }
 }
 
 static void columns(const Gemm *g, const float *packed, long n0, long n1) {
-    long groups = groups_of(g->M), whole = (g->K + STEP - 1) / STEP * LANES;
-    for (long n = n0; n < n1; n += ROWS)
-        for (long k = 0; k < g->K; k += CHUNK)
-            for (long i = 0; i < groups; i++) {
-                long m = group_start(g->M, i), across = group_start(g->M, i + 1) - m, kn = smaller(CHUNK, g->K - k), wide = smaller(ROWS, n1 - n);
-                const uint16_t *W[ROWS]; // behind the last row: the last row again
-                for (long r = 0; r < ROWS; r++) W[r] = (const uint16_t *)g->B + (n + smaller(r, wide - 1)) * g->ldb + k;
-                const float *x = packed + m * whole + k / 2 * across;
-                float *C = g->C + m * g->ldc + n;
-                bool from_c = k > 0 || g->accumulate;
-                long ahead = i == 0 ? ROWS * g->ldb : 0;
-                if (across == 1) tile(1, W, x, kn, C, g->ldc, wide, from_c, ahead);
-                else if (across == 2) tile(2, W, x, kn, C, g->ldc, wide, from_c, ahead);
-                else tile(3, W, x, kn, C, g->ldc, wide, from_c, ahead);
-            }
+    long apart = g->M <= STREAMED ? (n1 - n0) / ROWS : 0, n = n0;
+    for (; n < n0 + apart; n++) some_rows(g, packed, n, apart, ROWS);
+    for (n = n0 + apart * ROWS; n < n1; n += ROWS) some_rows(g, packed, n, 1, smaller(ROWS, n1 - n));
 }
 
 const FewKernel few_avx512bf16 = {pack, columns};
