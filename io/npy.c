@@ -114,7 +114,8 @@ static Kind kind_read(Literal *l) {
             k.array.dtype = kinds[i].dtype;
             k.item = dtype_size(k.array.dtype);
         }
-    if (!k.item) die("%s: an array of the type \"%.*s\", which is not read; save it as float32, float64 or int64", l->path, (int)n, descr);
+    const char *instead = code[0] == 'S' ? "texts: array.astype(str)" : code[0] == 'M' || code[0] == 'm' ? "whole numbers: array.astype('int64')" : code[0] == 'c' ? "complex64" : "float32, float64 or int64";
+    if (!k.item) die("%s: an array of the type \"%.*s\", which is not read; save it as %s", l->path, (int)n, descr, instead);
     if (order == '|' && k.item > 1) refuse(l, "a type without its byte order");
     k.swap = order == '>' && k.item > 1;
     return k;

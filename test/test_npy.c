@@ -79,7 +79,7 @@ static void test_files(Arena *a) {
     }
     check_dies("objects", "Python objects, which would have to be executed") npy_read(a, GOLDEN "object.npy");
     check_dies("records", "an array of records") npy_read(a, GOLDEN "record.npy");
-    check_dies("dates", "the type \"<M8[D]\", which is not read") npy_read(a, GOLDEN "date.npy");
+    check_dies("dates", "the type \"<M8[D]\", which is not read; save it as whole numbers: array.astype('int64')") npy_read(a, GOLDEN "date.npy");
     check_dies("another file", "is no array of numpy") npy_read(a, GOLDEN "pandas.csv");
     check_dies("not an archive", "is no .npz archive") npz_open(a, GOLDEN "f4.npy");
 }
@@ -132,7 +132,8 @@ static void test_headers(Arena *a) {
     header(a, "{'descr': 'f4', 'fortran_order': False, 'shape': ()}", 4, "not understood");
     header(a, "{'descr': '<U0', 'fortran_order': False, 'shape': (1000000000000000,)}", 0, "texts of no characters");
     header(a, "{'descr': '<U99999999999', 'fortran_order': False, 'shape': (1,)}", 4, "more than 2^28");
-    header(a, "{'descr': '<c16', 'fortran_order': False, 'shape': ()}", 16, "which is not read");
+    header(a, "{'descr': '<c16', 'fortran_order': False, 'shape': ()}", 16, "which is not read; save it as complex64");
+    header(a, "{'descr': '|S4', 'fortran_order': False, 'shape': ()}", 4, "which is not read; save it as texts: array.astype(str)");
     header(a, "", 0, "no '{'");
     check_dies("cut off", "is cut off in its header of 65535") npy_parse(a, (Bytes){(const uint8_t *)"\x93NUMPY\1\0\xff\xff{", 11, "x"});
     check_dies("format 4", "format 4") npy_parse(a, (Bytes){(const uint8_t *)"\x93NUMPY\4\0\1\0{", 11, "x"});
