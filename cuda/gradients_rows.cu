@@ -8,7 +8,7 @@
 //   0  sum_rows: one thread a column                              few loads in flight
 //   1  sum_rows: 32 columns a block, 64 rows at a time in shared memory by eight warps, added by one     counted: 50 cycles a row, for each
 //      sum waited for its own access of shared memory, and the rows of a round for those before
-//   2  256 rows at a time, under way while the ones before are added; sixteen accesses before their sums     in use, aimed at: 5 cycles a row
+//   2  256 rows at a time, under way while the ones before are added; sixteen accesses before their sums     in use, counted: 5 cycles a row
 //   add_rows: entries of one destination follow each other (sorted by the host), one thread a column of it, sixteen entries under way
 //   norms, cross entropy, scores: sixteen lanes a row, as in norms.cu
 #include "gradients.h"

@@ -9,7 +9,7 @@
 //   1  rows: sixteen lanes each, as in norms.cu; the last sum: one thread, fed by the block through shared memory    0.13 of copy speed, 0.49
 //      of PyTorch (H200): 256 threads a multiprocessor, and they take every exponential by themselves
 //   2  rows: a block each; all take maximum and exponentials, sixteen lanes add up one piece while the others are at the next; rows
-//      without a target add -0 to the last sum, so that nothing but additions is in it    in use, not yet measured
+//      without a target add -0 to the last sum, so that nothing but additions is in it    in use: 0.33, 1.25 of PyTorch
 #define EXACT static __device__ inline
 #include "light.h"
 

