@@ -13,76 +13,10 @@ extern "C" {
 }
 #endif
 #include "gradients.h"
-#include "light.h"
-#include "memory.h"
-
-#define S gpu_stream()
-
-static float *out_of(Tensor t) { return (float *)t.data; }
-static const int32_t *ints(Tensor t) { return (const int32_t *)gpu_ready(t.data, tensor_bytes(t)); }
-
-static Stored stored(Tensor t) {
-    Stored s = {NULL, DTYPE_F32};
-    if (!tensor_given(t)) return s;
-    s.data = gpu_ready(t.data, tensor_bytes(t));
-    s.type = (int)t.dtype;
-    return s;
-}
-
-// In f32, whatever t is stored in.
-static const float *floats(Tensor t) {
-    if (t.dtype != DTYPE_BF16) return (const float *)gpu_ready(t.data, tensor_bytes(t));
-    float *wide = (float *)gpu_room(tensor_count(t) * sizeof(float));
-    cuda_widen(wide, stored(t), tensor_count(t), S);
-    return wide;
-}
-
-#define FEW_ROWS 8 // of a step: rounded where the product reads them
-
-// The last operation's result, or input, rounded to bf16: products that follow at once on it (queries, keys and values) share it.
-static struct {
-    const float *of;
-    size_t count;
-    uint16_t *to;
-    unsigned long operation;
-} last_rounded;
-
-// Room for the rounding of what this operation makes; it is there for the next operation.
-static uint16_t *rounding_of(const float *x, size_t count) {
-    last_rounded.to = (uint16_t *)gpu_room_kept(count * sizeof(uint16_t));
-    last_rounded.of = x, last_rounded.count = count, last_rounded.operation = gpu_operations();
-    return last_rounded.to;
-}
-
-static const uint16_t *rounded(const float *x, size_t count) {
-    bool there = last_rounded.of == x && last_rounded.count == count && last_rounded.operation + 1 == gpu_operations();
-    if (there) last_rounded.operation++;
-    else cuda_narrow(rounding_of(x, count), x, count, S);
-    return last_rounded.to;
-}
-
-// What an operation that computes in f32 gives, with the rounding that it leaves besides: the result itself when that is of bf16, else one for
-// the product that may follow.
-typedef struct {
-    float *wide; // NULL: only the rounding is wanted
-    uint16_t *also;
-} Results;
-
-static Results results_of(Tensor out) {
-    Results r = {NULL, (uint16_t *)out.data};
-    if (out.dtype == DTYPE_BF16) return r;
-    r.wide = out_of(out), r.also = tensor_rows(out) > FEW_ROWS ? rounding_of(r.wide, tensor_count(out)) : NULL;
-    return r;
-}
-
-static uint16_t *narrowed(const float *x, size_t count) {
-    uint16_t *to = (uint16_t *)gpu_room(count * sizeof *to);
-    cuda_narrow(to, x, count, S);
-    return to;
-}
+#include "operands.h"
 
 // A linear layer, as its product takes it; what it reads and writes is made ready.
-static Gemm linear_product(Tensor out, Tensor x, Tensor w, Tensor b, Act act) {
+HOST Gemm gpu_linear_product(Tensor out, Tensor x, Tensor w, Tensor b, Act act) {
     Gemm g;
     memset(&g, 0, sizeof g);
     g.kind = GEMM_NT;
@@ -133,7 +67,7 @@ static void product_f32(Gemm g) {
 
 static void op_linear(Tensor out, Tensor x, Tensor w, Tensor b) {
     gpu_begin("linear", out);
-    Gemm g = linear_product(out, x, w, b, ACT_NONE);
+    Gemm g = gpu_linear_product(out, x, w, b, ACT_NONE);
     g.A = floats(x);
     product_f32(g);
 }
@@ -278,7 +212,7 @@ static void op_rotary_tables(Tensor cosine, Tensor sine, Tensor positions, Tenso
     cuda_rotary_tables(out_of(cosine), out_of(sine), ints(positions), floats(frequencies), (long)tensor_count(positions), tensor_last(frequencies), S);
 }
 
-static Attention attention_of(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
+HOST Attention gpu_attention_of(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
     Attention a;
     memset(&a, 0, sizeof a);
     a.out = out_of(out);
@@ -303,7 +237,7 @@ static Attention attention_of(Tensor out, Tensor q, Tensor k, Tensor v, const At
     return a;
 }
 
-static void attend(const Attention *a) { // in f32
+HOST void gpu_attend(const Attention *a) {
     if (a->B == 0 || a->Tq == 0) return;
     if (cuda_attention_apart_takes(a)) cuda_attention_apart(a, (float *)gpu_room(cuda_attention_apart_room(a)), S);
     else cuda_attention(a, S);
@@ -311,129 +245,8 @@ static void attend(const Attention *a) { // in f32
 
 static void op_attention(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
     gpu_begin("attention", out);
-    Attention a = attention_of(out, q, k, v, s, weights);
-    attend(&a);
-}
-
-// ---- --dtype bf16: products and attention on tensor cores, what goes into them rounded
-
-// Rows of K values for a product that wants them on sixteen bytes: filled up with zeros.
-static uint16_t *filled_up(Tensor x, long K, long to) {
-    uint16_t *room = (uint16_t *)gpu_room((size_t)(tensor_rows(x) * to) * sizeof *room);
-    cuda_narrow_rows(room, to, stored(x), tensor_count(x) / (size_t)K, K, S);
-    return room;
-}
-
-// A product on tensor cores, where the weight is stored in bf16. `into`: it is added to out.
-static void linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act, bool into) {
-    Gemm g = linear_product(out, x, w, b, act);
-    if (g.M == 0) return;
-    if (g.B_type != DTYPE_BF16 || (g.K % 8 == 0 && (uintptr_t)g.B % 16 != 0)) { // f32 sums of rounded values
-        float *sum = into || out.dtype == DTYPE_BF16 ? (float *)gpu_room(tensor_count(out) * sizeof(float)) : g.C;
-        g.A = floats(x), g.bf16 = true, g.C = sum;
-        cuda_gemm(&g, S);
-        if (into) cuda_add(out_of(out), out_of(out), sum, tensor_count(out), S);
-        else if (out.dtype == DTYPE_BF16) cuda_narrow((uint16_t *)out.data, sum, tensor_count(out), S);
-        return;
-    }
-    GemmBf16 t;
-    memset(&t, 0, sizeof t);
-    t.M = g.M, t.N = g.N, t.K = t.lda = t.ldw = g.K, t.ldc = g.ldc;
-    t.W = (const uint16_t *)g.B, t.C = out.data, t.C_bf16 = out.dtype == DTYPE_BF16;
-    t.bias = g.bias, t.act = act;
-    if (into) t.residual = out.data;
-    if (g.K % 8 != 0) {
-        t.K = t.lda = t.ldw = (g.K + 7) / 8 * 8;
-        t.A = filled_up(x, g.K, t.K), t.W = filled_up(w, g.K, t.K);
-    } else if (x.dtype == DTYPE_BF16) {
-        t.A = (const uint16_t *)gpu_ready(x.data, tensor_bytes(x));
-    } else {
-        const float *A = floats(x);
-        if (g.M <= FEW_ROWS && (uintptr_t)A % 16 == 0) t.A_f32 = A;
-        else t.A = rounded(A, (size_t)(g.M * g.K));
-    }
-    cuda_gemm_bf16(&t, S);
-}
-
-static void op_linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b) {
-    gpu_begin("linear", out);
-    linear_bf16(out, x, w, b, ACT_NONE, false);
-}
-
-static void op_linear_activated_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act) {
-    gpu_begin("linear", out);
-    linear_bf16(out, x, w, b, act, false);
-}
-
-static void op_linear_into_bf16(Tensor x, Tensor h, Tensor w, Tensor b) {
-    gpu_begin("linear", x);
-    linear_bf16(x, h, w, b, ACT_NONE, true);
-}
-
-#define FEW_QUERIES 4
-
-static const uint16_t *halves(Tensor t) { return t.dtype == DTYPE_BF16 ? (const uint16_t *)gpu_ready(t.data, tensor_bytes(t)) : narrowed(floats(t), tensor_count(t)); }
-
-static const uint16_t *halves_of_tokens(Tensor t, const int32_t *lengths) {
-    if (!lengths || t.dtype == DTYPE_BF16) return halves(t);
-    uint16_t *to = (uint16_t *)gpu_room(tensor_count(t) * sizeof *to);
-    cuda_narrow_tokens(to, floats(t), lengths, t.shape[0], t.shape[1], t.shape[2], S);
-    return to;
-}
-
-static void attention_on_tensor_cores(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s) {
-    AttentionBf16 t;
-    memset(&t, 0, sizeof t);
-    Results r = results_of(out);
-    t.out = r.also, t.out_f32 = r.wide;
-    if (s->key_lengths) t.key_lengths = (const int32_t *)gpu_ready(s->key_lengths, (size_t)q.shape[0] * sizeof(int32_t));
-    t.q = halves(q), t.k = halves_of_tokens(k, t.key_lengths), t.v = k.data == v.data ? t.k : halves_of_tokens(v, t.key_lengths);
-    t.B = q.shape[0], t.Tq = q.shape[1], t.Tk = k.shape[1], t.H = s->heads, t.G = s->kv_heads, t.D = q.shape[2] / s->heads;
-    t.scale = s->scale, t.softcap = s->softcap, t.causal = s->causal, t.window = s->window;
-    if (tensor_given(s->key_mask)) t.key_mask = (const uint8_t *)gpu_ready(s->key_mask.data, tensor_bytes(s->key_mask));
-    cuda_attention_bf16(&t, S);
-}
-
-// A step's few queries by a kernel that reads keys and values as they are kept.
-static void op_attention_bf16(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
-    const long D = q.shape[2] / s->heads, Tq = q.shape[1];
-    const bool plain = !tensor_given(s->mask) && !tensor_given(weights) && s->dropout == 0, few = Tq <= FEW_QUERIES && D <= 128 && D % 4 == 0;
-    gpu_begin("attention", out);
-    if (tensor_count(out) == 0) return;
-    if (plain && !few && (D == 64 || D == 80 || D == 96 || D == 128)) {
-        attention_on_tensor_cores(out, q, k, v, s);
-        return;
-    }
-    Attention a = attention_of(out, q, k, v, s, weights);
-    if (out.dtype == DTYPE_BF16) a.out = (float *)gpu_room(tensor_count(out) * sizeof(float));
-    if (plain && few && ((uintptr_t)a.q | (uintptr_t)a.k | (uintptr_t)a.v) % 16 == 0) cuda_attention_few(&a, (float *)gpu_room(cuda_attention_few_room(&a)), S);
-    else attend(&a);
-    if (out.dtype == DTYPE_BF16) cuda_narrow((uint16_t *)out.data, a.out, tensor_count(out), S);
-}
-
-static void op_layernorm_bf16(Tensor out, Tensor x, Tensor w, Tensor b, float eps) {
-    gpu_begin("layernorm", out);
-    Results r = results_of(out);
-    cuda_layernorm_and_bf16(r.wide, r.also, floats(x), stored(w), stored(b), tensor_rows(x), tensor_last(x), eps, S);
-}
-
-static void op_rmsnorm_bf16(Tensor out, Tensor x, Tensor w, float eps, RmsKind kind) {
-    gpu_begin("rmsnorm", out);
-    Results r = results_of(out);
-    cuda_rmsnorm_and_bf16(r.wide, r.also, floats(x), stored(w), tensor_rows(x), tensor_last(x), eps, kind == RMS_ZERO_CENTRED, S);
-}
-
-static void op_activation_bf16(Tensor out, Tensor x, Act act) {
-    gpu_begin("activation", out);
-    uint16_t *also = act == ACT_SILU ? NULL : results_of(out).also; // that of a gate is multiplied first
-    cuda_activation_and_bf16(out_of(out), also, floats(x), tensor_count(x), (int)act, S);
-}
-
-static void op_mul_bf16(Tensor out, Tensor a, Tensor b) {
-    gpu_begin("mul", out);
-    Results r = results_of(out);
-    if (!r.wide) cuda_mul_rounded(r.also, stored(a), stored(b), tensor_count(a), S);
-    else cuda_mul_and_bf16(r.wide, r.also, floats(a), floats(b), tensor_count(a), S);
+    Attention a = gpu_attention_of(out, q, k, v, s, weights);
+    gpu_attend(&a);
 }
 
 static void op_cross_entropy(Tensor out, Tensor logits, Tensor targets) {
@@ -472,10 +285,7 @@ static const Device *in_bf16(void) {
     if (!t.name) {
         fill(&t);
         t.name = "cuda, bf16";
-        t.linear = op_linear_bf16, t.linear_activated = op_linear_activated_bf16, t.linear_into = op_linear_into_bf16;
-        t.rounds_from = FEW_ROWS + 1;
-        t.attention = op_attention_bf16;
-        t.layernorm = op_layernorm_bf16, t.rmsnorm = op_rmsnorm_bf16, t.activation = op_activation_bf16, t.mul = op_mul_bf16;
+        gpu_bf16_operations(&t);
     }
     return &t;
 }
