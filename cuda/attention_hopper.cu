@@ -12,8 +12,11 @@
 //                                               277  0.90                 | 418  0.83                   | 494  0.87
 //   3  over the ends of query tiles: the first scores of the next beside the last sums of the one before, queries in two rooms; a branch that
 //      needs the sums of the weights holds all exponentials before the wait for the values, where ptxas had put most of them behind it; lengths
-//                                               in use, not yet measured; aimed at: 1.1 of PyTorch's
-//   4  3 with tiles of 208 keys for heads of 64: 577 tokens fill three of them, where they take five of 128     in use where that is less
+//                                               285  0.93                 | 419  0.81                   | 506  0.87     in use for heads of 128
+//   4  3 with tiles of 208 keys for heads of 64: 577 tokens fill three of them, where they take five of 128
+//                                               294  0.96, in another run 311  1.01
+//   5  the warpgroups take turns: one queues its products when the other's are queued
+//                                               4: 308  1.00; 3: 285      | 413                         | 500     4 in use with them, 3 without
 // Scores stay in the registers of the warpgroup that computed them, which is where the second product takes its left operand from. One
 // warpgroup's exponentials run beside the other's products.
 #include "device_hopper.h"
@@ -84,5 +87,5 @@ HOST void cuda_attention_hopper_version(const AttentionBf16 *a, int version, cud
 }
 
 HOST void cuda_attention_hopper(const AttentionBf16 *a, cudaStream_t stream) {
-    cuda_attention_hopper_version(a, !a->causal && a->D == 64 && waits(a, 208) < waits(a, 128) ? 208 : 128, stream);
+    cuda_attention_hopper_version(a, !a->causal && a->D == 64 && waits(a, 208) < waits(a, 128) ? 1208 : 128, stream);
 }

@@ -14,9 +14,9 @@
 //                                            one block a multiprocessor); TN, two blocks, 44 at 4096 x 1024 x 4616
 //   -  tried: rows along k turned on their way, four bytes an access, addresses computed anew each tile, two blocks of 123 registers for all
 //                                            kinds: 37.5 (NT), 40 (TN); at 4616 x 1024 x 4096 27 instead of 34, for two blocks fill the last round worse
-//   4  gemm_f32_thin.inc: few rows of A (NT): a lane a column of B, which comes through a ring     in use; 1 x 4096 x 4096, stages of 32 k: 0.066 ms,
-//                                            0.36 of cuBLAS, where 2 takes 0.186; weights in bf16 0.079, where they are half the bytes. Stages of 128 k
-//                                            not yet measured
+//   4  gemm_f32_thin.inc: few rows of A (NT): a lane a column of B, which comes through a ring     in use; 1 x 4096 x 4096: 0.038 ms, 0.63 of
+//                                            cuBLAS, weights in bf16 0.044; 16 rows 0.057, 0.90; 2 takes 0.186. With stages of 32 k it was 0.066, 0.079 and
+//                                            0.091: pieces of 128 (64) bytes a row
 //   5  gemm_f32_long.inc: the gradients of a tiny model's weights (TN): few outputs, thousands of k                      in use; counted at
 //                                            128 x 128 x 8440: 0.04 ms, where 3 takes 0.45 with four blocks. With it, and what gradients_rows.cu says of sums,
 //                                            the zoo's llava trains at 33 steps/s instead of 18 (H200)

@@ -25,7 +25,7 @@
 #include "device.h"
 #include "kernels.h"
 
-#define PART (25l << 20)  // scores at a time: 100 MiB
+#define PART (36l << 20)  // scores at a time: 144 MiB
 #define PART_ROWS 1024    // queries at a time, at least, while that takes no more than eight times as much: each part reads all points
 #define SPLIT_WARPS 8     // rows of a block
 #define CHOOSE 256        // threads that choose for one query
