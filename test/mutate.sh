@@ -9,19 +9,21 @@ git ls-files | tar cf - -T - | tar xf - -C "$D" || exit 1
 find "$D/build" -type f -exec touch {} + 2>/dev/null
 grep -v '^#' test/mutations.txt | grep . >"$D/list"
 total=$(wc -l <"$D/list") count=${1:-$total} caught=0 missed=0 n=0
+# a sed expression may hold '|' twice (a C "or"), so the fields are cut at " | "; the last one is 0
+field() { echo "$1" | awk -F ' [|] ' -v k="$2" '{print k ? $k : $NF}'; }
+while IFS= read -r line; do # all of them, whichever are tried below
+    file=$D/$(field "$line" 2)
+    sed "$(field "$line" 3)" "$file" | cmp -s - "$file" || continue
+    echo "FAIL mutation '$(field "$line" 1)' changes nothing in $(field "$line" 2): mend test/mutations.txt"
+    missed=$((missed + 1))
+done <"$D/list"
 while [ $n -lt "$count" ]; do
     line=$(sed -n "$(((n * total / count + $(date +%j | sed 's/^0*//') ) % total + 1))p" "$D/list")
     n=$((n + 1))
-    # a sed expression may hold '|' twice (a C "or"), so the fields are cut at " | "
-    name=$(echo "$line" | awk -F ' [|] ' '{print $1}') file=$(echo "$line" | awk -F ' [|] ' '{print $2}')
-    change=$(echo "$line" | awk -F ' [|] ' '{print $3}') tests=$(echo "$line" | awk -F ' [|] ' '{print $NF}')
+    name=$(field "$line" 1) file=$(field "$line" 2) change=$(field "$line" 3) tests=$(field "$line" 0)
     cp "$D/$file" "$D/kept"
     sed -i "$change" "$D/$file"
-    if cmp -s "$D/$file" "$D/kept"; then
-        echo "FAIL mutation '$name' changes nothing in $file: mend test/mutations.txt"
-        missed=$((missed + 1))
-        continue
-    fi
+    cmp -s "$D/$file" "$D/kept" && continue # told above
     red=no
     for t in $tests; do
         if ! (cd "$D" && make -s -j2 WARN= "build/test/test_$t") >"$D/log" 2>&1; then red="yes (it does not even build)"; break; fi
