@@ -187,7 +187,7 @@ Tensor clip_text_embed(Run *run, Tensor tokens, Tensor positions, Tensor ids, co
 Tensor clip_text_forward(Run *run, const ClipText *m, Tensor ids, Tensor mask) {
     const char *p = m->prefix;
     long T = ids.shape[1];
-    need(T <= m->positions_count, "text: %ld tokens; CLIP's text tower holds %d", T, m->positions_count);
+    need(T <= m->positions_count, "text: %ld tokens; CLIP's text tower holds %d; shorten it", T, m->positions_count);
     Tensor x = clip_text_embed(run, m->tokens, m->positions, ids, p);
     AttnShape shape = {.heads = m->cfg.H, .causal = true, .key_mask = mask};
     for (int l = 0; l < m->cfg.L; l++) x = clip_layer_forward(run, &m->cfg, &m->layers[l], x, shape, p, l);

@@ -127,7 +127,7 @@ SiglipText *siglip_text_load(Arena *a, const Json *c, Weights *w, const char *pr
 Tensor siglip_text_forward(Run *run, const SiglipText *m, Tensor ids) {
     const char *p = m->prefix;
     long T = ids.shape[1];
-    need(T <= m->positions_count, "text: %ld tokens; SigLIP's text tower holds %d", T, m->positions_count);
+    need(T <= m->positions_count, "text: %ld tokens; SigLIP's text tower holds %d; shorten it", T, m->positions_count);
     Tensor x = clip_text_embed(run, m->tokens, m->positions, ids, p);
     AttnShape shape = {.heads = m->cfg.H};
     for (int l = 0; l < m->cfg.L; l++) x = clip_layer_forward(run, &m->cfg, &m->layers[l], x, shape, p, l);
