@@ -13,8 +13,8 @@
 #define TRIES 3      // of a row that is noisy
 #define NOISY 1.5    // largest over smallest time
 
-// One thread without a peer counts its own time: what other programs take does not matter then.
-static double clock_of(bool peer) { return threads_count() == 1 && !peer ? cpu_seconds() : seconds_now(); }
+// One thread counts its own time, and so does the peer: what other programs take does not matter then.
+static double clock_now(void) { return threads_count() == 1 ? cpu_seconds() : seconds_now(); }
 
 // ---- ceilings: best of five, all threads
 
@@ -49,9 +49,9 @@ static double tile_rate(Arena *a, Tiles t, int values) {
     }
     double best = 0;
     for (int round = 0; round < 5; round++) {
-        double start = clock_of(false);
+        double start = clock_now();
         parallel_for(10000, 100, tiles_job, &t);
-        best = fmax(best, 2.0 * t.mr * t.nr * 128 * values * 10000 / (clock_of(false) - start));
+        best = fmax(best, 2.0 * t.mr * t.nr * 128 * values * 10000 / (clock_now() - start));
     }
     arena_release(a, mark);
     return best;
@@ -94,9 +94,9 @@ static double read_rate(Arena *a, size_t floats, size_t ranges, size_t passes, P
     r.x = x;
     double best = 0;
     for (int round = 0; round < 5; round++) {
-        double start = clock_of(false);
+        double start = clock_now();
         parallel_for(ranges, 1, job, &r);
-        best = fmax(best, (double)(floats * ranges * passes) * 4 / (clock_of(false) - start));
+        best = fmax(best, (double)(floats * ranges * passes) * 4 / (clock_now() - start));
     }
     arena_release(a, mark);
     return best;
@@ -134,9 +134,9 @@ static Both rounds_of(const Table *t, const Row *r) {
     r->work(r->arg);
     if (t->peer && r->ask) peer_ask(t->peer, "%s\n", r->ask);
     for (int i = 0; i < n; i++) {
-        double start = clock_of(t->peer);
+        double start = clock_now();
         r->work(r->arg);
-        ours[i] = clock_of(t->peer) - start;
+        ours[i] = clock_now() - start;
         if (t->peer && r->ask) theirs[i] = peer_ask(t->peer, "%s\n", r->ask);
     }
     Both b = {.ours = times_of(ours, n), .theirs = {NAN, NAN, NAN}};

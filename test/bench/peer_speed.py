@@ -160,6 +160,7 @@ for line in sys.stdin:
     if line != last:
         work, last = KINDS[words[0]](*words[1:]), line
         work()
-    start = time.perf_counter()
+    clock = time.thread_time if words[-1] == "1" else time.perf_counter  # as ours, bench_table.c
+    start = clock()
     work()
-    print(time.perf_counter() - start, flush=True)
+    print(clock() - start, flush=True)
