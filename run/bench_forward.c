@@ -77,8 +77,8 @@ void bench_forward(Arena *a, const char *directory, int tokens, const char *venv
     Table t = {.w = w, .rounds = rounds, .top = ceilings_measure(a)};
     Peer peer;
     if (venv) peer = peer_start(venv, "test/bench/peer_speed.py", directory), t.peer = &peer;
-    bench_say(t.w, "\n`retina bench forward`, %s (%s), %s, bf16 by %s, %d threads, %d alternating rounds; the peer is transformers in the same type.", path_name(directory), m->family->name,
-              cpu_describe(), gemm_bf16_path(), threads_count(), rounds);
+    bench_say(t.w, "\n`retina bench forward`, %s (%s), %s, bf16 by %s, %s, %d alternating rounds; the peer is transformers in the same type.", path_name(directory), m->family->name,
+              cpu_describe(), gemm_bf16_path(), threads_said(a), rounds);
     table_head(&t, "forward");
     for (int half = 0; half < 2; half++) {
         m->bf16 = half;

@@ -194,11 +194,10 @@ void bench_speed(Arena *a, const char *venv, int rounds, const char *rows, Write
     Table t = {.w = w, .rounds = rounds, .only = rows, .top = ceilings_measure(a)};
     Peer peer;
     if (venv) peer = peer_start(venv, "test/bench/peer_speed.py", NULL), t.peer = &peer;
-    const char *threads = threads_count() > 1 ? arena_print(a, "%d threads", threads_count()) : "CPU time of 1 thread";
     bench_say(t.w, "`retina bench speed%s`, %s, bf16 by %s, %s, %d alternating rounds: median (smallest – largest).\n"
                   "Ceilings, best of five: f32 %.0f GFLOP/s, bf16 %.0f GFLOP/s, read L2 %.0f GB/s, read memory %.1f GB/s.\n"
                   "Floor: the larger of operations over that peak and bytes over memory; 1.00 is as fast as this machine can.",
-              venv ? " --peers VENV" : "", cpu_describe(), gemm_bf16_path(), threads, rounds, t.top.f32 * 1e-9, t.top.bf16 * 1e-9, t.top.l2 * 1e-9, t.top.memory * 1e-9);
+              venv ? " --peers VENV" : "", cpu_describe(), gemm_bf16_path(), threads_said(a), rounds, t.top.f32 * 1e-9, t.top.bf16 * 1e-9, t.top.l2 * 1e-9, t.top.memory * 1e-9);
     products(a, &t);
     attentions(a, &t);
     analyses(a, &t);

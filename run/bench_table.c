@@ -16,6 +16,8 @@
 // One thread counts its own time, and so does the peer: what other programs take does not matter then.
 static double clock_now(void) { return threads_count() == 1 ? cpu_seconds() : seconds_now(); }
 
+const char *threads_said(Arena *a) { return threads_count() == 1 ? "CPU time of 1 thread" : arena_print(a, "%d threads", threads_count()); }
+
 // ---- ceilings: best of five, all threads
 
 typedef struct {
