@@ -52,7 +52,7 @@ static void talk_make(Arena *a, Talk *t, const Speaker *who, const WorldScene *s
         talk_turn(a, t, who, DESCRIBE_DOWN, text, picture, SAID_AS_CAPTION);
     }
     if (kind == TALK_CAPTION || kind == TALK_COLUMN) return;
-    static const AskKind hard[] = {ASK_COLOUR, ASK_SHAPE, ASK_COUNT, ASK_SIDE, ASK_LEVEL, ASK_THERE, ASK_SIDE, ASK_LEVEL, ASK_THERE, ASK_UPPER, ASK_THERE};
+    static const AskKind hard[] = {ASK_COLOUR, ASK_SHAPE, ASK_COUNT, ASK_SIDE, ASK_LEVEL, ASK_THERE, ASK_SIDE, ASK_LEVEL, ASK_THERE, ASK_UPPER, ASK_THERE, ASK_SHAPE};
     enum { HARD = sizeof hard / sizeof *hard };
     WorldQuestion q[ASK_TAUGHT + HARD];
     int n = 0;

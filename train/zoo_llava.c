@@ -19,7 +19,7 @@
 #include "zoo_llava.h"
 
 enum { BATCH = 32, STAGES = 4, HEADS = 2, LESSONS = 20, SENTENCES = 3000, WIDTH = 128, INNER = 352, BLOCKS = 4, CONTEXT = 512 };
-static const int stage_steps[STAGES] = {440, 165, 2200, 5000};
+static const int stage_steps[STAGES] = {440, 165, 2200, 6000};
 static const double stage_lr[STAGES] = {2e-3, 3e-3, 2e-3, 1e-3};
 enum { WARMUP = 100 };
 static const int stage_warmup[STAGES] = {WARMUP, WARMUP, WARMUP, WARMUP};
