@@ -196,24 +196,15 @@ static void launch_async(const Gemm *g, const GemmBatch *batch, int side, cudaSt
 #define COLUMNS 32 // of C, of a block: a lane each
 #define THIN_WARPS 4
 
-// Rows [r0, r0 + rows) of x at columns [k0, k0 + BK), which lie along k.
-static __device__ __forceinline__ void stage_thin(float *to, const float *x, long ld, long R, long K, long r0, long k0, int rows) {
+#define HALF_APART (BK + 8) // the same of values of sixteen bits: eight lanes that read eight of them each meet all banks once
+// Rows [r0, r0 + rows) of x at columns [k0, k0 + BK), which lie along k: sixteen bytes an access, of values of `size` bytes.
+static __device__ __forceinline__ void stage_thin(void *to, const void *x, int size, long ld, long R, long K, long r0, long k0, int rows) {
+    const int piece = 16 / size;
     UNROLL
-    for (int e = (int)threadIdx.x; e < rows * (BK / 4); e += 32 * THIN_WARPS) {
-        const int line = e / (BK / 4), word = e % (BK / 4) * 4;
-        const long given = r0 + line < R && k0 + word < K ? (K - k0 - word < 4 ? K - k0 - word : 4) : 0;
-        cp_async16(to + line * APART + word, given ? x + (r0 + line) * ld + k0 + word : x, (int)given * 4);
-    }
-}
-
-// The same of sixteen bits each; rows are BK + 8 of them apart: eight lanes that read eight values each meet all banks once.
-#define HALF_APART (BK + 8)
-static __device__ __forceinline__ void stage_thin_halves(uint16_t *to, const uint16_t *x, long ld, long R, long K, long r0, long k0, int rows) {
-    UNROLL
-    for (int e = (int)threadIdx.x; e < rows * (BK / 8); e += 32 * THIN_WARPS) {
-        const int line = e / (BK / 8), half = e % (BK / 8) * 8;
-        const long given = r0 + line < R && k0 + half < K ? (K - k0 - half < 8 ? K - k0 - half : 8) : 0;
-        cp_async16(to + line * HALF_APART + half, given ? x + (r0 + line) * ld + k0 + half : x, (int)given * 2);
+    for (int e = (int)threadIdx.x; e < rows * (BK / piece); e += 32 * THIN_WARPS) {
+        const int line = e / (BK / piece), k = e % (BK / piece) * piece;
+        const long given = r0 + line < R && k0 + k < K ? (K - k0 - k < piece ? K - k0 - k : piece) : 0;
+        cp_async16((char *)to + (line * (BK + piece) + k) * size, (const char *)x + (given ? (r0 + line) * ld + k0 + k : 0) * size, (int)given * size);
     }
 }
 
