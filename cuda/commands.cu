@@ -62,9 +62,7 @@ static bool may_begin_early(const void *kernel) {
     CUDA_CHECK(cudaFuncGetAttributes(&a, kernel));
     return commands.overlap != OVERLAP_NONE && a.ptxVersion >= 90 && generation() >= 9;
 }
-#endif
 
-#ifndef RETINA_EMULATE
 // ---- RETINA_CUDA_TIMES
 
 typedef struct {

@@ -54,8 +54,8 @@ Bytes ppm_encode(Arena *a, const uint8_t *rgb, int width, int height);       // 
 
 // Shared by the decoders: dies unless the size is possible and within the limit.
 void image_check_size(const char *path, uint64_t width, uint64_t height, const ImageOptions *options);
-// Orientation in a TIFF block (EXIF without its "Exif\0\0"), or 0 when it holds none.
-int exif_orientation(const uint8_t *tiff, size_t size); // 0: none; 1: upright, or nonsense, which hides what XMP says
+// Orientation in a TIFF block, "Exif\0\0" before it or not: 0 when it holds none; 1: upright, or nonsense, which hides what XMP says.
+int exif_orientation(const uint8_t *tiff, size_t size);
 // Orientation in an XMP packet, or 0.
 int xmp_orientation(const uint8_t *xmp, size_t size);
 
