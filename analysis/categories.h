@@ -42,6 +42,7 @@ Classes *classes_original(Arena *a);                   // the 151 labels and 35 
 Classes *classes_read(Arena *a, const char *path);     // a table label<TAB>class with a header; UNKNOWN is always a class
 int classes_count(const Classes *c);                   // K
 const char *classes_name(const Classes *c, int k);     // in the order of the original's table: by code point
+const char *classes_title(const Classes *c, Arena *a, int k); // as the original's chart has it: "Inanimate Object" for objects
 int classes_named(const Classes *c, const char *name); // -1: there is none
 int classes_unknown(const Classes *c);
 // The class of a label, exact to the letter; labels that are not in the map belong to UNKNOWN, *mapped says so.

@@ -108,6 +108,16 @@ int classes_count(const Classes *c) { return c->K; }
 
 const char *classes_name(const Classes *c, int k) { return c->names[k]; }
 
+const char *classes_title(const Classes *c, Arena *a, int k) {
+    static const char *const own[][2] = {{"objects", "Inanimate Object"}, {"quantity & number & size", "Quantity"}, {"food & drink", "Food and Drink"}, {"human attributes", "Human Attribute"}};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strcmp(c->names[k], own[i][0]) == 0) return own[i][1];
+    char *title = arena_text(a, c->names[k], strlen(c->names[k]));
+    for (char *t = title; *t; t++)
+        if (*t >= 'a' && *t <= 'z' && (t == title || t[-1] == ' ')) *t = (char)(*t - 'a' + 'A');
+    return title;
+}
+
 int classes_named(const Classes *c, const char *name) {
     int low = 0, high = c->K;
     while (low < high) {

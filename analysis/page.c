@@ -105,9 +105,9 @@ void page_note(Page *p, const char *text) {
     markup_put(p->body, "\n");
 }
 
-void page_figures(Page *p, const char *const *svgs, int count, const char *caption) {
+static void figures(Page *p, const char *class, const char *const *svgs, int count, const char *caption) {
     Markup *m = body_of(p, "a figure");
-    markup_put(m, "<figure>\n<div class=\"plots\">\n");
+    markup_print(m, "<figure>\n<div class=\"%s\">\n", class);
     for (int i = 0; i < count; i++) {
         markup_put(m, "<div class=\"wide\">");
         markup_put(m, svgs[i]);
@@ -118,6 +118,8 @@ void page_figures(Page *p, const char *const *svgs, int count, const char *capti
     markup_put(m, "</figure>\n");
 }
 
+void page_figures(Page *p, const char *const *svgs, int count, const char *caption) { figures(p, "plots", svgs, count, caption); }
+void page_small_figures(Page *p, const char *const *svgs, int count, const char *caption) { figures(p, "plots small", svgs, count, caption); }
 void page_figure(Page *p, const char *svg, const char *caption) { page_figures(p, &svg, 1, caption); }
 
 // ---- tables
@@ -289,7 +291,7 @@ void page_layers_begin(Page *p, const char *caption, const char *const *labels, 
         markup_text(m, kinds[k]);
         markup_put(m, "</span> ");
     }
-    if (truth) markup_put(m, "<span class=\"no\">false of this picture</span>");
+    if (truth) markup_put(m, "<span class=\"yes\">bold: true of this picture</span> <span class=\"no\">underlined: false of it</span>");
     markup_put(m, "</div>\n");
     markup_print(m, "<div class=\"slide\" hidden><button type=\"button\" class=\"play\" aria-label=\"play\">&#9654;</button>"
                     "<label><span>Layer</span> <input type=\"range\" min=\"0\" max=\"%d\" value=\"%d\" step=\"1\"></label> "

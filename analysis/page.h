@@ -31,6 +31,7 @@ void page_note(Page *p, const char *text);                         // set off: a
 
 void page_figure(Page *p, const char *svg, const char *caption);
 void page_figures(Page *p, const char *const *svgs, int count, const char *caption); // side by side where there is room
+void page_small_figures(Page *p, const char *const *svgs, int count, const char *caption); // many of about 250 px, as many a row as fit
 
 // Tables. Headers sort when clicked. A numeric column is set flush right and sorts by value.
 typedef struct {

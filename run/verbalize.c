@@ -1,6 +1,7 @@
 // verbalize.c: `retina verbalize`: options, the order of the steps.
 #include "verbalize.h"
 #include "device.h"
+#include "version.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "io/progress.h"
 #include "io/thread.h"
 #include "model/cpu.h"
+#include "verbalize_states.h"
 
 #define DEFAULT_MODEL "data/zoo/coca"
 #define SECOND_MODEL "data/zoo/llava" // while the first is not there
@@ -164,6 +166,7 @@ static void record(Verbalize *s, double seconds) {
     Writer *w = writer_open(verbalize_path(s, "run.txt"));
     writer_print(w, "command = %s\n", s->command);
     options_record(s->options, s->option_count, w);
+    writer_print(w, "version = %s\nmodel checksum = %s\n", VERSION, s->model ? verbalize_model_stamp(s) : "");
     writer_print(w, "instructions = %s\nthreads used = %d\nseconds = %.1f\n", cpu_describe(), threads_count(), seconds);
     writer_close(w);
 }

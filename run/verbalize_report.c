@@ -57,37 +57,6 @@ static void entropy_section(Report *r) {
 
 // ---- categories
 
-static void published_table(Report *r);
-
-static void category_section(Report *r) {
-    if (!r->c) return;
-    Verbal *v = r->v;
-    int shown;
-    const char *svg = sac_figure(v, r->c, r->a, PLOT_INLINE, &shown);
-    page_section(r->page, "Categories", arena_print(r->a, "Each part of a caption has a category; each caption weighs the same. Labelled by: %s%s.", r->c->labeller,
-                                                    strcmp(r->c->labeller, "lexicon") == 0 ? ", a table of words. Good enough to see the chart, not to quote it: a table built from published answers differs from the language model that gave them by 18 points a layer" : ""));
-    page_figure(r->page, svg, "Categories with at least 5 % at some layer, stacked in the order of their share at layer 1, in the form of the study's chart. What is left to 100 % are the others.");
-    size_t strict = 0, tolerant = 0, all = v->N * (size_t)v->L;
-    for (int l = 0; l < v->L; l++) strict += r->c->strict_ok[l], tolerant += r->c->tolerant_ok[l];
-    page_text(r->page, arena_print(r->a, "Of %zu answers the strict reader takes %zu, the tolerant one %zu; the tables are of the %s one.", all, strict, tolerant, r->s->parse == 1 ? "strict" : "tolerant"));
-    PageColumn *columns = take_zero(r->a, PageColumn, (size_t)shown + 1);
-    int *order = take(r->a, int, (size_t)r->c->K);
-    shares_shown(order, r->c->table + (size_t)r->from * (size_t)r->c->K, v->L - r->from, r->c->K, 5);
-    columns[0] = (PageColumn){"layer", true, NULL};
-    for (int k = 0; k < shown; k++) columns[k + 1] = (PageColumn){classes_name(r->c->classes, order[k]), true, r->c->emergence[order[k]] < 0 ? NULL : arena_print(r->a, "above half of its final share from layer %d on", v->layer[r->c->emergence[order[k]]])};
-    if (!shown) return;
-    page_table_begin(r->page, "Mean share of each category, percent", columns, shown + 1);
-    for (int l = 0; l < v->L; l++) {
-        page_cell_number(r->page, v->layer[l], 0);
-        for (int k = 0; k < shown; k++) {
-            page_cell_number(r->page, r->c->table[l * r->c->K + order[k]], 1);
-            report_measure(r, arena_print(r->a, "share %s layer %d", classes_name(r->c->classes, order[k]), v->layer[l]), interval_alone(r->c->table[l * r->c->K + order[k]]), NAN, "percent");
-        }
-    }
-    page_table_end(r->page);
-    published_table(r);
-}
-
 #define PUBLISHED "data/verbalize/published_shares.tsv"
 
 // The study's own shares beside ours, where the layers are as many as its tower has.
@@ -101,15 +70,55 @@ static void published_table(Report *r) {
     for (size_t k = 0; k < n; k++) {
         columns[k] = (PageColumn){arena_text(r->a, csv_name(c, k), strlen(csv_name(c, k))), true, k ? "here, then published" : NULL};
         class[k] = classes_named(r->c->classes, columns[k].name);
+        if (class[k] >= 0) columns[k].name = classes_title(r->c->classes, r->a, class[k]);
     }
     page_table_begin(r->page, "Here and, after the stroke, as published for CoCa ViT-L/14 on 5,000 pictures of COCO, labelled by Llama-3.1-70B; percent. For orientation: other pictures of the same kind move single shares by up to 2 points.", columns, (int)n);
     for (int l = r->from; csv_next(c) && l < r->v->L; l++)
         for (size_t k = 0; k < n; k++) {
             if (k == 0) page_cell_number(r->page, r->v->layer[l], 0);
-            else page_cell(r->page, arena_print(r->a, "%.1f / %s", class[k] < 0 ? 0 : r->c->table[l * r->c->K + class[k]], csv_get(c, k)));
+            else if (class[k] < 0) page_cell(r->page, arena_print(r->a, "– / %s", csv_get(c, k))); // --map has no such class
+            else page_cell(r->page, arena_print(r->a, "%.1f / %s", r->c->table[l * r->c->K + class[k]], csv_get(c, k)));
         }
     page_table_end(r->page);
     csv_close(c);
+}
+
+// In words: who put the parts of captions into categories.
+static const char *labelled_by(Report *r) {
+    switch (r->s->labels_dir ? LABEL_NONE : r->s->labeller) {
+    case LABEL_WORLD: return "the grammar of the world, which knows the kind of every word";
+    case LABEL_LEXICON: return "a table of words. Good enough to see the chart, not to quote it: a table built from published answers differs from the language model that gave them by 18 points a layer";
+    case LABEL_LLM: return arena_print(r->a, "the language model %s, asked with the %s prompt", r->s->llm ? path_name(r->s->llm) : r->c->labeller, r->s->prompt_kind == 1 ? "original" : "repaired");
+    default: return r->c->labeller;
+    }
+}
+
+static void category_section(Report *r) {
+    if (!r->c) return;
+    Verbal *v = r->v;
+    int shown;
+    const char *svg = sac_figure(v, r->c, r->a, PLOT_INLINE, &shown);
+    page_section(r->page, "Categories", arena_print(r->a, "Each part of a caption has a category; each caption weighs the same. Labelled by: %s.", labelled_by(r)));
+    page_figure(r->page, svg, "Categories with at least 5 % at some layer, stacked in the order of their share at layer 1, in the form of the study's chart. What is left to 100 % are the others.");
+    size_t strict = 0, tolerant = 0, all = v->N * (size_t)v->L;
+    for (int l = 0; l < v->L; l++) strict += r->c->strict_ok[l], tolerant += r->c->tolerant_ok[l];
+    page_text(r->page, arena_print(r->a, "Of %zu answers the strict reader takes %zu, the tolerant one %zu; the tables are of the %s one.", all, strict, tolerant, r->s->parse == 1 ? "strict" : "tolerant"));
+    PageColumn *columns = take_zero(r->a, PageColumn, (size_t)shown + 1);
+    int *order = take(r->a, int, (size_t)r->c->K);
+    shares_shown(order, r->c->table + (size_t)r->from * (size_t)r->c->K, v->L - r->from, r->c->K, 5);
+    columns[0] = (PageColumn){"layer", true, NULL};
+    for (int k = 0; k < shown; k++) columns[k + 1] = (PageColumn){classes_title(r->c->classes, r->a, order[k]), true, r->c->emergence[order[k]] < 0 ? NULL : arena_print(r->a, "above half of its final share from layer %d on", v->layer[r->c->emergence[order[k]]])};
+    if (!shown) return;
+    page_table_begin(r->page, "Mean share of each category, percent", columns, shown + 1);
+    for (int l = 0; l < v->L; l++) {
+        page_cell_number(r->page, v->layer[l], 0);
+        for (int k = 0; k < shown; k++) {
+            page_cell_number(r->page, r->c->table[l * r->c->K + order[k]], 1);
+            report_measure(r, arena_print(r->a, "share %s layer %d", classes_name(r->c->classes, order[k]), v->layer[l]), interval_alone(r->c->table[l * r->c->K + order[k]]), NAN, "percent");
+        }
+    }
+    page_table_end(r->page);
+    published_table(r);
 }
 
 // ---- diversity, scores
@@ -125,9 +134,9 @@ static void diversity_section(Report *r) {
     page_section(r->page, "How different the captions are", "The study found a funnel: babble that differs from picture to picture, then a few stock sentences for all of them, then captions again.");
     Plot *p = report_curve(r, "Captions of a layer", "Distinct captions, those equal to the mean control, grammatical ones, and overlap with the model's own caption", "share", 620, 340);
     plot_y(p, (Axis){.label = "share", .fixed = true, .low = 0, .high = 1});
-    plot_line(p, plot_series(p, "distinct / pictures"), r->x, distinct, L);
-    plot_line(p, plot_series(p, "overlap with own layer"), r->x, near, L);
-    if (report_any_finite(grammatical, v->L)) plot_line(p, plot_series(p, "in the world's grammar"), r->x, grammatical, L);
+    plot_line(p, plot_series_like(p, "distinct / pictures", 0, false), r->x, distinct, L);
+    plot_line(p, plot_series_like(p, "overlap with own layer", 2, false), r->x, near, L);
+    if (report_any_finite(grammatical, v->L)) plot_line(p, plot_series_like(p, "in the world's grammar", 3, false), r->x, grammatical, L);
     if (report_any_finite(like, v->L)) plot_line(p, plot_series_like(p, "as the mean control", 1, true), r->x, like, L);
     const char *file = plot_svg(p, PLOT_FILE);
     file_write(verbalize_path(r->s, "diversity.svg"), file, strlen(file));
@@ -182,7 +191,7 @@ static void reference_section(Report *r) {
     if (!r->references) return;
     Verbal *v = r->v;
     page_section(r->page, "Against reference captions", arena_print(r->a, "%zu reference captions of %zu pictures. Words are lower-cased and rid of punctuation, which is not the official script's tokenizer: compare across layers, not with papers.", r->references->texts, r->references->with));
-    PageColumn columns[] = {{"layer", true, NULL}, {"BLEU-1", true, NULL}, {"BLEU-4", true, NULL}, {"ROUGE-L", true, NULL}, {"CIDEr-D", true, NULL}, {"mean control: BLEU-4", true, NULL}, {"CIDEr-D", true, "of the mean control's caption"}};
+    PageColumn columns[] = {{"layer", true, NULL}, {"BLEU-1", true, NULL}, {"BLEU-4", true, NULL}, {"ROUGE-L", true, NULL}, {"CIDEr-D", true, NULL}, {"mean control: BLEU-4", true, "of the caption that the layer says of the mean picture"}, {"mean control: CIDEr-D", true, "of the caption that the layer says of the mean picture"}};
     page_table_begin(r->page, NULL, columns, 7);
     for (int l = 0; l < v->L; l++) {
         const CaptionScores *c = &r->references->layers[l], *m = r->references->mean ? &r->references->mean[l] : NULL;
@@ -229,6 +238,7 @@ static void made(Report *r) {
     page_made(r->page, "command", s->command);
     page_made(r->page, "model", s->captions_given.count ? v->model_text : arena_print(r->a, "%s (%s)", s->model_dir, v->model_text));
     if (!s->captions_given.count) {
+        page_made(r->page, "model checksum", verbalize_model_stamp(s));
         page_made(r->page, "pictures", arena_print(r->a, "%zu%s%s; %zu could not be read, %zu samples without a picture, %zu without a caption beside them, %zu archives damaged", v->N, s->from_world ? " held-out scenes of the procedural world" : " from ",
                                                  s->from_world ? "" : s->features_given.count ? s->features_given.items[0] : s->images.items[0], v->failed, s->samples_bare, s->captions_missing, s->archives_damaged));
         static const char *const rescales[] = {"none: states as they are", "norm: scaled to the native layer's mean token length", "moments: each channel to the native layer's mean and deviation"};
@@ -239,7 +249,7 @@ static void made(Report *r) {
         page_made(r->page, "prompt", r->retrieval || !s->prompt ? "none" : s->prompt);
         page_made(r->page, "mean control", arena_print(r->a, "over the first %zu pictures that could be read", verbalize_calibration(s)->n));
     }
-    page_made(r->page, "labels", r->c ? r->c->labeller : "none");
+    page_made(r->page, "labels", r->c ? labelled_by(r) : "none");
     page_made(r->page, "layers", "counted from 1 behind each block, 0 before the first; the original's files count from 0");
     page_made(r->page, "seed", arena_print(r->a, "%lld", (long long)s->seed));
     page_made(r->page, "files", "caps_batch*.json, entropy_batch*.json, captions.csv, classification_data.csv, truth.csv, diversity.csv, entropy.csv, emergence.csv, scores.csv, controls.csv, parse.csv, table.tsv, run.txt");

@@ -87,7 +87,7 @@ void report_said(Report *r) {
             for (int i = 0; i < shown; i++)
                 if (order[i] != unknown && !kind_of_class[order[i]] && sum[order[i]] > 0 && (best < 0 || sum[order[i]] > sum[best])) best = order[i];
             if (best < 0) break;
-            kinds[n++] = classes_name(r->c->classes, best);
+            kinds[n++] = classes_title(r->c->classes, r->a, best);
             kind_of_class[best] = n;
         }
         if (n == KINDS - 1) kinds[n++] = "UNKNOWN", kind_of_class[unknown] = n;
@@ -114,13 +114,13 @@ void report_said(Report *r) {
     }
     page_layers_end(r->page);
     if (!v->mean) return;
-    PageColumn columns[] = {{"layer", true, NULL}, {"said of the mean picture", false, "the layer's state averaged over pictures, position by position"}, {"bits", true, NULL}, {"pictures that get this very caption", true, NULL}};
+    PageColumn columns[] = {{"layer", true, NULL}, {"said of the mean picture", false, "the layer's state averaged over pictures, position by position"}, {"bits", true, NULL}, {"% of pictures that get this very caption", true, NULL}};
     page_table_begin(r->page, "The control: what a layer says of no picture in particular. A claim that a layer knows something is a claim against this.", columns, 4);
     for (int l = 0; l < v->L; l++) {
         page_cell_number(r->page, v->layer[l], 0);
         page_cell(r->page, v->mean[l].text);
         page_cell_number(r->page, v->mean[l].entropy, 2);
-        page_cell(r->page, report_percent(r->a, r->words[l].like_mean));
+        page_cell_number(r->page, 100 * r->words[l].like_mean, 0);
     }
     page_table_end(r->page);
     if (v->zero) page_text(r->page, arena_print(r->a, "With every image token set to zero the decoder says: “%s” (%.2f bits a token).", v->zero->text, v->zero->entropy));

@@ -20,7 +20,7 @@ static void truth_panel(Report *r, int k, Plot **panel) {
     }
     const char *what = k == FACT_RELATION ? "precision" : k == FACT_COUNT ? "told rightly" : "F1";
     Plot *p = *panel = report_curve(r, fact_names[k], "Share over the layers, with the mean control and captions of other pictures", what, 250, 230);
-    plot_y(p, (Axis){.label = what, .fixed = true, .low = 0, .high = 1});
+    plot_y(p, (Axis){.label = report_any_finite(y, v->L) ? what : "next to none are said", .fixed = true, .low = 0, .high = 1});
     int s = plot_series_like(p, NULL, 0, false);
     plot_band(p, s, r->x, low, high, L);
     plot_line(p, s, r->x, y, L);
@@ -83,10 +83,9 @@ void report_truth(Report *r) {
     page_section(r->page, "What is true, and from where on", "Every scene is known to the last object, so each caption can be marked. Precision: of the colours (shapes, …) that are said, how many are there. Recall: of those that are there, how many are said. F1 is their harmonic mean. "
                                                              "A caption that names everything has full recall and tells nothing, so each curve stands beside what the same captions score on other pictures.");
     for (int k = 0; k < FACTS; k++) truth_panel(r, k, &panels[k]);
-    const char *svgs[2];
-    for (int half = 0; half < 2; half++)
-        svgs[half] = plot_panels(r->a, half ? "and further" : "True words by family", "Four small panels: how well each family of facts is told, over the layers", panels + 4 * half, 4, 2, PLOT_INLINE);
-    page_figures(r->page, svgs, 2, "Solid: captions, band 95 % over pictures. Dashed with squares: the mean control's one caption held against every scene. Dashed with dots: the captions dealt to other pictures; where they do no worse, nothing is known of the picture. "
+    const char *svgs[FACTS];
+    for (int k = 0; k < FACTS; k++) svgs[k] = plot_svg(panels[k], PLOT_INLINE);
+    page_small_figures(r->page, svgs, FACTS, "Solid: captions, band 95 % over pictures. Dashed with squares: the mean control's one caption held against every scene. Dashed with dots: the captions dealt to other pictures; where they do no worse, nothing is known of the picture. "
                                    "Count: all objects told are as many as there are. Binding: two or more attributes of one object in one phrase. A missing point: next to nothing of the kind was said.");
     PageColumn columns[] = {{"family", false, NULL}, {"emerges at layer", true, "first layer from which on F1, less that of captions dealt to other pictures, stays above half of its value at the model's own layer; with a 95 % interval over pictures"},
                             {"layers after colour", true, "in the same resamples of pictures, with a 95 % interval"}, {"F1, own layer", true, "count: told rightly; position: precision"}, {"mean control", true, NULL}, {"other pictures", true, NULL}, {"precision", true, "own layer; of at least ten words"}, {"recall", true, "own layer"}};
@@ -126,8 +125,7 @@ static Interval choice(Report *r, int c, int l) {
 static void choice_panels(Report *r) {
     Verbal *v = r->v;
     size_t L = (size_t)v->L;
-    Plot *panels[CHOICES + 1];
-    const char *at_chance = "";
+    const char *svgs[CHOICES], *at_chance = "";
     int n = 0;
     double *y = take(r->a, double, L), *low = take(r->a, double, L), *high = take(r->a, double, L);
     for (int c = 0; c < CHOICES; c++) {
@@ -137,19 +135,18 @@ static void choice_panels(Report *r) {
             y[l] = i.value, low[l] = i.low, high[l] = i.high;
             report_measure(r, arena_print(r->a, "choice %s layer %d", choice_names[c], v->layer[l]), i, 0.5, "chance");
         }
-        Plot *p = panels[n++] = report_curve(r, choice_names[c], "How often the true caption is likelier than the changed one, over the layers", "right", 250, 230);
+        Plot *p = report_curve(r, choice_names[c], "How often the true caption is likelier than the changed one, over the layers", "right", 250, 230);
         plot_y(p, (Axis){.label = "chosen rightly", .fixed = true, .low = 0, .high = 1});
         int s = plot_series_like(p, NULL, 2, false);
         plot_band(p, s, r->x, low, high, L);
         plot_line(p, s, r->x, y, L);
         plot_rule(p, 'y', 0.5, "chance");
+        svgs[n++] = plot_svg(p, PLOT_INLINE);
         if (!(low[r->native] > 0.5))
             at_chance = arena_print(r->a, "%s%s%s, %s (%s – %s)", at_chance, *at_chance ? "; " : "", choice_names[c], report_percent(r->a, y[r->native]), report_percent(r->a, low[r->native]), report_percent(r->a, high[r->native]));
     }
     if (!n) return;
-    const char *svgs[2] = {plot_panels(r->a, "The true caption against one with a single change", "Small panels, one a kind of change", panels, n < 4 ? n : 4, 2, PLOT_INLINE), NULL};
-    if (n > 4) svgs[1] = plot_panels(r->a, "and further", "Small panels, one a kind of change", panels + 4, n - 4, 2, PLOT_INLINE);
-    page_figures(r->page, svgs, n > 4 ? 2 : 1, "How often the true caption is the likelier one when one thing is changed: a colour, a shape, …; binding: the colours of two objects exchanged; position: left for right, above for below. Bands: 95 % over pictures. "
+    page_small_figures(r->page, svgs, n, "The true caption against one with a single change: how often the true one is the likelier one. Changed is a colour, a shape, …; binding: the colours of two objects exchanged; position: left for right, above for below. Bands: 95 % over pictures. "
                                                "This asks what a layer can tell when it is asked, not what it says: it also reaches what captions never mention.");
     if (*at_chance) page_note(r->page, arena_print(r->a, "Not above chance, even at the model's own layer: %s.", at_chance));
 }

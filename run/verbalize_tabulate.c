@@ -95,7 +95,7 @@ const char *sac_figure(const Verbal *v, const Categories *c, Arena *a, PlotUse u
     const char **names = take(a, const char *, (size_t)n + 1);
     for (int l = 0; l < L; l++) x[l] = v->layer[from + l];
     for (int k = 0; k < n; k++) {
-        names[k] = classes_name(c->classes, order[k]);
+        names[k] = classes_title(c->classes, a, order[k]);
         for (int l = 0; l < L; l++) y[k * L + l] = table[l * c->K + order[k]];
     }
     if (shown) *shown = n;

@@ -74,6 +74,8 @@ static void classes(Arena *a) {
     Classes *c = classes_original(a);
     check(classes_count(c) == 35 && classes_labels(c) == 151, "35 classes, 151 labels: %d, %zu", classes_count(c), classes_labels(c));
     check_text("sorted by code point", arena_print(a, "%s %s %s %s", classes_name(c, 0), classes_name(c, 1), classes_name(c, 2), classes_name(c, 34)), "UNKNOWN action animal weather");
+    const char *const titles[][2] = {{"color", "Color"}, {"UNKNOWN", "UNKNOWN"}, {"objects", "Inanimate Object"}, {"quantity & number & size", "Quantity"}, {"food & drink", "Food and Drink"}, {"indoor scene", "Indoor Scene"}, {"human attributes", "Human Attribute"}};
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++) check_text("the chart's name", classes_title(c, a, classes_named(c, titles[i][0])), titles[i][1]);
     static const char *const pairs[][2] = {{"door", "indoor scene"}, {"background", "outdoor scene"}, {"signs", "traffic"}, {"relations", "position"}, {"old", "human attributes"},
                                            {"atmosphere", "UNKNOWN"}, {"", "UNKNOWN"}, {"size", "quantity & number & size"}, {"actions", "action"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
