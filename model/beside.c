@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "io/file.h"
+#include "io/json.h"
 #include "io/utf8.h"
 #include "unicode.h"
 
@@ -12,6 +13,33 @@ const char *beside_text(Arena *a, const char *bytes, size_t n, const char **wron
     if (*wrong) return NULL;
     unicode_strip(&bytes, &n);
     return n ? arena_text(a, bytes, n) : NULL;
+}
+
+// Its text, wherever the record has it; NULL: it has none.
+static const Json *said(const Json *record) {
+    const Json *one = json_get(record, "caption"), *many = json_get(record, "captions"), *sentences = json_get(record, "sentences");
+    if (one) return one;
+    if (many && many->kind == JSON_ARRAY && many->count) return &many->items[0];
+    if (sentences && sentences->kind == JSON_ARRAY && sentences->count && sentences->items[0].kind == JSON_OBJECT) return json_get(&sentences->items[0], "raw");
+    return NULL;
+}
+
+const char *beside_record(Arena *a, const char *bytes, size_t n, const char **wrong) {
+    Arena *scratch = arena_new("a record beside a picture");
+    const char *volatile text = NULL;
+    Trap trap;
+    *wrong = n > BESIDE_MOST ? "too long for one" : NULL;
+    if (*wrong) {
+    } else if (trap_set(&trap)) {
+        const Json *record = json_parse(scratch, bytes, n, "a record"), *caption = record->kind == JSON_OBJECT ? said(record) : NULL;
+        if (caption && caption->kind == JSON_TEXT) text = beside_text(a, caption->text, caption->length, wrong);
+        else if (caption) *wrong = "a record whose caption is no text";
+        trap_end(&trap);
+    } else {
+        *wrong = "not JSON";
+    }
+    arena_free(scratch);
+    return text;
 }
 
 const char *beside_read(Arena *a, const char *picture, const char **wrong) {

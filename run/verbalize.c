@@ -3,6 +3,7 @@
 #include "device.h"
 #include "version.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -90,22 +91,52 @@ static Option options[] = {
     {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
 };
 
+// Where --name stands on the command line, last; -1: nowhere.
+static int place_of(const char *name, int argc, char **argv) {
+    size_t n = strlen(name);
+    int at = -1;
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strncmp(argv[i], "--", 2) == 0 && strncmp(argv[i] + 2, name, n) == 0 && (!argv[i][2 + n] || argv[i][2 + n] == '=')) at = i;
+    return at;
+}
+
 // The original's settings, read before the options, which win.
 static void config_first(Verbalize *s, int argc, char **argv) {
-    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) verbalize_config(s, argv[i + 1]);
-        else if (strncmp(argv[i], "--config=", 9) == 0) verbalize_config(s, argv[i] + 9);
-    }
+    int at = place_of("config", argc, argv);
+    if (at < 0) return;
+    if (argv[at][8] == '=') verbalize_config(s, argv[at] + 9);
+    else if (at + 1 < argc) verbalize_config(s, argv[at + 1]);
+}
+
+// What says nothing to this kind of model, or beside these other options, is told.
+static void idle_options(Verbalize *s, int argc, char **argv) {
+    enum { LLAVA = 1 << SPEAKS_LLAVA, COCA = 1 << SPEAKS_COCA, CLIP = 1 << SPEAKS_CLIP };
+    static const struct {
+        const char *name;
+        int kinds;
+    } own[] = {{"seq-len", COCA}, {"min-seq-len", COCA}, {"top-k", COCA}, {"top-p", COCA}, {"temperature", COCA}, {"temperature-first", COCA}, {"repetition-penalty", COCA}, {"config", COCA}, {"tokenizer", COCA},
+               {"max-new-tokens", LLAVA}, {"min-new-tokens", LLAVA}, {"prompt-text", LLAVA | COCA}, {"save-steps", LLAVA | COCA}, {"likelihood", LLAVA | COCA}, {"choices", LLAVA | COCA}, {"bank", CLIP}};
+    const Speaker *k = s->speaker;
+    for (size_t i = 0; k && i < sizeof own / sizeof *own; i++)
+        if (!(own[i].kinds >> k->kind & 1) && place_of(own[i].name, argc, argv) >= 0) note("--%s says nothing to a %s model", own[i].name, k->model->family->name);
+    if (k && k->kind == SPEAKS_COCA && s->decode != DECODE_TOP_K && place_of("top-k", argc, argv) >= 0) note("--top-k says nothing without --decode top_k");
+    if (k && k->kind == SPEAKS_COCA && s->decode != DECODE_TOP_P && place_of("top-p", argc, argv) >= 0) note("--top-p says nothing without --decode top_p");
 }
 
 static void check_counts(const Verbalize *s) {
     const OptionCount counts[] = {{"limit", s->count, 0}, {"part-size", s->part_size, 1}, {"batch", s->rows, 0}, {"batch-size", s->batch_size, 1}, {"max-new-tokens", s->max_new, 1},
-                                  {"min-new-tokens", s->min_new, 0}, {"calibration", s->calibration, 1}, {"label-tokens", s->label_tokens, 1}, {"tune-steps", s->tune_steps, 1}, {"top-k", s->top_k, 1}, {"choices", s->choices, -1}};
+                                  {"min-new-tokens", s->min_new, 0}, {"calibration", s->calibration, 1}, {"label-tokens", s->label_tokens, 1}, {"tune-steps", s->tune_steps, 1}, {"top-k", s->top_k, 1}, {"choices", s->choices, -1},
+                                  {"seq-len", s->seq_len, 2}, {"min-seq-len", s->min_seq_len, 0}, {"threads", wish.threads, 0}};
     options_least(counts, sizeof counts / sizeof *counts);
-    if (s->seq_len < 2 || s->min_seq_len < 0 || s->min_seq_len >= s->seq_len) die_usage("--min-seq-len %d: below --seq-len %d is wanted", s->min_seq_len, s->seq_len);
+    const struct {
+        const char *name;
+        double value, most;
+    } reals[] = {{"top-p", s->top_p, 1}, {"temperature", s->temperature, INFINITY}, {"repetition-penalty", s->repetition_penalty, INFINITY}};
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+        if (reals[i].value <= 0 || reals[i].value > reals[i].most) die_usage("--%s %g: above 0%s is wanted", reals[i].name, reals[i].value, reals[i].most == 1 ? " and at most 1" : "");
+    if (s->min_seq_len >= s->seq_len) die_usage("--min-seq-len %d: below --seq-len %d is wanted", s->min_seq_len, s->seq_len);
     if (s->tuned && s->rescale) die_usage("--tuned maps were learned from states as they are; leave out --rescale");
     if (s->features_given.count && (s->images.count || s->captions_given.count || s->save_features)) die_usage("--features stands in place of --images and --captions, and is not saved again");
-    if (s->top_p <= 0 || s->top_p > 1 || s->temperature <= 0 || s->repetition_penalty <= 0) die_usage("verbalize: --temperature and --repetition-penalty are above 0, --top-p above 0 and at most 1");
 }
 
 // CoCa's decoder takes no instruction: a prompt would be the beginning of every caption.
@@ -205,7 +236,6 @@ int run_verbalize(int argc, char **argv) {
     }
     if (rest.count > 1) die_usage("verbalize: one step at a time; without a step, all are done");
     if (wish.shard) option_shard(wish.shard, &s->shard, &s->shards);
-    if (wish.threads < 0) die_usage("--threads %d: 0 or more", wish.threads);
     s->bf16 = wish.dtype == 1, s->save_bf16 = wish.save ? wish.save == 2 : s->bf16;
     check_counts(s);
     if (wish.threads) threads_set(wish.threads);
@@ -217,5 +247,6 @@ int run_verbalize(int argc, char **argv) {
     for (int i = 0; i < argc; i++) command = arena_print(s->arena, "%s %s", command, argv[i]);
     s->command = command;
     run_steps(s, step);
+    idle_options(s, argc, argv);
     return 0;
 }

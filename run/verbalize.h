@@ -22,6 +22,7 @@
 #include "train/world.h"
 
 typedef enum { LABEL_AUTO, LABEL_NONE, LABEL_WORLD, LABEL_LEXICON, LABEL_LLM } Labeller; // places in the option's choices
+typedef enum { DECODE_GREEDY, DECODE_TOP_K, DECODE_TOP_P, DECODE_BEAM_LEGACY, DECODE_BEAM } Decode;
 typedef enum { RESCALE_NONE, RESCALE_NORM, RESCALE_MOMENTS } Rescale;
 
 typedef struct {

@@ -35,7 +35,7 @@ const char *verbalize_digest(Verbalize *s) {
     stamp_model(&h, s->model_dir);
     if (s->tokenizer) stamp_model(&h, s->tokenizer);
     if (s->bank) stamp_file(&h, s->bank);
-    if (s->tuned) stamp_file(&h, s->tuned);
+    if (s->tuned) blake2b_add(&h, "tuned", 5), stamp_file(&h, s->tuned);
     for (size_t i = 0; i < g->count && s->features; i++)
         if (g->items[i].offset == 0) stamp_file(&h, g->items[i].path); // the first picture of a file
     stamp_pictures(&h, g);

@@ -50,7 +50,7 @@ static void set(Verbalize *s, const char *key, const char *value, const char *wh
     else if (strcmp(key, "fixed_output_length") == 0) s->fixed_length = truth(value, where);
     else if (strcmp(key, "generation_type") == 0) {
         need(strcmp(value, "top_k") == 0 || strcmp(value, "top_p") == 0, "%s: generation_type \"%s\"; top_k and top_p are the original's", where, value);
-        s->decode = value[4] == 'p' ? 2 : 1;
+        s->decode = value[4] == 'p' ? DECODE_TOP_P : DECODE_TOP_K;
     } else {
         die("%s: \"%s\" is no key of the original's interpret.yaml", where, key);
     }

@@ -38,14 +38,40 @@ static bool is_picture(const char *extension) { return strcasecmp(extension, "jp
 typedef struct {
     const char *key; // up to the first dot of the base name, with folders
     Gathered picture;
-    const char *text;
+    const char *text, *record;         // what KEY.txt and KEY.json say
+    const char *bad_text, *bad_record; // … why they say nothing
     bool any, has_picture;
 } Sample;
 
-static void sample_end(Verbalize *s, PictureList *l, Sample *m) {
-    if (m->any && m->has_picture) picture_list_add(l, m->picture, m->text);
-    else if (m->any) s->samples_bare++;
+static void sample_end(Verbalize *s, PictureList *l, const char *archive, Sample *m) {
+    if (m->any && m->has_picture) {
+        const char *caption = m->text ? m->text : m->record;
+        if (!caption) count_unread(l, m->bad_text ? m->bad_text : m->bad_record, archive, m->key);
+        picture_list_add(l, m->picture, caption);
+    } else if (m->any) {
+        s->samples_bare++;
+    }
     *m = (Sample){0};
+}
+
+static Bytes caption_bytes(Arena *scratch, Tar *t, const TarEntry *e) {
+    return e->size <= BESIDE_MOST ? tar_read(scratch, t) : (Bytes){.size = (size_t)e->size};
+}
+
+static void member(PictureList *l, Sample *m, const char *path, const char *extension, Arena *scratch, Tar *t, const TarEntry *e) {
+    bool png = strcasecmp(extension, "png") == 0;
+    Mark mark = arena_mark(scratch);
+    if (is_picture(extension) && e->size && !(png && m->has_picture)) { // beside a JPEG a PNG is a mask
+        m->has_picture = true;
+        m->picture = (Gathered){.path = path, .key = path_name(m->key), .offset = e->offset, .size = e->size};
+    } else if (strcasecmp(extension, "txt") == 0) {
+        Bytes b = caption_bytes(scratch, t, e);
+        m->text = beside_text(l->arena, (const char *)b.bytes, b.size, &m->bad_text);
+    } else if (strcasecmp(extension, "json") == 0) {
+        Bytes b = caption_bytes(scratch, t, e);
+        m->record = beside_record(l->arena, (const char *)b.bytes, b.size, &m->bad_record);
+    }
+    arena_release(scratch, mark);
 }
 
 static void read_archive(Verbalize *s, PictureList *l, const char *path, Arena *scratch, Tar *t) {
@@ -55,23 +81,12 @@ static void read_archive(Verbalize *s, PictureList *l, const char *path, Arena *
         if (strncmp(base, "__", 2) == 0 || !dot || dot == base || !dot[1]) continue;
         size_t n = (size_t)(dot - e.name);
         if (!m.any || strlen(m.key) != n || strncmp(m.key, e.name, n) != 0) {
-            sample_end(s, l, &m);
+            sample_end(s, l, path, &m);
             m = (Sample){.key = arena_text(l->arena, e.name, n), .any = true};
         }
-        if (is_picture(dot + 1) && e.size) {
-            m.has_picture = true;
-            m.picture = (Gathered){.path = path, .key = path_name(m.key), .offset = e.offset, .size = e.size};
-        } else if (strcasecmp(dot + 1, "txt") == 0) {
-            Mark mark = arena_mark(scratch);
-            const char *wrong;
-            Bytes b = {.size = (size_t)e.size};
-            if (b.size <= BESIDE_MOST) b = tar_read(scratch, t);
-            m.text = beside_text(l->arena, (const char *)b.bytes, b.size, &wrong);
-            count_unread(l, wrong, path, m.key);
-            arena_release(scratch, mark);
-        }
+        member(l, &m, path, dot + 1, scratch, t, &e);
     }
-    sample_end(s, l, &m);
+    sample_end(s, l, path, &m);
 }
 
 static void add_archive(Verbalize *s, PictureList *l, const char *path) {
@@ -184,6 +199,7 @@ Gathering *verbalize_pictures(Verbalize *s) {
     PictureList l = {.arena = s->arena};
     if (s->features_given.count) features_open(s, &l);
     for (size_t i = 0; i < s->images.count; i++) add_path(s, &l, s->images.items[i]);
+    need(l.count > 0 || !s->archives_damaged, "%s; no picture stands before that", s->archives_damaged ? s->archive_errors[0] : "");
     need(l.count > 0, "%s: holds no picture (.jpg, .jpeg, .png)", s->images.count ? s->images.items[0] : s->features_given.items[0]);
     if (s->count && (size_t)s->count < l.count) l.count = (size_t)s->count;
     size_t with = 0;

@@ -259,6 +259,7 @@ void verbalize_report(Verbalize *s) {
     Report rep = {.s = s, .a = arena_new("the report"), .v = verbal_open(s)}, *r = &rep;
     Verbal *v = r->v;
     r->words = measure_words(s, v, r->a), r->truth = measure_truth(s, v, r->a), r->c = measure_categories(s, v, r->a), r->scores = scores_open(s, v, r->a), r->references = measure_references(s, v, r->a), r->likelihood = measure_likelihood(s, v, r->a);
+    need(r->truth || !s->beside_runs.count, "--beside: where families of facts emerge is known of scenes of the world alone; leave out --images, --features and --captions");
     r->from = layer_first(v), r->native = v->native >= 0 ? v->native : v->L - 1;
     r->retrieval = !s->captions_given.count && speaker_retrieves(verbalize_speaker(s));
     r->x = take(r->a, double, (size_t)v->L);

@@ -72,7 +72,7 @@ static void open_coca(Speaker *k, Verbalize *s) {
     else if (s->seq_len > c->seq_len && s->seq_len <= k->model->context + 1) c->seq_len = s->seq_len;
     else if (s->seq_len > c->seq_len) note("--seq-len %d: the model holds %d", s->seq_len, c->seq_len);
     c->min_seq_len = s->min_seq_len < c->seq_len ? s->min_seq_len : c->seq_len - 1;
-    c->top_k = s->decode == 0 ? 1 : s->top_k, c->top_p = s->top_p, c->temperature = s->temperature, c->repetition_penalty = s->repetition_penalty, c->seed = (uint64_t)s->seed;
+    c->top_k = s->decode == DECODE_GREEDY ? 1 : s->top_k, c->top_p = s->top_p, c->temperature = s->temperature, c->repetition_penalty = s->repetition_penalty, c->seed = (uint64_t)s->seed;
     c->fixed_length = s->fixed_length, c->temperature_first = s->temperature_first;
     if (s->max_seq_len) c->max_seq_len = s->max_seq_len;
     const int32_t own[3] = {c->pad, c->eos, c->sot};
@@ -139,6 +139,7 @@ Speaker *verbalize_speaker(Verbalize *s) {
     if (s->tap && k->kind != SPEAKS_COCA) die_usage("--tap: modules inside a block are read of CoCa models only");
     if (s->tap && k->layers[0] == 0) die_usage("--tap: layer 0 has no such module; choose --layers from 1 on");
     if (s->tuned && k->kind != SPEAKS_COCA) die_usage("--tuned: maps are of CoCa models; %s is a %s model", s->model_dir, family);
+    need(!s->tuned || file_exists(s->tuned), "%s: there is no such file of maps; `retina verbalize tune` writes one", s->tuned);
     if (s->decode && k->kind != SPEAKS_COCA) die_usage("--decode: other ways than greedy are CoCa's; %s is a %s model", s->model_dir, family);
     return s->speaker = k;
 }

@@ -169,6 +169,18 @@ says "nothing readable" 1 "could be read" $R verbalize caption --model data/zoo/
 (cd "$D/w/in" && tar --format=posix --pax-option='comment:=x' -cf ../00003.tar s0.jpg) && head -c 700 "$D/w/00003.tar" >"$D/w/00004.tar"
 $R verbalize caption --model data/zoo/llava --images "$D/w/00004.tar" --out "$D/u" 2>"$D/stderr"
 holds "an archive cut off before its first name" "$D/stderr" "the header at byte 0: is cut off"
+says "an archive that is none" 1 "no picture stands before" $R verbalize caption --model data/zoo/llava --images "$D/w/00004.tar" --out "$D/u" --quiet
+mkdir "$D/w/r"
+for i in 0 1 2 3; do cp "$D/a/images-0/0000$i.jpg" "$D/w/r/s$i.jpg"; done
+echo '{"caption": "of a record"}' >"$D/w/r/s0.json"
+echo '{"cocoid": 7, "sentences": [{"raw": " the first sentence. "}, {"raw": "no"}]}' >"$D/w/r/s1.json"
+echo '{"caption": "never read"}' >"$D/w/r/s2.json" && echo 'a text goes first' >"$D/w/r/s2.txt" && echo mask >"$D/w/r/s2.png"
+echo '{"caption": ' >"$D/w/r/s3.json"
+(cd "$D/w/r" && tar cf ../00005.tar ./*) && $R verbalize --model data/zoo/llava --images "$D/w/00005.tar" --layers 5 --out "$D/t2" --max-new-tokens 4 >/dev/null 2>"$D/stderr"
+cut -d, -f1,5 "$D/t2/likelihood.csv" | tr -d '"' | head -4 >"$D/t2.csv"
+printf 'name,text\ns0,of a record\ns1,the first sentence.\ns2,a text goes first\n' >"$D/want.csv" && same "captions of records" "$D/t2.csv" "$D/want.csv"
+holds "a record that is broken" "$D/stderr" "00005.tar: ./s3 is not JSON"
+holds "and counts as missing" "$D/t2/summary.json" 'where others have one": 1'
 says "no such archive" 1 "there is no such archive" $R verbalize caption --model data/zoo/llava --images "$D/w/{0..2}.tar" --out "$D/u"
 
 # ---- a contrastive tower: nearest captions
@@ -177,6 +189,11 @@ printf 'a\n' >"$D/bank"
 says "a bank of one" 1 "to choose from" $R verbalize caption --model data/zoo/clip --limit 4 --bank "$D/bank" --out "$D/n3" --quiet
 
 # ---- wrong use
+says "maps that are not there" 1 "no such file of maps" $R verbalize caption --limit 3 --out "$D/sf" --tuned "$D/none" --quiet
+says "a share above 1" 2 "--top-p 1.5: above 0 and at most 1" $R verbalize caption --top-p 1.5 --out "$D/u"
+says "a length below 2" 2 "--seq-len 1: 2 or more" $R verbalize caption --seq-len 1 --out "$D/u"
+says "runs beside one that knows no truth" 1 "--beside: where families" $R verbalize report $P --beside "$D/f" --out "$D/tolerant"
+$R verbalize caption --model data/zoo/llava --limit 2 --seq-len 9 --max-new-tokens 2 --out "$D/u" 2>"$D/stderr" && holds "an option of another kind of model" "$D/stderr" "--seq-len says nothing to a llava model"
 says "a count too small" 2 "--limit -3: 0 or more" $R verbalize caption $M --limit -3 --out "$D/u"
 says "another model's tokenizer" 1 "give its own --tokenizer" $R verbalize caption --tokenizer data/zoo/llava --limit 2 --out "$D/u" --quiet
 says "no such step" 2 "did you mean caption" $R verbalize captoin
