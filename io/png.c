@@ -1,9 +1,11 @@
 // png.c: PNG (ISO/IEC 15948): every colour type and depth, interlaced or not. See image.h.
 //
 // As Pillow: gamma and colour profiles are ignored, alpha is dropped (or composited on white), a palette index
-// without a colour is black, 16 bits keep their high byte. Departs from Pillow: 16-bit grey keeps its high byte, too
-// (Pillow turns everything above 255 white; options.grey16_saturate does that); missing data, wrong checksums
-// of critical chunks and a missing end are errors unless damage is tolerated.
+// without a colour is black, 16 bits keep their high byte. What no pixel depends on may be missing or wrong, and is noted: the end
+// chunk, checksums of all that stands behind the data and of data chunks, if the data's own is right, data behind the last row.
+// Departs from Pillow: 16-bit grey keeps its high byte, too (Pillow turns everything above 255 white;
+// options.grey16_saturate does that). Missing rows are an error unless damage is tolerated, also where the data come to their own
+// end before them (Pillow leaves those black), and so are data with a wrong checksum (Pillow may not look at it).
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,6 +24,7 @@ typedef struct {
     char damage[200];
     int width, height, depth, type;
     bool interlaced, begun, has_palette, has_alpha; // has_alpha: tRNS, or a colour type with alpha
+    bool doubtful; // a data chunk with a wrong checksum
     uint8_t palette[256][3], alpha[256];
     int key[3]; // tRNS of GREY and RGB: the transparent colour, in its low 8 bits; -1: none
     const uint8_t *data_at; // the first IDAT chunk; all of them follow each other
@@ -35,7 +38,7 @@ typedef struct {
     char type[5];
     const uint8_t *data;
     size_t size;
-    bool sound; // the checksum is right
+    bool cut, sound; // the file ends inside it; the checksum is right
 } Chunk;
 
 // ---- chunks
@@ -49,14 +52,17 @@ typedef struct {
         }                                                                                          \
     } while (0)
 
-static void PRINTF_LIKE(2, 3) damaged(Png *p, const char *format, ...) {
+// What costs pixels, and so is an error unless damage is tolerated; and what costs none.
+#define damaged(p, ...) wrong(p, !(p)->options.truncated_ok, __VA_ARGS__)
+#define noted(p, ...) wrong(p, false, __VA_ARGS__)
+
+static void PRINTF_LIKE(3, 4) wrong(Png *p, bool fatal, const char *format, ...) {
     char text[150];
     va_list list;
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    if (!p->options.truncated_ok)
-        die("%s: byte %td: %s; the picture is damaged, get it again or use --truncated ok", p->path, p->at - p->start, text);
+    if (fatal) die("%s: byte %td: %s; the picture is damaged, get it again or use --truncated ok", p->path, p->at - p->start, text);
     if (!p->damage[0]) snprintf(p->damage, sizeof p->damage, "byte %td: %s", p->at - p->start, text);
 }
 
@@ -70,8 +76,9 @@ static bool chunk_next(Png *p, Chunk *c) {
     for (int i = 0; i < 4; i++) c->type[i] = isalpha(p->at[4 + i]) ? (char)p->at[4 + i] : '?'; // for messages
     c->type[4] = 0;
     c->data = p->at + 8;
-    c->size = size < left - 8 ? size : left - 8;
-    c->sound = c->size == size && left - 8 - size >= 4 && crc32_of(0, p->at + 4, size + 4) == be32(c->data + size);
+    c->cut = size > left - 8;
+    c->size = c->cut ? left - 8 : size;
+    c->sound = !c->cut && left - 8 - size >= 4 && crc32_of(0, p->at + 4, size + 4) == be32(c->data + size);
     p->at = left - 8 < size + 4 ? p->end : c->data + size + 4;
     return true;
 }
@@ -205,19 +212,9 @@ static size_t made_before(Arena *a, Png *p, const uint8_t *data, size_t limit, s
 
 static bool is(const Chunk *c, const char *type) { return memcmp(c->type, type, 4) == 0; }
 
-// Chunks beside the data; those that no pixel depends on need not even be sound.
-static void read_chunk(Arena *a, Png *p, const Chunk *c) {
-    if (!p->begun) {
-        png_need(p, !is(c, "CgBI"), "one of Apple's own optimised PNGs; turn it back with `xcrun pngcrush -revert-iphone-optimizations`");
-        png_need(p, is(c, "IHDR"), "the first chunk is \"%s\", not the header; the file is damaged", c->type);
-    }
-    if (is(c, "IHDR")) {
-        read_header(p, c);
-    } else if (is(c, "PLTE") && !p->data_chunks) {
-        read_palette(p, c);
-    } else if (!c->sound) {
-        damaged(p, "a chunk \"%s\" with a wrong checksum", c->type);
-    } else if (is(c, "tRNS") && !p->data_chunks) {
+// Chunks that no pixel of RGB depends on.
+static void read_beside(Arena *a, Png *p, const Chunk *c) {
+    if (is(c, "tRNS") && !p->data_chunks) {
         read_transparency(p, c);
     } else if (is(c, "eXIf")) {
         p->exif = exif_orientation(c->data, c->size);
@@ -227,15 +224,46 @@ static void read_chunk(Arena *a, Png *p, const Chunk *c) {
     }
 }
 
+// Chunks beside the data. Behind the data, Pillow does not look at checksums.
+static void read_chunk(Arena *a, Png *p, const Chunk *c) {
+    if (!p->begun) {
+        png_need(p, !is(c, "CgBI"), "one of Apple's own optimised PNGs; turn it back with `xcrun pngcrush -revert-iphone-optimizations`");
+        png_need(p, is(c, "IHDR"), "the first chunk is \"%s\", not the header; the file is damaged", c->type);
+    }
+    if (is(c, "IHDR")) {
+        read_header(p, c);
+    } else if (is(c, "PLTE") && !p->data_chunks) {
+        read_palette(p, c);
+    } else if (c->cut) {
+        damaged(p, "the file ends in its chunk \"%s\"", c->type);
+    } else {
+        if (!c->sound) wrong(p, !p->data_chunks && !p->options.truncated_ok, "a chunk \"%s\" with a wrong checksum", c->type);
+        read_beside(a, p, c);
+    }
+}
+
+// Pillow asks for four letters, digits or underscores; what else stands behind the data ends the file.
+static bool has_name(const uint8_t *at) {
+    for (int i = 4; i < 8; i++)
+        if (!isalnum(at[i]) && at[i] != '_') return false;
+    return true;
+}
+
 static void read_chunks(Arena *a, Png *p) {
     Chunk c = {0};
     bool data_over = false, ended = false;
-    while (!ended && chunk_next(p, &c)) {
+    while (!ended && (!p->data_chunks || p->end - p->at < 8 || has_name(p->at)) && chunk_next(p, &c)) {
         bool is_data = is(&c, "IDAT");
-        if (is(&c, "IEND") && p->begun) ended = c.sound;
-        else if (!is_data || !p->begun) read_chunk(a, p, &c);
+        if (is(&c, "IEND") && p->begun) {
+            ended = true;
+            if (!c.sound) noted(p, "an end chunk with a wrong checksum");
+        } else if (!is_data || !p->begun) read_chunk(a, p, &c);
         else if (!data_over) {
-            if (!c.sound) damaged(p, p->at == p->end ? "the file ends in its data" : "a data chunk with a wrong checksum");
+            if (c.cut || p->end - c.data < (ptrdiff_t)c.size + 4) noted(p, "the file ends in its data");
+            else if (!c.sound) {
+                p->doubtful = true;
+                noted(p, "a data chunk with a wrong checksum");
+            }
             if (p->data_chunks++ == 0) p->data_at = c.data - 8;
             p->data_size += c.size;
         }
@@ -244,7 +272,7 @@ static void read_chunks(Arena *a, Png *p) {
     png_need(p, p->begun, "the file ends before its header");
     png_need(p, p->data_size > 0, "the file ends before its data; it is truncated");
     png_need(p, p->type != PALETTE || p->has_palette, "a picture of palette colours without a palette; the file is damaged");
-    if (!ended) damaged(p, "the file ends without an end chunk");
+    if (!ended) noted(p, "the file ends without an end chunk");
 }
 
 // ---- rows
@@ -376,8 +404,6 @@ static void decode_rows(Arena *a, Png *p) {
     const uint8_t *zeros = take_zero(a, uint8_t, row_bytes(p, p->width));
     const uint8_t *data = data_gather(a, p);
     Inflated r = inflate_some(bytes, total, data, p->data_size, INFLATE_ZLIB);
-    if (r.fault) damaged(p, "%s", r.fault);
-    else if (r.written < total) damaged(p, "the data end before the last row");
     if (p->options.truncated_ok) { // what no row reaches is black, or the first colour of the palette
         uint8_t first[3];
         pixel(p, (const uint8_t[8]){0}, 0, first);
@@ -389,12 +415,18 @@ static void decode_rows(Arena *a, Png *p) {
     if (r.fault && !r.cut && !r.too_far && r.written > 0 && made_before(a, p, data, r.needed, total) < r.written) r.written--;
     bool begun = !r.ended && made_before(a, p, data, p->data_size, total) >= r.settled;
     const uint8_t *settled = bytes + (r.ended ? total : r.settled + begun);
-    for (int i = 0; i < count; i++) {
+    bool complete = true;
+    for (int i = 0; i < count && complete; i++) {
         size_t n = pass_rows(p, &passes[i], bytes, r.written, settled, zeros);
-        if (n == 0 && pass_bytes(p, &passes[i]) > 0) break; // out of data
+        complete = n == pass_bytes(p, &passes[i]);
         bytes += n;
         r.written -= n;
     }
+    p->at = p->data_at + 8; // the place that messages name
+    if (r.fault && complete && r.cut) noted(p, "%s", r.fault);
+    else if (r.fault) damaged(p, "%s", r.fault);
+    else if (!complete) damaged(p, "the data end before the last row");
+    if (p->doubtful && !r.ended) damaged(p, "data with a wrong checksum");
     arena_release(a, mark);
 }
 

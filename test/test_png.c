@@ -47,10 +47,36 @@ static bool refused(Arena *a, Bytes file, const ImageOptions *options) {
     return !through;
 }
 
+// Files that lack their last bytes, or are wrong behind their last row: shown where Pillow shows every row of them, with a remark.
+static void test_ends(void) {
+    Arena *a = arena_new("test");
+    Pack p = pack_open(a, "test/golden/pictures/png-ends.pack");
+    int shown = 0, not_shown = 0, remarks = 0, wrong = 0;
+    while (pack_next(&p)) {
+        Mark mark = arena_mark(a);
+        bool is_refused = refused(a, p.file, NULL), wanted = strncmp(p.what, "refused", 7) == 0, good = is_refused == wanted;
+        if (!is_refused) {
+            Image m = image_decode(a, p.file, NULL);
+            good = good && m.width == p.width && crc32_of(0, m.rgb, (size_t)m.width * m.height * 3) == p.crc;
+            remarks += m.damage != NULL;
+        }
+        if (!good) check(false, "%s", p.what);
+        wrong += !good;
+        shown += !is_refused;
+        not_shown += is_refused;
+        arena_release(a, mark);
+    }
+    check(wrong == 0 && shown > 90 && not_shown > 90, "%d PNGs shown, %d refused", shown, not_shown);
+    check(remarks > shown - 12 && remarks < shown, "%d of the former with a remark", remarks);
+    arena_free(a);
+}
+
+// A picture with a changed byte is refused, or it is the same picture: only its transparency may differ. (A changed length of the
+// last data chunk cannot be told from a file that ends in it.)
 static void test_damage(void) {
     Arena *a = arena_new("test");
     Pack p = pack_open(a, "test/golden/pictures/png.pack");
-    int cuts = 0, accepted = 0, flips = 0, survived = 0, tolerated = 0;
+    int cuts = 0, flips = 0, survived = 0, tolerated = 0;
     for (int i = 0; pack_next(&p); i++) {
         if (i % 7) continue;
         uint8_t *copy = take(a, uint8_t, p.file.size);
@@ -58,20 +84,20 @@ static void test_damage(void) {
         for (size_t n = 0; n < p.file.size; n += 1 + p.file.size / 61) {
             Bytes cut = {copy, n, p.what}, flipped = {copy, p.file.size, p.what};
             cuts++;
-            accepted += !refused(a, cut, NULL);
             tolerated += !refused(a, cut, &(ImageOptions){.truncated_ok = true});
             copy[n] ^= 0x10;
             flips++;
-            if (!refused(a, flipped, NULL)) { // only what no picture depends on may change: transparency
+            if (!refused(a, flipped, NULL)) {
+                Image m = image_decode(a, flipped, &(ImageOptions){.grey16_saturate = true});
                 survived++;
-                if (!strstr(p.what, "tRNS")) check(false, "%s: accepted with byte %zu changed", p.what, n);
+                bool kept = crc32_of(0, m.rgb, (size_t)m.width * m.height * 3) == p.crc || (m.damage && strstr(m.damage, "ends in its data"));
+                if (!kept) check(false, "%s: accepted with byte %zu changed", p.what, n);
             }
             copy[n] ^= 0x10;
         }
     }
-    check(accepted == 0 && cuts > 300, "%d cut PNGs, none accepted", cuts);
-    check(tolerated > cuts / 3, "%d of them are read with truncated_ok", tolerated);
-    check(survived < flips / 5, "%d changed PNGs, %d accepted", flips, survived);
+    check(tolerated > cuts / 3, "%d of %d cut PNGs are read with truncated_ok", tolerated, cuts);
+    check(survived < flips / 2, "%d changed PNGs, %d accepted", flips, survived);
     arena_free(a);
 }
 
@@ -280,6 +306,7 @@ static void test_orientation(void) {
 int main(void) {
     test_golden();
     test_orientation();
+    test_ends();
     test_damage();
     test_match_too_far();
     test_fault_behind_row();

@@ -7,6 +7,7 @@ png.pack `what` begins with a second checksum: composited on white.
 """
 import io
 import os
+import struct
 import sys
 import zlib
 
@@ -15,7 +16,7 @@ import torch
 from PIL import Image, ImageFile
 
 from jpeg_maker import random_jpeg
-from png_maker import DEPTHS, random_png
+from png_maker import DEPTHS, chunk, random_png
 
 FOLDER = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "golden", "pictures")
 
@@ -115,6 +116,47 @@ def pngs(rng):
     return out
 
 
+def png_ends(rng):
+    """Files that lack their last bytes, one more of them in each, and files that are wrong behind their last row. What Pillow
+    does not show in its default setting is "refused"; so are files whose rows are not all there, which it may show with black rows,
+    and data with a wrong checksum (`sound`), which it may not look at."""
+    def add(data, what, whole, sound=True):
+        try:
+            refused = not np.array_equal(shown(data), whole) or not sound
+        except Exception as e:
+            if str(e) == "Truncated File Read" and what.endswith("bytes"):
+                return b""  # a whole picture, and behind it a data chunk that is cut: shown here
+            refused = True
+        return entry(data, whole, ("refused " if refused else "shown ") + what)
+
+    def ends(data, what):
+        whole, start = shown(data), data.index(b"IDAT")
+        return b"".join(add(data[:n], f"{what}, {n} bytes", whole) for n in range(start + 4, len(data) + 1))
+
+    out = b""
+    for i, kind in enumerate([0, 2, 3, 6]):
+        out += ends(*random_png(rng, 4, kind, 8, i % 2 == 1))
+    head, rows = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 6, 5, 8, 2, 0, 0, 0)), picture(6, 5)
+    packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    half, end, text = len(packed) // 2, chunk(b"IEND"), chunk(b"tEXt", b"a\0b")
+    idat = chunk(b"IDAT", packed)
+    flip = lambda b: b[:-1] + bytes([b[-1] ^ 1])
+    for what, tail in [
+        ("all", idat + end), ("no end", idat), ("a wrong checksum of the end", idat + flip(end)), ("bytes behind the end", idat + end + b"more bytes"),
+        ("zeros for an end", idat + bytes(40)), ("a row of bytes for an end", idat + b"\0\0\0\4{}[]abcdefgh"), ("an end chunk that is cut", idat + b"\0\0\0\4IEND"),
+        ("a wrong checksum of data", flip(idat) + end), ("wrong checksums of two", flip(chunk(b"IDAT", packed[:half])) + flip(chunk(b"IDAT", packed[half:])) + end),
+        ("a text between data", chunk(b"IDAT", packed[:half]) + text + chunk(b"IDAT", packed[half:]) + end), ("data longer than the file", struct.pack(">I", 9999) + idat[4:] + end),
+        ("a text, no end", idat + text), ("a text with a wrong checksum", idat + flip(text) + end), ("a text that is cut", idat + struct.pack(">I", 99) + text[4:]),
+        ("a wrong checksum before the data", flip(text) + idat + end), ("empty data behind", idat + b"\0\0\0\0IDAT"), ("other data behind", idat + chunk(b"IDAT", b"hello") + end),
+        ("no checksum in the data", chunk(b"IDAT", packed[:-4]) + end), ("a wrong checksum in the data", chunk(b"IDAT", flip(packed)) + end),
+        ("data behind the data's end", chunk(b"IDAT", packed + b"more bytes") + end), ("more rows", chunk(b"IDAT", zlib.compress(zlib.decompress(packed) * 2)) + end),
+        ("an end before the data", end + idat), ("fewer rows", chunk(b"IDAT", zlib.compress(zlib.decompress(packed)[:57])) + end)]:
+        out += add(head + tail, what, rows)
+    for what, tail in [("a wrong checksum of the data, none in them", flip(chunk(b"IDAT", packed[:-4])) + end), ("a wrong checksum in data of their own", chunk(b"IDAT", packed[:-4]) + chunk(b"IDAT", flip(packed[-4:])) + end)]:
+        out += add(head + tail, what, rows, sound=False)
+    return out
+
+
 def encoded():
     lines = ""
     for i, (w, h) in enumerate([(1, 1), (7, 9), (16, 16), (17, 33), (40, 31), (64, 5), (23, 48)]):
@@ -155,6 +197,7 @@ def main():
     write("jpeg.pack", jpegs(rng))
     write("jpeg-damaged.pack", damaged(rng))
     write("png.pack", pngs(rng))
+    write("png-ends.pack", png_ends(np.random.default_rng(20262)))
     write("jpeg-encoded.txt", encoded())
     write("resize.txt", resizes(rng))
     write("resize-float.pack", resizes_real())
