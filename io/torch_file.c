@@ -45,7 +45,7 @@ const TorchValue *torch_read(Arena *a, Bytes f) {
         need(o.size == 6 && memcmp(o.bytes, "little", 6) == 0, "%s: was written on a big-endian machine; save it again on a little-endian one", f.path);
     }
     need(e->method == 0 && e->size <= PICKLE_MAX, "%s: \"%s\" is compressed, or larger than %d MiB; torch stores it plain", f.path, e->name, PICKLE_MAX >> 20);
-    return torch_pickle(a, z, prefix, zip_read(a, z, e), f.path);
+    return torch_pickle(a, z, prefix, zip_read(a, z, e), f);
 }
 
 static const char *const kind_names[] = {"None", "a truth value", "a whole number", "a number", "a text", "a list", "a tuple", "a dict", "a tensor", "an object"};
@@ -70,15 +70,17 @@ const TorchValue *torch_need(const TorchValue *v, const char *key, TorchKind kin
 const void *torch_data(Arena *a, const TorchTensor *t, const char *path) {
     size_t item = dtype_size(t->dtype);
     if (t->contiguous && (uintptr_t)t->bytes % item == 0) return t->bytes;
-    need(t->size <= t->storage, "%s: a tensor that repeats its elements (expand); save it after .contiguous()", path);
+    need(!t->too_many, "%s: tensors whose elements are repeated (expand) to more than 1 GiB beyond the file's size; save them after .contiguous()", path);
     uint8_t *out = arena_take(a, t->size, 1), *o = out;
     int64_t index[TORCH_RANK_MAX] = {0};
-    for (size_t left = t->size / item; left > 0; left--) {
+    int outer = t->ndim; // dimensions around the elements that lie side by side
+    size_t run = item;   // bytes of these
+    while (outer > 0 && t->strides[outer - 1] == (int64_t)(run / item)) run *= (size_t)t->shape[--outer];
+    for (const uint8_t *end = o + t->size; o < end; o += run) {
         size_t at = 0;
-        for (int i = 0; i < t->ndim; i++) at += (size_t)(index[i] * t->strides[i]);
-        memcpy(o, t->bytes + at * item, item);
-        o += item;
-        for (int i = t->ndim; i-- > 0;) {
+        for (int i = 0; i < outer; i++) at += (size_t)(index[i] * t->strides[i]);
+        memcpy(o, t->bytes + at * item, run);
+        for (int i = outer; i-- > 0;) {
             if (++index[i] < t->shape[i]) break;
             index[i] = 0;
         }

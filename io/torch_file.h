@@ -23,6 +23,7 @@ typedef struct {
     const uint8_t *bytes; // the first element
     size_t size, storage; // bytes of all elements; of the storage that they are in
     bool contiguous;      // row after row, without holes
+    bool too_many;        // so many elements are repeated in this file that a few bytes ask for gigabytes
 } TorchTensor;
 
 typedef struct TorchValue TorchValue;
@@ -52,8 +53,8 @@ const char *torch_kind_name(const TorchValue *v);   // "a dict", "a tensor", "an
 const TorchValue *torch_get(const TorchValue *v, const char *key);
 const TorchValue *torch_need(const TorchValue *v, const char *key, TorchKind kind, const char *path); // dies with the reason
 
-// The elements row after row and aligned: in place where they are so already, gathered into the arena otherwise. Dies
-// for views that repeat elements, which would grow without bound.
+// The elements row after row and aligned: in place where they are so already, gathered into the arena otherwise, repeated ones
+// (expand) as often as they count. Dies where that goes too far.
 const void *torch_data(Arena *a, const TorchTensor *t, const char *path);
 
 // Writing: one dict of numbers, texts, lists of texts and tensors, which torch.load reads with weights_only. Tensors are

@@ -63,9 +63,12 @@ typedef struct {
     int global; // OTHER: 1 + place in globals, or 0
 } Value;
 
+#define REPEATED_MAX ((uint64_t)1 << 30) // bytes beyond the file's size that all views together may take when they are copied out
+
 typedef struct {
     Arena *arena;
     const Zip *zip;
+    uint64_t views, views_max; // bytes of the tensors that have to be copied to be read
     const char *path, *prefix; // of the entries: "archive/"
     const uint8_t *pickle;
     size_t size, at, op; // op: where the current operation begins
@@ -289,7 +292,7 @@ static Value *tensor_of(Machine *m, const TorchValue *args, bool typed) {
     if (!s || (typed && global_kind(args->items[6]) != GLOBAL_DTYPE)) return other(m, "a tensor of a type that is not read");
     if (is_lazy(args, typed ? 7 : 6)) return other(m, "a tensor that is conjugated or negated when it is read (save it after .resolve_conj().resolve_neg())");
     const TorchValue *sizes = args->items[2], *strides = args->items[3];
-    if (sizes->count > TORCH_RANK_MAX) refuse(m, "a tensor of more than 8 dimensions");
+    if (sizes->count > TORCH_RANK_MAX) return other(m, "a tensor of more than 8 dimensions");
     TorchTensor *t = take_zero(m->arena, TorchTensor, 1);
     t->dtype = typed ? global_dtype(args->items[6]) : s->dtype;
     t->ndim = (int)sizes->count;
@@ -303,6 +306,8 @@ static Value *tensor_of(Machine *m, const TorchValue *args, bool typed) {
     uint64_t needed = reach(m, t), offset = (uint64_t)args->items[1]->integer, there = s->size / dtype_size(t->dtype);
     if (needed && (offset > there || needed > there - offset)) refuse(m, "a tensor that reaches beyond its storage");
     t->bytes = needed ? s->bytes + offset * dtype_size(t->dtype) : s->bytes;
+    if (!t->contiguous && __builtin_add_overflow(m->views, t->size, &m->views)) m->views = UINT64_MAX;
+    t->too_many = m->views > m->views_max;
     Value *v = value_new(m, TORCH_TENSOR);
     v->v.tensor = t;
     return v;
@@ -484,8 +489,8 @@ static Value *run(Machine *m) {
     }
 }
 
-const TorchValue *torch_pickle(Arena *a, const Zip *zip, const char *prefix, Bytes pickle, const char *path) {
-    Machine m = {.arena = a, .zip = zip, .path = path, .prefix = prefix, .pickle = pickle.bytes, .size = pickle.size, .stack_room = 256};
+const TorchValue *torch_pickle(Arena *a, const Zip *zip, const char *prefix, Bytes pickle, Bytes file) {
+    Machine m = {.arena = a, .zip = zip, .views_max = file.size + REPEATED_MAX, .path = file.path, .prefix = prefix, .pickle = pickle.bytes, .size = pickle.size, .stack_room = 256};
     m.stack = take(a, Value *, m.stack_room);
     return &run(&m)->v;
 }

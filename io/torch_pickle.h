@@ -6,7 +6,7 @@
 #include "zip.h"
 
 // The value that the pickle builds, tensors in place in the archive. prefix: of the archive's entries, "archive/". Dies with
-// path and byte for every operation that no state dict needs.
-const TorchValue *torch_pickle(Arena *a, const Zip *zip, const char *prefix, Bytes pickle, const char *path);
+// path and byte for every operation that no state dict needs. file: the archive.
+const TorchValue *torch_pickle(Arena *a, const Zip *zip, const char *prefix, Bytes pickle, Bytes file);
 
 #endif

@@ -12,7 +12,7 @@ static void look(Arena *a, const TorchValue *v, int depth) {
     if (depth > 8 || left == 0) return;
     left--;
     if (v->kind == TORCH_TEXT || v->kind == TORCH_OTHER) fuzz_touch(v->text, v->length + 1);
-    if (v->kind == TORCH_TENSOR && v->tensor->size <= v->tensor->storage) fuzz_touch(torch_data(a, v->tensor, FUZZ_PATH), v->tensor->size);
+    if (v->kind == TORCH_TENSOR && (v->tensor->size <= v->tensor->storage || v->tensor->size < 1 << 16)) fuzz_touch(torch_data(a, v->tensor, FUZZ_PATH), v->tensor->size);
     if (v->kind < TORCH_LIST || v->kind > TORCH_DICT) return;
     for (size_t i = 0; i < v->count; i++) {
         if (v->kind == TORCH_DICT) look(a, v->keys[i], depth + 1);

@@ -13,7 +13,7 @@ static void look(Arena *a, const TorchValue *v, int depth) {
     if (v->kind == TORCH_TEXT || v->kind == TORCH_OTHER) fuzz_touch(v->text, v->length + 1);
     if (v->kind == TORCH_TENSOR) {
         const TorchTensor *t = v->tensor;
-        if (t->size <= t->storage) fuzz_touch(torch_data(a, t, FUZZ_PATH), t->size);
+        if (t->size <= t->storage || t->size < 1 << 16) fuzz_touch(torch_data(a, t, FUZZ_PATH), t->size);
     }
     if (v->kind < TORCH_LIST || v->kind > TORCH_DICT) return;
     for (size_t i = 0; i < v->count; i++) {

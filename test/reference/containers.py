@@ -105,7 +105,10 @@ def torch_files():
     odd["parameter"] = torch.nn.Parameter(base[0])
     odd["step"] = 12
     torch.save(odd, path("views.pt"))
-    torch.save({"x": torch.ones(1).expand(1000)}, path("expanded.pt"))
+    base = values(24, torch.float32)
+    repeated = {"expanded": base[:3].reshape(3, 1).expand(3, 4), "expanded_first": base[:4].expand(3, 4), "scalar": base[5].expand(2, 3), "windows": base.unfold(0, 5, 2),
+                "sums": torch.as_strided(base, (3, 2, 3), (1, 2, 1)), "none": base[:0].reshape(0, 1).expand(0, 5), "strips": base.reshape(2, 3, 4).expand(2, 2, 3, 4)}
+    torch.save(repeated | {"gathered": {k: v.contiguous() for k, v in repeated.items()}, "huge": base[:2].expand(1 << 40, 2), "nine": base[:1].reshape([1] * 9)}, path("expanded.pt"))
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
     with torch.no_grad():
         for i, p in enumerate(model.parameters()):
