@@ -119,7 +119,7 @@ static _Noreturn void no_value(Parser *p) {
         size_t size;
         bool at_start;
     } known[] = {{"NaN", "NaN, which JSON does not have, though Python writes it; put null there", 3, false}, {"Infinity", "Infinity, which JSON does not have, though Python writes it; put null or 1e999 there", 8, false},
-                 {"\xFF\xFE", "UTF-16; save it as UTF-8", 2, true}, {"\xFE\xFF", "UTF-16; save it as UTF-8", 2, true}, {"\x1F\x8B", "compressed data; unpack them with `gunzip` first", 2, true}};
+                 {"\xEF\xBB\xBF", "a byte order mark, which JSON does not have; save it as UTF-8 without one", 3, true}, {"\xFF\xFE", "UTF-16; save it as UTF-8", 2, true}, {"\xFE\xFF", "UTF-16; save it as UTF-8", 2, true}, {"\x1F\x8B", "compressed data; unpack them with `gunzip` first", 2, true}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (p->size - p->at >= known[i].size && memcmp(p->bytes + p->at, known[i].begins, known[i].size) == 0 && (p->at == 0 || !known[i].at_start)) bad(p, known[i].text);
     bad(p, "something that is no value");
@@ -187,40 +187,50 @@ static Slot *push(Parser *p) {
 
 static bool same_key(const Json *v, size_t i, size_t j) { return v->key_lengths[i] == v->key_lengths[j] && memcmp(v->keys[i], v->keys[j], v->key_lengths[i]) == 0; }
 
-// The place of an earlier key that is the same; i: none. Enters the key into the index, where there is one.
+// The place of an earlier key that is the same; i: none, and the key is entered into the index, where there is one.
 static size_t twin_of(Json *v, size_t i) {
-    size_t twin = i;
     if (v->index) {
         uint32_t h = hash_key(v->keys[i], v->key_lengths[i]) & v->index_mask;
         for (; v->index[h]; h = (h + 1) & v->index_mask)
-            if (same_key(v, v->index[h] - 1, i)) twin = v->index[h] - 1;
+            if (same_key(v, v->index[h] - 1, i)) return v->index[h] - 1;
         v->index[h] = (uint32_t)i + 1;
     } else {
         for (size_t j = 0; j < i; j++)
-            if (same_key(v, j, i)) twin = j;
+            if (same_key(v, j, i)) return j;
     }
-    return twin;
+    return i;
 }
 
-// Moves the values above `base` into the arena; for objects, builds the index and refuses twins.
-static void close_container(Parser *p, Json *v, size_t base) {
-    size_t n = v->count = p->used - base;
+// Moves the members above `base` into the arena and builds the index. A later value takes the place of an earlier one.
+static void close_object(Parser *p, Json *v, size_t base) {
+    size_t n = p->used - base, kept = 0;
     Json *items = take(p->arena, Json, n);
-    for (size_t i = 0; i < n; i++) items[i] = p->stack[base + i].value;
-    v->items = items;
-    if (v->kind == JSON_OBJECT) {
-        v->keys = take(p->arena, const char *, n);
-        v->key_lengths = take(p->arena, size_t, n);
-        for (size_t i = 0; i < n; i++) v->keys[i] = p->stack[base + i].key, v->key_lengths[i] = p->stack[base + i].key_length;
-        if (n >= INDEX_FROM) {
-            uint32_t room = 1;
-            while (room < n * 2) room *= 2;
-            v->index = take_zero(p->arena, uint32_t, room);
-            v->index_mask = room - 1;
-        }
-        for (size_t i = 0; i < n; i++)
-            if (twin_of(v, i) != i) bad(p, arena_print(p->arena, "the key \"%.80s\" twice in one object,", v->keys[i]));
+    v->keys = take(p->arena, const char *, n);
+    v->key_lengths = take(p->arena, size_t, n);
+    if (n >= INDEX_FROM) {
+        uint32_t room = 1;
+        while (room < n * 2) room *= 2;
+        v->index = take_zero(p->arena, uint32_t, room);
+        v->index_mask = room - 1;
     }
+    for (const Slot *s = p->stack + base; s < p->stack + p->used; s++) {
+        v->keys[kept] = s->key;
+        v->key_lengths[kept] = s->key_length;
+        size_t at = twin_of(v, kept);
+        items[at] = s->value;
+        if (at == kept) kept++;
+        else v->twin = s->key;
+    }
+    v->items = items;
+    v->count = kept;
+    p->used = base;
+}
+
+static void close_array(Parser *p, Json *v, size_t base) {
+    v->count = p->used - base;
+    Json *items = take(p->arena, Json, v->count);
+    for (size_t i = 0; i < v->count; i++) items[i] = p->stack[base + i].value;
+    v->items = items;
     p->used = base;
 }
 
@@ -257,7 +267,7 @@ static void parse_container(Parser *p, Json *v) {
             if (c == closing) break;
         }
     }
-    close_container(p, v, base);
+    (object ? close_object : close_array)(p, v, base);
     p->depth--;
 }
 

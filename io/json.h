@@ -23,14 +23,17 @@ struct Json {
     const Json *items; // the values, in file order
     const char **keys; // JSON_OBJECT: keys[i] belongs to items[i]; closed by 0
     size_t *key_lengths;
+    const char *twin; // JSON_OBJECT: a key that came more than once, or NULL
     uint32_t *index; // hash index of large objects, for json_get
     uint32_t index_mask;
     const char *source; // path of the file, for messages
     size_t offset;      // byte in it
 };
 
-// Dies with path and line on any violation: trailing bytes, duplicate keys, invalid UTF-8, depth > 64.
-// Lone surrogate escapes become U+FFFD.
+// Dies with path and line on any violation: trailing bytes, invalid UTF-8, depth > 64. Lone surrogate escapes become U+FFFD.
+// Of a key that comes more than once the last value counts, as in Python's json, and as serde_json has it for maps; where the
+// reference refuses such a file (tokenizers' added tokens and post-processors; safetensors' headers, which are not read by this),
+// the reader asks with json_keys_once.
 const Json *json_parse(Arena *a, const char *bytes, size_t size, const char *path);
 const Json *json_read(Arena *a, const char *path);
 // A file of an earlier run whose "made_from" is this; NULL when there is none, it is damaged, or it was made from something else.
@@ -53,6 +56,7 @@ _Noreturn void json_scan_die(const JsonScan *s, const char *what);
 // NULL when the object has no such key, or when its value is null: both mean absent in config files.
 const Json *json_get(const Json *object, const char *key);
 const Json *json_find(const Json *object, const char *key, size_t length); // null values are found too
+void json_keys_once(const Json *object);                                  // dies where a key came more than once
 const Json *json_path(const Json *object, const char *dotted);            // "a.b.c": get after get
 
 // Typed reads; die with file, key and what was found when the kind is wrong. *_or take the default

@@ -9,6 +9,10 @@ const Json *json_get(const Json *o, const char *key) {
     return v && v->kind != JSON_NULL ? v : NULL;
 }
 
+void json_keys_once(const Json *o) {
+    if (o && o->twin) die("%s: the object that begins at byte %zu has the key \"%.80s\" twice", o->source, o->offset, o->twin);
+}
+
 const Json *json_path(const Json *o, const char *dotted) {
     while (o) {
         const char *dot = strchr(dotted, '.');

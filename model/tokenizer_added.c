@@ -130,6 +130,7 @@ static AddedList by_ids(const Load *l, AddedList list) {
 
 static Added file_token(const Load *l, const Json *v, size_t i) {
     Added a;
+    json_keys_once(v);
     need(added_read(v, false, &a), "%s: added_tokens: entry %zu has no \"content\"", l->path, i);
     int64_t id = json_int(v, "id");
     need(id >= 0 && id <= INT32_MAX, "%s: added_tokens: the id of \"%.80s\" is %lld", l->path,

@@ -32,6 +32,8 @@ static void template_read(const Load *l, const Json *json, Side sides[2], const 
         const Json *sequence = json_get(&single->items[i], "Sequence"),
                    *token = json_get(&single->items[i], "SpecialToken");
         need(sequence || token, "%s: a part that is neither Sequence nor SpecialToken", where);
+        json_keys_once(&single->items[i]);
+        json_keys_once(sequence ? sequence : token);
         if (sequence) {
             need(strcmp(json_text(sequence, "id"), "A") == 0 && side == 0,
                  "%s: \"single\" must have the sequence A once, and no other", where);
@@ -39,7 +41,8 @@ static void template_read(const Load *l, const Json *json, Side sides[2], const 
             continue;
         }
         const char *name = json_text(token, "id");
-        const Json *ids = json_get(json_get(special, name), "ids");
+        const Json *described = json_get(special, name), *ids = json_get(described, "ids");
+        json_keys_once(described);
         need(ids && ids->kind == JSON_ARRAY, "%s: \"%s\" is not in special_tokens", where, name);
         for (size_t k = 0; k < ids->count; k++) {
             need(ids->items[k].kind == JSON_NUMBER && ids->items[k].integral,
@@ -61,6 +64,7 @@ static int64_t pair_id(const Json *json, const char *key, const char *where) {
 static void post_read(const Load *l, const Json *json, Side sides[2], int *templates,
                       const char *where) {
     need(json->kind == JSON_OBJECT, "%s: an object with a \"type\" is wanted", where);
+    json_keys_once(json);
     const char *type = json_text(json, "type");
     if (strcmp(type, "ByteLevel") == 0) return; // moves offsets, not ids
     if (strcmp(type, "Sequence") == 0) {

@@ -1,5 +1,6 @@
 // test_io.c: random numbers against published vectors, JSON accepted and refused, files of earlier runs, arenas.
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "check.h"
@@ -38,6 +39,25 @@ static void refused(Arena *a, const char *text, const char *part) {
     check_dies(text, part) { json_parse(a, text, strlen(text), "t.json"); }
 }
 
+// The last value of a key counts, in the place of the first, whether the object has an index or not.
+static void keys_twice(Arena *a) {
+    const char *few = "{\"a\":1,\"b\":2,\"a\":[3],\"a\":4}";
+    const Json *j = json_parse(a, few, strlen(few), "t.json");
+    check(j->count == 2 && json_int(j, "a") == 4 && j->items[0].integer == 4 && strcmp(j->keys[1], "b") == 0, "a key three times");
+    check_dies("a key that may come once", "t.json: the object that begins at byte 0 has the key \"a\" twice") json_keys_once(j);
+    char many[1000] = "{";
+    for (int i = 0; i < 60; i++) sprintf(many + strlen(many), "\"k%d\":%d,", i % 40, i);
+    strcpy(many + strlen(many) - 1, "}");
+    j = json_parse(a, many, strlen(many), "t.json");
+    int wrong = j->count != 40;
+    for (int i = 0; i < 40; i++) {
+        char key[8];
+        sprintf(key, "k%d", i);
+        wrong += json_int(j, key) != (i < 20 ? i + 40 : i) || strcmp(j->keys[i], key) != 0;
+    }
+    check(wrong == 0 && !json_get(j, "k40"), "keys twice among many");
+}
+
 static void test_json(void) {
     Arena *a = arena_new("test");
     const char *t = "{\"a\": [1, -2.5e3, true, null, \"x\\u00e9\\ud83d\\ude00\\n\"], \"b\": {\"c\": 9007199254740993}}";
@@ -51,7 +71,7 @@ static void test_json(void) {
     refused(a, "[1,]", "no value");
     refused(a, "[01]", "leading zero");
     refused(a, "[1] x", "more text");
-    refused(a, "{\"a\":1,\"a\":2}", "twice");
+    refused(a, "\xEF\xBB\xBF{}", "byte order mark");
     refused(a, "[\"\x80\"]", "UTF-8");
     refused(a, "[\"a", "closing quote");
     refused(a, "[\"\\", "closing quote");
@@ -61,6 +81,7 @@ static void test_json(void) {
     refused(a, "\x1F\x8B\x08", "gunzip");
     refused(a, "[\x1F\x8B", "no value");
     refused(a, "", "value is due");
+    keys_twice(a);
     char deep[200];
     memset(deep, '[', 199);
     deep[199] = 0;

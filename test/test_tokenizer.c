@@ -253,6 +253,19 @@ static void added_again(void) {
     arena_free(a);
 }
 
+// What the reference makes of keys that come twice: the last value counts, but not in added tokens and post-processors.
+static void keys_twice(void) {
+    Arena *a = arena_new("keys twice");
+    put_file(a, "tokenizer.json", "{\"normalizer\":null,\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"x\",\"prepend\":\"a\"},"
+                                  "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"a\":2},\"merges\":[]}}");
+    Ids ids = tokenizer_encode(tokenizer_load(a, folder(a), false), a, "ba", 2, false);
+    check_text("keys twice", print_ids(a, ids.ids, ids.count), "2 1 2 ");
+    refuses("a key of an added token twice", "\"added_tokens\":[{\"id\":6,\"content\":\"x\",\"id\":7}],", "has the key \"id\" twice");
+    refuses("a key of a post-processor twice", "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[],\"single\":[{\"Sequence\":{\"id\":\"A\"}}]},",
+            "tokenizer.json: the object that begins at byte 34 has the key \"single\" twice");
+    arena_free(a);
+}
+
 // A vocabulary that is not read here is named for what it is.
 static void other_form(const char *name, const char *content, const char *says) {
     Arena *a = arena_new("another form");
@@ -289,6 +302,7 @@ static void errors(void) {
     refuses("charsmap that promises more",
             "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\"},",
             "promises a trie");
+    keys_twice();
     refuses("added token without content", "\"added_tokens\":[{\"id\":1}],", "no \"content\"");
     refuses_file("no model", "{}", "no object \"model\"");
     refuses_file("merge outside the vocabulary",
