@@ -12,6 +12,7 @@ extern "C" {
 #ifdef __cplusplus
 }
 #endif
+#include "choosing.h"
 #include "gradients.h"
 #include "operands.h"
 
@@ -260,6 +261,21 @@ static void op_mean_squared(Tensor out, Tensor a, Tensor b) {
     cuda_mean_squared(out_of(out), floats(a), floats(b), tensor_count(a), S);
 }
 
+static void op_choose(Tensor out, Tensor logits, const Choosing *how) {
+    const size_t R = (size_t)tensor_rows(logits);
+    CudaChoose c;
+    memset(&c, 0, sizeof c);
+    gpu_begin("choose", logits);
+    c.logits = floats(logits), c.R = (long)R, c.V = tensor_last(logits), c.how = *how;
+    c.rows = (Distribution *)out.data, c.best = (Choice *)(c.rows + R), c.likeliest = c.best + R * (size_t)how->best;
+    c.how.penalised = (const int32_t *)gpu_ready(how->penalised_room ? how->penalised : NULL, R * (size_t)how->penalised_room * sizeof(int32_t));
+    c.how.banned = (const int32_t *)gpu_ready(how->banned_room ? how->banned : NULL, R * (size_t)how->banned_room * sizeof(int32_t));
+    c.how.plus = (const float *)gpu_ready(how->plus, R * sizeof(float));
+    c.how.draw.uniform = (const double *)gpu_ready(how->draw.uniform, R * sizeof(double));
+    const bool changed = how->normalised || how->penalised_room || how->banned_room || how->plus;
+    cuda_choose(&c, gpu_room(cuda_choose_room(c.R, c.V, changed)), changed, S);
+}
+
 static const Device *in_bf16(void);
 
 static void fill(Device *table) {
@@ -273,7 +289,7 @@ static void fill(Device *table) {
     t.softcap = op_softcap, t.clamp = op_clamp, t.patchify = op_patchify, t.copy_tokens = op_copy_tokens, t.copy_columns = op_copy_columns;
     t.broadcast_row = op_broadcast_row, t.rows_at = op_rows_at, t.rows_put = op_rows_put, t.rows_store = op_rows_store;
     t.mean_tokens = op_mean_tokens, t.rotary = op_rotary, t.rotary_tables = op_rotary_tables, t.attention = op_attention;
-    t.cross_entropy = op_cross_entropy, t.mean_squared = op_mean_squared, t.transpose = op_transpose, t.scale_by = op_scale_by;
+    t.cross_entropy = op_cross_entropy, t.mean_squared = op_mean_squared, t.choose = op_choose, t.transpose = op_transpose, t.scale_by = op_scale_by;
     t.exp_of = op_exp, t.dropout = op_dropout;
     t.gradients = gpu_gradients();
     t.bf16 = in_bf16;

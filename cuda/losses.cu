@@ -59,8 +59,7 @@ static __global__ __launch_bounds__(WIDE) void rows_kernel(double *room, const f
     for (int half = 8; half; half /= 2) t += __shfl_xor_sync(0xffffffffu, t, half);
     if (thread) return;
     const int32_t target = targets[row];
-    const double sum = (double)t, log_sum = !(sum > 0) ? (sum == 0 ? (double)-INFINITY : (double)NAN) : isinf(sum) ? sum : exact_log(sum);
-    room[row] = target < 0 ? 0 : log_sum - ((double)x[target] - (double)top);
+    room[row] = target < 0 ? 0 : exact_log_of((double)t) - ((double)x[target] - (double)top);
 }
 
 // The sum so far and WIDE more numbers, ascending; where there is none, -0 stands, which changes no sum. By one thread.

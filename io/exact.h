@@ -51,6 +51,25 @@ EXACT double exact_log(double x) {
     return 2 * t * s + e * 0.69314718055994530942;
 }
 
+// The same where x may be 0 (-inf), below it (NaN) or infinite.
+EXACT double exact_log_of(double x) {
+    if (!(x > 0)) return x == 0 ? (double)-INFINITY : (double)NAN;
+    return isinf(x) ? x : exact_log(x);
+}
+
+// A whole number that is larger for larger x, the same for both zeros, and least for NaN; and the x of such a number.
+EXACT uint32_t exact_rank(float x) {
+    union { float f; uint32_t u; } v;
+    v.f = x == 0 ? 0 : x;
+    return x != x ? 0 : v.u >> 31 ? ~v.u : v.u | 0x80000000u;
+}
+
+EXACT float exact_ranked(uint32_t rank) {
+    union { float f; uint32_t u; } v;
+    v.u = rank >> 31 ? rank ^ 0x80000000u : ~rank;
+    return v.f;
+}
+
 // Reduction to a quarter turn: n is exact, pi/2 in three parts of 33, 33 and 53 bits, so n * part is exact for
 // |n| < 2^20; then Taylor series on [-pi/4, pi/4], whose rest is below 1e-17.
 EXACT void exact_sincos(double x, double *sine, double *cosine) {

@@ -10,7 +10,7 @@
 #define NEVER -1e9f // the reference's score of what is not there
 
 typedef struct {
-    float score;
+    float score, logprob; // with rules and what its beam has; under the model
     int beam;
     int32_t id;
 } Candidate;
@@ -51,32 +51,30 @@ static void beam_copy(Beam *to, const Beam *from) {
     to->logprobs = logprobs;
 }
 
-// The best `keep` continuations of all running beams.
-static Candidate *candidates(Search *s, Arena *scratch, const float *logits, int step) {
-    Candidate *best = take(scratch, Candidate, (size_t)s->keep + 1);
-    int n = 0;
-    float *scores = take(scratch, float, (size_t)s->V);
+// The best `keep` continuations of all running beams, or as many as there are. Each beam gives its own best, which are sorted.
+static Candidate *candidates(const Search *s, Run *run, Arena *scratch, Tensor logits, int step, int *count) {
+    const int each = s->keep < s->V ? s->keep : s->V, n = each * s->K;
+    Rules *rules = take_zero(scratch, Rules, (size_t)s->K);
+    float *plus = take(scratch, float, (size_t)s->K);
     for (int k = 0; k < s->K; k++) {
-        const float *row = logits + (size_t)k * (size_t)s->V;
-        float log_sum = (float)generate_log_sum(scratch, row, s->V);
-        for (int i = 0; i < s->V; i++) scores[i] = row[i] - log_sum;
+        plus[k] = s->running[k].score;
         memcpy(s->sequence + s->prompt, s->running[k].ids, (size_t)step * sizeof(int32_t));
-        generate_process(scores, s->V, s->sequence, s->prompt + step, step, s->o);
-        for (int i = 0; i < s->V; i++) {
-            Candidate c = {scores[i] + s->running[k].score, k, i};
-            if (n == s->keep && by_score(&c, &best[n - 1]) >= 0) continue;
-            int at = n < s->keep ? n++ : n - 1;
-            for (; at > 0 && by_score(&c, &best[at - 1]) < 0; at--) best[at] = best[at - 1];
-            best[at] = c;
-        }
+        generate_rules(scratch, &rules[k], s->V, s->sequence, s->prompt + step, step, s->o);
     }
+    Choosing how = {.temperature = 1, .normalised = true, .penalty = (float)s->o->repetition_penalty, .plus = plus, .best = each};
+    choosing_rules(&how, scratch, rules, s->K);
+    Chosen c = choose(run, logits, &how);
+    Candidate *best = take(scratch, Candidate, (size_t)n);
+    for (int i = 0; i < n; i++) best[i] = (Candidate){c.best[i].score, c.best[i].logit - (float)c.rows[i / each].log_sum, i / each, c.best[i].id};
+    qsort(best, (size_t)n, sizeof *best, by_score);
+    *count = n < s->keep ? n : s->keep;
     return best;
 }
 
-static void extend(Beam *to, const Beam *from, const Candidate *c, float logprob) {
+static void extend(Beam *to, const Beam *from, const Candidate *c) {
     beam_copy(to, from);
     to->ids[to->count] = c->id;
-    to->logprobs[to->count++] = logprob;
+    to->logprobs[to->count++] = c->logprob;
     to->score = c->score;
     to->there = true;
 }
@@ -124,22 +122,20 @@ static Search search_open(Arena *kept, const Model *m, const Inputs *prompt, con
 }
 
 // The candidates of a step become running or finished texts; false: the search is over.
-static bool advance(Search *s, Arena *scratch, const float *scores, int step) {
-    Candidate *best = candidates(s, scratch, scores, step);
-    int taken = 0;
+static bool advance(Search *s, Run *run, Arena *scratch, Tensor logits, int step) {
+    int taken = 0, count;
+    Candidate *best = candidates(s, run, scratch, logits, step, &count);
     bool all_end = true;
-    for (int i = 0; i < s->keep; i++) {
+    for (int i = 0; i < count; i++) {
         Candidate c = best[i];
         bool end = generate_ends(s->o, c.id) || step + 1 == s->o->max_new;
-        const float *row = scores + (size_t)c.beam * (size_t)s->V;
-        float logprob = row[c.id] - (float)generate_log_sum(scratch, row, s->V);
         all_end = all_end && end;
         if (end && i < s->K && s->hope) {
-            extend(&s->ended, &s->running[c.beam], &c, logprob);
+            extend(&s->ended, &s->running[c.beam], &c);
             finish(s, &s->ended, c.score / (float)pow((double)(step + 1), s->o->length_penalty));
         }
         if (!end && taken < s->K) {
-            extend(&s->fresh[taken], &s->running[c.beam], &c, logprob);
+            extend(&s->fresh[taken], &s->running[c.beam], &c);
             s->from[taken++] = c.beam;
         }
     }
@@ -171,19 +167,18 @@ Generated beam_search(Arena *a, Arena *kept, Arena *scratch, const Model *m, con
     Run *run = run_on(scratch, m->device);
     run->taps = taps;
     if (taps) taps_begin(taps);
-    Tensor logits = run_read(run, model_next(run, m, prompt, cache));
+    Tensor first = model_next(run, m, prompt, cache), logits = run_tensor(run, DTYPE_F32, DIMS(s.K, s.V)); // at first they are all the same
+    for (int k = 0; k < s.K; k++) run_copy(run, tensor_of(f32(logits) + (size_t)k * (size_t)s.V, DTYPE_F32, DIMS(1, s.V)), first);
     for (int k = 1; k < s.K; k++) cache_copy(cache, k, 0);
     cache->count = s.K;
-    float *scores = take(scratch, float, (size_t)s.K * (size_t)s.V); // of every beam; at first they are all the same
-    for (int k = 0; k < s.K; k++) memcpy(scores + (size_t)k * (size_t)s.V, logits.data, (size_t)s.V * sizeof(float));
-    for (int step = 0; advance(&s, scratch, scores, step); step++) {
+    for (int step = 0; advance(&s, run, scratch, logits, step); step++) {
         arena_release(scratch, mark);
         cache_gather(cache, scratch, s.from);
         Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(s.K, 1));
         for (int k = 0; k < s.K; k++) i32(ids)[k] = s.running[k].ids[s.running[k].count - 1];
         run = run_on(scratch, m->device);
         run_repeats(run);
-        scores = f32(run_read(run, model_next(run, m, &(Inputs){.ids = ids}, cache)));
+        logits = model_next(run, m, &(Inputs){.ids = ids}, cache);
     }
     Generated g = answer(a, &s);
     arena_release(scratch, mark);

@@ -1,46 +1,61 @@
-// choose.c: see choose.h.
+// choose.c: see choose.h. The CPU's way is in choose_cpu.c.
 #include "choose.h"
 
-#include <math.h>
-#include <stdbool.h>
-#include <stdlib.h>
+#include <string.h>
 
-void scores_penalise(float *scores, int V, const int32_t *sequence, int length, double penalty) {
-    if (penalty == 1) return;
-    float p = (float)penalty;
-    for (int i = 0; i < length; i++) {
-        bool seen = false;
-        for (int j = 0; j < i && !seen; j++) seen = sequence[j] == sequence[i];
-        if (seen || sequence[i] < 0 || sequence[i] >= V) continue;
-        float *s = &scores[sequence[i]];
-        *s = *s < 0 ? *s * p : *s / p;
+#include "device.h"
+
+Chosen choose(Run *run, Tensor logits, const Choosing *how) {
+    const size_t R = (size_t)tensor_rows(logits);
+    const long V = tensor_last(logits);
+    need(how->best >= 0 && how->best <= V && how->likeliest >= 0 && how->likeliest <= V, "choose: the best %d and the likeliest %d of %ld ids", how->best, how->likeliest, V);
+    need(!how->draw.uniform || how->best == 1, "choose: %d ids are to be drawn of a row", how->best);
+    need(how->asked >= 0 && how->asked < V, "choose: the score of id %d is asked for, of a vocabulary of %ld", how->asked, V);
+    Tensor out = run_tensor(run, DTYPE_U8, DIMS((long)choose_bytes(R, how)));
+    run->device->choose(out, logits, how);
+    Chosen c = {.rows = run_read(run, out).data};
+    c.best = (const Choice *)(c.rows + R);
+    c.likeliest = c.best + R * (size_t)how->best;
+    return c;
+}
+
+static void list_add(Arena *a, IdList *l, int V, int32_t id) {
+    if (id < 0 || id >= V) return;
+    for (int i = 0; i < l->count; i++)
+        if (l->ids[i] == id) return;
+    if (l->count == l->room) {
+        int room = l->room ? 2 * l->room : 16;
+        l->ids = arena_grow(a, l->ids, (size_t)l->count, (size_t)room, sizeof *l->ids);
+        l->room = room;
     }
+    l->ids[l->count++] = id;
 }
 
-// In lanes, as are the sums over a vocabulary in generate.c: one chain of comparisons would take longer than a GPU's whole step.
-float scores_top(const float *scores, int V) {
-    enum { LANES = 32 };
-    float top[LANES];
-    for (int k = 0; k < LANES; k++) top[k] = -INFINITY;
-    int i = 0;
-    for (; i + LANES <= V; i += LANES)
-        for (int k = 0; k < LANES; k++) top[k] = scores[i + k] > top[k] ? scores[i + k] : top[k];
-    for (; i < V; i++) top[0] = scores[i] > top[0] ? scores[i] : top[0];
-    for (int k = 1; k < LANES; k++) top[0] = top[k] > top[0] ? top[k] : top[0];
-    return top[0];
+void rules_penalise(Arena *a, Rules *r, int V, const int32_t *sequence, int length) {
+    for (int i = 0; i < length; i++) list_add(a, &r->penalised, V, sequence[i]);
 }
 
-int32_t scores_largest(const float *scores, int V) {
-    const float top = scores_top(scores, V);
-    for (int i = 0; i < V; i++)
-        if (scores[i] == top) return i;
-    return 0;
+void rules_ban(Arena *a, Rules *r, int V, const int32_t *ids, int count) {
+    for (int i = 0; i < count; i++) list_add(a, &r->banned, V, ids[i]);
 }
 
-static int by_score(const void *a, const void *b) {
-    const Choice *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
+static const int32_t *packed(Arena *a, const Rules *rules, int R, bool banned, int *room) {
+    int most = 0;
+    for (int r = 0; r < R; r++) {
+        int n = banned ? rules[r].banned.count : rules[r].penalised.count;
+        if (n > most) most = n;
+    }
+    for (*room = most ? 16 : 0; *room < most;) *room *= 2;
+    int32_t *ids = take(a, int32_t, (size_t)R * (size_t)*room);
+    memset(ids, -1, (size_t)R * (size_t)*room * sizeof *ids);
+    for (int r = 0; r < R; r++) {
+        const IdList *l = banned ? &rules[r].banned : &rules[r].penalised;
+        if (l->count) memcpy(ids + (size_t)r * (size_t)*room, l->ids, (size_t)l->count * sizeof *ids);
+    }
+    return ids;
 }
 
-void choices_sort(Choice *c, int n) { qsort(c, (size_t)n, sizeof *c, by_score); }
+void choosing_rules(Choosing *how, Arena *a, const Rules *rules, int R) {
+    how->penalised = packed(a, rules, R, false, &how->penalised_room);
+    how->banned = packed(a, rules, R, true, &how->banned_room);
+}

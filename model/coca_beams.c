@@ -2,6 +2,7 @@
 // logits, divided by the length. Its groups have no diversity term, so all do the same: one group of beams/groups is computed.
 // At the end, the one of later versions, which is transformers' own (beams.h).
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "coca_generate.h"
@@ -50,27 +51,33 @@ static double worst_of(const Search *s) {
     return worst;
 }
 
-// The best 2 G of G * V sums, the largest first, of equals the lowest place.
-static void best_of(Arena *scratch, const Search *s, const float *logits, int V, int G, int length, int room, const CocaOptions *o, Candidate *best) {
-    int n = 0;
-    float *scores = take(scratch, float, (size_t)V);
-    for (int k = 0; k < G; k++) {
-        memcpy(scores, logits + (size_t)k * (size_t)V, (size_t)V * sizeof *scores);
-        coca_rules(scores, V, s->ids + k * room, length, o);
-        for (int i = 0; i < V; i++) {
-            Candidate c = {scores[i] + s->scores[k], k, i};
-            if (n == 2 * G && !(c.score > best[n - 1].score)) continue;
-            int at = n < 2 * G ? n++ : n - 1;
-            for (; at > 0 && c.score > best[at - 1].score; at--) best[at] = best[at - 1];
-            best[at] = c;
-        }
+static int by_score(const void *a, const void *b) { // of equals the lowest place
+    const Candidate *x = a, *y = b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    if (x->beam != y->beam) return x->beam < y->beam ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+// The best 2 G of G * V sums of each picture: of the best 2 G of each beam, in order.
+static Candidate *best_of(Arena *a, Run *run, const Search *searches, Tensor logits, int V, int G, int length, int room, const CocaOptions *o) {
+    const int n = (int)tensor_rows(logits), most = 2 * G;
+    Rules *rules = take_zero(a, Rules, (size_t)n);
+    float *plus = take(a, float, (size_t)n);
+    for (int i = 0; i < n; i++) {
+        plus[i] = searches[i / G].scores[i % G];
+        coca_rules(a, &rules[i], V, searches[i / G].ids + i % G * room, length, o);
     }
+    Choosing how = {.temperature = 1, .penalty = (float)o->repetition_penalty, .plus = plus, .best = most};
+    choosing_rules(&how, a, rules, n);
+    Chosen c = choose(run, logits, &how);
+    Candidate *best = take(a, Candidate, (size_t)(n * most));
+    for (int i = 0; i < n * most; i++) best[i] = (Candidate){c.best[i].score, i / most % G, c.best[i].id};
+    for (int i = 0; i < n; i += G) qsort(best + i * most, (size_t)(G * most), sizeof *best, by_score);
+    return best; // (R, G * 2 G), of which the first 2 G count
 }
 
 // One step of a picture whose beams hold `length` ids. from (G): the parent of each new beam.
-static void advance(Arena *scratch, Search *s, const float *logits, int V, int G, int length, int room, const CocaOptions *o, int *from) {
-    Candidate *best = take(scratch, Candidate, (size_t)(2 * G));
-    best_of(scratch, s, logits, V, G, length, room, o, best);
+static void advance(Search *s, const Candidate *best, int G, int length, int room, const CocaOptions *o, int *from) {
     memcpy(s->old, s->ids, (size_t)(G * room) * sizeof *s->ids);
     int taken = 0;
     for (int rank = 0; rank < 2 * G && taken < G; rank++) {
@@ -124,12 +131,13 @@ void coca_beam_search(Arena *a, const Coca *m, Tensor tokens, const CocaOptions 
         Mark mark = arena_mark(scratch);
         Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(R * G, 1));
         for (int i = 0; i < R * G; i++) i32(ids)[i] = searches[i / G].ids[i % G * room + length - 1];
-        Tensor logits = coca_step(scratch, m, ids, cache);
+        Run *run = run_on(scratch, cache->device);
+        const Candidate *best = best_of(scratch, run, searches, coca_step(run, m, ids, cache), V, G, length, room, o);
         all = true;
         for (int r = 0; r < R; r++) {
             Search *s = &searches[r];
             for (int k = 0; k < G; k++) from[r * G + k] = k;
-            if (!s->done) advance(scratch, s, f32(logits) + (size_t)(r * G) * (size_t)V, V, G, length, room, o, from + r * G);
+            if (!s->done) advance(s, best + r * 2 * G * G, G, length, room, o, from + r * G);
             for (int k = 0; k < G; k++) {
                 if (s->done) s->ids[k * room + length] = o->pad;
                 from[r * G + k] += r * G;

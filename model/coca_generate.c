@@ -1,13 +1,9 @@
 // coca_generate.c: see coca_generate.h. Held by: test/test_coca.c, ids and entropies of open_clip for every setting.
 #include "coca_generate.h"
 
-#include <math.h>
 #include <string.h>
 
-#include "choose.h"
 #include "io/random.h"
-#include "io/thread.h"
-#include "kernels.h"
 
 CocaOptions coca_options(const Model *model) {
     const Coca *m = model->own;
@@ -17,123 +13,54 @@ CocaOptions coca_options(const Model *model) {
     return o;
 }
 
-void coca_rules(float *scores, int V, const int32_t *x, int count, const CocaOptions *o) {
-    if (count < o->min_seq_len && o->eos >= 0 && o->eos < V) scores[o->eos] = -INFINITY;
-    scores_penalise(scores, V, x, count, o->repetition_penalty);
-}
-
-// exp((score - largest) / temperature) of the first n of sorted scores.
-static float *exps(Arena *scratch, const Choice *c, int n, double temperature) {
-    float *e = take(scratch, float, (size_t)n);
-    for (int i = 0; i < n; i++) e[i] = (float)(((double)c[i].score - (double)c[0].score) / temperature);
-    kernels()->exp(e, e, n);
-    return e;
-}
-
-// How many of the sorted scores the filter keeps: top-k with the ties of the k-th; top-p without the least likely ones that
-// together have at most 1 - top_p.
-static int kept_of(Arena *scratch, const Choice *c, int V, const CocaOptions *o) {
-    int n = V;
-    if (o->way == COCA_TOP_K) {
-        n = o->top_k < V ? o->top_k : V;
-        while (n < V && c[n].score == c[n - 1].score) n++;
-        return n;
-    }
-    float *e = exps(scratch, c, V, o->temperature_first ? o->temperature : 1);
-    double sum = 0, tail = 0;
-    for (int i = 0; i < V; i++) sum += (double)e[i];
-    while (n > 1) {
-        tail += (double)e[n - 1] / sum;
-        if (!(tail <= 1 - o->top_p)) break;
-        n--;
-    }
-    return n;
-}
-
-static int32_t choose(Arena *scratch, const float *scores, int V, const CocaOptions *o, uint64_t key, int step) {
-    if (o->way == COCA_TOP_K && o->top_k == 1) return scores_largest(scores, V); // of equals the reference draws one
-    Choice *c = take(scratch, Choice, (size_t)V);
-    for (int i = 0; i < V; i++) c[i] = (Choice){scores[i], i};
-    choices_sort(c, V);
-    int n = kept_of(scratch, c, V, o);
-    const float *p = exps(scratch, c, n, o->temperature);
-    double sum = 0;
-    for (int i = 0; i < n; i++) sum += (double)p[i];
-    double u = rng_uniform(rng_sub(rng_of(o->seed, "coca"), key), (uint64_t)step) * sum;
-    for (int i = 0; i < n; i++) {
-        if (u < (double)p[i]) return c[i].id;
-        u -= (double)p[i];
-    }
-    return c[0].id;
+void coca_rules(Arena *a, Rules *r, int V, const int32_t *x, int count, const CocaOptions *o) {
+    if (count < o->min_seq_len) rules_ban(a, r, V, &o->eos, 1);
+    if (o->repetition_penalty != 1) rules_penalise(a, r, V, x, count);
 }
 
 typedef struct {
     const CocaOptions *o;
     int V;
-    Tensor logits;       // (active, V)
     Caption *captions;   // (R)
     const int *rows;     // (active): which caption a row of the batch belongs to
     int window;          // of how many ids the rules know
-    Arena **arenas;      // one per thread
 } Step;
 
-// H = log S - (sum e d) / S with d = (z - largest) / temperature, e = exp(d), S their sum: in bits. log_sum: of exp(z).
-static double entropy_of(Arena *scratch, const float *z, int V, double temperature, double *log_sum) {
-    float *d = take(scratch, float, (size_t)V), *e = take(scratch, float, (size_t)V), top = z[0];
-    for (int i = 1; i < V; i++) top = z[i] > top ? z[i] : top;
-    for (int i = 0; i < V; i++) d[i] = z[i] - top;
-    kernels()->exp(e, d, V);
-    double sum = 0, weighted = 0;
-    for (int i = 0; i < V; i++) sum += (double)e[i];
-    *log_sum = (double)top + log_of(sum);
-    if (temperature != 1) {
-        for (int i = 0; i < V; i++) d[i] = (float)((double)d[i] / temperature);
-        kernels()->exp(e, d, V);
-        sum = 0;
-        for (int i = 0; i < V; i++) sum += (double)e[i];
-    }
-    for (int i = 0; i < V; i++) weighted += (double)e[i] * (double)d[i];
-    return (log_of(sum) - weighted / sum) / 0.69314718055994530942;
-}
-
-static void likeliest(const float *z, int V, int top, double log_sum, int32_t *ids, float *logprobs) {
-    int n = 0;
-    for (int i = 0; i < V; i++) {
-        if (n == top && z[i] <= z[ids[n - 1]]) continue;
-        int at = n < top ? n++ : n - 1;
-        for (; at > 0 && z[i] > z[ids[at - 1]]; at--) ids[at] = ids[at - 1];
-        ids[at] = i;
-    }
-    for (int i = 0; i < n; i++) logprobs[i] = (float)((double)z[ids[i]] - log_sum);
-}
-
-static void step_rows(void *arg, size_t begin, size_t end) {
-    const Step *s = arg;
+// What each active row gets: of equally likely ids a greedy choice takes the first, where the reference draws one.
+static Choosing choosing_of(const Step *s, Arena *a, int active) {
     const CocaOptions *o = s->o;
-    for (size_t r = begin; r < end; r++) {
-        Caption *c = &s->captions[s->rows[r]];
-        const float *z = f32(s->logits) + r * (size_t)s->V;
-        Arena *a = s->arenas[thread_index()];
-        Mark mark = arena_mark(a);
-        double log_sum;
-        c->entropy[c->steps] = entropy_of(a, z, s->V, o->temperature, &log_sum);
-        if (o->top) likeliest(z, s->V, o->top, log_sum, c->top_ids + c->steps * o->top, c->top_logprobs + c->steps * o->top);
-        float *scores = take(a, float, (size_t)s->V);
-        memcpy(scores, z, (size_t)s->V * sizeof *scores);
-        coca_rules(scores, s->V, c->ids + c->count - s->window, s->window, o);
-        int32_t id = choose(a, scores, s->V, o, o->keys ? o->keys[s->rows[r]] : (uint64_t)s->rows[r], c->steps);
-        c->finished = id == o->eos || id == o->pad;
-        if (s->window + 1 == o->seq_len) c->finished = c->finished && id == o->eos, id = o->eos;
-        arena_release(a, mark);
-        c->logprobs[c->steps++] = (float)((double)z[id] - log_sum);
-        c->ids[c->count++] = id;
+    Rules *rules = take_zero(a, Rules, (size_t)active);
+    double *uniform = take(a, double, (size_t)active);
+    for (int r = 0; r < active; r++) {
+        const Caption *c = &s->captions[s->rows[r]];
+        coca_rules(a, &rules[r], s->V, c->ids + c->count - s->window, s->window, o);
+        uniform[r] = rng_uniform(rng_sub(rng_of(o->seed, "coca"), o->keys ? o->keys[s->rows[r]] : (uint64_t)s->rows[r]), (uint64_t)c->steps);
     }
+    Choosing how = {.temperature = o->temperature, .asked = o->eos, .penalty = (float)o->repetition_penalty, .best = 1, .likeliest = o->top};
+    if (o->way != COCA_TOP_K || o->top_k > 1)
+        how.draw = (Drawing){.uniform = uniform, .top_k = o->way == COCA_TOP_K ? o->top_k : 0, .top_p = o->way == COCA_TOP_P ? o->top_p : 1,
+                             .filter_temperature = o->temperature_first ? o->temperature : 1, .temperature = o->temperature};
+    choosing_rules(&how, a, rules, active);
+    return how;
 }
 
-Tensor coca_step(Arena *a, const Coca *m, Tensor ids, Cache *cache) {
-    Run *run = run_on(a, cache->device);
+static void keep_choice(const Step *s, Caption *c, const Choice *best, const Choice *likeliest, const Distribution *d) {
+    const CocaOptions *o = s->o;
+    Choice taken = *best;
+    c->entropy[c->steps] = d->entropy;
+    for (int i = 0; i < o->top; i++) {
+        c->top_ids[c->steps * o->top + i] = likeliest[i].id;
+        c->top_logprobs[c->steps * o->top + i] = (float)((double)likeliest[i].logit - d->log_sum);
+    }
+    c->finished = taken.id == o->eos || taken.id == o->pad;
+    if (s->window + 1 == o->seq_len) c->finished = c->finished && taken.id == o->eos, taken = (Choice){.id = o->eos, .logit = (float)d->asked};
+    c->logprobs[c->steps++] = (float)((double)taken.logit - d->log_sum);
+    c->ids[c->count++] = taken.id;
+}
+
+Tensor coca_step(Run *run, const Coca *m, Tensor ids, Cache *cache) {
     if (ids.shape[1] == 1) run_repeats(run);
-    return run_read(run, coca_continue(run, m, ids, cache));
+    return coca_continue(run, m, ids, cache);
 }
 
 void coca_look_all(const Coca *m, Tensor tokens, Cache *cache, int copies) {
@@ -156,6 +83,7 @@ static void options_check(const Coca *m, const CocaOptions *o, Tensor tokens) {
     need(o->max_seq_len >= 1 && o->temperature > 0 && o->top_k >= 1 && o->repetition_penalty > 0, "captions: a window, temperature, top-k or penalty that is not positive");
     need(tokens.ndim == 3 && tokens.shape[1] == m->cfg.Q - 1 && tokens.shape[2] == m->cfg.E, "captions: image tokens (rows, %d, %d) are wanted", m->cfg.Q - 1, m->cfg.E);
     need(o->sot >= 0 && o->sot < m->cfg.V, "captions: the start token %d is outside the vocabulary of %d", o->sot, m->cfg.V);
+    need(o->eos >= 0 && o->eos < m->cfg.V, "captions: the end token %d is outside the vocabulary of %d", o->eos, m->cfg.V);
 }
 
 // The ids of the window of every active row, as one batch.
@@ -179,11 +107,10 @@ static int leave(Cache *cache, int *rows, int active, const Caption *captions, c
 }
 
 static void decode_rows(const Coca *m, Cache *cache, Caption *captions, int R, const CocaOptions *o) {
-    Arena *scratch = arena_new("a decoding step"), **arenas = take(scratch, Arena *, (size_t)threads_count());
+    Arena *scratch = arena_new("a decoding step");
     int *rows = take(scratch, int, (size_t)R), stop = o->stop_length ? o->stop_length : o->seq_len, fed = 0;
     for (int r = 0; r < R; r++) rows[r] = r;
-    for (int t = 0; t < threads_count(); t++) arenas[t] = arena_new("a row's choice");
-    Step s = {.o = o, .V = m->cfg.V, .captions = captions, .rows = rows, .arenas = arenas};
+    Step s = {.o = o, .V = m->cfg.V, .captions = captions, .rows = rows};
     int active = leave(cache, rows, R, captions, o); // a prompt may end with the end token
     for (int length = 1 + o->prompt_count; active > 0; length++) {
         Mark mark = arena_mark(scratch);
@@ -193,14 +120,15 @@ static void decode_rows(const Coca *m, Cache *cache, Caption *captions, int R, c
             fed = length - s.window;
         }
         cache->first = 0, cache->count = active;
-        s.logits = coca_step(scratch, m, window_ids(scratch, &s, active, fed, length), cache);
+        Run *run = run_on(scratch, cache->device);
+        Choosing how = choosing_of(&s, scratch, active);
+        Chosen chosen = choose(run, coca_step(run, m, window_ids(scratch, &s, active, fed, length), cache), &how);
+        for (int r = 0; r < active; r++) keep_choice(&s, &captions[rows[r]], &chosen.best[r], chosen.likeliest + r * o->top, &chosen.rows[r]);
         fed = length;
-        parallel_for((size_t)active, 1, step_rows, &s);
         arena_release(scratch, mark);
         if (length + 1 >= stop) break;
         active = leave(cache, rows, active, captions, o);
     }
-    for (int t = 0; t < threads_count(); t++) arena_free(arenas[t]);
     arena_free(scratch);
 }
 

@@ -5,6 +5,7 @@
 #ifndef RETINA_MODEL_COCA_GENERATE_H
 #define RETINA_MODEL_COCA_GENERATE_H
 
+#include "choose.h"
 #include "coca.h"
 #include "tokenizer.h"
 
@@ -54,10 +55,10 @@ Caption *coca_generate(Arena *a, const Model *m, Tensor tokens, const CocaOption
 char *coca_words(Arena *a, const Tokenizer *t, const CocaOptions *o, const Caption *c);
 
 // ---- between coca_generate.c and coca_beams.c
-void coca_rules(float *scores, int V, const int32_t *x, int count, const CocaOptions *o); // least length, then repetition
+void coca_rules(Arena *a, Rules *r, int V, const int32_t *x, int count, const CocaOptions *o); // least length and repetition
 void coca_beam_search(Arena *a, const Coca *m, Tensor tokens, const CocaOptions *o, Caption *out);
 void coca_later_beams(Arena *a, const Model *model, Tensor tokens, const CocaOptions *o, Caption *out);
-Tensor coca_step(Arena *a, const Coca *m, Tensor ids, Cache *cache); // logits of the next ids, to be read here
+Tensor coca_step(Run *run, const Coca *m, Tensor ids, Cache *cache); // logits of the next ids
 void coca_look_all(const Coca *m, Tensor tokens, Cache *cache, int copies); // row r*copies + j sees tokens[r]
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef RETINA_MODEL_DEVICE_H
 #define RETINA_MODEL_DEVICE_H
 
+#include "choose.h"
 #include "ops.h"
 
 struct Device {
@@ -46,6 +47,7 @@ struct Device {
     void (*attention)(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *shape, Tensor weights); // weights: NO_TENSOR or (B,H,Tq,Tk)
     void (*cross_entropy)(Tensor out, Tensor logits, Tensor targets);
     void (*mean_squared)(Tensor out, Tensor a, Tensor b);
+    void (*choose)(Tensor out, Tensor logits, const Choosing *how); // choose.h; out: bytes
     void (*transpose)(Tensor out, Tensor x);
     void (*scale_by)(Tensor out, Tensor x, Tensor factor);
     void (*exp_of)(Tensor out, Tensor x);

@@ -5,34 +5,26 @@
 // then, when drawing, temperature, top-k, top-p.
 #include "generate.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "beams.h"
 #include "choose.h"
 #include "io/random.h"
-#include "io/thread.h"
-#include "kernels.h"
 
-static void ban(float *scores, int V, const int32_t *ids, int count) {
-    for (int i = 0; i < count; i++)
-        if (ids[i] >= 0 && ids[i] < V) scores[ids[i]] = -INFINITY;
-}
-
-void generate_process(float *scores, int V, const int32_t *sequence, int length, int new_count, const GenerateOptions *o) {
-    scores_penalise(scores, V, sequence, length, o->repetition_penalty);
+void generate_rules(Arena *a, Rules *r, int V, const int32_t *sequence, int length, int new_count, const GenerateOptions *o) {
+    if (o->repetition_penalty != 1) rules_penalise(a, r, V, sequence, length);
     int n = o->no_repeat_ngram;
     if (n > 0 && length + 1 >= n)
         for (int i = 0; i + n <= length; i++)
-            if (memcmp(sequence + i, sequence + length - (n - 1), (size_t)(n - 1) * sizeof *sequence) == 0) scores[sequence[i + n - 1]] = -INFINITY;
+            if (memcmp(sequence + i, sequence + length - (n - 1), (size_t)(n - 1) * sizeof *sequence) == 0) rules_ban(a, r, V, sequence + i + n - 1, 1);
     for (int i = 0; i < o->word_count; i++) {
         const BannedWord *w = &o->words[i];
         bool begun = w->count <= length && memcmp(sequence + length - (w->count - 1), w->ids, (size_t)(w->count - 1) * sizeof *sequence) == 0;
-        if (w->count == 1 || begun) ban(scores, V, w->ids + w->count - 1, 1);
+        if (w->count == 1 || begun) rules_ban(a, r, V, w->ids + w->count - 1, 1);
     }
-    if (new_count < o->min_new || length < o->min_length) ban(scores, V, o->eos, o->eos_count);
-    ban(scores, V, o->banned, o->banned_count);
-    if (new_count == 0) ban(scores, V, o->banned_first, o->banned_first_count);
+    if (new_count < o->min_new || length < o->min_length) rules_ban(a, r, V, o->eos, o->eos_count);
+    rules_ban(a, r, V, o->banned, o->banned_count);
+    if (new_count == 0) rules_ban(a, r, V, o->banned_first, o->banned_first_count);
 }
 
 bool generate_ends(const GenerateOptions *o, int32_t id) {
@@ -41,97 +33,11 @@ bool generate_ends(const GenerateOptions *o, int32_t id) {
     return false;
 }
 
-// log of the sum of exp; *entropy, if not NULL: of the softmax, in bits: (log sum - sum of p z) / ln 2.
-static double log_sum_of(Arena *scratch, const float *scores, int V, double *entropy) {
-    Mark mark = arena_mark(scratch);
-    float *e = take(scratch, float, (size_t)V), *shift = take(scratch, float, (size_t)V), top = scores_top(scores, V);
-    for (int i = 0; i < V; i++) shift[i] = scores[i] - top;
-    kernels()->exp(e, shift, V);
-    if (entropy) {
-        enum { LANES = 8 };
-        double sums[LANES] = {0}, weights[LANES] = {0};
-        for (int i = 0; i < V; i += LANES)
-            for (int k = 0; k < LANES && i + k < V; k++) {
-                sums[k] += (double)e[i + k];
-                weights[k] += e[i + k] == 0 ? 0 : (double)e[i + k] * (double)shift[i + k]; // a score of -inf would make NaN of nothing
-            }
-        for (int k = 1; k < LANES; k++) sums[0] += sums[k], weights[0] += weights[k];
-        double bits = (log_fixed(sums[0]) - weights[0] / sums[0]) / 0.69314718055994531;
-        *entropy = bits > 0 ? bits : 0;
-    }
-    double sum = log_of((double)kernels()->sum(e, V)) + (double)top;
-    arena_release(scratch, mark);
-    return sum;
-}
-
-double generate_log_sum(Arena *scratch, const float *scores, int V) { return log_sum_of(scratch, scores, V, NULL); }
-
-// temperature, top-k, top-p, then one uniform number against the running sum of probabilities, largest first.
-static int32_t draw(Arena *scratch, const float *scores, int V, const GenerateOptions *o, int text, int step) {
-    Mark mark = arena_mark(scratch);
-    Choice *c = take(scratch, Choice, (size_t)V);
-    for (int i = 0; i < V; i++) c[i] = (Choice){scores[i] / (float)o->temperature, i};
-    choices_sort(c, V);
-    int keep = o->top_k > 0 && o->top_k < V ? o->top_k : V;
-    while (keep < V && o->top_k > 0 && c[keep].score == c[keep - 1].score) keep++; // the reference keeps ties of the k-th
-    while (keep > 1 && c[keep - 1].score == -INFINITY) keep--;
-    double *p = take(scratch, double, (size_t)keep), sum = 0, running = 0;
-    for (int i = 0; i < keep; i++) {
-        float e = c[i].score - c[0].score;
-        kernels()->exp(&e, &e, 1);
-        sum += p[i] = (double)e;
-    }
-    int nucleus = keep;
-    if (o->top_p < 1) // the smallest set whose probability reaches top_p, at least one
-        for (nucleus = 0; nucleus < keep && (nucleus == 0 || running < o->top_p);) running += p[nucleus++] / sum;
-    sum = 0;
-    for (int i = 0; i < nucleus; i++) sum += p[i];
-    double u = rng_uniform(rng_sub(rng_of(o->seed, "sample"), (uint64_t)text), (uint64_t)step) * sum;
-    int32_t id = c[nucleus - 1].id;
-    for (int i = 0; i < nucleus; i++) {
-        if (u < p[i]) {
-            id = c[i].id;
-            break;
-        }
-        u -= p[i];
-    }
-    arena_release(scratch, mark);
-    return id;
-}
-
 typedef struct {
     int32_t *sequence; // prompt and answer
     int length;
     bool done;
 } Text;
-
-// What the next id of one text is to be, found by any thread; the logits are changed.
-typedef struct {
-    int32_t id;
-    double log_sum, entropy;
-} Chosen;
-
-static Chosen choose(Arena *scratch, const Text *t, const Generated *g, float *logits, int V, const GenerateOptions *o, int text) {
-    Chosen c;
-    Mark mark = arena_mark(scratch);
-    c.log_sum = log_sum_of(scratch, logits, V, &c.entropy);
-    float *scores = take(scratch, float, (size_t)V);
-    memcpy(scores, logits, (size_t)V * sizeof *scores);
-    generate_process(scores, V, t->sequence, t->length, g->count, o);
-    c.id = o->sample ? draw(scratch, scores, V, o, text, g->count) : scores_largest(scores, V);
-    arena_release(scratch, mark);
-    return c;
-}
-
-static void keep_choice(Text *t, Generated *g, const Chosen *c, const float *logits, const GenerateOptions *o, int text) {
-    g->entropies[g->count] = c->entropy;
-    g->logprobs[g->count] = (float)((double)logits[c->id] - c->log_sum);
-    g->ids[g->count++] = c->id;
-    t->sequence[t->length++] = c->id;
-    if (generate_ends(o, c->id)) t->done = true, g->stopped = "eos";
-    else if (o->heard && !o->heard(o->arg, text, c->id)) t->done = true, g->stopped = "stop";
-    else if (g->count == o->max_new) t->done = true, g->stopped = "length";
-}
 
 // What one call works on: `count` texts with their answers so far, in the rows of one cache.
 typedef struct {
@@ -143,6 +49,40 @@ typedef struct {
     Generated *out;
     int count;
 } Session;
+
+// Text i gets its next id.
+static void keep_choice(const Session *s, int i, const Choice *c, const Distribution *d) {
+    Text *t = &s->texts[i];
+    Generated *g = &s->out[i];
+    g->entropies[g->count] = d->entropy;
+    g->logprobs[g->count] = (float)((double)c->logit - d->log_sum);
+    g->ids[g->count++] = c->id;
+    t->sequence[t->length++] = c->id;
+    if (generate_ends(s->o, c->id)) t->done = true, g->stopped = "eos";
+    else if (s->o->heard && !s->o->heard(s->o->arg, i, c->id)) t->done = true, g->stopped = "stop";
+    else if (g->count == s->o->max_new) t->done = true, g->stopped = "length";
+}
+
+// The next ids of texts [first, first + n), n rows of logits, by their rules; those of texts that are done are not noted.
+static void choose_next(const Session *s, Run *run, Tensor logits, int first, int n) {
+    const GenerateOptions *o = s->o;
+    const int V = s->m->vocabulary;
+    Rules *rules = take_zero(s->scratch, Rules, (size_t)n);
+    double *uniform = take_zero(s->scratch, double, (size_t)n);
+    for (int i = 0; i < n; i++) {
+        const Text *t = &s->texts[first + i];
+        const Generated *g = &s->out[first + i];
+        if (t->done) continue;
+        generate_rules(s->scratch, &rules[i], V, t->sequence, t->length, g->count, o);
+        if (o->sample) uniform[i] = rng_uniform(rng_sub(rng_of(o->seed, "sample"), (uint64_t)(first + i)), (uint64_t)g->count);
+    }
+    Choosing how = {.temperature = 1, .penalty = (float)o->repetition_penalty, .best = 1};
+    if (o->sample) how.draw = (Drawing){.uniform = uniform, .top_k = o->top_k, .top_p = o->top_p, .filter_temperature = o->temperature, .temperature = o->temperature};
+    choosing_rules(&how, s->scratch, rules, n);
+    Chosen c = choose(run, logits, &how);
+    for (int i = 0; i < n; i++)
+        if (!s->texts[first + i].done) keep_choice(s, first + i, &c.best[i], &c.rows[i]);
+}
 
 // Ids [from, to) of one text.
 static Tensor ids_from(Tensor ids, long from, long to) { return tensor_of(i32(ids) + from, DTYPE_I32, DIMS(1, to - from)); }
@@ -187,26 +127,8 @@ static void prompt_read(const Session *s, Arena *a, Inputs prompt, int i, int sh
     run->taps = taps;
     if (taps) taps_begin(taps);
     if (shared) prompt.ids = ids_from(prompt.ids, shared, t->length);
-    float *logits = f32(run_read(run, model_next(run, s->m, &prompt, s->cache)));
-    Chosen c = choose(s->scratch, t, g, logits, s->m->vocabulary, s->o, i);
-    keep_choice(t, g, &c, logits, s->o, i);
+    choose_next(s, run, model_next(run, s->m, &prompt, s->cache), i, 1);
     arena_release(s->scratch, mark);
-}
-
-// One step of all texts that are not done: chosen on all threads, noted in order.
-typedef struct {
-    const Session *session;
-    float *logits;   // (count, V)
-    Arena **scratch; // one a thread
-    Chosen *chosen;
-} Step;
-
-static void choose_job(void *arg, size_t begin, size_t end) {
-    const Step *step = arg;
-    const Session *s = step->session;
-    int V = s->m->vocabulary;
-    for (size_t i = begin; i < end; i++)
-        if (!s->texts[i].done) step->chosen[i] = choose(step->scratch[thread_index()], &s->texts[i], &s->out[i], step->logits + i * (size_t)V, V, s->o, (int)i);
 }
 
 static bool all_done(const Session *s) {
@@ -216,9 +138,6 @@ static bool all_done(const Session *s) {
 }
 
 static void texts_continue(const Session *s) {
-    int threads = threads_count();
-    Step step = {.session = s, .scratch = take(s->kept, Arena *, (size_t)threads), .chosen = take(s->kept, Chosen, (size_t)s->count)};
-    for (int i = 0; i < threads; i++) step.scratch[i] = arena_new("a choice");
     s->cache->first = 0, s->cache->count = s->count;
     while (!all_done(s)) {
         Mark mark = arena_mark(s->scratch);
@@ -229,13 +148,9 @@ static void texts_continue(const Session *s) {
             if (s->texts[i].done) s->cache->lengths[i] = 0; // its row is computed along and ignored
         }
         run_repeats(run);
-        step.logits = f32(run_read(run, model_next(run, s->m, &(Inputs){.ids = ids}, s->cache)));
-        parallel_for((size_t)s->count, 1, choose_job, &step);
-        for (int i = 0; i < s->count; i++)
-            if (!s->texts[i].done) keep_choice(&s->texts[i], &s->out[i], &step.chosen[i], step.logits + (size_t)i * (size_t)s->m->vocabulary, s->o, i);
+        choose_next(s, run, model_next(run, s->m, &(Inputs){.ids = ids}, s->cache), 0, s->count);
         arena_release(s->scratch, mark);
     }
-    for (int i = 0; i < threads; i++) arena_free(step.scratch[i]);
 }
 
 Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, const GenerateOptions *o, Taps *const *taps) {

@@ -7,7 +7,6 @@
 
 #include "cpu.h"
 #include "io/exact.h"
-#include "io/random.h" // log_fixed
 #include "io/thread.h"
 
 #define GRAIN 16384 // elements that are worth a thread's waking
@@ -92,10 +91,7 @@ float row_sum(const float *x, long C) { return kernels()->sum(x, C); }
 
 float row_dot(const float *a, const float *b, long C) { return kernels()->dot(a, b, C); }
 
-double log_of(double x) {
-    if (!(x > 0)) return x == 0 ? -INFINITY : NAN;
-    return isinf(x) ? x : log_fixed(x);
-}
+double log_of(double x) { return exact_log_of(x); }
 
 void sincos_of(double x, double *sine, double *cosine) { exact_sincos(x, sine, cosine); }
 

@@ -306,7 +306,7 @@ const Device *device_used(void) { return used ? used : device_cpu(); }
         .mul_row = cpu_mul_row, .scale = cpu_scale, .softcap = cpu_softcap, .clamp = cpu_clamp, .patchify = cpu_patchify, \
         .copy_tokens = cpu_copy_tokens, .copy_columns = cpu_copy_columns, .broadcast_row = cpu_broadcast_row, .rows_at = cpu_rows_at, \
         .rows_put = cpu_rows_put, .rows_store = cpu_rows_store, .mean_tokens = cpu_mean_tokens, .rotary = cpu_rotary, .rotary_tables = cpu_rotary_tables, \
-        .attention = cpu_attention, .cross_entropy = cpu_cross_entropy, .mean_squared = cpu_mean_squared, .transpose = cpu_transpose, \
+        .attention = cpu_attention, .cross_entropy = cpu_cross_entropy, .mean_squared = cpu_mean_squared, .choose = cpu_choose, .transpose = cpu_transpose, \
         .scale_by = cpu_scale_by, .exp_of = cpu_exp, .dropout = cpu_dropout, .gradients = &gradients_cpu}
 
 const Device *device_cpu(void) {

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "model/beams.h" // generate_log_sum
+#include "model/choose.h"
 #include "model/clip.h"
 #include "model/coca_generate.h"
 #include "model/generate.h"
@@ -342,7 +342,7 @@ static double mean_logprob(Arena *scratch, const float *logits, int V, const int
     double sum = 0;
     for (long i = first; i < count; i++) {
         const float *z = logits + (size_t)(i - 1) * (size_t)V;
-        sum += (double)z[ids[i]] - generate_log_sum(scratch, z, V);
+        sum += (double)z[ids[i]] - scores_distribution(scratch, z, V, 1).log_sum;
     }
     return sum / (double)(count - first);
 }
