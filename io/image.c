@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stray.h"
+
 void image_check_size(const char *path, uint64_t width, uint64_t height, const ImageOptions *options) {
     uint64_t most = options && options->pixels_max ? options->pixels_max : IMAGE_PIXELS_MAX;
     need(width > 0 && height > 0, "%s: a picture of %llu x %llu pixels; the file is damaged", path, (unsigned long long)width, (unsigned long long)height);
@@ -118,6 +120,7 @@ static bool begins(Bytes file, const char *bytes, size_t length, size_t at) {
 }
 
 static _Noreturn void refuse(Bytes file) {
+    stray_refuse(file);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const Magic *m = &known[i];
         if (!begins(file, m->bytes, m->length, m->at)) continue;

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "held.h"
+#include "stray.h"
 #include "utf8.h"
 
-#define DEPTH_MAX 64
+#define DEPTH_MAX 127 // serde_json's
 #define INDEX_FROM 16 // objects with fewer keys are searched in order
 
 typedef struct {
@@ -35,7 +36,7 @@ static uint64_t line_of(const char *bytes, size_t at) {
 }
 
 static _Noreturn void bad(Parser *p, const char *what) {
-    die("%s:%llu: not JSON: %s at byte %zu", p->path, (unsigned long long)(p->first_line + line_of(p->bytes, p->at)), what, p->at);
+    die("%s:%llu: not JSON at byte %zu: %s", p->path, (unsigned long long)(p->first_line + line_of(p->bytes, p->at)), p->at, what);
 }
 
 static void skip_space(Parser *p) {
@@ -114,6 +115,7 @@ static const char *parse_text(Parser *p, char *out, size_t *length) {
 
 // What other programs write in the place of a value, or of a whole file.
 static _Noreturn void no_value(Parser *p) {
+    if (p->depth == 0) stray_refuse((Bytes){.bytes = (const uint8_t *)p->bytes, .size = p->size, .path = p->path});
     static const struct {
         const char *begins, *text;
         size_t size;
@@ -238,7 +240,7 @@ static void parse_container(Parser *p, Json *v) {
     bool object = p->bytes[p->at] == '{';
     char closing = object ? '}' : ']';
     v->kind = object ? JSON_OBJECT : JSON_ARRAY;
-    if (++p->depth > DEPTH_MAX) bad(p, "more than 64 brackets inside each other");
+    if (++p->depth > DEPTH_MAX) bad(p, "more than 127 brackets inside each other");
     p->at++;
     size_t base = p->used;
     skip_space(p);

@@ -30,7 +30,7 @@ struct Json {
     size_t offset;      // byte in it
 };
 
-// Dies with path and line on any violation: trailing bytes, invalid UTF-8, depth > 64. Lone surrogate escapes become U+FFFD.
+// Dies with path and line on any violation: trailing bytes, invalid UTF-8, depth > 127. Lone surrogate escapes become U+FFFD.
 // Of a key that comes more than once the last value counts, as in Python's json, and as serde_json has it for maps; where the
 // reference refuses such a file (tokenizers' added tokens and post-processors; safetensors' headers, which are not read by this),
 // the reader asks with json_keys_once.

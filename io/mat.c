@@ -9,6 +9,7 @@
 
 #include "inflate.h"
 #include "option.h" // nearest_name
+#include "stray.h"
 #include "utf8.h"
 
 enum { INT8 = 1, UINT8, INT16, UINT16, INT32, UINT32, SINGLE, DOUBLE = 9, INT64 = 12, UINT64, MATRIX, COMPRESSED, UTF8, UTF16, UTF32 };
@@ -252,6 +253,7 @@ static void matrix_read(Arena *a, MatValue *v, Input in, int depth) {
 // ---- the file
 
 static void head_check(Bytes f) {
+    stray_refuse(f);
     const char *again = "load it in MATLAB and write it with save('-v7', …)";
     need(f.size >= HEAD || (f.size >= 8 && memcmp(f.bytes, "\x89HDF", 4) == 0), "%s: %zu bytes are no MAT file of level 5; if it is one of level 4, %s", f.path, f.size, again);
     need(memcmp(f.bytes, "\x89HDF", 4) != 0 && le(f.bytes + 124, 2) != 0x0200, "%s: is a MAT file of level 7.3 (HDF5), which is not read; %s", f.path, again);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "option.h" // nearest_name
+#include "stray.h"
 #include "utf8.h"
 #include "zip.h"
 
@@ -184,6 +185,7 @@ static Header header_read(Arena *a, Literal l) {
 }
 
 Npy npy_parse(Arena *a, Bytes f) {
+    stray_refuse(f);
     need(f.size >= 10 && memcmp(f.bytes, "\x93NUMPY", 6) == 0, "%s: is no array of numpy: it does not begin with \\x93NUMPY", f.path);
     int version = f.bytes[6];
     need(version >= 1 && version <= 3, "%s: format %d of numpy's arrays; 1 to 3 are read", f.path, version);
@@ -295,6 +297,7 @@ struct Npz {
 Npz *npz_open(Arena *a, const char *path) {
     Npz *z = take_zero(a, Npz, 1);
     Bytes f = file_map(a, path);
+    stray_refuse(f);
     need(zip_is(f), "%s: is no .npz archive", path);
     *z = (Npz){.zip = zip_open(a, f), .path = f.path};
     size_t n = zip_count(z->zip);

@@ -11,6 +11,7 @@
 
 #include "names.h"
 #include "option.h" // nearest_name
+#include "stray.h"
 #include "torch_file.h"
 
 #define ENTRY_MIN 48 // bytes of the shortest entry: "":{"dtype":"","shape":[],"data_offsets":[0,0]},
@@ -173,6 +174,7 @@ static int by_place(const void *a, const void *b) {
 // The tensors of a safetensors file in the order of their data, every rule checked.
 static TensorEntry *tensors_read(Arena *a, Shard *s, size_t *count) {
     const char *path = s->file.path;
+    stray_refuse(s->file);
     need(s->file.size >= 8, "%s: %zu bytes are no safetensors file", path, s->file.size);
     uint64_t n = 0;
     for (int i = 7; i >= 0; i--) n = n << 8 | s->file.bytes[i];

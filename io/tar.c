@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "stray.h"
+
 #define BLOCK 512
 #define NAME_MAX_BYTES (1 << 20) // of a long name or a pax header: more is an attack on our memory
 #define PARTS_MAX 10000          // of a sample; each is compared with each
@@ -33,6 +35,7 @@ Tar *tar_open(Arena *a, const char *path) {
     const uint8_t *s;
     size_t n = reader_peek(t->in, &s);
     need(n > 0, "%s: is empty, and no tar archive", t->path);
+    stray_refuse((Bytes){.bytes = s, .size = n, .path = t->path});
     const char *packed = n > 2 && s[0] == 0x1f && s[1] == 0x8b ? "gunzip" : n > 2 && memcmp(s, "BZh", 3) == 0 ? "bunzip2" : n > 5 && memcmp(s, "\xFD" "7zXZ", 5) == 0 ? "unxz"
                          : n > 3 && memcmp(s, "\x28\xB5\x2F\xFD", 4) == 0 ? "unzstd" : NULL;
     need(!packed, "%s: is compressed; unpack it with `%s` first", t->path, packed);

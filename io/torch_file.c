@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "stray.h"
 #include "torch_pickle.h"
 #include "zip.h"
 
@@ -34,6 +35,7 @@ const TorchValue *torch_read(Arena *a, Bytes f) {
     need(!legacy(f),
          "%s: is in the form that torch.save had before version 1.6; convert it: python -c \"import torch; torch.save(torch.load('%s', map_location='cpu'), 'converted.pt')\"",
          f.path, path_name(f.path));
+    stray_refuse(f);
     need(zip_is(f), "%s: is no file of torch.save", f.path);
     Zip *z = zip_open(a, f);
     const ZipEntry *e = pickle_find(z, f.path);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "number.h"
+#include "stray.h"
 #include "utf8.h"
 
 #define DEPTH_MAX 256
@@ -236,7 +237,23 @@ static void markup_read(Parser *p, Tree *t) { // at a '<'
     }
 }
 
+// As XML wants it before anything else: \r\n and \r count as \n.
+static Bytes line_ends(Arena *a, Bytes f) {
+    if (!f.size || !memchr(f.bytes, '\r', f.size)) return f;
+    uint8_t *text = take(a, uint8_t, f.size), *o = text;
+    for (size_t i = 0; i < f.size; i++) {
+        *o++ = f.bytes[i] == '\r' ? '\n' : f.bytes[i];
+        if (f.bytes[i] == '\r' && i + 1 < f.size && f.bytes[i + 1] == '\n') i++;
+    }
+    return (Bytes){.bytes = text, .size = (size_t)(o - text), .path = f.path};
+}
+
 const Xml *xml_parse(Arena *a, Bytes f) {
+    stray_refuse(f);
+    need(f.size < 2 || memcmp(f.bytes, "\x1F\x8B", 2) != 0, "%s: is compressed; unpack it with `gunzip` first", f.path);
+    bool utf16 = f.size >= 2 && (memcmp(f.bytes, "\xFF\xFE", 2) == 0 || memcmp(f.bytes, "\xFE\xFF", 2) == 0);
+    need(!utf16, "%s: is UTF-16; convert it with `iconv -f utf-16 -t utf-8`", f.path);
+    f = line_ends(a, f);
     size_t good = utf8_valid(f.bytes, f.size), mark = f.size >= 3 && memcmp(f.bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     Parser p = {.arena = a, .path = f.path, .begin = (const char *)f.bytes, .at = (const char *)f.bytes + mark, .end = (const char *)f.bytes + f.size, .line = 1};
     p.counted = p.begin;

@@ -232,6 +232,19 @@ static void test_texts(void) {
     text("a CSV number beyond 64 bits", csv, "a.csv", "n\n9223372036854775808\n");
 }
 
+// What a download leaves in the place of a file: each reader says what it is.
+static void test_strays(void) {
+    static const struct {
+        const char *name;
+        ReadFn *read;
+    } kinds[] = {{"a.safetensors", safetensors}, {"a.npy", npy}, {"a.npz", npz}, {"a.pt", torch}, {"a.tar", tar}, {"a.mat", mat}, {"a.jpg", picture}, {"a.json", any_json}, {"a.xml", xml},
+                 {"a.csv", csv}, {"tokenizer.json", tokenizer}, {"config.json", model}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        sentence("a pointer of Git LFS", kinds[i].read, kinds[i].name, "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "run `git lfs pull`");
+        sentence("a web page", kinds[i].read, kinds[i].name, "\n<!DOCTYPE HTML>\n<html><head></head></html>\n", "is a web page");
+    }
+}
+
 static void test_directories(void) {
     static const char llama[] = "{\"model_type\":\"llama\",\"hidden_size\":8,\"num_attention_heads\":2,\"num_hidden_layers\":1,\"intermediate_size\":8,\"vocab_size\":8,\"%s\":%s}";
     static const char *const sizes[][2] = {{"num_key_value_heads", "9223372036854775807"}, {"num_key_value_heads", "4294967298"}, {"head_dim", "-4294967294"}, {"eos_token_id", "[4294967298]"},
@@ -268,6 +281,7 @@ int main(void) {
     test_mat();
     test_pictures();
     test_texts();
+    test_strays();
     test_directories();
     return check_end();
 }

@@ -85,7 +85,7 @@ static void test_json(void) {
     char deep[200];
     memset(deep, '[', 199);
     deep[199] = 0;
-    refused(a, deep, "64 brackets");
+    refused(a, deep, "127 brackets");
     JsonOut *o = json_out(a, 0);
     json_open(o, NULL, '{');
     json_put_text(o, "k\"", "v\n");

@@ -27,6 +27,9 @@ static void test_annotation(Arena *a) { // as Stanford Dogs has them
     check_dies("a missing element", "x.xml:6: <size> holds no <height>") xml_text(x, "size.height");
     check_dies("no number", "x.xml:7: <name> is \"Chihuahua\"; a number is wanted") xml_real(x, "object.name");
     check_text("references", parse(a, "<a>&lt;&gt;&amp;&quot;&apos;&#65;&#x42;&#xe9;</a>")->text, "<>&\"'AB\u00e9");
+    const Xml *lines = parse(a, "<a b='\r\n-\r-\t-&#13;'>x\r\ny\rz<![CDATA[\r\n]]>.</a>");
+    check_text("line ends", lines->text, "x\ny\nz\n.");
+    check_text("line ends in an attribute", xml_attribute(lines, "b"), " - - -\r");
     check_text("text around children", parse(a, "<a> one <b>two</b> three </a>")->text, "one  three");
 }
 
@@ -36,6 +39,7 @@ static void test_refused(Arena *a) {
     refused(a, "", "holds no XML element");
     refused(a, "  \n", "holds no XML element");
     refused(a, "text", "text outside of the root element");
+    refused(a, "\x1F\x8B", "is compressed");
     refused(a, "<a></a>x", "text outside of the root element");
     refused(a, "<a/><b/>", "a second root element");
     refused(a, "<a>\n<b>\n", "ends inside <b> of line 2");
@@ -60,7 +64,7 @@ static void test_refused(Arena *a) {
     refused(a, "<?xml ", "an instruction that does not end");
     refused(a, "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "a document type that defines entities");
     refused(a, "<a>\n\xe9</a>", "x.xml:2: not XML that is read here: a byte that is not UTF-8; convert");
-    check_dies("UTF-16", "a byte that is not UTF-8") xml_parse(a, (Bytes){(const uint8_t *)"\xff\xfe<\0a\0", 6, "x"});
+    check_dies("UTF-16", "UTF-16; convert it") xml_parse(a, (Bytes){(const uint8_t *)"\xff\xfe<\0a\0", 6, "x"});
     check_dies("a zero byte", "a zero byte") xml_parse(a, (Bytes){(const uint8_t *)"<a>\0</a>", 8, "x"});
     char *deep = take(a, char, 3 * 300 + 1);
     for (int i = 0; i < 300; i++) memcpy(deep + 3 * i, "<a>", 3);
