@@ -106,7 +106,8 @@ static const Magic known[] = {
     {"ftypmsf1", 8, 4, "a HEIF", BY_HEIF}, {"\0\0\0\x0CjP  ", 8, 0, "a JPEG 2000"}, {"\xFF\x4F\xFF\x51", 4, 0, "a JPEG 2000"},
     {"\xFF\x0A", 2, 0, "a JPEG XL", BY_JXL}, {"\0\0\0\x0CJXL ", 8, 0, "a JPEG XL", BY_JXL}, {"8BPS", 4, 0, "a Photoshop"},
     {"%PDF", 4, 0, "a PDF", BY_PDF}, {"\0\0\1\0", 4, 0, "an ICO"},     {"<svg", 4, 0, "an SVG", BY_SVG},
-    {"DDS ", 4, 0, "a DDS"},         {"qoif", 4, 0, "a QOI"},         {"P4", 2, 0, "a PBM"}};
+    {"DDS ", 4, 0, "a DDS"},         {"qoif", 4, 0, "a QOI"},         {"P4", 2, 0, "a PBM"},
+    {"P1", 2, 0, "a plain PBM"},     {"P2", 2, 0, "a plain PGM"},     {"P3", 2, 0, "a plain PPM"}};
 
 static const char *const converters[] = {
     [BY_PILLOW] = "python3 -c \"from PIL import Image; Image.open('%s').convert('RGB').save('picture.png')\"",
@@ -131,7 +132,9 @@ static _Noreturn void refuse(Bytes file) {
     need(file.size > 0, "%s: an empty file; a JPEG, PNG or PPM picture is wanted here", file.path);
     char begin[16] = "";
     for (size_t i = 0; i < file.size && i < 4; i++) snprintf(begin + 3 * i, sizeof begin - 3 * i, " %02X", file.bytes[i]);
-    die("%s: not a picture that is known here: it begins with%s; JPEG, PNG and PPM are read", file.path, begin);
+    char how[500];
+    snprintf(how, sizeof how, converters[BY_PILLOW], path_name(file.path));
+    die("%s: not a picture that is known here: it begins with%s; JPEG, PNG and PPM are read; if Pillow knows it, convert it: %s", file.path, begin, how);
 }
 
 Image image_decode(Arena *a, Bytes file, const ImageOptions *options) {

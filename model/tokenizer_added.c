@@ -62,7 +62,7 @@ static void added_put(const Load *l, Tokenizer *t, const Added *list, size_t cou
 static void tries_make(const Load *l, Tokenizer *t) {
     trie_open(&t->raw, l->keep);
     trie_open(&t->normal, l->keep);
-    for (size_t i = t->added_count; i-- > 0;) { // of two with the same text, the first stays
+    for (size_t i = t->added_count; i-- > 0;) { // of two with the same text, the first stays (the reference takes any: a hash map's order)
         const Added *a = &t->added[i];
         if (a->normal.length == 0 || added_of(t, a->id) != a) continue;
         trie_add(a->normalized ? &t->normal : &t->raw, l->keep, a->normal, (int32_t)i);

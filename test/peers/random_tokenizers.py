@@ -42,7 +42,7 @@ def pattern(rng):
 
 
 def normalizer(rng, depth=0):
-    kinds = ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip", "StripAccents", "Prepend", "Replace", "BertNormalizer", "Nmt", "Precompiled", "Sequence", "Sequence"]
+    kinds = ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip", "StripAccents", "Prepend", "Replace", "BertNormalizer", "Nmt", "Precompiled", "ByteLevel", "Sequence", "Sequence"]
     k = rng.choice(kinds[: -2 if depth else None])
     flag = lambda: rng.random() < 0.5
     if k == "Strip":
@@ -187,6 +187,28 @@ def added(rng):
     return out
 
 
+def post_processor(rng, t, names):
+    """One that adds these tokens, on one side or both, or none; alone or in a sequence."""
+    pick = lambda: rng.choice(names)
+    pair = lambda name: [name, t.token_to_id(name)]
+    flag = lambda: rng.random() < 0.5
+    k = rng.choice(["TemplateProcessing", "TemplateProcessing", "RobertaProcessing", "BertProcessing", "ByteLevel"])
+    if k == "ByteLevel":
+        return {"type": k, "add_prefix_space": flag(), "trim_offsets": flag(), "use_regex": flag()}
+    if k != "TemplateProcessing":
+        flags = {"trim_offsets": flag(), "add_prefix_space": flag()} if k == "RobertaProcessing" else {}
+        return {"type": k, "sep": pair(pick()), "cls": pair(pick()), **flags}
+    used = some(rng, names, 0, 3)
+    parts = [{"SpecialToken": {"id": n, "type_id": 0}} for n in used]
+    parts.insert(rng.randint(0, len(parts)), {"Sequence": {"id": "A", "type_id": 0}})
+    special = {n: {"id": n, "ids": [t.token_to_id(n)] * rng.choice([1, 1, 2]), "tokens": [n]} for n in used}
+    for n in special:
+        special[n]["tokens"] *= len(special[n]["ids"])
+    one = {"type": k, "single": parts, "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": special}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}
+    return {"type": "Sequence", "processors": rng.sample([byte_level, one], 2)} if rng.random() < 0.3 else one
+
+
 def draw(seed):
     """(tokenizer.json as an object, the texts of its added tokens)."""
     for turn in range(1000):
@@ -199,10 +221,14 @@ def draw(seed):
             t = Tokenizer.from_str(json.dumps(js))
             tokens = added(rng)
             t.add_tokens(tokens)
-            if tokens and rng.random() < 0.5:
-                name = str(tokens[0].content)
-                t.post_processor = make.processors.TemplateProcessing(single=[name, "$A"] if rng.random() < 0.5 else ["$A", name], special_tokens=[(name, t.token_to_id(name))])
-            return json.loads(t.to_str()), [str(x.content) for x in tokens]
+            normal = [t.normalizer.normalize_str(x.content) for x in tokens if x.normalized and t.normalizer]
+            if len(set(normal)) < len(normal):
+                continue  # which of two counts is a matter of the order of the library's hash map, which is another each time
+            js, names = json.loads(t.to_str()), [str(x.content) for x in tokens]
+            if names and rng.random() < 0.6:
+                js["post_processor"] = post_processor(rng, t, names)
+                Tokenizer.from_str(json.dumps(js))
+            return js, names
         except BaseException:  # its panics are no Exceptions
             continue
     raise SystemExit("seed %d: nothing that the library takes" % seed)
