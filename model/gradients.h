@@ -64,13 +64,6 @@ typedef struct {
     size_t n;
 } DotPair;
 
-typedef struct {
-    float *w, *m, *v;
-    const float *g;
-    size_t n;
-    float beta1, beta2, eps, keep, rate, root2, shrink;
-} AdamStep;
-
 typedef struct Gradients {
     void (*zero)(float *d, size_t n);
     void (*product)(const Gemm *g); // as gemm()

@@ -95,17 +95,7 @@ static void cpu_each(const EachGradient *e) {
     parallel_for(e->n, GRAIN, jobs[e->kind], &copy);
 }
 
-static void adam_job(void *arg, size_t begin, size_t end) {
-    const AdamStep *k = arg;
-    for (size_t i = begin; i < end; i++) {
-        float g = k->g[i] * k->shrink;
-        float m = k->m[i] + (g - k->m[i]) * (1 - k->beta1);
-        float v = k->v[i] * k->beta2 + g * g * (1 - k->beta2);
-        k->m[i] = m;
-        k->v[i] = v;
-        k->w[i] = k->w[i] * k->keep - k->rate * (m / (sqrtf(v) / k->root2 + k->eps));
-    }
-}
+static void adam_job(void *arg, size_t begin, size_t end) { kernels()->adam(arg, begin, end); }
 
 static void cpu_adam(const AdamStep *steps, size_t count) {
     for (size_t i = 0; i < count; i++) {

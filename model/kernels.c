@@ -45,8 +45,16 @@ static size_t rows_grain(long C) { return C >= GRAIN ? 1 : (size_t)(GRAIN / (C >
         }                                                                                          \
     }
 
-ROWS(layernorm_job, k->layernorm(j->out + at, j->x + at, j->w, j->b, j->C, j->eps))
-ROWS(rmsnorm_job, k->rmsnorm(j->out + at, j->x + at, j->w, j->C, j->eps, j->plus_one))
+static void layernorm_job(void *arg, size_t begin, size_t end) {
+    const Job *j = arg;
+    kernels()->layernorm(j->out + begin * (size_t)j->C, j->x + begin * (size_t)j->C, j->w, j->b, (long)(end - begin), j->C, j->eps);
+}
+
+static void rmsnorm_job(void *arg, size_t begin, size_t end) {
+    const Job *j = arg;
+    kernels()->rmsnorm(j->out + begin * (size_t)j->C, j->x + begin * (size_t)j->C, j->w, (long)(end - begin), j->C, j->eps, j->plus_one);
+}
+
 ROWS(l2norm_job, k->l2norm(j->out + at, j->x + at, j->C, j->eps))
 ROWS(softmax_job, k->softmax(j->out + at, j->x + at, j->C))
 

@@ -114,6 +114,14 @@ typedef struct {
     void (*columns)(const Gemm *g, const float *packed, long n0, long n1);
 } FewKernel;
 
+// AdamW on n numbers: g shrinks, m and v follow it, w w keep - rate m / (sqrt(v) / root2 + eps).
+typedef struct {
+    float *w, *m, *v;
+    const float *g;
+    size_t n;
+    float beta1, beta2, eps, keep, rate, root2, shrink;
+} AdamStep;
+
 typedef struct {
     int MR, NR; // rows and columns of the register tile
     // C (mr, NR) = A · B, on top of the old C when `from_c`: A (k, r) at A[k ka + r], B (k, n) at B[k kb + n]
@@ -122,8 +130,8 @@ typedef struct {
     void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);         // out[k NR + n]: one panel from column n0, filled up with zeros
     // C (M, N) = X · Bᵀ, M <= THIN_ROWS, X packed as (K, M): B is read once, in order
     void (*thin)(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c);
-    void (*layernorm)(float *out, const float *x, const float *w, const float *b, long C, float eps);
-    void (*rmsnorm)(float *out, const float *x, const float *w, long C, float eps, bool plus_one);
+    void (*layernorm)(float *out, const float *x, const float *w, const float *b, long R, long C, float eps);
+    void (*rmsnorm)(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one);
     void (*l2norm)(float *out, const float *x, long C, float floor);
     void (*softmax)(float *out, const float *x, long C);
     void (*activate)(float *out, const float *x, long n, Act act);
@@ -132,6 +140,7 @@ typedef struct {
     float (*sum)(const float *x, long C);
     float (*dot)(const float *a, const float *b, long C);
     void (*widen)(float *out, const void *in, Dtype type, long n);
+    void (*adam)(const AdamStep *step, size_t begin, size_t end); // numbers begin … end of it
     // attention: S (keys, NR), see kernels_attention.h
     void (*scores)(float *S, long rows, long key, const Queries *q, float scale, float cap, const float *bias, const uint8_t *mask, float *top);
     void (*soften)(float *S, long rows, float *top);

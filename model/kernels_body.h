@@ -4,6 +4,7 @@
 //   fused(a, b, c)   a b + c, rounded once
 //   Mask, more(a, b), number(x), pick(mask, yes, no)   a > b; not NaN; lane by lane
 //   larger(a, b), smaller(a, b)   the first if it is larger (smaller), else the second: a NaN in b stays
+//   root(a)                       the square root
 //   load_part(p, n, fill)         the first n < LANES floats
 //   load_f16(p)                   LANES halves
 //
@@ -19,6 +20,7 @@ INLINE void store_part(float *p, V v, long n) {
 #include "kernels_types.h"
 
 #include "kernels_rows.h"
+#include "kernels_update.h"
 #include "kernels_tile.h"
 #include "kernels_attention.h"
 
@@ -26,4 +28,4 @@ const KernelTable TABLE = {.MR = TILE_ROWS, .NR = TILE_VECTORS * LANES, .tile = 
                            .thin = thin_table, .layernorm = layernorm_table, .rmsnorm = rmsnorm_table, .l2norm = l2norm_table,
                            .softmax = softmax_table, .activate = activate_table, .exp = exp_table, .softcap = softcap_table,
                            .sum = sum_table, .dot = dot_table, .widen = widen_table, .scores = scores_table, .soften = soften_table,
-                           .turn = turn_table, .mix = mix_table};
+                           .turn = turn_table, .mix = mix_table, .adam = adam_table};

@@ -1,4 +1,4 @@
-// kernels_rows.h: sums, norms and softmax of one row. Element i goes to running sum i mod 16; the sixteen are folded
+// kernels_rows.h: sums, norms and softmax of rows. Element i goes to running sum i mod 16; the sixteen are folded
 // in halves.
 
 typedef struct {
@@ -26,25 +26,28 @@ INLINE V last_part(const float *x, long left, int p, float fill) {
     return n > 0 ? load_part(x + p * LANES, n, fill) : all(fill);
 }
 
-// For sixteen elements at a time: `expression` of v, the vector of part p, at element i + p * LANES.
-#define ROW(x, C, fill, expression)                                                                \
+// For sixteen elements at a time of each of `rows` rows, one after the other in memory: `expression` of row r, of v, the
+// vector of part p.
+#define ROWS(x, C, fill, expression)                                                               \
     do {                                                                                           \
-        long i = 0;                                                                                \
-        for (; i + SUMS <= (C); i += SUMS)                                                         \
+        long at = 0;                                                                               \
+        for (; at + SUMS <= (C); at += SUMS)                                                       \
+            for (int r = 0; r < rows; r++)                                                         \
+                for (int p = 0; p < PARTS; p++) {                                                  \
+                    V v = load((x) + r * (C) + at + p * LANES);                                    \
+                    expression;                                                                    \
+                }                                                                                  \
+        for (int r = 0; at < (C) && r < rows; r++)                                                 \
             for (int p = 0; p < PARTS; p++) {                                                      \
-                V v = load((x) + i + p * LANES);                                                   \
-                expression;                                                                        \
-            }                                                                                      \
-        if (i < (C))                                                                               \
-            for (int p = 0; p < PARTS; p++) {                                                      \
-                V v = last_part((x) + i, (C) - i, p, fill);                                        \
+                V v = last_part((x) + r * (C) + at, (C) - at, p, fill);                            \
                 expression;                                                                        \
             }                                                                                      \
     } while (0)
 
 static float sum_table(const float *x, long C) {
+    enum { rows = 1 };
     Sums s = sums_zero();
-    ROW(x, C, 0, s.part[p] += v);
+    ROWS(x, C, 0, s.part[p] += v);
     return sums_fold(&s);
 }
 
@@ -58,39 +61,66 @@ static float dot_table(const float *a, const float *b, long C) {
     return sums_fold(&s);
 }
 
+// ---- norms of several rows at a time, whose sums do not wait for one another: as many as there are registers
+
+#define NORM_ROWS (PARTS == 1 ? 4 : PARTS == 2 ? 2 : 1)
+
 // y * w[i] + b[i]; the weight and the bias may be missing.
 #define SCALED(w_, b_)                                                                             \
-    for (; i + LANES <= C; i += LANES) store(out + i, (load(x + i) - m) * s w_ b_)
+    for (; i + LANES <= C; i += LANES)                                                             \
+        for (int r = 0; r < rows; r++) store(out + r * C + i, (load(x + r * C + i) - m[r]) * s[r] w_ b_)
 
 // Two passes: E[x²] - E[x]² cancels for the outlier channels of deep transformers.
-static void layernorm_table(float *out, const float *x, const float *w, const float *b, long C, float eps) {
-    float mean = sum_table(x, C) / (float)C;
-    Sums squares = sums_zero();
-    V m = all(mean);
-    ROW(x, C, mean, squares.part[p] = fused(v - m, v - m, squares.part[p]));
-    float r = 1 / sqrtf(sums_fold(&squares) / (float)C + eps);
-    V s = all(r);
+INLINE void layernorm_some(int rows, float *out, const float *x, const float *w, const float *b, long C, float eps) {
+    Sums sums[NORM_ROWS];
+    float mean[NORM_ROWS], root[NORM_ROWS];
+    V m[NORM_ROWS], s[NORM_ROWS];
+    for (int r = 0; r < rows; r++) sums[r] = sums_zero();
+    ROWS(x, C, 0, sums[r].part[p] += v);
+    for (int r = 0; r < rows; r++) m[r] = all(mean[r] = sums_fold(&sums[r]) / (float)C), sums[r] = sums_zero();
+    ROWS(x, C, mean[r], sums[r].part[p] = fused(v - m[r], v - m[r], sums[r].part[p]); __builtin_prefetch(x + (rows + r) * C + at + p * LANES, 0, 2));
+    for (int r = 0; r < rows; r++) s[r] = all(root[r] = 1 / sqrtf(sums_fold(&sums[r]) / (float)C + eps));
     long i = 0;
     if (w && b) SCALED(*load(w + i), +load(b + i));
     else if (w) SCALED(*load(w + i), );
     else if (!b) SCALED(, );
-    for (; i < C; i++) {
-        float y = (x[i] - mean) * r;
-        if (w) y *= w[i];
-        if (b) y += b[i];
-        out[i] = y;
-    }
+    for (int r = 0; r < rows; r++)
+        for (long c = i; c < C; c++) {
+            float y = (x[r * C + c] - mean[r]) * root[r];
+            if (w) y *= w[c];
+            if (b) y += b[c];
+            out[r * C + c] = y;
+        }
 }
 
-static void rmsnorm_table(float *out, const float *x, const float *w, long C, float eps, bool plus_one) {
-    float r = 1 / sqrtf(dot_table(x, x, C) / (float)C + eps);
-    V s = all(r), one = all(1);
+static void layernorm_table(float *out, const float *x, const float *w, const float *b, long R, long C, float eps) {
+    for (; R >= NORM_ROWS; R -= NORM_ROWS, out += NORM_ROWS * C, x += NORM_ROWS * C) layernorm_some(NORM_ROWS, out, x, w, b, C, eps);
+    for (; R > 0; R--, out += C, x += C) layernorm_some(1, out, x, w, b, C, eps);
+}
+
+INLINE void rmsnorm_some(int rows, float *out, const float *x, const float *w, long C, float eps, bool plus_one) {
+    Sums sums[NORM_ROWS];
+    float root[NORM_ROWS];
+    V s[NORM_ROWS], one = all(1);
+    for (int r = 0; r < rows; r++) sums[r] = sums_zero();
+    ROWS(x, C, 0, sums[r].part[p] = fused(v, v, sums[r].part[p]));
+    for (int r = 0; r < rows; r++) s[r] = all(root[r] = 1 / sqrtf(sums_fold(&sums[r]) / (float)C + eps));
     long i = 0;
-    if (plus_one)
-        for (; i + LANES <= C; i += LANES) store(out + i, load(x + i) * s * (one + load(w + i)));
-    else
-        for (; i + LANES <= C; i += LANES) store(out + i, load(x + i) * s * load(w + i));
-    for (; i < C; i++) out[i] = x[i] * r * (plus_one ? 1 + w[i] : w[i]);
+    for (; i + LANES <= C; i += LANES) {
+        V scale = load(w + i);
+        if (plus_one) scale = one + scale;
+        for (int r = 0; r < rows; r++) {
+            store(out + r * C + i, load(x + r * C + i) * s[r] * scale);
+            __builtin_prefetch(x + (rows + r) * C + i, 0, 2);
+        }
+    }
+    for (int r = 0; r < rows; r++)
+        for (long c = i; c < C; c++) out[r * C + c] = x[r * C + c] * root[r] * (plus_one ? 1 + w[c] : w[c]);
+}
+
+static void rmsnorm_table(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one) {
+    for (; R >= NORM_ROWS; R -= NORM_ROWS, out += NORM_ROWS * C, x += NORM_ROWS * C) rmsnorm_some(NORM_ROWS, out, x, w, C, eps, plus_one);
+    for (; R > 0; R--, out += C, x += C) rmsnorm_some(1, out, x, w, C, eps, plus_one);
 }
 
 static void divide(float *out, const float *in, long n, float by) { RANGE(out, in, n, x / all(by)); }
@@ -109,8 +139,9 @@ static bool hidden_row(const float *x, long C) {
 
 // -inf marks what is hidden; a row with nothing visible becomes zeros.
 static void softmax_table(float *out, const float *x, long C) {
+    enum { rows = 1 };
     V m = all(-INFINITY);
-    ROW(x, C, -INFINITY, m = larger(v, m));
+    ROWS(x, C, -INFINITY, m = larger(v, m));
     float top = -INFINITY;
     for (int j = 0; j < LANES; j++) top = m[j] > top ? m[j] : top;
     if (top == -INFINITY && hidden_row(x, C)) {

@@ -26,6 +26,10 @@ INLINE Mask number(V x) { return x == x; }
 INLINE V pick(Mask m, V yes, V no) { return (V)((m & (I)yes) | (~m & (I)no)); }
 INLINE V larger(V a, V b) { return pick(a > b, a, b); }
 INLINE V smaller(V a, V b) { return pick(a < b, a, b); }
+INLINE V root(V a) {
+    for (int i = 0; i < LANES; i++) a[i] = sqrtf(a[i]);
+    return a;
+}
 INLINE V load_part(const float *p, long n, float fill) {
     V v = all(fill);
     for (long i = 0; i < n; i++) v[i] = p[i];

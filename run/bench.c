@@ -84,7 +84,7 @@ int run_bench(int argc, char **argv) {
                         {NULL, OPT_FLAG, NULL, "jpeg", NULL},
                         {"images", OPT_LIST, &b->images, "a JPEG; without it, drawn ones", NULL}};
     options_parse("retina bench [products|speed|forward|training|verbalize|jpeg|resize|tokenizer DIR…] [--peers VENV] [--out test/bench/NAME.md]",
-                  "products: the float32 products against the machine and against PyTorch in one run. speed: bf16, decoding, attention, analysis. forward: a whole model. training: one step. verbalize: captions of all layers against open_clip's own procedure. "
+                  "products: the float32 products against the machine and against PyTorch in one run. speed: bf16, decoding, attention, passes over memory, analysis. forward: a whole model. training: one step. verbalize: captions of all layers against open_clip's own procedure. "
                   "jpeg, resize: pictures decoded against libjpeg-turbo, resized against Pillow, on one core. tokenizer: texts to ids, and texts that could make it slow.",
                   options, sizeof options / sizeof *options, argc, argv, &b->given);
     size_t kind = b->given.count ? option_which("bench", b->given.items[0], kinds, sizeof *kinds, sizeof kinds / sizeof *kinds) : 0;

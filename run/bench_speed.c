@@ -1,4 +1,4 @@
-// bench_speed.c: `retina bench speed`: products of bf16, decoding, attention and analysis. Rules: performance.md 2.
+// bench_speed.c: `retina bench speed`: products of bf16, decoding, attention, passes over memory and analysis. Rules: performance.md 2.
 //
 // Every row's result is compared with double precision (samples of it) before it is timed. Inputs are random. Weights of
 // decoding lie in memory: six copies take turns. The peer computes in its own bf16 (results rounded to bf16), ours keeps f32
@@ -11,6 +11,7 @@
 
 #include "analysis/knn.h"
 #include "analysis/svd.h"
+#include "bench_passes.h"
 #include "bench_table.h"
 #include "io/random.h"
 #include "io/thread.h"
@@ -200,6 +201,7 @@ void bench_speed(Arena *a, const char *venv, int rounds, const char *rows, Write
               venv ? " --peers VENV" : "", cpu_describe(), gemm_bf16_path(), threads_said(a), rounds, t.top.f32 * 1e-9, t.top.bf16 * 1e-9, t.top.l2 * 1e-9, t.top.memory * 1e-9);
     products(a, &t);
     attentions(a, &t);
+    bench_passes(a, &t);
     analyses(a, &t);
     if (venv) peer_end(&peer);
 }

@@ -14,7 +14,7 @@
 #define NOISY 1.5    // largest over smallest time
 
 // One thread counts its own time, and so does the peer: what other programs take does not matter then.
-static double clock_now(void) { return threads_count() == 1 ? cpu_seconds() : seconds_now(); }
+double table_clock(void) { return threads_count() == 1 ? cpu_seconds() : seconds_now(); }
 
 const char *threads_said(Arena *a) { return threads_count() == 1 ? "CPU time of 1 thread" : arena_print(a, "%d threads", threads_count()); }
 
@@ -51,9 +51,9 @@ static double tile_rate(Arena *a, Tiles t, int values) {
     }
     double best = 0;
     for (int round = 0; round < 5; round++) {
-        double start = clock_now();
+        double start = table_clock();
         parallel_for(10000, 100, tiles_job, &t);
-        best = fmax(best, 2.0 * t.mr * t.nr * 128 * values * 10000 / (clock_now() - start));
+        best = fmax(best, 2.0 * t.mr * t.nr * 128 * values * 10000 / (table_clock() - start));
     }
     arena_release(a, mark);
     return best;
@@ -96,9 +96,9 @@ static double read_rate(Arena *a, size_t floats, size_t ranges, size_t passes, P
     r.x = x;
     double best = 0;
     for (int round = 0; round < 5; round++) {
-        double start = clock_now();
+        double start = table_clock();
         parallel_for(ranges, 1, job, &r);
-        best = fmax(best, (double)(floats * ranges * passes) * 4 / (clock_now() - start));
+        best = fmax(best, (double)(floats * ranges * passes) * 4 / (table_clock() - start));
     }
     arena_release(a, mark);
     return best;
@@ -136,9 +136,9 @@ static Both rounds_of(const Table *t, const Row *r) {
     r->work(r->arg);
     if (t->peer && r->ask) peer_ask(t->peer, "%s\n", r->ask);
     for (int i = 0; i < n; i++) {
-        double start = clock_now();
+        double start = table_clock();
         r->work(r->arg);
-        ours[i] = clock_now() - start;
+        ours[i] = table_clock() - start;
         if (t->peer && r->ask) theirs[i] = peer_ask(t->peer, "%s\n", r->ask);
     }
     Both b = {.ours = times_of(ours, n), .theirs = {NAN, NAN, NAN}};

@@ -12,6 +12,7 @@ typedef struct {
 } Ceilings;
 Ceilings ceilings_measure(Arena *a);
 double ceiling_f32(Arena *a); // that one alone
+double table_clock(void); // seconds; of one thread its own time
 const char *threads_said(Arena *a); // "2 threads"; one thread's times are its own
 
 typedef struct {

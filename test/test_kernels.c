@@ -263,17 +263,30 @@ static void test_levels(Arena *a) {
             continue;
         }
         for (long C = 1; C < 140; C += 13) {
-            float *x = random_floats(a, (size_t)C, "x"), *w = random_floats(a, (size_t)C, "w"), *b = random_floats(a, (size_t)C, "b");
-            float p[140], q[140];
+            enum { R = 7 }; // whole groups of rows and single ones
+            float *x = random_floats(a, (size_t)(R * C), "x"), *w = random_floats(a, (size_t)C, "w"), *b = random_floats(a, (size_t)C, "b");
+            float p[140 * R], q[140 * R];
             char name[64];
-#define BOTH(what, call_p, call_q)                                                                 \
+#define BOTH_OF(n, what, call_p, call_q)                                                           \
     call_p;                                                                                        \
     call_q;                                                                                        \
     snprintf(name, sizeof name, "%s %s C=%ld", cpu_level_name((CpuLevel)(l + 1)), what, C);        \
-    check_same(name, p, q, (size_t)C * 4)
+    check_same(name, p, q, (size_t)(n) * 4)
+#define BOTH(what, call_p, call_q) BOTH_OF(C, what, call_p, call_q)
             const KernelTable *v = levels[l], *z = &kernels_scalar;
-            BOTH("layernorm", v->layernorm(p, x, w, b, C, 1e-5f), z->layernorm(q, x, w, b, C, 1e-5f));
-            BOTH("rmsnorm", v->rmsnorm(p, x, w, C, 1e-5f, false), z->rmsnorm(q, x, w, C, 1e-5f, false));
+            BOTH_OF(R * C, "layernorm", v->layernorm(p, x, w, b, R, C, 1e-5f), z->layernorm(q, x, w, b, R, C, 1e-5f));
+            BOTH_OF(R * C, "layernorm without weights", v->layernorm(p, x, NULL, NULL, R, C, 1e-5f), z->layernorm(q, x, NULL, NULL, R, C, 1e-5f));
+            BOTH_OF(R * C, "rmsnorm", v->rmsnorm(p, x, w, R, C, 1e-5f, false), z->rmsnorm(q, x, w, R, C, 1e-5f, false));
+            BOTH_OF(R * C, "rmsnorm, zero-centred", v->rmsnorm(p, x, w, R, C, 1e-5f, true), z->rmsnorm(q, x, w, R, C, 1e-5f, true));
+            float moments[4][140 * R];
+            for (int k = 0; k < 4; k++)
+                for (long i = 0; i < R * C; i++) moments[k][i] = fabsf(x[i]) * (float)(k % 2 + 1);
+            memcpy(p, x, sizeof(float) * (size_t)(R * C)), memcpy(q, x, sizeof(float) * (size_t)(R * C));
+            AdamStep step = {.w = p, .m = moments[0], .v = moments[1], .g = x, .beta1 = 0.9f, .beta2 = 0.98f, .eps = 1e-6f, .keep = 0.999f, .rate = 0.01f, .root2 = 0.3f, .shrink = 0.7f}, same = step;
+            same.w = q, same.m = moments[2], same.v = moments[3];
+            BOTH_OF(R * C, "AdamW", v->adam(&step, 1, R * C), z->adam(&same, 1, R * C));
+            check_same("AdamW's first moments", moments[0], moments[2], (size_t)(R * C) * 4);
+            check_same("AdamW's second moments", moments[1], moments[3], (size_t)(R * C) * 4);
             BOTH("softmax", v->softmax(p, x, C), z->softmax(q, x, C));
             BOTH("l2norm", v->l2norm(p, x, C, 1e-12f), z->l2norm(q, x, C, 1e-12f));
             BOTH("exp", v->exp(p, x, C), z->exp(q, x, C));

@@ -152,7 +152,19 @@ def clip(batch, tokens, _threads):
     return step_of(m, lambda: m(input_ids=ids, pixel_values=pixels, return_loss=True).loss)
 
 
-KINDS = {"recon": recon, "clip": clip, "linear": linear, "attention": attention, "svd": svd, "knn": knn, "forward": forward, "next": following}
+def moved(kind, rows, columns, _threads):
+    rows, columns = int(rows), int(columns)
+    x, y, w, b = torch.randn(rows, columns), torch.randn(rows, columns), torch.randn(columns), torch.randn(columns)
+    if kind == "adam":
+        p = torch.nn.Parameter(y)
+        p.grad = x
+        optimiser = torch.optim.AdamW([p], lr=1e-3, weight_decay=0.01, fused=True)
+        return optimiser.step
+    return {"layernorm": lambda: F.layer_norm(x, (columns,), w, b), "rmsnorm": lambda: F.rms_norm(x, (columns,), w, 1e-5), "gelu": lambda: F.gelu(x),
+            "silu": lambda: F.silu(x), "add": lambda: torch.add(x, y)}[kind]
+
+
+KINDS = {"pass": moved, "recon": recon, "clip": clip, "linear": linear, "attention": attention, "svd": svd, "knn": knn, "forward": forward, "next": following}
 last = None
 for line in sys.stdin:
     words = line.split()

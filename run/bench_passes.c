@@ -1,0 +1,166 @@
+// bench_passes.c: the passes of `retina bench speed` that only move numbers: norms, activations, sums, AdamW, over arrays larger
+// than any cache, against a triad (out = a + s b, 12 bytes each) in the same run: 1.00 moves its bytes as fast as the triad.
+#include "bench_passes.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/progress.h"
+#include "io/random.h"
+#include "io/thread.h"
+#include "model/device.h"
+#include "model/gradients.h"
+#include "model/kernels.h"
+#include "model/ops.h"
+
+enum { ROWS = 8192, COLUMNS = 4096, CHECKED = 500 };
+#define COUNT ((size_t)ROWS * COLUMNS)
+
+typedef struct {
+    Tensor out, x, y, w, b;
+    AdamStep adam;
+} Pass;
+
+static void triad_job(void *arg, size_t begin, size_t end) {
+    const Pass *p = arg;
+    float *out = f32(p->out);
+    const float *x = f32(p->x), *y = f32(p->y);
+    for (size_t i = begin; i < end; i++) out[i] = x[i] + 3 * y[i];
+}
+
+static void triad(void *arg) { parallel_for(COUNT, 1 << 20, triad_job, arg); }
+
+static void layernorm_work(void *arg) {
+    Pass *p = arg;
+    device_cpu()->layernorm(p->out, p->x, p->w, p->b, 1e-5f);
+}
+
+static void rmsnorm_work(void *arg) {
+    Pass *p = arg;
+    device_cpu()->rmsnorm(p->out, p->x, p->w, 1e-5f, RMS_PLAIN);
+}
+
+static void gelu_work(void *arg) {
+    Pass *p = arg;
+    device_cpu()->activation(p->out, p->x, ACT_GELU);
+}
+
+static void silu_work(void *arg) {
+    Pass *p = arg;
+    device_cpu()->activation(p->out, p->x, ACT_SILU);
+}
+
+static void add_work(void *arg) {
+    Pass *p = arg;
+    device_cpu()->add(p->out, p->x, p->y);
+}
+
+static void adam_work(void *arg) {
+    Pass *p = arg;
+    device_cpu()->gradients->adam(&p->adam, 1);
+}
+
+// ---- what each should give, at place i, in double
+
+static void row_moments(const float *x, double *mean, double *square) {
+    double sum = 0, squares = 0;
+    for (int c = 0; c < COLUMNS; c++) sum += (double)x[c], squares += (double)x[c] * (double)x[c];
+    *mean = sum / COLUMNS, *square = squares / COLUMNS;
+}
+
+static double wanted_layernorm(const Pass *p, size_t i) {
+    double mean, square;
+    row_moments(f32(p->x) + i / COLUMNS * COLUMNS, &mean, &square);
+    return ((double)f32(p->x)[i] - mean) / sqrt(square - mean * mean + 1e-5) * (double)f32(p->w)[i % COLUMNS] + (double)f32(p->b)[i % COLUMNS];
+}
+
+static double wanted_rmsnorm(const Pass *p, size_t i) {
+    double mean, square;
+    row_moments(f32(p->x) + i / COLUMNS * COLUMNS, &mean, &square);
+    return (double)f32(p->x)[i] / sqrt(square + 1e-5) * (double)f32(p->w)[i % COLUMNS];
+}
+
+static double wanted_gelu(const Pass *p, size_t i) {
+    double x = (double)f32(p->x)[i];
+    return x * 0.5 * erfc(-x * sqrt(0.5));
+}
+
+static double wanted_silu(const Pass *p, size_t i) {
+    double x = (double)f32(p->x)[i];
+    return x / (1 + exp(-x));
+}
+
+static double wanted_add(const Pass *p, size_t i) { return (double)f32(p->x)[i] + (double)f32(p->y)[i]; }
+
+// The first step from moments of zero: both moments are the gradient's own, so the step is its sign.
+static double wanted_adam(const Pass *p, size_t i) {
+    double g = (double)p->adam.g[i];
+    return (double)f32(p->y)[i] * (double)p->adam.keep - (double)p->adam.rate * 0.1 * g / (sqrt(0.001 * g * g) / (double)p->adam.root2 + (double)p->adam.eps);
+}
+
+static const struct {
+    const char *name, *ask;
+    void (*work)(void *arg);
+    double (*wanted)(const Pass *p, size_t i);
+    int floats; // read and written for each number
+} passes[] = {{"layer norm", "layernorm", layernorm_work, wanted_layernorm, 2},
+              {"RMS norm", "rmsnorm", rmsnorm_work, wanted_rmsnorm, 2},
+              {"GELU", "gelu", gelu_work, wanted_gelu, 2},
+              {"SiLU", "silu", silu_work, wanted_silu, 2},
+              {"sum of two", "add", add_work, wanted_add, 3},
+              {"AdamW", "adam", adam_work, wanted_adam, 7}};
+
+static void check(const Pass *p, size_t which) {
+    const float *out = passes[which].work == adam_work ? p->adam.w : f32(p->out);
+    for (int s = 0; s < CHECKED; s++) {
+        size_t i = (size_t)rng_below(rng_of(5, "place"), (uint64_t)s, COUNT);
+        double want = passes[which].wanted(p, i), got = (double)out[i];
+        need(fabs(got - want) <= 1e-6 + 2e-6 * fabs(want), "bench: %s gives %.9g where %.9g is right; nothing is timed", passes[which].name, got, want);
+    }
+}
+
+static Tensor uniform(Arena *a, const char *what, long rows) {
+    Tensor t = tensor_take(a, DTYPE_F32, DIMS(1, rows, COLUMNS));
+    Rng r = rng_of(22, what);
+    for (size_t i = 0; i < tensor_count(t); i++) f32(t)[i] = (float)(2 * rng_uniform(r, i) - 1);
+    return t;
+}
+
+static double triad_rate(Pass *p) {
+    double best = INFINITY;
+    for (int round = 0; round < 5; round++) {
+        double start = table_clock();
+        triad(p);
+        best = fmin(best, table_clock() - start);
+    }
+    return 12 * (double)COUNT / best;
+}
+
+void bench_passes(Arena *a, const Table *all) {
+    Mark mark = arena_mark(a);
+    Pass p = {.out = uniform(a, "out", ROWS), .x = uniform(a, "x", ROWS), .y = uniform(a, "y", ROWS), .w = uniform(a, "w", 1), .b = uniform(a, "b", 1)};
+    p.w.ndim = p.b.ndim = 1, p.w.shape[0] = p.b.shape[0] = COLUMNS;
+    Table t = *all;
+    t.top.memory = triad_rate(&p);
+    char head[120];
+    snprintf(head, sizeof head, "passes over %d x %d numbers; triad %.1f GB/s", ROWS, COLUMNS, t.top.memory * 1e-9);
+    table_head(&t, head);
+    for (size_t k = 0; k < sizeof passes / sizeof *passes; k++) {
+        if (!table_wants(&t, passes[k].name)) continue;
+        if (passes[k].work == adam_work) {
+            Tensor m = tensor_take(a, DTYPE_F32, DIMS(1, ROWS, COLUMNS)), v = tensor_take(a, DTYPE_F32, DIMS(1, ROWS, COLUMNS));
+            memset(m.data, 0, tensor_bytes(m)), memset(v.data, 0, tensor_bytes(v));
+            memcpy(p.out.data, p.y.data, tensor_bytes(p.y));
+            p.adam = (AdamStep){.w = f32(p.out), .m = f32(m), .v = f32(v), .g = f32(p.x), .n = COUNT, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f,
+                                .keep = 1 - 1e-5f, .rate = 1e-3f, .root2 = 1, .shrink = 1};
+        }
+        passes[k].work(&p);
+        check(&p, k);
+        char ask[80];
+        snprintf(ask, sizeof ask, "pass %s %d %d %d", passes[k].ask, ROWS, COLUMNS, threads_count());
+        table_row(&t, &(Row){.name = passes[k].name, .ask = ask, .work = passes[k].work, .arg = &p, .bytes = 4.0 * passes[k].floats * (double)COUNT});
+    }
+    arena_release(a, mark);
+}
