@@ -22,7 +22,8 @@ typedef struct {
     bool pre_norm;                 // ln_pre
     bool mean_pool;                // the pooled vector is the mean of the image tokens instead of row 0
     bool patch_dropout;            // the reference has a module of that name; it does nothing in inference
-    int V, context, decoder_context, pad, eos;
+    int V, context, decoder_context, eos;
+    int pad, said_pad;       // what the text tower passes over; what generation ends and fills up a text with
     bool class_row;    // embed_cls: the class embedding stands behind the text
     bool cls_correct;  // the class row's mask as it was meant, not as it was written (verbalize.md 1.4)
     char pool;         // without a class row: 'm' largest id, 'f' first, 'l' last, 'e' end token

@@ -181,6 +181,7 @@ CocaConfig coca_config(const Json *config, const Weights *w, const char *dir) {
     const Json *vision = json_get(config, "vision_cfg"), *text = json_get(config, "text_cfg"), *decoder = json_get(config, "multimodal_cfg");
     need(vision && text && decoder, "%s: vision_cfg, text_cfg and multimodal_cfg are wanted", path);
     k.E = config_int(config, "embed_dim");
+    k.said_pad = config_int_or(config, "pad_id", 0);
     need(k.E > 0, "%s: embed_dim %d", path, k.E);
     bool quick = json_bool_or(config, "quick_gelu", false);
     vision_read(&k, vision, quick, path);

@@ -8,7 +8,7 @@
 CocaOptions coca_options(const Model *model) {
     const Coca *m = model->own;
     CocaOptions o = {.way = COCA_TOP_K, .seq_len = 30, .min_seq_len = 5, .max_seq_len = 77, .top_k = 1, .top_p = 0.1, .temperature = 1, .repetition_penalty = 1,
-                     .beams = 6, .groups = 3, .length_penalty = 1, .sot = m->cfg.V - 2, .eos = m->cfg.V - 1, .pad = m->cfg.pad};
+                     .beams = 6, .groups = 3, .length_penalty = 1, .sot = m->cfg.V - 2, .eos = m->cfg.V - 1, .pad = m->cfg.said_pad};
     if (o.seq_len > model->context + 1) o.seq_len = model->context + 1; // the last id is never fed
     return o;
 }

@@ -202,10 +202,18 @@ static void record(Verbalize *s, double seconds) {
     writer_close(w);
 }
 
+// What an earlier run was writing when it was killed. Jobs of --shard may run on other machines: nobody knows what they still write.
+static void sweep(Verbalize *s) {
+    if (s->shards > 1) return;
+    const char *parts[] = {"", "captions", "likelihood", "features", arena_print(s->arena, "label_top3_%s", verbalize_labeller_name(s))};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) folder_sweep(verbalize_path(s, parts[i]));
+}
+
 static void run_steps(Verbalize *s, const Step *step) {
     double started = seconds_now();
     if (s->shards > 1 && !(step && step->run == verbalize_caption)) die_usage("--shard goes with the step caption: `retina verbalize caption --shard %s`, then `retina verbalize merge`", wish.shard);
     folder_make(s->out);
+    sweep(s);
     if (step) {
         step->run(s);
         record(s, seconds_now() - started);

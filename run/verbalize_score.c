@@ -73,7 +73,7 @@ static Tensor coca_ids(const Judge *j, Arena *a, const char *caption) {
     Ids ids = tokenizer_encode(j->tokenizer, a, caption, strlen(caption), false);
     long L = m->cfg.context, n = (long)ids.count + 2 < L ? (long)ids.count + 2 : L;
     Tensor t = tensor_take(a, DTYPE_I32, DIMS(1, L));
-    for (long i = 0; i < L; i++) i32(t)[i] = i == 0 ? o.sot : i == n - 1 ? o.eos : i < n ? ids.ids[i - 1] : o.pad;
+    for (long i = 0; i < L; i++) i32(t)[i] = i == 0 ? o.sot : i == n - 1 ? o.eos : i < n ? ids.ids[i - 1] : m->cfg.pad;
     return t;
 }
 

@@ -388,7 +388,7 @@ static double *read_coca(Speaker *k, Arena *a, const Tensor *states, const char 
     size_t each = (size_t)k->T * (size_t)k->C;
     for (int r = 0; r < rows; r++) {
         int32_t *row = i32(ids) + r * longest;
-        for (long t = 0; t < longest; t++) row[t] = t == 0 ? o->sot : t <= (long)words[r].count ? words[r].ids[t - 1] : o->pad;
+        for (long t = 0; t < longest; t++) row[t] = t == 0 ? o->sot : t <= (long)words[r].count ? words[r].ids[t - 1] : m->cfg.pad;
         memcpy(f32(all) + (size_t)r * each, states[r].data, each * sizeof(float));
     }
     Run *run = run_on(scratch, k->model->device);

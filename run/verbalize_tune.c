@@ -45,6 +45,7 @@ static Tensor *states_of(Verbalize *s, Arena *a, const Verbal *v, size_t n) {
 // The captions that are read: those beside the pictures, else the native layer's. (n, L): start, words, end, padding.
 static Tensor texts_of(Verbalize *s, Arena *a, const Verbal *v, size_t n) {
     Speaker *k = verbalize_speaker(s);
+    const Coca *coca = k->model->own;
     CocaOptions o = coca_options(k->model);
     Ids *words = take(a, Ids, n);
     long L = 0;
@@ -56,7 +57,7 @@ static Tensor texts_of(Verbalize *s, Arena *a, const Verbal *v, size_t n) {
     }
     Tensor ids = tensor_take(a, DTYPE_I32, DIMS((long)n, L));
     for (size_t i = 0; i < n; i++)
-        for (long t = 0; t < L; t++) i32(ids)[(long)i * L + t] = t == 0 ? o.sot : t <= (long)words[i].count ? words[i].ids[t - 1] : t == (long)words[i].count + 1 ? o.eos : o.pad;
+        for (long t = 0; t < L; t++) i32(ids)[(long)i * L + t] = t == 0 ? o.sot : t <= (long)words[i].count ? words[i].ids[t - 1] : t == (long)words[i].count + 1 ? o.eos : coca->cfg.pad;
     return ids;
 }
 
@@ -94,6 +95,7 @@ void verbalize_tune(Verbalize *s) {
     verbalize_caption(s);
     Verbal *v = verbal_open(s);
     need(v->native >= 0, "verbalize tune: the model's own layer, %d, must be among --layers: the others learn from it", k->native);
+    const Coca *coca = k->model->own;
     Arena *a = arena_new("tuning");
     size_t n = v->N < (size_t)s->calibration ? v->N : (size_t)s->calibration;
     Model *wide = tuned_model(a, k->model);
@@ -102,7 +104,7 @@ void verbalize_tune(Verbalize *s) {
     Progress bar = progress_start("tune", (size_t)k->layer_count);
     for (int l = 0; l < k->layer_count; l++) {
         TunedConfig c = {.steps = s->tune_steps, .batch = BATCH, .lr = RATE, .seed = (uint64_t)s->seed + (uint64_t)k->layers[l]};
-        if (k->layers[l] != k->native) maps[l] = tuned_train(a, wide, states[l], states[v->native], ids, coca_options(k->model).pad, &c);
+        if (k->layers[l] != k->native) maps[l] = tuned_train(a, wide, states[l], states[v->native], ids, coca->cfg.pad, &c);
         progress_at(&bar, (size_t)l + 1);
     }
     progress_end(&bar);

@@ -229,6 +229,15 @@ static void test_inferred(Arena *a) {
           "without a configuration: widths, blocks, heads, patches, queries, vocabulary and context from the shapes");
 }
 
+// The text tower's padding and the generator's are two keys: text_cfg.pad_id, and pad_id of the whole.
+static void test_pads(Arena *a) {
+    static const char json[] = "{\"embed_dim\": 8, \"pad_id\": 5, \"vision_cfg\": {\"image_size\": 8, \"patch_size\": 4, \"layers\": 1, \"width\": 8, \"head_width\": 8, \"attentional_pool\": true, "
+                               "\"output_tokens\": true}, \"text_cfg\": {\"pad_id\": 3, \"vocab_size\": 33, \"width\": 8, \"layers\": 1, \"embed_cls\": true, \"output_tokens\": true}, \"multimodal_cfg\": "
+                               "{\"width\": 8, \"layers\": 1}}";
+    Model *m = model_build(a, "somewhere", json_parse(a, json, sizeof json - 1, "test"), weights_dry(a));
+    check(((const Coca *)m->own)->cfg.pad == 3 && m->pad == 3 && coca_options(m).pad == 5, "padding of the text tower, %d, and of what is generated, %d", m->pad, coca_options(m).pad);
+}
+
 static void refused(Arena *a, const char *what, const char *from, const char *to, const char *reason) {
     Bytes text = file_read(a, "test/golden/coca-small/open_clip_config.json");
     const char *config = (const char *)text.bytes, *at = strstr(config, from);
@@ -261,6 +270,7 @@ int main(int count, char **argument) { // further directories, as test/reference
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) directory(a, names[i]);
     test_vocabulary(a);
     test_inferred(a);
+    test_pads(a);
     refused(a, "no pooler", "\"attentional_pool\": true", "\"attentional_pool\": false", "coca_base");
     refused(a, "the paper's two poolers", "\"attentional_pool\": true", "\"attentional_pool\": \"cascade\"", "two poolers");
     refused(a, "a RoBERTa text tower", "\"embed_cls\": true", "\"hf_model_name\": \"roberta-base\"", "coca_roberta");
