@@ -80,11 +80,11 @@ static void word_out(void *self, Piece word) {
 }
 
 static void split_gap(Encoder *e, Piece gap, bool origin) {
-    splits_apply(&e->tokenizer->splits, e->split, gap, origin, word_out, e);
+    splits_apply(&e->tokenizer->splits, e->split, e->split_rooms, gap, origin, word_out, e);
 }
 
 static void normalise_gap(Encoder *e, Piece gap, bool origin) {
-    gap = normals_apply(&e->tokenizer->normals, e->normal, gap, &origin);
+    gap = normals_apply(&e->tokenizer->normals, e->normal, &e->normal_room, gap, &origin);
     take_added(e, &e->tokenizer->normal, gap, origin, split_gap);
 }
 
@@ -95,9 +95,12 @@ static Encoder encode(const Tokenizer *t, Arena *a, const char *text, size_t n) 
     Encoder e = {.arena = a,
                  .tokenizer = t,
                  .normal = {{.arena = a}, {.arena = a}},
+                 .normal_room = regex_room(a),
                  .affixed = {.arena = a}};
     e.split = take_zero(a, Growing, t->splits.count * 2);
     for (size_t i = 0; i < t->splits.count * 2; i++) e.split[i].arena = a;
+    e.split_rooms = take(a, RegexRoom, t->splits.count);
+    for (size_t i = 0; i < t->splits.count; i++) e.split_rooms[i] = regex_room(a);
     seen_open(&e, n);
     take_added(&e, &t->raw, (Piece){text, n}, true, normalise_gap);
     return e;

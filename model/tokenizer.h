@@ -18,7 +18,7 @@ typedef struct Tokenizer Tokenizer;
 
 // tokenizer.json, or vocab.json + merges.txt, or vocab.txt, with tokenizer_config.json,
 // config.json, special_tokens_map.json and added_tokens.json where they are. Dies, with file and
-// place, on anything that cannot be followed exactly: an unknown pattern, component or option.
+// place, on anything that cannot be followed exactly: an unknown component or option, a pattern with a back reference.
 Tokenizer *tokenizer_load(Arena *a, const char *dir, bool rebuild);
 // The tokenizer of an OpenCLIP model, from a directory of any kind (CLIP's own, say): texts are cleaned
 // before (openclip_text.h). tokenizer_load does so by itself for a directory of OpenCLIP's.

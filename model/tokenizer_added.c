@@ -14,15 +14,16 @@
 
 // ---- adding tokens
 
-static Piece normalised(const Load *l, const Tokenizer *t, Piece content) {
+static Piece normalised(const Load *l, const Tokenizer *t, RegexRoom *room, Piece content) {
     Growing buffers[2] = {{.arena = l->scratch}, {.arena = l->scratch}};
     bool origin = true;
-    return normals_apply(&t->normals, buffers, content, &origin);
+    return normals_apply(&t->normals, buffers, room, content, &origin);
 }
 
 // As add_tokens there: all of a list get their ids by what was there before the list.
 static void added_put(const Load *l, Tokenizer *t, const Added *list, size_t count) {
     Arena *a = l->keep;
+    RegexRoom room = regex_room(l->scratch);
     int64_t vocabulary =
         (int64_t)(t->model.kind == MODEL_UNIGRAM ? t->model.score_count : t->model.words.count);
     int64_t next = t->added_ids.highest >= vocabulary || (vocabulary == 0 && t->added_count)
@@ -52,7 +53,7 @@ static void added_put(const Load *l, Tokenizer *t, const Added *list, size_t cou
             added.id = t->added[index].id;
         }
         added.normal =
-            added.normalized ? piece_copy(a, normalised(l, t, added.content)) : added.content;
+            added.normalized ? piece_copy(a, normalised(l, t, &room, added.content)) : added.content;
         t->added[index] = added;
         words_add(&t->added_ids, a, added.content, added.id);
         if (added.special) words_add(&t->special, a, added.content, 0);

@@ -111,9 +111,11 @@ static void check_growth(const Texts *t) {
 
 static Piece held(const Growing *g) { return (Piece){g->text ? g->text : "", g->length}; }
 
-static Piece replaced(Arena *a, Piece in, const Pattern *pattern, Piece by) {
+// `room`: for an expression; NULL where the pattern is a fixed text.
+static Piece replaced(Arena *a, RegexRoom *room, Piece in, const Pattern *pattern, Piece by) {
     size_t at = 0, begin, end;
-    if (!pattern_find(pattern, in.text, in.length, 0, &begin, &end)) return in;
+    PatternSearch search = pattern_search(pattern, in, room);
+    if (!pattern_next(&search, &begin, &end)) return in;
     Growing out = {.arena = a};
     const size_t limit = growth_limit(in.length);
     do {
@@ -124,7 +126,7 @@ static Piece replaced(Arena *a, Piece in, const Pattern *pattern, Piece by) {
         growing_put(&out, in.text + at, begin - at);
         growing_put(&out, by.text, by.length);
         at = end;
-    } while (pattern_find(pattern, in.text, in.length, at, &begin, &end));
+    } while (pattern_next(&search, &begin, &end));
     growing_put(&out, in.text + at, in.length - at);
     return held(&out);
 }
@@ -292,10 +294,10 @@ static void decode_ctc(Texts *t, const Decode *s) {
                memcmp(t->items[next].text, p.text, p.length) == 0)
             next++;
         i = next - 1;
-        if (s->text.length) p = replaced(t->arena, p, pad, (Piece){"", 0});
+        if (s->text.length) p = replaced(t->arena, NULL, p, pad, (Piece){"", 0});
         if (s->cleanup) {
             p = cleaned(t->arena, p, true);
-            if (s->delimiter.length) p = replaced(t->arena, p, delimiter, (Piece){" ", 1});
+            if (s->delimiter.length) p = replaced(t->arena, NULL, p, delimiter, (Piece){" ", 1});
         }
         if (p.length) t->items[kept++] = p;
     }
@@ -304,13 +306,14 @@ static void decode_ctc(Texts *t, const Decode *s) {
 
 static void decode_step(Texts *t, const Decode *s) {
     const Piece nothing = {"", 0}, space = {" ", 1};
+    RegexRoom room = regex_room(t->arena);
     switch (s->kind) {
     case DECODE_BYTES:
         decode_bytes(t);
         break;
     case DECODE_METASPACE:
         for (size_t i = 0; i < t->count; i++)
-            t->items[i] = replaced(t->arena, t->items[i], s->pattern,
+            t->items[i] = replaced(t->arena, NULL, t->items[i], s->pattern,
                                    i == 0 && s->prepends ? nothing : space);
         break;
     case DECODE_WORDPIECE:
@@ -319,11 +322,11 @@ static void decode_step(Texts *t, const Decode *s) {
     case DECODE_BPE:
         for (size_t i = 0; i < t->count; i++)
             t->items[i] =
-                replaced(t->arena, t->items[i], s->pattern, i + 1 == t->count ? nothing : space);
+                replaced(t->arena, NULL, t->items[i], s->pattern, i + 1 == t->count ? nothing : space);
         break;
     case DECODE_REPLACE:
         for (size_t i = 0; i < t->count; i++)
-            t->items[i] = replaced(t->arena, t->items[i], s->pattern, s->text);
+            t->items[i] = replaced(t->arena, &room, t->items[i], s->pattern, s->text);
         break;
     case DECODE_FUSE:
         decode_fuse(t);
@@ -353,7 +356,7 @@ bool decode_token(const Tokenizer *t, int32_t id, bool keep_special, Piece *toke
 
 // CLIP's class puts a space for every </w> and strips the ends as Python does.
 static Piece clip_text(Arena *a, Piece p, Piece suffix) {
-    if (suffix.length) p = replaced(a, p, pattern_literal(a, suffix), (Piece){" ", 1});
+    if (suffix.length) p = replaced(a, NULL, p, pattern_literal(a, suffix), (Piece){" ", 1});
     unicode_strip(&p.text, &p.length);
     return p;
 }

@@ -178,9 +178,10 @@ static void check_growth(const Growing *out, size_t limit) {
          limit);
 }
 
-static void apply_replace(Growing *out, const Normal *s, Piece in, bool *origin, size_t limit) {
+static void apply_replace(Growing *out, const Normal *s, RegexRoom *room, Piece in, bool *origin, size_t limit) {
     size_t at = 0, begin, end;
-    while (pattern_find(s->pattern, in.text, in.length, at, &begin, &end)) {
+    PatternSearch search = pattern_search(s->pattern, in, room);
+    while (pattern_next(&search, &begin, &end)) {
         check_growth(out, limit);
         growing_put(out, in.text + at, begin - at);
         growing_put(out, s->text.text, s->text.length);
@@ -280,7 +281,7 @@ static void apply_charsmap(Growing *out, const Normal *s, Piece in, size_t limit
     }
 }
 
-Piece normals_apply(const Normals *n, Growing buffers[2], Piece text, bool *origin) {
+Piece normals_apply(const Normals *n, Growing buffers[2], RegexRoom *room, Piece text, bool *origin) {
     Growing *out = &buffers[0], *held = &buffers[1]; // `text` may lie in `held`, never in `out`
     const size_t limit = growth_limit(text.length);
     for (size_t i = 0; i < n->count; i++) {
@@ -308,7 +309,7 @@ Piece normals_apply(const Normals *n, Growing buffers[2], Piece text, bool *orig
             growing_put(out, text.text, text.length);
             break;
         case NORMAL_REPLACE:
-            apply_replace(out, s, text, origin, limit);
+            apply_replace(out, s, room, text, origin, limit);
             break;
         case NORMAL_BERT:
             apply_bert(out, s, text, origin);

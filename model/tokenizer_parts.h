@@ -11,6 +11,7 @@
 #define RETINA_MODEL_TOKENIZER_PARTS_H
 
 #include "io/json.h"
+#include "regex.h"
 #include "tokenizer.h"
 #include "unicode.h"
 
@@ -30,9 +31,17 @@ Pattern *pattern_read(Arena *a, const Json *json,
                       const char *where); // {"String": …}, {"Regex": …} or a text
 Pattern *pattern_literal(Arena *a, Piece text);
 Pattern *pattern_gpt2(Arena *a); // the one that ByteLevel{use_regex} means
-// The first match in text[at, n); matches are never empty.
-bool pattern_find(const Pattern *p, const char *text, size_t n, size_t at, size_t *begin,
-                  size_t *end);
+
+// All matches in a text, from left to right; those of a {"Regex": …} may be empty.
+typedef struct {
+    const Pattern *pattern;
+    Piece text;
+    size_t at;
+    RegexSearch regex;
+} PatternSearch;
+
+PatternSearch pattern_search(const Pattern *p, Piece text, RegexRoom *room);
+bool pattern_next(PatternSearch *s, size_t *begin, size_t *end);
 
 // ---- tokenizer_scan.c: the published expressions
 
@@ -120,7 +129,7 @@ typedef struct {
 Normals normals_read(Arena *a, const Json *json, const char *where);
 // The result lies in `text` or in one of the two buffers. *origin: whether the first character
 // still is the first of the whole text (the pre-tokenizer Metaspace asks).
-Piece normals_apply(const Normals *n, Growing buffers[2], Piece text, bool *origin);
+Piece normals_apply(const Normals *n, Growing buffers[2], RegexRoom *room, Piece text, bool *origin);
 
 // ---- tokenizer_split.c
 
@@ -162,9 +171,9 @@ typedef struct {
 
 Splits splits_read(Arena *a, const Json *json, const char *where);
 // Calls fn(self, word) for every word, in order; a word lives until fn returns. `buffers` are two
-// for each step.
+// for each step, `rooms` one.
 typedef void WordFn(void *self, Piece word);
-void splits_apply(const Splits *s, Growing *buffers, Piece text, bool origin, WordFn *fn,
+void splits_apply(const Splits *s, Growing *buffers, RegexRoom *rooms, Piece text, bool origin, WordFn *fn,
                   void *self);
 
 void bytes_put(Growing *out, Piece text); // each byte as one character of GPT-2's alphabet
@@ -223,6 +232,7 @@ typedef struct {
     int32_t *ids;
     size_t count, room;
     Growing normal[2], *split, affixed;
+    RegexRoom normal_room, *split_rooms;
     void *scratch[2];
     size_t scratch_size[2];
     Seen *seen; // words of this text with their ids

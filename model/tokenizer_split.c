@@ -141,6 +141,7 @@ Splits splits_read(Arena *a, const Json *json, const char *where) {
 typedef struct {
     const Splits *splits;
     Growing *buffers; // one for each step: what it rewrites lives until its parts are through
+    RegexRoom *rooms; // likewise, for its pattern
     size_t left;      // bytes that may still be rewritten
     WordFn *fn;
     void *self;
@@ -167,7 +168,6 @@ static void part_out(Parts *p, size_t begin, size_t end) {
 }
 
 static void part(Parts *p, size_t begin, size_t end, bool match) {
-    if (begin == end) return;
     bool joins = false;
     switch (p->behavior) {
     case REMOVED:
@@ -195,18 +195,24 @@ static void part(Parts *p, size_t begin, size_t end, bool match) {
     p->held = true, p->begin = begin, p->end = end;
 }
 
+// What lies between two matches: none is nothing, while an empty match keeps apart what stands around it.
+static void between(Parts *p, size_t begin, size_t end, bool match) {
+    if (begin < end) part(p, begin, end, match);
+}
+
 static void parts_end(Parts *p) {
     if (p->held) part_out(p, p->begin, p->end);
 }
 
 static void by_pattern(Parts *p, const Pattern *pattern, bool invert) {
     size_t at = 0, begin, end;
-    while (pattern_find(pattern, p->text.text, p->text.length, at, &begin, &end)) {
-        part(p, at, begin, invert);
+    PatternSearch search = pattern_search(pattern, p->text, &p->way->rooms[p->step - 1]);
+    while (pattern_next(&search, &begin, &end)) {
+        between(p, at, begin, invert);
         part(p, begin, end, !invert);
         at = end;
     }
-    part(p, at, p->text.length, invert);
+    between(p, at, p->text.length, invert);
     parts_end(p);
 }
 
@@ -216,11 +222,11 @@ static void by_class(Parts *p, uint32_t flags) {
     for (size_t at = 0; at < p->text.length;) {
         size_t begin = at;
         if (!(unicode_flags(utf8_next(p->text.text, &at)) & flags)) continue;
-        part(p, before, begin, false);
+        between(p, before, begin, false);
         part(p, begin, at, true);
         before = at;
     }
-    part(p, before, p->text.length, false);
+    between(p, before, p->text.length, false);
     parts_end(p);
 }
 
@@ -280,10 +286,10 @@ static void by_bytes(Parts *p, const Split *s, Growing *out, Growing *prefixed) 
         p->text = (Piece){prefixed->text, prefixed->length};
     }
     size_t at = 0, begin, end;
+    PatternSearch search = {0};
+    if (s->pattern) search = pattern_search(s->pattern, p->text, NULL); // a scanner needs no room
     while (at < p->text.length) {
-        if (!s->pattern ||
-            !pattern_find(s->pattern, p->text.text, p->text.length, at, &begin, &end))
-            end = p->text.length;
+        if (!s->pattern || !pattern_next(&search, &begin, &end)) end = p->text.length;
         out->length = 0;
         bytes_put(out, (Piece){p->text.text + at, end - at});
         need(out->length <= p->way->left,
@@ -330,8 +336,8 @@ static void way_on(Way *w, size_t step, Piece text, bool origin) {
     }
 }
 
-void splits_apply(const Splits *s, Growing *buffers, Piece text, bool origin, WordFn *fn,
+void splits_apply(const Splits *s, Growing *buffers, RegexRoom *rooms, Piece text, bool origin, WordFn *fn,
                   void *self) {
-    Way w = {.splits = s, .buffers = buffers, .left = growth_limit(text.length), .fn = fn, .self = self};
+    Way w = {.splits = s, .buffers = buffers, .rooms = rooms, .left = growth_limit(text.length), .fn = fn, .self = self};
     way_on(&w, 0, text, origin);
 }

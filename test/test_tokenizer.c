@@ -277,10 +277,10 @@ static void other_form(const char *name, const char *content, const char *says) 
 }
 
 static void errors(void) {
-    refuses("unknown pattern",
-            "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a|b)*c\"},"
+    refuses("pattern that is not read",
+            "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a|b)\\\\1\"},"
             "\"behavior\":\"Isolated\"},",
-            "(a|b)*c is none of the published ones");
+            "the pattern (a|b)\\1: at byte 5: back references");
     refuses("unknown pre-tokenizer", "\"pre_tokenizer\":{\"type\":\"Magic\"},",
             "pre-tokenizer of type \"Magic\"");
     refuses("unknown normaliser", "\"normalizer\":{\"type\":\"Magic\"},",
