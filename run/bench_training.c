@@ -15,6 +15,7 @@
 #include "train/zoo.h"
 
 typedef struct {
+    Arena *scratch; // of a step, kept for the next one, as the commands do
     Tape *tape;
     Adam *adam;
     Tensor (*loss)(void *self, Run *run); // seeds the tape itself and gives NO_TENSOR, or gives one number
@@ -31,7 +32,8 @@ static const AdamConfig rule = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .clip
 
 static void training_work(void *arg) {
     Training *t = arg;
-    Arena *step = arena_new("a training step");
+    Arena *step = t->scratch;
+    Mark mark = arena_mark(step);
     Run *run = run_new(step);
     tape_begin(t->tape);
     tape_zero(t->tape);
@@ -41,7 +43,7 @@ static void training_work(void *arg) {
     tape_backward(t->tape, step, loss, 1);
     adam_update(t->adam, 1e-4);
     tape_begin(t->tape);
-    arena_free(step);
+    arena_release(step, mark);
 }
 
 static Tensor normals(Arena *a, const char *what, int ndim, const long *shape) {
@@ -71,15 +73,17 @@ static Tensor recon_loss(void *self, Run *run) {
 }
 
 static void recon(Arena *a, const Table *table, const char *name, ReconConfig c) {
+    if (!table_wants(table, name)) return;
     Mark mark = arena_mark(a);
     long T = c.T_in ? c.T_in : 576;
     Parameters p = {.arena = a, .tape = tape_new(a)};
-    Training t = {.tape = p.tape, .loss = recon_loss, .net = recon_net_new(a, &c, (Recon *)(void *)&p, parameter)};
+    Training t = {.scratch = arena_new("a training step"), .tape = p.tape, .loss = recon_loss, .net = recon_net_new(a, &c, (Recon *)(void *)&p, parameter)};
     t.adam = adam_new(a, t.tape, rule, (Group){.lr_factor = 1, .decay = 0.01});
     t.x = normals(a, "input", DIMS(c.batch, T, c.I)), t.y = normals(a, "target", DIMS(c.batch, c.T_out ? c.T_out : T, c.O));
     char ask[120];
     snprintf(ask, sizeof ask, "recon %d %d %ld %d %d %d %d %d", (int)c.kind, c.batch, T, c.I, c.O, c.h, c.layers, threads_count());
     table_row(table, &(Row){.name = name, .ask = ask, .work = training_work, .arg = &t});
+    arena_free(t.scratch);
     arena_release(a, mark);
 }
 
@@ -103,14 +107,15 @@ static Tensor clip_loss(void *self, Run *run) {
 
 static void two_towers(Arena *a, const Table *table, const char *directory) {
     enum { B = 32, T = 16 };
-    static const char *const all[] = {"*", NULL};
+    static const char *const all[] = {"*", NULL}, *name = "zoo's CLIP, 32 pictures and texts";
+    if (!table_wants(table, name)) return;
     Mark mark = arena_mark(a);
     Bytes config = file_read(a, path_join(a, directory, "config.json"));
     Trainee *trainee = trainee_new(a, directory, arena_text(a, (const char *)config.bytes, config.size));
     Tensors *file = tensors_open(a, directory);
     for (size_t i = 0; i < trainee->count; i++) tensor_widen(f32(trainee->data[i]), file, trainee->names[i], tensor_count(trainee->data[i]));
     Stage *s = stage_new(a, trainee, all, rule, (Group){.lr_factor = 1, .decay = 0.01});
-    Training t = {.tape = s->tape, .adam = s->adam, .loss = clip_loss, .clip = s->model->own, .pixels = normals(a, "pixels", DIMS(B, 3, ZOO_SIDE, ZOO_SIDE))};
+    Training t = {.scratch = arena_new("a training step"), .tape = s->tape, .adam = s->adam, .loss = clip_loss, .clip = s->model->own, .pixels = normals(a, "pixels", DIMS(B, 3, ZOO_SIDE, ZOO_SIDE))};
     t.ids = tensor_take(a, DTYPE_I32, DIMS(B, T));
     long V = s->model->vocabulary;
     for (int b = 0; b < B; b++)
@@ -118,13 +123,14 @@ static void two_towers(Arena *a, const Table *table, const char *directory) {
             i32(t.ids)[b * T + k] = k == 0 ? (int32_t)V - 2 : k == T - 1 ? (int32_t)V - 1 : (int32_t)rng_below(rng_of(32, "ids"), (uint64_t)(b * T + k), (uint64_t)V - 2);
     char ask[80];
     snprintf(ask, sizeof ask, "clip %d %d %d", B, T, threads_count());
-    table_row(table, &(Row){.name = "zoo's CLIP, 32 pictures and texts", .ask = ask, .work = training_work, .arg = &t});
+    table_row(table, &(Row){.name = name, .ask = ask, .work = training_work, .arg = &t});
+    arena_free(t.scratch);
     tensors_close(file);
     arena_release(a, mark);
 }
 
-void bench_training(Arena *a, const char *clip, const char *venv, int rounds, Writer *w) {
-    Table t = {.w = w, .rounds = rounds, .top = ceilings_measure(a)};
+void bench_training(Arena *a, const char *clip, const char *venv, int rounds, const char *rows, Writer *w) {
+    Table t = {.w = w, .rounds = rounds, .only = rows, .top = ceilings_measure(a)};
     Peer peer;
     if (venv) peer = peer_start(venv, "test/bench/peer_speed.py", clip), t.peer = &peer;
     bench_say(t.w, "\n`retina bench training%s`, %s, %d threads, %d alternating rounds: a step forward and backward, the norm of the gradients cut to 1, AdamW, in f32.",

@@ -4,6 +4,6 @@
 
 #include "bench_peer.h"
 
-void bench_training(Arena *a, const char *clip, const char *venv, int rounds, Writer *w); // clip: the zoo's directory
+void bench_training(Arena *a, const char *clip, const char *venv, int rounds, const char *rows, Writer *w); // clip: the zoo's directory
 
 #endif
