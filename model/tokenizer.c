@@ -38,8 +38,8 @@ static size_t spaces_after(const char *text, size_t n, size_t at) {
 // Writes the ids of the added tokens in `text` (the longest at each place, from the left) and hands
 // on what lies between. A token that does not stand as it wants to still uses up its place. White
 // space that one token swallowed may be another token: then both are written, as in the library.
-typedef void GapFn(Encoder *e, Piece gap, bool origin);
-static void take_added(Encoder *e, const Trie *trie, Piece text, bool origin, GapFn *gap) {
+typedef void GapFn(Encoder *e, Piece gap, size_t origin);
+static void take_added(Encoder *e, const Trie *trie, Piece text, size_t origin, GapFn *gap) {
     const Tokenizer *t = e->tokenizer;
     size_t done = 0, length;
     size_t spaces_end = 0; // up to here white space was seen: a token that is a space comes often
@@ -64,12 +64,12 @@ static void take_added(Encoder *e, const Trie *trie, Piece text, bool origin, Ga
             if (end >= spaces_end) spaces_end = spaces_after(text.text, text.length, end);
             end = spaces_end;
         }
-        if (done < begin) gap(e, (Piece){text.text + done, begin - done}, origin && done == 0);
+        if (done < begin) gap(e, (Piece){text.text + done, begin - done}, origin_in(origin, done, begin));
         if (begin < end) ids_put(e, a->id); // else another has taken all of it
         done = end;
     }
     if (done < text.length)
-        gap(e, (Piece){text.text + done, text.length - done}, origin && done == 0);
+        gap(e, (Piece){text.text + done, text.length - done}, origin_in(origin, done, text.length));
 }
 
 // ---- the stages
@@ -79,11 +79,11 @@ static void word_out(void *self, Piece word) {
     model_word(&e->tokenizer->model, e, word);
 }
 
-static void split_gap(Encoder *e, Piece gap, bool origin) {
+static void split_gap(Encoder *e, Piece gap, size_t origin) {
     splits_apply(&e->tokenizer->splits, e->split, e->split_rooms, gap, origin, word_out, e);
 }
 
-static void normalise_gap(Encoder *e, Piece gap, bool origin) {
+static void normalise_gap(Encoder *e, Piece gap, size_t origin) {
     gap = normals_apply(&e->tokenizer->normals, e->normal, &e->normal_room, gap, &origin);
     take_added(e, &e->tokenizer->normal, gap, origin, split_gap);
 }
@@ -102,7 +102,9 @@ static Encoder encode(const Tokenizer *t, Arena *a, const char *text, size_t n) 
     e.split_rooms = take(a, RegexRoom, t->splits.count);
     for (size_t i = 0; i < t->splits.count; i++) e.split_rooms[i] = regex_room(a);
     seen_open(&e, n);
-    take_added(&e, &t->raw, (Piece){text, n}, true, normalise_gap);
+    size_t first = 0;
+    if (n) utf8_next(text, &first);
+    take_added(&e, &t->raw, (Piece){text, n}, first, normalise_gap);
     return e;
 }
 

@@ -16,7 +16,7 @@
 
 static Piece normalised(const Load *l, const Tokenizer *t, RegexRoom *room, Piece content) {
     Growing buffers[2] = {{.arena = l->scratch}, {.arena = l->scratch}};
-    bool origin = true;
+    size_t origin = 0;
     return normals_apply(&t->normals, buffers, room, content, &origin);
 }
 
@@ -65,7 +65,9 @@ static void tries_make(const Load *l, Tokenizer *t) {
     trie_open(&t->normal, l->keep);
     for (size_t i = t->added_count; i-- > 0;) { // of two with the same text, the first stays (the reference takes any: a hash map's order)
         const Added *a = &t->added[i];
-        if (a->normal.length == 0 || added_of(t, a->id) != a) continue;
+        if (added_of(t, a->id) != a) continue;
+        need(a->normal.length || !a->normalized, // it would match between any two bytes, and does so in the reference, which then panics
+             "%s: the added token \"%.80s\" becomes nothing in the normalizer; its \"normalized\" must be false", t->path, a->content.text);
         trie_add(a->normalized ? &t->normal : &t->raw, l->keep, a->normal, (int32_t)i);
     }
 }

@@ -144,24 +144,20 @@ static void apply_lower(Growing *out, Piece in) {
     }
 }
 
-// Leaves out the characters with one of `flags`. Whether the first one stays is what *origin needs.
-static void apply_filter(Growing *out, Piece in, uint32_t flags, bool *origin) {
+// Leaves out the characters with one of `flags`.
+static void apply_filter(Growing *out, Piece in, uint32_t flags) {
     growing_room(out, in.length);
-    for (size_t at = 0, begin = 0; at < in.length; begin = at) {
+    for (size_t at = 0, begin = 0; at < in.length; begin = at)
         if (!(unicode_flags(utf8_next(in.text, &at)) & flags))
             growing_put(out, in.text + begin, at - begin);
-        else if (begin == 0)
-            *origin = false;
-    }
 }
 
-static Piece stripped(Piece p, bool left, bool right, bool *origin) {
+static Piece stripped(Piece p, bool left, bool right) {
     size_t begin = 0, end = p.length;
     while (left && begin < end) {
         size_t next = begin;
         if (!(unicode_flags(utf8_next(p.text, &next)) & UNI_SPACE)) break;
         begin = next;
-        *origin = false;
     }
     while (right && end > begin) {
         size_t last = utf8_before(p.text, end), next = last;
@@ -178,19 +174,34 @@ static void check_growth(const Growing *out, size_t limit) {
          limit);
 }
 
-static void apply_replace(Growing *out, const Normal *s, RegexRoom *room, Piece in, bool *origin, size_t limit) {
+// What of an output comes from the first character of all, as long as nothing else stands before it.
+typedef struct {
+    size_t bytes;
+    bool over;
+} Front;
+
+static void front_grow(Front *f, size_t bytes, size_t of_first) {
+    if (!f->over) f->bytes += of_first;
+    f->over = f->over || of_first < bytes;
+}
+
+// The new text comes from the last character that it stands for, or from the one before it.
+static void apply_replace(Growing *out, const Normal *s, RegexRoom *room, Piece in, size_t *origin, size_t limit) {
     size_t at = 0, begin, end;
+    Front front = {0};
     PatternSearch search = pattern_search(s->pattern, in, room);
     while (pattern_next(&search, &begin, &end)) {
         check_growth(out, limit);
         growing_put(out, in.text + at, begin - at);
+        front_grow(&front, begin - at, origin_in(*origin, at, begin));
         growing_put(out, s->text.text, s->text.length);
-        size_t one = 0;
-        if (begin == 0 && (s->text.length == 0 || (utf8_next(in.text, &one), one < end)))
-            *origin = false;
+        bool first = (end ? utf8_before(in.text, end) : 0) < *origin;
+        front_grow(&front, s->text.length, first ? s->text.length : 0);
         at = end;
     }
     growing_put(out, in.text + at, in.length - at);
+    front_grow(&front, in.length - at, origin_in(*origin, at, in.length));
+    *origin = front.bytes;
 }
 
 static bool is_chinese(uint32_t c) {
@@ -201,13 +212,10 @@ static bool is_chinese(uint32_t c) {
 }
 
 // clean_text, and spaces around Chinese characters.
-static void apply_bert(Growing *out, const Normal *s, Piece in, bool *origin) {
+static void apply_bert(Growing *out, const Normal *s, Piece in) {
     for (size_t at = 0, begin = 0; at < in.length; begin = at) {
         uint32_t c = utf8_next(in.text, &at), f = unicode_flags(c);
-        if (s->clean && (f & UNI_CONTROL)) {
-            if (begin == 0) *origin = false;
-            continue;
-        }
+        if (s->clean && (f & UNI_CONTROL)) continue;
         bool chinese = s->chinese && is_chinese(c);
         if (chinese) growing_put(out, " ", 1);
         if (s->clean && (f & UNI_SPACE))
@@ -218,7 +226,7 @@ static void apply_bert(Growing *out, const Normal *s, Piece in, bool *origin) {
     }
 }
 
-static void apply_nmt(Growing *out, Piece in, bool *origin) {
+static void apply_nmt(Growing *out, Piece in) {
     for (size_t at = 0, begin = 0; at < in.length; begin = at) {
         uint32_t c = utf8_next(in.text, &at);
         bool gone = (c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F ||
@@ -226,7 +234,6 @@ static void apply_nmt(Growing *out, Piece in, bool *origin) {
         bool space = c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 ||
                      (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 ||
                      c == 0xFEFF || c == 0xFFFD;
-        if (gone && begin == 0) *origin = false;
         if (space)
             growing_put(out, " ", 1);
         else if (!gone)
@@ -262,13 +269,27 @@ static bool charsmap_find(const Normal *s, Piece p, Piece *replacement) {
     return true;
 }
 
-static void apply_charsmap(Growing *out, const Normal *s, Piece in, size_t limit) {
+// One part of a text in another's place, character for character; what is longer or shorter is so at its end. (Where nothing
+// comes of the very first part, the library takes the next character for it.)
+static void charsmap_put(Growing *out, Front *front, size_t *origin, Piece in, size_t begin, size_t end, Piece r) {
+    size_t of_first = origin_in(*origin, begin, end), old = begin, new = 0;
+    if (r.length == 0 && out->length == 0 && of_first && end < in.length) {
+        *origin = end;
+        utf8_next(in.text, origin);
+    }
+    while (old < begin + of_first && new < r.length) utf8_next(in.text, &old), utf8_next(r.text, &new);
+    front_grow(front, r.length, of_first == end - begin && of_first ? r.length : new);
+    growing_put(out, r.text, r.length);
+}
+
+static void apply_charsmap(Growing *out, const Normal *s, Piece in, size_t *origin, size_t limit) {
     Piece r;
+    Front front = {0};
     for (size_t at = 0; at < in.length;) {
         check_growth(out, limit);
         size_t end = unicode_cluster_end(in.text, in.length, at);
         if (end - at < 6 && charsmap_find(s, (Piece){in.text + at, end - at}, &r)) {
-            growing_put(out, r.text, r.length);
+            charsmap_put(out, &front, origin, in, at, end, r);
             at = end;
         }
         while (at < end) {
@@ -276,18 +297,59 @@ static void apply_charsmap(Growing *out, const Normal *s, Piece in, size_t limit
             utf8_next(in.text, &at);
             bool found = charsmap_find(s, (Piece){in.text + begin, at - begin}, &r);
             if (!found) r = (Piece){in.text + begin, at - begin};
-            growing_put(out, r.text, r.length);
+            charsmap_put(out, &front, origin, in, begin, at, r);
         }
+    }
+    *origin = front.bytes;
+}
+
+// A normal form goes over the ends of characters: those of the first count as far as they stand there as they would alone.
+static void apply_form(Growing *out, NormalForm form, Piece in, size_t *origin) {
+    unicode_normalize(out, form, in.text, in.length);
+    if (*origin == 0 || out->length == 0) return;
+    size_t whole = out->length, same = 0, next = 0;
+    unicode_normalize(out, form, in.text, *origin);
+    while (next < whole && whole + same < out->length) {
+        utf8_next(out->text, &next);
+        if (out->length - whole < next || memcmp(out->text + same, out->text + whole + same, next - same) != 0) break;
+        same = next;
+    }
+    bool joined = (form == NFC || form == NFKC) && whole + same < out->length; // its last one with what follows
+    out->length = whole;
+    if (same < whole && (same == 0 || joined)) utf8_next(out->text, &same);
+    *origin = same;
+}
+
+// Steps that take one character after the other.
+static void apply_each(Growing *out, const Normal *s, Piece in) {
+    switch (s->kind) {
+    case NORMAL_LOWER:
+        apply_lower(out, in);
+        break;
+    case NORMAL_FILTER:
+        apply_filter(out, in, s->flags);
+        break;
+    case NORMAL_BERT:
+        apply_bert(out, s, in);
+        break;
+    case NORMAL_NMT:
+        apply_nmt(out, in);
+        break;
+    default:
+        bytes_put(out, in);
     }
 }
 
-Piece normals_apply(const Normals *n, Growing buffers[2], RegexRoom *room, Piece text, bool *origin) {
+Piece normals_apply(const Normals *n, Growing buffers[2], RegexRoom *room, Piece text, size_t *origin) {
     Growing *out = &buffers[0], *held = &buffers[1]; // `text` may lie in `held`, never in `out`
     const size_t limit = growth_limit(text.length);
     for (size_t i = 0; i < n->count; i++) {
         const Normal *s = &n->steps[i];
         if (s->kind == NORMAL_STRIP) {
-            text = stripped(text, s->left, s->right, origin);
+            Piece inner = stripped(text, s->left, s->right);
+            size_t begin = (size_t)(inner.text - text.text);
+            *origin = origin_in(*origin, begin, begin + inner.length);
+            text = inner;
             continue;
         }
         if (s->kind == NORMAL_FORM && ascii_only(text)) continue;
@@ -296,33 +358,25 @@ Piece normals_apply(const Normals *n, Growing buffers[2], RegexRoom *room, Piece
         case NORMAL_STRIP:
             break;
         case NORMAL_FORM:
-            unicode_normalize(out, s->form, text.text, text.length);
-            break;
-        case NORMAL_LOWER:
-            apply_lower(out, text);
-            break;
-        case NORMAL_FILTER:
-            apply_filter(out, text, s->flags, origin);
+            apply_form(out, s->form, text, origin);
             break;
         case NORMAL_PREPEND:
             if (text.length) growing_put(out, s->text.text, s->text.length);
+            if (*origin) *origin += out->length;
             growing_put(out, text.text, text.length);
             break;
         case NORMAL_REPLACE:
             apply_replace(out, s, room, text, origin, limit);
             break;
-        case NORMAL_BERT:
-            apply_bert(out, s, text, origin);
-            break;
-        case NORMAL_NMT:
-            apply_nmt(out, text, origin);
-            break;
         case NORMAL_CHARSMAP:
-            apply_charsmap(out, s, text, limit);
+            apply_charsmap(out, s, text, origin, limit);
             break;
-        case NORMAL_BYTES:
-            bytes_put(out, text);
-            break;
+        default: {
+            size_t first = origin_in(*origin, 0, text.length);
+            apply_each(out, s, (Piece){text.text, first});
+            *origin = out->length;
+            apply_each(out, s, (Piece){text.text + first, text.length - first});
+        }
         }
         check_growth(out, limit);
         text = (Piece){out->text, out->length};

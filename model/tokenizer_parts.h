@@ -127,9 +127,15 @@ typedef struct {
 } Normals;
 
 Normals normals_read(Arena *a, const Json *json, const char *where);
-// The result lies in `text` or in one of the two buffers. *origin: whether the first character
-// still is the first of the whole text (the pre-tokenizer Metaspace asks).
-Piece normals_apply(const Normals *n, Growing buffers[2], RegexRoom *room, Piece text, bool *origin);
+// The result lies in `text` or in one of the two buffers. *origin: how many bytes at its front come
+// from the first character of the whole text; one can become several (the pre-tokenizer Metaspace
+// asks whether a piece is one of them).
+Piece normals_apply(const Normals *n, Growing buffers[2], RegexRoom *room, Piece text, size_t *origin);
+
+// Of the bytes at the front of a text, those that lie between begin and end.
+static inline size_t origin_in(size_t origin, size_t begin, size_t end) {
+    return origin <= begin ? 0 : origin < end ? origin - begin : end - begin;
+}
 
 // ---- tokenizer_split.c
 
@@ -173,7 +179,7 @@ Splits splits_read(Arena *a, const Json *json, const char *where);
 // Calls fn(self, word) for every word, in order; a word lives until fn returns. `buffers` are two
 // for each step, `rooms` one.
 typedef void WordFn(void *self, Piece word);
-void splits_apply(const Splits *s, Growing *buffers, RegexRoom *rooms, Piece text, bool origin, WordFn *fn,
+void splits_apply(const Splits *s, Growing *buffers, RegexRoom *rooms, Piece text, size_t origin, WordFn *fn,
                   void *self);
 
 void bytes_put(Growing *out, Piece text); // each byte as one character of GPT-2's alphabet

@@ -147,16 +147,16 @@ typedef struct {
     void *self;
 } Way;
 
-static void way_on(Way *w, size_t step, Piece text, bool origin);
+static void way_on(Way *w, size_t step, Piece text, size_t origin);
 
 // The parts of one text as a step finds them, matches and what lies between, in order; gathered as
-// its behaviour says. A part that begins where the text begins is at the origin if the text is.
+// its behaviour says.
 typedef struct {
     Way *way;
     size_t step; // the next one
     Behavior behavior;
     Piece text;
-    bool origin;
+    size_t origin;     // bytes at its front that come from the first character of all
     size_t begin, end; // held back, because what follows may join it
     bool held, was_match;
 } Parts;
@@ -164,7 +164,7 @@ typedef struct {
 static void part_out(Parts *p, size_t begin, size_t end) {
     if (end > begin)
         way_on(p->way, p->step, (Piece){p->text.text + begin, end - begin},
-               p->origin && begin == 0);
+               origin_in(p->origin, begin, end));
 }
 
 static void part(Parts *p, size_t begin, size_t end, bool match) {
@@ -256,6 +256,7 @@ static void by_length(Parts *p, size_t length) {
 
 // Spaces become the mark; the mark is put in front; the text falls apart before every mark.
 static void by_metaspace(Parts *p, const Split *s, Growing *out) {
+    size_t origin = 0;
     out->length = 0;
     bool marked =
         p->text.text[0] == ' ' || (p->text.length >= s->mark.length &&
@@ -265,10 +266,13 @@ static void by_metaspace(Parts *p, const Split *s, Growing *out) {
     for (size_t at = 0; at < p->text.length;) {
         const char *space = memchr(p->text.text + at, ' ', p->text.length - at);
         size_t end = space ? (size_t)(space - p->text.text) : p->text.length;
+        if (p->origin > at) origin = out->length + origin_in(p->origin, at, end);
         growing_put(out, p->text.text + at, end - at);
         if (space) growing_put(out, s->mark.text, s->mark.length);
+        if (p->origin > end) origin = out->length;
         at = end + (space != NULL);
     }
+    p->origin = origin;
     p->text = (Piece){out->text, out->length};
     p->behavior = MERGED_NEXT;
     if (s->split)
@@ -284,6 +288,7 @@ static void by_bytes(Parts *p, const Split *s, Growing *out, Growing *prefixed) 
         growing_put(prefixed, " ", 1);
         growing_put(prefixed, p->text.text, p->text.length);
         p->text = (Piece){prefixed->text, prefixed->length};
+        p->origin += p->origin > 0;
     }
     size_t at = 0, begin, end;
     PatternSearch search = {0};
@@ -291,16 +296,19 @@ static void by_bytes(Parts *p, const Split *s, Growing *out, Growing *prefixed) 
     while (at < p->text.length) {
         if (!s->pattern || !pattern_next(&search, &begin, &end)) end = p->text.length;
         out->length = 0;
-        bytes_put(out, (Piece){p->text.text + at, end - at});
+        size_t first = origin_in(p->origin, at, end);
+        bytes_put(out, (Piece){p->text.text + at, first});
+        size_t origin = out->length;
+        bytes_put(out, (Piece){p->text.text + at + first, end - at - first});
         need(out->length <= p->way->left,
              "tokenizer.json: its pre_tokenizer blows a text up again and again; the file is damaged");
         p->way->left -= out->length;
-        way_on(p->way, p->step, (Piece){out->text, out->length}, p->origin && at == 0);
+        way_on(p->way, p->step, (Piece){out->text, out->length}, origin);
         at = end;
     }
 }
 
-static void way_on(Way *w, size_t step, Piece text, bool origin) {
+static void way_on(Way *w, size_t step, Piece text, size_t origin) {
     if (text.length == 0) return;
     if (step == w->splits->count) {
         w->fn(w->self, text);
@@ -336,7 +344,7 @@ static void way_on(Way *w, size_t step, Piece text, bool origin) {
     }
 }
 
-void splits_apply(const Splits *s, Growing *buffers, RegexRoom *rooms, Piece text, bool origin, WordFn *fn,
+void splits_apply(const Splits *s, Growing *buffers, RegexRoom *rooms, Piece text, size_t origin, WordFn *fn,
                   void *self) {
     Way w = {.splits = s, .buffers = buffers, .rooms = rooms, .left = growth_limit(text.length), .fn = fn, .self = self};
     way_on(&w, 0, text, origin);

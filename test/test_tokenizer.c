@@ -266,6 +266,36 @@ static void keys_twice(void) {
     arena_free(a);
 }
 
+// Metaspace's "first": a mark before every piece that comes from the first character, which may have become several. Ids of the library.
+static void first_pieces(void) {
+#define EACH "{\"type\":\"FixedLength\",\"length\":1}"
+    static const struct {
+        const char *normalizer, *splits, *text, *ids;
+    } rows[] = {
+        {"{\"type\":\"NFKC\"}", "{\"type\":\"Punctuation\",\"behavior\":\"Isolated\"}", "\xE2\x80\xA6" "a..", "1 2 1 2 1 2 3 2 2 "},
+        {"{\"type\":\"NFKC\"}", EACH, "\xC2\xBD" "1", "1 7 1 9 1 8 7 "},
+        {"{\"type\":\"NFC\"}", EACH, "e\xCC\x81" "a", "1 10 3 "},
+        {"{\"type\":\"NFD\"}", EACH, "\xC3\xA9" "a", "1 5 1 6 3 "},
+        {"{\"type\":\"NFD\"}", EACH, "ae\xCC\x81", "1 3 5 6 "},
+        {"null", "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}," EACH, "\xC3\xA9\xC3\xA9", "1 12 1 13 12 13 "},
+        {"{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"bbb\"}", EACH, "aa", "1 4 1 4 1 4 4 4 4 "},
+        {"{\"type\":\"Replace\",\"pattern\":{\"String\":\"ab\"},\"content\":\"xx\"}", EACH, "ab", "14 14 "},
+        {"{\"type\":\"Prepend\",\"prepend\":\"xx\"}", EACH, "ab", "1 14 1 14 1 3 4 "},
+        {"{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFD\"},{\"type\":\"StripAccents\"}]}", EACH, "\xC3\xA9" "a", "1 5 3 "},
+    };
+#undef EACH
+    Arena *a = arena_new("first pieces");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        put_file(a, "tokenizer.json", arena_print(a, "{\"normalizer\":%s,\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[%s,{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\","
+                                                     "\"prepend_scheme\":\"first\",\"split\":false}]},\"model\":{\"type\":\"BPE\",\"unk_token\":\"?\",\"merges\":[],\"vocab\":{\"?\":0,\"\xE2\x96\x81\":1,"
+                                                     "\".\":2,\"a\":3,\"b\":4,\"e\":5,\"\xCC\x81\":6,\"1\":7,\"2\":8,\"\xE2\x81\x84\":9,\"\xC3\xA9\":10,\" \":11,\"\xC3\x83\":12,\"\xC2\xA9\":13,\"x\":14}}}",
+                                                  rows[i].normalizer, rows[i].splits));
+        Ids ids = tokenizer_encode(tokenizer_load(a, folder(a), false), a, rows[i].text, strlen(rows[i].text), false);
+        check_text(arena_print(a, "the first pieces of %s, %s", rows[i].text, rows[i].normalizer), print_ids(a, ids.ids, ids.count), rows[i].ids);
+    }
+    arena_free(a);
+}
+
 // A vocabulary that is not read here is named for what it is.
 static void other_form(const char *name, const char *content, const char *says) {
     Arena *a = arena_new("another form");
@@ -303,6 +333,8 @@ static void errors(void) {
             "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\"},",
             "promises a trie");
     keys_twice();
+    refuses("an added token that becomes nothing", "\"normalizer\":{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true},\"added_tokens\":[{\"id\":6,\"content\":\"\\n\"}],",
+            "becomes nothing in the normalizer");
     refuses("added token without content", "\"added_tokens\":[{\"id\":1}],", "no \"content\"");
     refuses_file("no model", "{}", "no object \"model\"");
     refuses_file("merge outside the vocabulary",
@@ -428,6 +460,7 @@ int main(void) {
     errors();
     grows();
     added_again();
+    first_pieces();
     limits();
     long_lines();
     return check_end();
