@@ -218,30 +218,33 @@ void option_shard(const char *text, int *shard, int *shards) {
     *shard = (int)i, *shards = (int)n;
 }
 
-void options_record(const Option *options, size_t count, Writer *w) {
+const char *option_text(Arena *a, const Option *o) {
     char t[32];
-    int n;
-    for (size_t i = 0; i < count; i++) {
-        const Option *o = &options[i];
-        if (!o->name) continue;
-        writer_print(w, "%s = ", o->name);
-        switch (o->kind) {
-        case OPT_FLAG: writer_print(w, "%s", *(bool *)o->value ? "yes" : "no"); break;
-        case OPT_INT: writer_print(w, "%d", *(int *)o->value); break;
-        case OPT_LONG: writer_print(w, "%lld", (long long)*(int64_t *)o->value); break;
-        case OPT_REAL: writer_print(w, "%s", real_text(*(double *)o->value, t)); break;
-        case OPT_TEXT:
-        case OPT_OPTIONAL: writer_print(w, "%s", *(const char **)o->value ? *(const char **)o->value : ""); break;
-        case OPT_LIST:
-            for (size_t j = 0; j < ((TextList *)o->value)->count; j++)
-                writer_print(w, "%s%s", j ? " " : "", ((TextList *)o->value)->items[j]);
-            break;
-        case OPT_CHOICE: {
-            const char *c = chosen(o, &n);
-            writer_print(w, "%.*s", n, c);
-            break;
-        }
-        }
-        writer_print(w, "\n");
+    switch (o->kind) {
+    case OPT_FLAG: return *(bool *)o->value ? "yes" : "no";
+    case OPT_INT: return arena_print(a, "%d", *(int *)o->value);
+    case OPT_LONG: return arena_print(a, "%lld", (long long)*(int64_t *)o->value);
+    case OPT_REAL: return arena_print(a, "%s", real_text(*(double *)o->value, t));
+    case OPT_TEXT:
+    case OPT_OPTIONAL: return *(const char **)o->value ? *(const char **)o->value : "";
+    case OPT_LIST: {
+        const TextList *l = o->value;
+        const char *all = "";
+        for (size_t i = 0; i < l->count; i++) all = arena_print(a, "%s%s%s", all, i ? " " : "", l->items[i]);
+        return all;
     }
+    case OPT_CHOICE: {
+        int n;
+        const char *c = chosen(o, &n);
+        return arena_print(a, "%.*s", n, c);
+    }
+    }
+    return "";
+}
+
+void options_record(const Option *options, size_t count, Writer *w) {
+    Arena *a = arena_new("options");
+    for (size_t i = 0; i < count; i++)
+        if (options[i].name) writer_print(w, "%s = %s\n", options[i].name, option_text(a, &options[i]));
+    arena_free(a);
 }

@@ -39,6 +39,8 @@ typedef struct {
 void options_parse(const char *usage, const char *purpose, Option *options, size_t count, int argc, char **argv,
                    TextList *rest);
 
+// The value as it is now; a list's items with spaces between.
+const char *option_text(Arena *a, const Option *o);
 // "name = value" per line, all options with their values, for run records.
 void options_record(const Option *options, size_t count, Writer *w);
 

@@ -20,6 +20,11 @@
 
 #define ROWS_MEMORY ((size_t)1 << 30) // bytes of keys and values at once
 
+// Scenes by their content: they lie in --out, and moving that changes nothing.
+static void stamp_scenes(Blake2b *h, const Gathering *g) {
+    for (size_t i = 0; i < g->count; i++) stamp_file(h, g->items[i].path);
+}
+
 // What captions were made from: model, settings, pictures. Kept files of another digest are made again.
 const char *verbalize_digest(Verbalize *s) {
     if (s->digest) return s->digest;
@@ -38,7 +43,8 @@ const char *verbalize_digest(Verbalize *s) {
     if (s->tuned) blake2b_add(&h, "tuned", 5), stamp_file(&h, s->tuned);
     for (size_t i = 0; i < g->count && s->features; i++)
         if (g->items[i].offset == 0) stamp_file(&h, g->items[i].path); // the first picture of a file
-    stamp_pictures(&h, g);
+    if (s->from_world) stamp_scenes(&h, g);
+    else stamp_pictures(&h, g);
     return s->digest = stamp_text(&h, s->arena);
 }
 

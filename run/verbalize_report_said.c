@@ -65,55 +65,45 @@ static void category_words(Report *r, const char *caption, const Answer *answer,
     out->words = words, out->count = n;
 }
 
-void report_said(Report *r) {
+// The classes that are said most over all layers get a colour each, UNKNOWN the last one. Returns how many colours there are.
+static int category_kinds(Report *r, const char **kinds, int *kind_of_class) {
+    const Categories *c = r->c;
+    int n = 0, *order = take(r->a, int, (size_t)c->K), unknown = classes_unknown(c->classes);
+    int shown = shares_shown(order, c->table + (size_t)r->from * (size_t)c->K, r->v->L - r->from, c->K, 0);
+    double *sum = take_zero(r->a, double, (size_t)c->K);
+    for (int k = 0; k < c->K; k++)
+        for (int l = 0; l < r->v->L; l++) sum[k] += isnan(c->table[l * c->K + k]) ? 0 : c->table[l * c->K + k];
+    while (n < KINDS - 1) {
+        int best = -1;
+        for (int i = 0; i < shown; i++)
+            if (order[i] != unknown && !kind_of_class[order[i]] && sum[order[i]] > 0 && (best < 0 || sum[order[i]] > sum[best])) best = order[i];
+        if (best < 0) return n;
+        kinds[n++] = classes_title(c->classes, r->a, best);
+        kind_of_class[best] = n;
+    }
+    kinds[n++] = "UNKNOWN", kind_of_class[unknown] = n;
+    return n;
+}
+
+// Of picture i; most: the entropy of a full bar, in bits.
+static void card(Report *r, size_t i, const int *kind_of_class, double most) {
     Verbal *v = r->v;
     WorldScene scene;
-    bool world = r->truth != NULL;
-    page_section(r->page, "What each layer says", r->retrieval ? "The state behind each block goes through the tower's own last norm and projection; shown is the caption of the bank that is nearest. This is retrieval, not verbalisation: every answer is a well-formed caption, whatever the layer knows."
-                                            : "The state behind each block goes, unchanged, where the model puts its last one, and the model's own decoder says what it sees. Move the slider, or let it play. The bar is the decoder's mean uncertainty along its own words, in bits a token.");
-    int kind_of_class[512] = {0}, n = 0, order[512];
-    const char *kinds[KINDS];
-    if (world) {
-        for (int k = 0; k < KINDS; k++) kinds[n++] = world_kinds[k];
-    } else if (r->c) {
-        need(r->c->K <= 512, "%d classes; a report shows at most 512", r->c->K);
-        int shown = shares_shown(order, r->c->table + (size_t)r->from * (size_t)r->c->K, v->L - r->from, r->c->K, 0), unknown = classes_unknown(r->c->classes);
-        // the seven that are said most over all layers, then UNKNOWN in the eighth colour
-        double *sum = take_zero(r->a, double, (size_t)r->c->K);
-        for (int k = 0; k < r->c->K; k++)
-            for (int l = 0; l < v->L; l++) sum[k] += isnan(r->c->table[l * r->c->K + k]) ? 0 : r->c->table[l * r->c->K + k];
-        for (int pick = 0; pick < KINDS - 1; pick++) {
-            int best = -1;
-            for (int i = 0; i < shown; i++)
-                if (order[i] != unknown && !kind_of_class[order[i]] && sum[order[i]] > 0 && (best < 0 || sum[order[i]] > sum[best])) best = order[i];
-            if (best < 0) break;
-            kinds[n++] = classes_title(r->c->classes, r->a, best);
-            kind_of_class[best] = n;
-        }
-        if (n == KINDS - 1) kinds[n++] = "UNKNOWN", kind_of_class[unknown] = n;
+    PageLayer *said = take_zero(r->a, PageLayer, (size_t)v->L);
+    if (r->truth) verbalize_scene(r->s, v->names[i], &scene);
+    for (int l = 0; l < v->L; l++) {
+        double h = v->entropy[l][i];
+        if (r->truth) world_words(r, v->captions[l][i], &scene, &said[l]);
+        else category_words(r, v->captions[l][i], r->c ? &r->c->answers[l][i] : NULL, kind_of_class, &said[l]);
+        said[l].bar = isnan(h) || most <= 0 ? NAN : h / most;
+        said[l].note = isnan(h) ? NULL : arena_print(r->a, "%.2f bits", h);
     }
-    const char **labels = take(r->a, const char *, (size_t)v->L);
-    for (int l = 0; l < v->L; l++) labels[l] = layer_name(r, l);
-    double most = 0;
-    for (int l = 0; l < v->L; l++) most = fmax(most, isnan(r->words[l].entropy.max) ? 0 : r->words[l].entropy.max);
-    page_layers_begin(r->page, NULL, labels, v->L, r->from, kinds, n, world);
-    size_t cards = v->N < SHOWN ? v->N : SHOWN;
-    for (size_t k = 0; k < cards; k++) {
-        size_t i = k * v->N / cards;
-        PageLayer *said = take_zero(r->a, PageLayer, (size_t)v->L);
-        if (world) verbalize_scene(r->s, v->names[i], &scene);
-        for (int l = 0; l < v->L; l++) {
-            double h = v->entropy[l][i];
-            if (world) world_words(r, v->captions[l][i], &scene, &said[l]);
-            else category_words(r, v->captions[l][i], r->c ? &r->c->answers[l][i] : NULL, kind_of_class, &said[l]);
-            said[l].bar = isnan(h) || most <= 0 ? NAN : h / most;
-            said[l].note = isnan(h) ? NULL : arena_print(r->a, "%.2f bits", h);
-        }
-        const char *name = v->names[i] ? v->names[i] : arena_print(r->a, "caption %zu", i);
-        page_layers_card(r->page, picture_of(r, i), v->beside[i] ? arena_print(r->a, "%s: %s", name, v->beside[i]) : name, said);
-    }
-    page_layers_end(r->page);
-    if (!v->mean) return;
+    const char *name = v->names[i] ? v->names[i] : arena_print(r->a, "caption %zu", i);
+    page_layers_card(r->page, picture_of(r, i), v->beside[i] ? arena_print(r->a, "%s: %s", name, v->beside[i]) : name, said);
+}
+
+static void control_table(Report *r) {
+    Verbal *v = r->v;
     PageColumn columns[] = {{"layer", true, NULL}, {"said of the mean picture", false, "the layer's state averaged over pictures, position by position"}, {"bits", true, NULL}, {"% of pictures that get this very caption", true, NULL}};
     page_table_begin(r->page, "The control: what a layer says of no picture in particular. A claim that a layer knows something is a claim against this.", columns, 4);
     for (int l = 0; l < v->L; l++) {
@@ -123,5 +113,27 @@ void report_said(Report *r) {
         page_cell_number(r->page, 100 * r->words[l].like_mean, 0);
     }
     page_table_end(r->page);
-    if (v->zero) page_text(r->page, arena_print(r->a, "With every image token set to zero the decoder says: “%s” (%.2f bits a token).", v->zero->text, v->zero->entropy));
+    if (!v->zero) return;
+    if (r->retrieval) page_text(r->page, arena_print(r->a, "Nearest to a state of zeros is: “%s”.", v->zero->text));
+    else page_text(r->page, arena_print(r->a, "With every image token set to zero the decoder says: “%s” (%.2f bits a token).", v->zero->text, v->zero->entropy));
+}
+
+void report_said(Report *r) {
+    Verbal *v = r->v;
+    page_section(r->page, "What each layer says", r->retrieval ? "The state behind each block goes through the tower's own last norm and projection; shown is the caption of the bank that is nearest. This is retrieval, not verbalisation: every answer is a well-formed caption, whatever the layer knows."
+                                            : "The state behind each block goes, unchanged, where the model puts its last one, and the model's own decoder says what it sees. Move the slider, or let it play. The bar is the decoder's mean uncertainty along its own words, in bits a token.");
+    const char *kinds[KINDS];
+    memcpy(kinds, world_kinds, sizeof kinds);
+    int *kind_of_class = take_zero(r->a, int, r->c ? (size_t)r->c->K : 1), n = r->truth ? KINDS : r->c ? category_kinds(r, kinds, kind_of_class) : 0;
+    const char **labels = take(r->a, const char *, (size_t)v->L);
+    double most = 0;
+    for (int l = 0; l < v->L; l++) {
+        labels[l] = layer_name(r, l);
+        most = fmax(most, isnan(r->words[l].entropy.max) ? 0 : r->words[l].entropy.max);
+    }
+    page_layers_begin(r->page, NULL, labels, v->L, r->from, kinds, n, r->truth != NULL);
+    size_t cards = v->N < SHOWN ? v->N : SHOWN;
+    for (size_t k = 0; k < cards; k++) card(r, k * v->N / cards, kind_of_class, most);
+    page_layers_end(r->page);
+    if (v->mean) control_table(r);
 }

@@ -37,7 +37,7 @@ static void truth_limits(Report *r) {
     }
     if (*unseen) page_note(r->page, arena_print(r->a, "Not shown by this model, even at its own layer: %s. Either nothing of the kind is said, or it is no truer than of other pictures.", unseen));
     Interval after = r->truth->after_colour[FACT_SHAPE];
-    if (!(after.low > 0)) page_note(r->page, arena_print(r->a, "The order colour before shape is not established here: shapes come %.0f layers after colours, and in 95 %% of resamples of the pictures between %.0f and %.0f.", after.value, after.low, after.high));
+    if (!(after.low > 0)) page_note(r->page, arena_print(r->a, "The order colour before shape is not established here: layers from colours to shapes: %.0f, and in 95 %% of resamples of the pictures %.0f to %.0f.", after.value, after.low, after.high));
 }
 
 // The layers at which another run saw families emerge: texts, "–" where it never did.

@@ -7,6 +7,7 @@
 #include "io/csv.h"
 #include "io/json.h"
 #include "verbalize_measure.h"
+#include "verbalize_states.h"
 
 // ---- categories
 
@@ -222,6 +223,7 @@ static void summary_json(Verbalize *s, const Verbal *v, const Categories *c) {
     json_open(o, NULL, '{');
     json_put_text(o, "command", s->command);
     json_put_text(o, "model", s->captions_given.count ? "" : s->model_dir);
+    json_put_text(o, "model checksum", s->captions_given.count ? "" : verbalize_model_stamp(s));
     json_put_text(o, "what", v->model_text);
     json_put_int(o, "layers", v->L);
     json_put_int(o, "native layer", v->native >= 0 ? v->layer[v->native] : -1);
@@ -239,6 +241,10 @@ static void summary_json(Verbalize *s, const Verbal *v, const Categories *c) {
         json_put_int(o, "answers lost by the strict reader", (int64_t)(v->N * (size_t)v->L - strict));
         json_put_int(o, "answers lost by the tolerant reader", (int64_t)(v->N * (size_t)v->L - tolerant));
     }
+    json_open(o, "options", '{');
+    for (size_t i = 0; i < s->option_count; i++)
+        if (s->options[i].name) json_put_text(o, s->options[i].name, option_text(s->arena, &s->options[i]));
+    json_close(o);
     json_close(o);
     json_file_write(o, verbalize_path(s, "summary.json"));
 }

@@ -83,7 +83,7 @@ $R verbalize tabulate $M --limit 5 --categories none --out "$D/a" --part-size 2;
 for f in caps_batch0.json entropy_batch0.json captions.csv controls.csv all_captions_layers_joined.csv; do same "one thread, one row: $f" "$D/a/$f" "$D/b/$f"; done
 for i in 0 1; do $R verbalize caption $M --limit 5 --out "$D/c" --part-size 2 --shard $i/2; done
 $R verbalize merge $M --limit 5 --out "$D/c" --part-size 2
-for f in caps_batch0.json entropy_batch0.json captions.csv; do same "two shards: $f" "$D/a/$f" "$D/c/$f"; done
+for f in caps_batch0.json entropy_batch0.json captions.csv calibration.safetensors captions/part-00001.json; do same "two shards: $f" "$D/a/$f" "$D/c/$f"; done # parts too: scenes are known by content
 says "a shard is missing" 1 "are missing" $R verbalize tabulate $M --limit 6 --out "$D/c" --part-size 2
 $R verbalize caption $M --limit 3 --choices 1 --out "$D/e" --part-size 1 >/dev/null 2>&1 &
 pid=$!
