@@ -27,8 +27,8 @@ typedef struct {
     const char *text;
     size_t n, at, last_end;
     RegexRoom *room;
-    uint64_t begun, limit; // steps of the room
-    bool memo; // failures are remembered
+    uint64_t remember_from, limit; // in steps of the room
+    bool memo;                     // failures are remembered
 } RegexSearch;
 
 RegexSearch regex_search(const Regex *r, const char *text, size_t n, RegexRoom *room);

@@ -16,7 +16,8 @@ typedef struct {
     Regex *regex;
     uint32_t room, class_room, work;
     CharSet word; // what \b looks at, once it was asked for
-    bool behind; // inside a look behind, where an end counts only at one place
+    bool behind;  // inside a look behind, where an end counts only at one place
+    bool looping; // inside a loop around what can be empty, where it counts what was taken since it began
 } Compiler;
 
 static void compile_node(Compiler *c, Node *node);
@@ -62,7 +63,7 @@ static uint32_t word_class(Compiler *c) {
 
 static uint32_t split(Compiler *c, size_t at) {
     uint32_t pc = emit(c, DO_SPLIT, at);
-    if (!c->behind) c->regex->program[pc].memo = (int32_t)c->regex->split_count++;
+    if (!c->behind && !c->looping) c->regex->program[pc].memo = (int32_t)c->regex->split_count++;
     return pc;
 }
 
@@ -209,18 +210,21 @@ static void run_of(Compiler *c, const Node *node, const CharSet *set) {
     i->x = k;
     i->mode = (uint8_t)node->mode;
     i->least = node->least, i->most = node->most;
-    if (node->most == WITHOUT_END && !c->behind) i->memo = (int32_t)c->regex->run_count++;
+    if (node->most == WITHOUT_END && !c->behind && !c->looping) i->memo = (int32_t)c->regex->run_count++;
 }
 
 // One time. A time in which nothing is taken is the last: the places that jump to the end then are chained through y.
 static void once(Compiler *c, Node *node, bool can_be_empty, uint32_t *ends) {
     Regex *r = c->regex;
+    const bool outer = c->looping;
     if (can_be_empty) {
         if (!node->slot) node->slot = ++r->slot_count;
         uint32_t begin = emit(c, DO_LOOP_BEGIN, node->at);
         r->program[begin].x = node->slot - 1;
     }
+    c->looping |= can_be_empty;
     compile_node(c, node->first);
+    c->looping = outer;
     if (!can_be_empty) return;
     uint32_t end = emit(c, DO_LOOP_END, node->at);
     r->program[end].x = node->slot - 1;
@@ -257,7 +261,10 @@ static void repeat(Compiler *c, Node *node) {
 
 // What is inside, up to DO_END, for DO_LOOK and DO_ATOMIC.
 static void inside(Compiler *c, uint32_t pc, Node *node) {
+    const bool outer = c->looping;
+    c->looping = false; // no loop around it is asked before its end
     compile_node(c, node);
+    c->looping = outer;
     emit(c, DO_END, node->at);
     c->regex->program[pc].x = c->regex->count;
 }

@@ -5,8 +5,8 @@
 //   - when a search has taken more than FREE_STEPS a byte it begins to remember: which split failed at which place (it will
 //     again, from wherever it is reached), in which stretch of text an endless run failed, and which split inside a look
 //     succeeded. Then every split runs at most once at every place, over all matches of the text together;
-//   - where that cannot be (a loop around what can be empty, a look behind: there the outcome depends on how the place was
-//     reached), the steps of all searches together are bounded by the bytes that they were given.
+//   - where that cannot be (inside a loop around what can be empty or a look behind: there the outcome depends on how the place
+//     was reached), the steps of all searches together are bounded by the bytes that they were given.
 // Held by: test/test_regex.c; test/fuzz/fuzz_pattern.c.
 #include <string.h>
 
@@ -65,7 +65,9 @@ static void lay_out(Match *m, bool remember) {
     size_t slots = r->slot_count * sizeof(size_t), dead = r->run_count * sizeof(Dead);
     size_t bits = remember ? size_mul(m->n + 1, r->split_count, "a text") / 4 + 1 : 0;
     g->length = 0;
-    growing_room(g, size_add(slots + dead, bits, "a text"));
+    growing_room(g, slots);
+    g->length = slots; // what they hold stays
+    growing_room(g, size_add(dead, bits, "a text"));
     m->slots = (size_t *)(void *)g->text;
     m->dead = (Dead *)(void *)(g->text + slots);
     m->bits = (uint8_t *)g->text + slots + dead;
@@ -79,7 +81,7 @@ static void look_at_steps(Match *m) {
     if (m->steps > s->limit)
         die("%s: the pattern %.300s needs more than %d steps a byte on this text; cut the text into shorter ones", r->where, r->pattern, STEPS_A_BYTE);
     m->look_at = s->limit + 1;
-    if (s->memo || r->slot_count || r->split_count > SPLITS_MAX) return;
+    if (s->memo || r->split_count > SPLITS_MAX) return;
     s->memo = true;
     lay_out(m, true);
 }
@@ -360,7 +362,7 @@ static bool run(Match *m, uint32_t pc, size_t at, size_t target, size_t *end) {
 
 RegexSearch regex_search(const Regex *r, const char *text, size_t n, RegexRoom *room) {
     room->bytes += n;
-    return (RegexSearch){.regex = r, .text = text, .n = n, .last_end = SIZE_MAX, .room = room, .begun = room->steps, .limit = STEPS_AT_ONCE + STEPS_A_BYTE * room->bytes};
+    return (RegexSearch){.regex = r, .text = text, .n = n, .last_end = SIZE_MAX, .room = room, .remember_from = room->steps + FREE_STEPS * (uint64_t)n + 1000, .limit = STEPS_AT_ONCE + STEPS_A_BYTE * room->bytes};
 }
 
 static size_t next_place(const Match *m, size_t at) {
@@ -385,7 +387,7 @@ static bool match_from(Match *m, size_t at, size_t *begin, size_t *end) {
 bool regex_next(RegexSearch *s, size_t *begin, size_t *end) {
     RegexRoom *room = s->room;
     Match m = {.r = s->regex, .text = s->text, .n = s->n, .search = s, .steps = room->steps};
-    m.look_at = s->memo ? s->limit + 1 : s->begun + FREE_STEPS * (uint64_t)s->n + 1000;
+    m.look_at = s->memo ? s->limit + 1 : s->remember_from;
     m.stack = (Entry *)(void *)room->stack.text;
     m.room = room->stack.room / sizeof(Entry);
     lay_out(&m, false);

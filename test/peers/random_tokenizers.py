@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "reference"))
 import make_tokenizers as make  # noqa: E402
+import patterns  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 
 PIECES = list("abcdefghijklmnopqrstuvwxyzABCDE0123456789.,!?'-_<>|▁#/ \n\t") + ["é", "e\u0301", "\u0301", "中", "文", "ß", "İ", "ﬁ", "½", "한", "\u1100", "\u1161", "😀", "\u200d", "ſ", "ي", "क", "\u094d", "\u00a0", "\u3000"]
@@ -33,10 +34,14 @@ def text(rng, most=4):
 
 
 def pattern(rng):
-    k = rng.randrange(8)
-    if k < 3:
+    k = rng.randrange(12)
+    if k < 2:
         return {"Regex": rng.choice(list(make.PATTERNS.values()))}
     if k < 5:
+        return {"Regex": rng.choice(list(patterns.PUBLISHED.values()))}
+    if k < 8:
+        return {"Regex": patterns.expression(rng, rng.randrange(3))}
+    if k < 10:
         return {"String": rng.choice([" ", "▁", ",", "ab", "é", "\n", "--", text(rng, 2)])}
     return {"Regex": rng.choice([r"\s+", r" {2,}", r"\p{N}{1,3}", r"\p{L}+", r"[abc]+", r"\p{N}", r"[\r\n]", r"\s", r"\n+|\t"])}
 
