@@ -99,11 +99,15 @@ static void entry_read(Header *h, TensorEntry *e, const char *name) {
     e->bytes = h->file.bytes + h->data_at + begin;
 }
 
-// {"key": "text", …}: passed over once to find its end, and only then made a tree.
+// {"key": "text", …}: passed over once to find its end, and only then made a tree. Or null: NULL.
 static const Json *metadata_read(Header *h, Arena *a) {
     JsonScan *s = &h->scan;
     json_scan_next(s);
     size_t begin = s->at;
+    if (s->size - begin >= 4 && memcmp(s->bytes + begin, "null", 4) == 0) {
+        s->at += 4;
+        return NULL;
+    }
     json_scan_byte(s, '{');
     for (bool first = true; another(s, first, '}'); first = false) {
         json_scan_text(s, h->pool);
@@ -136,7 +140,8 @@ static TensorEntry *header_read(Arena *a, Bytes file, size_t n, size_t *count, c
             entry_read(&h, &all[(*count)++], name);
         }
     }
-    if (json_scan_next(s)) json_scan_die(s, "more text after the header");
+    json_scan_next(s);
+    if (s->at < s->size) json_scan_die(s, "more text after the header");
     return all;
 }
 

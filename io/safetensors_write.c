@@ -22,9 +22,9 @@ struct TensorsWriter {
 // The reference's order: types from the last of this list to the first, then names, so that every tensor is aligned.
 static int by_type_and_name(const void *a, const void *b) {
     static const int place[DTYPE_COUNT] = {[DTYPE_BOOL] = 0, [DTYPE_F4] = 1, [DTYPE_F6_E2M3] = 2, [DTYPE_F6_E3M2] = 3, [DTYPE_U8] = 4,
-                                           [DTYPE_I8] = 5, [DTYPE_F8_E5M2] = 6, [DTYPE_F8_E4M3] = 7, [DTYPE_F8_E8M0] = 8, [DTYPE_I16] = 9,
-                                           [DTYPE_U16] = 10, [DTYPE_F16] = 11, [DTYPE_BF16] = 12, [DTYPE_I32] = 13, [DTYPE_U32] = 14,
-                                           [DTYPE_F32] = 15, [DTYPE_C64] = 16, [DTYPE_F64] = 17, [DTYPE_I64] = 18, [DTYPE_U64] = 19};
+                                           [DTYPE_I8] = 5, [DTYPE_F8_E5M2] = 6, [DTYPE_F8_E4M3] = 7, [DTYPE_F8_E8M0] = 8, [DTYPE_F8_E4M3FNUZ] = 9,
+                                           [DTYPE_F8_E5M2FNUZ] = 10, [DTYPE_I16] = 11, [DTYPE_U16] = 12, [DTYPE_F16] = 13, [DTYPE_BF16] = 14, [DTYPE_I32] = 15,
+                                           [DTYPE_U32] = 16, [DTYPE_F32] = 17, [DTYPE_C64] = 18, [DTYPE_F64] = 19, [DTYPE_I64] = 20, [DTYPE_U64] = 21};
     const Slot *x = a, *y = b;
     int px = place[x->plan.dtype], py = place[y->plan.dtype];
     return px != py ? (px > py ? -1 : 1) : strcmp(x->plan.name, y->plan.name);

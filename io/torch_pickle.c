@@ -45,6 +45,8 @@ static const struct {
     {"torch.float8_e4m3fn", GLOBAL_DTYPE, DTYPE_F8_E4M3},
     {"torch.float8_e5m2", GLOBAL_DTYPE, DTYPE_F8_E5M2},
     {"torch.float8_e8m0fnu", GLOBAL_DTYPE, DTYPE_F8_E8M0},
+    {"torch.float8_e4m3fnuz", GLOBAL_DTYPE, DTYPE_F8_E4M3FNUZ},
+    {"torch.float8_e5m2fnuz", GLOBAL_DTYPE, DTYPE_F8_E5M2FNUZ},
 };
 
 typedef struct {

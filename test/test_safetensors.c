@@ -103,6 +103,7 @@ static void test_rules(Arena *a) {
     // rule 2: the text
     refused(a, " {}", 0, "does not begin with '{'");
     refused(a, "{}x", 0, "more text after the header");
+    check_dies("a zero byte after the header", "more text after the header") tensors_open(a, file_of(a, "{}\0", 3, 0, -1));
     refused(a, "{\"a\":" T("F32", "1", "0,4"), 4, "no ','");
     refused(a, "{\"a\":" T("F32", "1", "0,4") ",}", 4, "no text");
     refused(a, "{\"a\":" T("F32", "1", "0,4") ",\"a\":" T("F32", "1", "4,8") "}", 8, "\"a\" is there twice");
@@ -118,7 +119,8 @@ static void test_rules(Arena *a) {
     refused(a, "{\"a\":" T("F32", "[1]", "0,4") "}", 4, "no whole number");
     refused(a, "{\"a\":null}", 4, "no '{'");
     refused(a, "{\"__metadata__\":{\"a\":1}}", 0, "is no text");
-    refused(a, "{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", 0, "twice");
+    accepted(a, "{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", 0, 0); // the last one counts
+    accepted(a, "{\"__metadata__\":null,\"a\":" T("F8_E4M3FNUZ", "2", "0,2") ",\"b\":" T("F8_E5M2FNUZ", "1", "2,3") "}", 3, 2);
     refused(a, "{\"__metadata__\":{},\"__metadata__\":{}}", 0, "twice");
     // rule 3: each tensor
     refused(a, "{\"a\":" T("F33", "1", "0,4") "}", 4, "unknown type \"F33\"");
