@@ -240,11 +240,9 @@ static void decode_byte_fallback(Texts *t) {
         for (int b; i < t->count && (b = decode_byte_token(t->items[i])) >= 0; i++)
             growing_put(&run, &(char){(char)b}, 1);
         size_t n = run.length;
-        if (utf8_valid(run.text, n) < n) {
-            run.length = 0;
-            while (n--) growing_put(&run, REPLACEMENT, 3);
-        }
-        t->items[kept++] = held(&run);
+        bool valid = utf8_valid(run.text, n) == n;
+        if (valid) t->items[kept++] = held(&run);
+        for (; !valid && n; n--) t->items[kept++] = (Piece){REPLACEMENT, 3}; // each a text of its own, as steps behind this one see
     }
     t->count = kept;
 }

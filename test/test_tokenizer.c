@@ -296,6 +296,17 @@ static void first_pieces(void) {
     arena_free(a);
 }
 
+// Bytes that are no UTF-8 are so many texts, of which CTC takes equal ones for one.
+static void lone_bytes(void) {
+    Arena *a = arena_new("lone bytes");
+    put_file(a, "tokenizer.json", "{\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},{\"type\":\"CTC\",\"pad_token\":\"p\",\"word_delimiter_token\":\"|\",\"cleanup\":false}]},"
+                                  "\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{\"a\":0,\"<0xE2>\":1,\"<0x80>\":2,\"<0xA6>\":3}}}");
+    size_t n;
+    const int32_t ids[] = {0, 1, 2, 0, 1, 2, 3, 0, 0};
+    check_text("bytes that are no UTF-8, then CTC", tokenizer_decode(tokenizer_load(a, folder(a), false), a, ids, 9, true, &n), "a\xEF\xBF\xBD" "a\xE2\x80\xA6" "a");
+    arena_free(a);
+}
+
 // A vocabulary that is not read here is named for what it is.
 static void other_form(const char *name, const char *content, const char *says) {
     Arena *a = arena_new("another form");
@@ -461,6 +472,7 @@ int main(void) {
     grows();
     added_again();
     first_pieces();
+    lone_bytes();
     limits();
     long_lines();
     return check_end();
