@@ -91,7 +91,44 @@ static void linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act, bool 
         if (g.M <= FEW_ROWS && (uintptr_t)A % 16 == 0) t.A_f32 = A;
         else t.A = rounded(A, (size_t)(g.M * g.K));
     }
+    const size_t room = gpu_way(WAY_SPLIT) ? cuda_gemm_bf16_room(&t) : 0;
+    if (room) t.room = (float *)gpu_room(room);
     cuda_gemm_bf16(&t, S);
+}
+
+// The same for several of few rows, as the kernel of many products takes them; false: one of them is another's.
+static bool products_of(GemmBf16 *t, int count, Tensor *out, Tensor x, const Tensor *w, const Tensor *b, Act act) {
+    const long M = tensor_rows(x), K = tensor_last(x);
+    if (M < 1 || M > FEW_ROWS || x.dtype != DTYPE_F32 || K % 8 != 0) return false;
+    for (int i = 0; i < count; i++)
+        if (w[i].dtype != DTYPE_BF16 || (uintptr_t)w[i].data % 16 != 0 || out[i].dtype != DTYPE_F32) return false;
+    gpu_begin("linear", out[0]);
+    const float *A = floats(x);
+    if ((uintptr_t)A % 16 != 0) return false;
+    memset(t, 0, (size_t)count * sizeof *t);
+    for (int i = 0; i < count; i++) {
+        Gemm g = gpu_linear_product(out[i], x, w[i], b[i], i == 0 ? act : ACT_NONE);
+        if ((uintptr_t)g.B % 16 != 0) return false;
+        t[i].M = M, t[i].N = t[i].ldc = g.N, t[i].K = t[i].lda = t[i].ldw = K;
+        t[i].A_f32 = A, t[i].W = (const uint16_t *)g.B, t[i].C = out[i].data, t[i].bias = g.bias, t[i].act = g.act;
+    }
+    return true;
+}
+
+static bool op_linears_bf16(Tensor *out, int count, Tensor x, const Tensor *w, const Tensor *b) {
+    GemmBf16 t[RING_MOST];
+    if (!gpu_way(WAY_TOGETHER) || !products_of(t, count, out, x, w, b, ACT_NONE)) return false;
+    cuda_gemm_bf16_together(t, count, false, S);
+    return true;
+}
+
+static bool op_linear_gated_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b) {
+    GemmBf16 t[RING_MOST];
+    Tensor to[2] = {out, out};
+    const Tensor both[2] = {w, up_w}, biases[2] = {b, up_b};
+    if (!gpu_way(WAY_TOGETHER) || !products_of(t, 2, to, x, both, biases, act)) return false;
+    cuda_gemm_bf16_together(t, 2, true, S);
+    return true;
 }
 
 static void op_linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b) {
@@ -177,6 +214,7 @@ static void op_mul_bf16(Tensor out, Tensor a, Tensor b) {
 
 HOST void gpu_bf16_operations(Device *t) {
     t->linear = op_linear_bf16, t->linear_activated = op_linear_activated_bf16, t->linear_into = op_linear_into_bf16;
+    t->linears = op_linears_bf16, t->linear_gated = op_linear_gated_bf16;
     t->rounds_from = FEW_ROWS + 1;
     t->attention = op_attention_bf16;
     t->layernorm = op_layernorm_bf16, t->rmsnorm = op_rmsnorm_bf16, t->activation = op_activation_bf16, t->mul = op_mul_bf16;

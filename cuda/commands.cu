@@ -34,10 +34,11 @@ typedef struct {
 static struct {
     bool listing;
     Overlap overlap;
+    int without;
     unsigned long count;
     List now, last;      // commands of the step in progress, and of the graph
     cudaGraphExec_t step;
-} commands = {false, OVERLAP_USED, 0, {NULL, 0, 0}, {NULL, 0, 0}, NULL};
+} commands = {false, OVERLAP_USED, 0, 0, {NULL, 0, 0}, {NULL, 0, 0}, NULL};
 
 static void list_add(const void *from, size_t size) {
     List *l = &commands.now;
@@ -250,4 +251,11 @@ HOST bool gpu_beside(void) { return commands.overlap == OVERLAP_BESIDE; }
 HOST void gpu_overlap(Overlap wanted) {
     commands.overlap = wanted;
     commands.last.size = 0; // the next step's graph is made anew
+}
+
+HOST bool gpu_way(Way way) { return !(commands.without & way); }
+
+HOST void gpu_without(int ways) {
+    commands.without = ways;
+    commands.last.size = 0;
 }

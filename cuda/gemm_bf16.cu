@@ -66,6 +66,13 @@ static bool beside_last(const GemmBf16 *g) {
     return beside;
 }
 
+// Where a step of few texts would leave half of the processors without work.
+HOST size_t cuda_gemm_bf16_room(const GemmBf16 *g) {
+    if (g->M <= FEW || g->M > THIN_MOST || !g->A || !cuda_gemm_hopper_takes(g)) return 0;
+    const int parts = cuda_gemm_hopper_parts(g);
+    return parts > 1 ? (size_t)parts * (size_t)(g->M * g->N) * sizeof(float) : 0;
+}
+
 HOST void cuda_gemm_bf16(const GemmBf16 *given, cudaStream_t stream) {
     GemmBf16 product = *given;
     const GemmBf16 *g = &product;

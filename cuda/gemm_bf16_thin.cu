@@ -11,6 +11,7 @@
 //   2  the rows of A together, the next round of W under way while this one is computed     in use from nine rows on; at 1 x 4096 x 4096 and
 //      1 x 22016 x 4096 0.89 and 0.76 of cuBLAS
 //   3  gemm_bf16_ring.inc: at most eight rows; bytes under way in shared memory instead of registers    in use: 1.16 and 1.02 of cuBLAS, 0.92 of roof
+//   -  the same, several products of one A in one launch: queries, keys and values; a gate and what it is multiplied with    not measured
 // W is the left matrix of the instruction: 16 of its rows, and eight rows of A as columns. The sum runs over k in any order that is
 // the same on both sides: a lane takes the eight values of k that lie in 16 bytes, and no shared memory is passed through.
 #include "device.h"
@@ -66,7 +67,13 @@ static __device__ __forceinline__ void store_output(const GemmBf16 *g, long m, l
 
 HOST void cuda_gemm_bf16_ring(const GemmBf16 *g, cudaStream_t stream) {
     need(g->M <= 8, "cuda: a product of %ld rows is more than a ring takes", g->M);
-    launch_ring(g, stream);
+    launch_ring(g, 1, false, stream);
+}
+
+HOST void cuda_gemm_bf16_together(const GemmBf16 *g, int count, bool gated, cudaStream_t stream) {
+    need(g->M <= 8 && count >= 1 && count <= RING_MOST && (!gated || (count == 2 && g[0].N == g[1].N && g[0].ldw == g[1].ldw)), "cuda: %d products of %ld rows together", count, g->M);
+    for (int k = 0; k < count; k++) need((gated || g[k].ldc == g[k].N) && !g[k].residual, "cuda: products together, whose results have gaps or are added");
+    launch_ring(g, count, gated, stream);
 }
 
 HOST void cuda_gemm_bf16_thin(const GemmBf16 *g, cudaStream_t stream) {

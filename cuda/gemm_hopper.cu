@@ -23,6 +23,8 @@
 //   914  905 with 64 x 128, eight stages           processor, and A is read N / 64 (128) times. gemm_bf16_thin.cu reads it N / 16 times: W's bytes
 //                                                  again at 16 rows, four times them at 64: 23 us at 64 x 4096 x 4096 and 115 at 64 x 22016 x 4096, 0.56 and 0.43 of cuBLAS,
 //                                                  as 5.5 TB/s out of the L2 let expect. Measured: 17.3 and 53.8 (913), 50.6 (908) us
+//   915  913 with K cut into parts (their sums are added by a second kernel, in order), where tiles alone leave half of the processors without
+//        work: 4096 columns are 64 tiles      counted: 32 x 4096 x 4096 17.3 -> 13 us, 32 x 4096 x 11008 46 -> 30 us; not measured
 #include "device_hopper.h"
 #include "kernels.h"
 
@@ -253,6 +255,16 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
+#define TILE(name) name##_64x64_parts
+#define BM 64
+#define BN 64
+#define CONSUMERS 1
+#define STAGES 12
+#define TURNS 1
+#define CLUSTER 1
+#define SPLIT 1
+#include "gemm_hopper_tile.inc"
+
 #define TILE(name) name##_64x128
 #define BM 64
 #define BN 128
@@ -280,7 +292,48 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
+// ---- version 915
+
+#define GATHER 256
+
+// C from the sums of the parts of K (parts, M, N), four columns a thread where rows allow it.
+static __global__ __launch_bounds__(GATHER) void gather_parts(GemmBf16 g, const float *sums) {
+#if HOPPER_CODE
+    grid_wait();
+    grid_release();
+    const long pieces = (g.N + 3) / 4, i = (long)blockIdx.x * GATHER + threadIdx.x, m = i / pieces, n = i % pieces * 4, one = g.M * g.N;
+    if (m >= g.M) return;
+    const float *from = sums + m * g.N + n;
+    if (in_fours(&g) && g.N % 4 == 0) {
+        float4 s = *(const float4 *)from;
+        for (int p = 1; p < g.parts; p++) {
+            const float4 t = *(const float4 *)(from + p * one);
+            s.x += t.x, s.y += t.y, s.z += t.z, s.w += t.w;
+        }
+        store_four(&g, m, n, s, g.bias ? make_float4(g.bias[n], g.bias[n + 1], g.bias[n + 2], g.bias[n + 3]) : make_float4(0, 0, 0, 0));
+        return;
+    }
+    UNROLL_BY(1)
+    for (int e = 0; e < 4 && n + e < g.N; e++) {
+        float s = from[e];
+        for (int p = 1; p < g.parts; p++) s += from[p * one + e];
+        store_one(&g, m, n + e, s);
+    }
+#else
+    __trap(); // compiled for another generation
+#endif
+}
+
 // ---- host
+
+static void launch_parts(const GemmBf16 *g, cudaStream_t stream) {
+    GemmBf16 sums = *g, whole = *g;
+    need(g->room, "cuda: a product whose K is cut wants room");
+    sums.parts = whole.parts = cuda_gemm_hopper_parts(g);
+    sums.C = g->room, sums.C_bf16 = false, sums.ldc = g->N, sums.bias = NULL, sums.residual = NULL, sums.act = ACT_NONE;
+    launch_64x64_parts(&sums, true, 1, stream);
+    LAUNCH_EARLY(gather_parts, DIM3((g->M * ((g->N + 3) / 4) + GATHER - 1) / GATHER, 1, 1), DIM3(GATHER, 1, 1), 0, stream, whole, (const float *)g->room);
+}
 
 static void launch_plain(const GemmBf16 *g, cudaStream_t stream) {
     TensorMap a = tile_map(g->A, g->M, g->K, g->lda, PLAIN_TILE), w = tile_map(g->W, g->N, g->K, g->ldw, PLAIN_TILE);
@@ -291,9 +344,22 @@ HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g) {
     return gpu_is_hopper() && g->K > 0 && g->M < 1l << 31 && g->N < 1l << 31 && g->K < 1l << 31 && ((g->M + 63) / 64) * ((g->N + 127) / 128) < 1l << 30;
 }
 
+#define PARTS_MOST 4
+#define STEPS_LEAST 8 // of a part
+
+HOST int cuda_gemm_hopper_parts(const GemmBf16 *g) {
+    const long tiles = (g->M + 63) / 64 * ((g->N + 63) / 64), steps = (g->K + BK - 1) / BK;
+    long parts = tiles > 0 ? gpu_processors() / tiles : 1;
+    if (parts > PARTS_MOST) parts = PARTS_MOST;
+    if (parts > steps / STEPS_LEAST) parts = steps / STEPS_LEAST;
+    while (parts > 1 && (steps + parts - 1) / parts * (parts - 1) >= steps) parts--; // a last one without steps
+    return parts > 1 ? (int)parts : 1;
+}
+
 // The tile that takes the least time: as many rounds as it needs to give every processor its tiles, each as long as its part of the
 // product and what of its store is not hidden. The numbers are fitted to the table above, in columns of K of 128 x 256.
 static int best_version(const GemmBf16 *g) {
+    if (g->M <= 64 && g->room && cuda_gemm_hopper_parts(g) > 1) return 915;
     if (g->M <= 64) return (g->N + 63) / 64 <= gpu_processors() ? 913 : (g->N + 127) / 128 <= gpu_processors() ? 914 : 908; // the smallest of which one round takes all
     static const struct {
         int version, rows, columns;
@@ -323,6 +389,7 @@ HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream) 
     case 908: launch_64x256(g, true, 24, stream); break;
     case 913: launch_64x64(g, true, 1, stream); break;
     case 914: launch_64x128(g, true, 1, stream); break;
+    case 915: launch_parts(g, stream); break;
     case 909: launch_128x256_pair(g, true, 8, stream); break;
     default: launch_128x128_turns(g, true, 12, stream);
     }

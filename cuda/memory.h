@@ -33,6 +33,10 @@ void gpu_repeats(void);
 typedef enum { OVERLAP_NONE, OVERLAP_BEGIN, OVERLAP_BESIDE } Overlap; // nothing; LAUNCH_EARLY; products of the same input run beside each other, too
 #define OVERLAP_USED OVERLAP_NONE // measured: the next token of 7B's 8 layers 1.97 ms, with OVERLAP_BEGIN 2.03 (H200)
 void gpu_overlap(Overlap wanted);
+// Ways that can be left out, for the bench, which times the older ones beside them: a step's products of one input in one launch; products whose K is cut.
+typedef enum { WAY_TOGETHER = 1, WAY_SPLIT = 2 } Way;
+void gpu_without(int ways); // sums of Way; 0: all are taken
+bool gpu_way(Way way);
 bool gpu_beside(void);
 void gpu_plan(size_t bytes, long inputs, const char *where);
 

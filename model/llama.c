@@ -198,11 +198,13 @@ static Tensor clipped(Run *run, const LlamaConfig *c, Tensor x) { return c->clip
 static Tensor attend(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, const Where *at, int l) {
     const LlamaConfig *c = &m->cfg;
     const char *p = m->prefix;
-    Tensor q = tap(run, linear(run, h, k->q_w, k->q_b), "%slayers.%d.self_attn.q_proj", p, l);
+    Tensor all[3];
+    linears(run, all, 3, h, (Tensor[]){k->q_w, k->k_w, k->v_w}, (Tensor[]){k->q_b, k->k_b, k->v_b});
+    Tensor q = tap(run, all[0], "%slayers.%d.self_attn.q_proj", p, l);
     q = qk_norm(run, c, q, k->q_norm, c->H, p, l, "q_norm");
-    Tensor key = tap(run, linear(run, h, k->k_w, k->k_b), "%slayers.%d.self_attn.k_proj", p, l);
+    Tensor key = tap(run, all[1], "%slayers.%d.self_attn.k_proj", p, l);
     key = qk_norm(run, c, key, k->k_norm, c->G, p, l, "k_norm");
-    Tensor v = tap(run, linear(run, h, k->v_w, k->v_b), "%slayers.%d.self_attn.v_proj", p, l);
+    Tensor v = tap(run, all[2], "%slayers.%d.self_attn.v_proj", p, l);
     q = rotary(run, clipped(run, c, q), at->cos, at->sin, c->H);
     key = rotary(run, clipped(run, c, key), at->cos, at->sin, c->G);
     v = clipped(run, c, v);
@@ -223,6 +225,7 @@ static Tensor attend(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, co
 // What a feed-forward's last layer reads.
 static Tensor gated(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, int l) {
     const char *p = m->prefix;
+    if (!tap_wanted_below(run, "%slayers.%d.mlp", p, l)) return linear_gated(run, h, k->gate_w, k->gate_b, m->cfg.act, k->up_w, k->up_b);
     Tensor gate = linear_activated(run, h, k->gate_w, k->gate_b, m->cfg.act, "%slayers.%d.mlp.gate_proj", p, l);
     gate = tap(run, gate, "%slayers.%d.mlp.act_fn", p, l);
     return mul(run, gate, tap(run, linear_rounded(run, h, k->up_w, k->up_b), "%slayers.%d.mlp.up_proj", p, l));

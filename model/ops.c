@@ -79,6 +79,13 @@ static Tensor linear_as(Run *run, Dtype type, Tensor x, Tensor w, Tensor b) {
 Tensor linear(Run *run, Tensor x, Tensor w, Tensor b) { return linear_as(run, DTYPE_F32, x, w, b); }
 Tensor linear_rounded(Run *run, Tensor x, Tensor w, Tensor b) { return linear_as(run, rounded_type(run, x), x, w, b); }
 
+static Tensor activated_linear(Run *run, Tensor x, Tensor w, Tensor b, Act act) {
+    if (run->recorder || !run->device->linear_activated) return activation(run, linear(run, x, w, b), act);
+    Tensor out = linear_out(run, rounded_type(run, x), x, w, b);
+    if (!run->dry) run->device->linear_activated(out, x, w, b, act);
+    return out;
+}
+
 Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const char *format, ...) {
     char name[TAP_NAME] = "";
     va_list list;
@@ -94,9 +101,7 @@ Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const c
         if (!run->dry) device->activation(out, out, act); // in place, so that a tap changes no need of memory
         return out;
     }
-    Tensor out = linear_out(run, rounded_type(run, x), x, w, b);
-    if (!run->dry) device->linear_activated(out, x, w, b, act);
-    return out;
+    return activated_linear(run, x, w, b, act);
 }
 
 Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, const char *last, const char *format, ...) {
@@ -113,6 +118,29 @@ Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, const char 
     if (tensor_given(b)) SHAPES("linear: bias", b.ndim == 1 && b.shape[0] == w.shape[0], b, w);
     if (!run->dry) run->device->linear_into(x, h, w, b);
     return x;
+}
+
+void linears(Run *run, Tensor *out, int count, Tensor x, const Tensor *w, const Tensor *b) {
+    need(count >= 1 && count <= 3, "linears: %d at once", count);
+    if (run->recorder || run->dry || !run->device->linears) {
+        for (int i = 0; i < count; i++) out[i] = linear(run, x, w[i], b[i]);
+        return;
+    }
+    for (int i = 0; i < count; i++) out[i] = linear_out(run, DTYPE_F32, x, w[i], b[i]);
+    if (run->device->linears(out, count, x, w, b)) return;
+    for (int i = 0; i < count; i++) run->device->linear(out[i], x, w[i], b[i]);
+}
+
+Tensor linear_gated(Run *run, Tensor x, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b) {
+    if (!run->recorder && !run->dry && run->device->linear_gated) {
+        SHAPES("linear", tensor_last(x) == up_w.shape[1] && w.shape[0] == up_w.shape[0], x, up_w);
+        RunMark mark = run_mark(run);
+        Tensor out = linear_out(run, rounded_type(run, x), x, w, b);
+        if (run->device->linear_gated(out, x, w, b, act, up_w, up_b)) return out;
+        run_release(run, mark);
+    }
+    Tensor gate = activated_linear(run, x, w, b, act);
+    return mul(run, gate, linear_rounded(run, x, up_w, up_b));
 }
 
 Tensor embedding(Run *run, Tensor table, Tensor ids) {

@@ -25,6 +25,10 @@ Tensor linear(Run *run, Tensor x, Tensor w, Tensor b); // (…, I) · (O, I)ᵀ 
 Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const char *name, ...) PRINTF_LIKE(6, 7);
 // add_into(x, y) of y = linear(h, w, b), which is what MODULE.last gives and MODULE with it; in one pass where nobody asked for these two taps.
 Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, const char *last, const char *module, ...) PRINTF_LIKE(7, 8);
+// linear(x, w[i], b[i]) for i < count <= 3, which a device may do at once.
+void linears(Run *run, Tensor *out, int count, Tensor x, const Tensor *w, const Tensor *b);
+// activation(linear(x, w, b), act) * linear(x, up_w, up_b), likewise. Who asks for a tap of one of them takes them apart.
+Tensor linear_gated(Run *run, Tensor x, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b);
 Tensor embedding(Run *run, Tensor table, Tensor ids);  // (V, C), i32 (B, T) -> (B, T, C); an id outside dies
 
 // ---- norms, over the last dimension

@@ -100,6 +100,54 @@ static void tensor(int version, long M, long N, long K, Act act, bool with_bias,
     free(af), free(wf), free(bias), free(old), free(a), free(w), free(c16), free(got), free(want), free(dense);
 }
 
+// Several products of one A in one launch: the bits of each alone; gated: of the two and a product of them.
+static void together(long M, const long *N, int count, long K, bool gated, Act act, bool bias) {
+    float *a = random_floats((size_t)(M * K), 5);
+    float *A = to_device(a, (size_t)(M * K) * 4), *alone[RING_MOST], *got[RING_MOST];
+    GemmBf16 g[RING_MOST];
+    bool same = true;
+    emu_forget();
+    for (int k = 0; k < count; k++) {
+        size_t w_n = (size_t)(N[k] * K), c_n = (size_t)(M * N[k]);
+        float *wf = random_floats(w_n, (unsigned long long)(6 + k)), *b = random_floats((size_t)N[k], 17);
+        uint16_t *w = malloc(w_n * 2);
+        convert_f32_bf16(w, wf, w_n);
+        g[k] = (GemmBf16){.M = M, .N = N[k], .K = K, .lda = K, .ldw = K, .ldc = N[k], .A_f32 = A, .W = to_device(w, w_n * 2), .C = device_room(c_n * 4), .bias = bias ? to_device(b, (size_t)N[k] * 4) : NULL, .act = k == 0 ? act : ACT_NONE};
+        cuda_gemm_bf16_ring(&g[k], NULL);
+        alone[k] = malloc(c_n * 4), got[k] = malloc(c_n * 4);
+        from_device(alone[k], g[k].C, c_n * 4);
+        g[k].C = device_room(c_n * 4);
+        free(wf), free(b), free(w);
+    }
+    cuda_gemm_bf16_together(g, count, gated, NULL);
+    for (int k = 0; k < (gated ? 1 : count); k++) {
+        size_t c_n = (size_t)(M * N[k]);
+        from_device(got[k], g[k].C, c_n * 4);
+        for (size_t i = 0; i < c_n; i++) {
+            float want = gated ? alone[0][i] * alone[1][i] : alone[k][i];
+            same = same && memcmp(&want, &got[k][i], 4) == 0;
+        }
+    }
+    check(same && emu_reports() == 0, "%d products of %ld x %ld x %ld, %ld, %ld together%s%s: the bits of each alone %s", count, M, K, N[0], count > 1 ? N[1] : 0, count > 2 ? N[2] : 0,
+          gated ? ", gated" : "", bias ? ", biases" : "", emu_first_report());
+    for (int k = 0; k < count; k++) free(alone[k]), free(got[k]);
+    free(a);
+    device_empty();
+}
+
+static void all_together(void) {
+    static const long sizes[][3] = {{33, 16, 7}, {32, 8, 8}, {1, 1, 1}, {64, 64, 64}, {31, 31, 31}};
+    for (int i = 0; i < 5; i++) {
+        together(1 + i, sizes[i], 3, 72 + 136 * i, false, ACT_NONE, i % 2);
+        if (i > 1) together(i == 3 ? 8 : 1, sizes[i], 2, 8 + 264 * i, true, ACT_SILU, i % 2 == 0);
+    }
+    if (real_shapes()) {
+        static const long attention[] = {4096, 1024, 1024}, gate[] = {11008, 11008};
+        together(1, attention, 3, 4096, false, ACT_NONE, true), together(8, attention, 3, 4096, false, ACT_NONE, false);
+        together(1, gate, 2, 4096, true, ACT_SILU, false), together(7, gate, 2, 4096, true, ACT_GELU_TANH, true);
+    }
+}
+
 // ViT-L/14-336 and a 7B language model, prompts and single ids.
 static void real(void) {
     static const long shapes[][3] = {{577, 3072, 1024}, {1154, 1024, 4096}, {577, 4096, 1024}, {1, 4096, 4096}, {7, 11008, 4096}, {64, 4096, 11008}, {600, 4096, 4096}, {3, 32000, 4096}, {70000, 64, 24}};
@@ -139,6 +187,7 @@ int main(void) {
     for (size_t i = 0; i < sizeof fours / sizeof *fours; i++) one(GEMM_TN, DTYPE_F32, 5, fours[i][0], fours[i][1], fours[i][2], false, i % 2 == 0);
     one(GEMM_TN, DTYPE_F32, -1, 24, 20, 700, false, false);
     for (int v = 0; v < 4; v++) below_zero(versions[v]);
+    all_together();
     below_zero(4), below_zero(364), below_zero(3128);
     tensor(64, 1, 1, 8, ACT_NONE, false, false, false);
     tensor(64, 33, 31, 136, ACT_GELU, true, false, false);

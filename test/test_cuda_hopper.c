@@ -52,6 +52,7 @@ static void one(Case c) {
     need(got16 && got && want && dense, "a test: no memory");
     GemmBf16 g = {.M = c.M, .N = c.N, .K = c.K, .lda = lda, .ldw = c.K, .ldc = ldc, .A = to_device(a16, a_n * 2), .W = to_device(w16, w_n * 2), .C_bf16 = c.bf16, .act = c.act,
                   .bias = c.bias ? to_device(bias, (size_t)c.N * 4) : NULL, .residual_bf16 = c.bf16};
+    g.room = device_room((size_t)cuda_gemm_hopper_parts(&g) * (size_t)(c.M * c.N) * sizeof(float));
     if (c.residual) g.residual = c.bf16 ? to_device(old16, c_n * 2) : to_device(oldf, c_n * 4);
     memset(got, 0xff, c_n * 4); // NaN
     g.C = to_device(got, c_n * (c.bf16 ? 2 : 4));
@@ -79,7 +80,7 @@ static void one(Case c) {
     free(af), free(wf), free(bias), free(oldf), free(a16), free(w16), free(old16), free(got16), free(a), free(w), free(got), free(want), free(dense);
 }
 
-static const int versions[] = {901, 902, 903, 904, 905, 906, 907, 908, 909, 910, 913, 914};
+static const int versions[] = {901, 902, 903, 904, 905, 906, 907, 908, 909, 910, 913, 914, 915};
 #define VERSIONS (int)(sizeof versions / sizeof *versions)
 
 static void edges(void) {
@@ -105,7 +106,10 @@ int main(void) {
         one((Case){versions[v], 33, 131, 72, 1, ACT_SILU, true, true, false});
         one((Case){versions[v], 67, 36, 136, 4, ACT_NONE, v % 2 == 0, v % 3 > 0, false});
     }
+    one((Case){915, 33, 60, 2056, 1, ACT_SILU, true, true, false}); // K in four parts, the last of them shorter
+    one((Case){915, 9, 68, 2056, 0, ACT_NONE, true, true, true});
     emu_backwards(true);
+    one((Case){915, 64, 128, 1032, 4, ACT_GELU, true, false, true});
     for (int v = 0; v < VERSIONS; v++) one((Case){versions[v], 150, 280, 72, 0, ACT_NONE, true, false, v % 2 == 0});
     one((Case){907, 650, 130, 456, 0, ACT_NONE, true, false, true}); // more tiles than processors, more steps than stages
     emu_backwards(false);
