@@ -27,6 +27,7 @@ void cuda_add_columns(float *d, long ldd, const float *g, long ldg, long R, long
 // d row to[k] += g row from[i] for i from starts[k] to starts[k + 1], for k < groups
 void cuda_add_row_groups(float *d, const int32_t *to, const int32_t *starts, const float *g, const int32_t *from, long groups, long C, cudaStream_t s);
 void cuda_norm_gradient(const NormGradient *k, cudaStream_t s);
+void cuda_norm_gradient_version(const NormGradient *k, int version, cudaStream_t s); // 0: sixteen lanes a row; 1: rows in shared memory
 void cuda_rotary_gradient(float *d, const float *g, const float *cosine, const float *sine, long R, long heads, long D, long half, long rows, cudaStream_t s);
 void cuda_patchify_gradient(float *d, const float *g, long B, long channels, long h, long w, long P, cudaStream_t s);
 void cuda_entropy_gradient(float *d, bool fresh, const float *logits, const int32_t *targets, const float *g, long counted, long R, long V, cudaStream_t s);

@@ -10,7 +10,10 @@
 //      sum waited for its own access of shared memory, and the rows of a round for those before
 //   2  256 rows at a time, under way while the ones before are added; sixteen accesses before their sums     in use, counted: 5 cycles a row
 //   add_rows: entries of one destination follow each other (sorted by the host), one thread a column of it, sixteen entries under way
-//   norms, cross entropy, scores: sixteen lanes a row, as in norms.cu
+//   norms, scores: sixteen lanes a row, as in norms.cu
+//   norms, 0: by accesses of four bytes, five times over the row    0.34 of copy speed (H200, 36928 x 1024)
+//          1: rows come to shared memory once    in use; not measured
+//   cross entropy: 0: sixteen lanes a row    0.08 of copy speed (2048 x 32000); 1: a block a row, as the loss itself    in use; not measured
 #include "gradients.h"
 
 #define WIDE 256
@@ -182,35 +185,107 @@ static __global__ void norm_gradient_kernel(NormGradient k) {
     }
 }
 
-HOST void cuda_norm_gradient(const NormGradient *k, cudaStream_t s) {
-    if (k->R > 0 && k->C > 0) RUN_ROWS(norm_gradient_kernel, k->R, *k);
+// Version 1: rows of x and of g come to shared memory once, in pieces of sixteen bytes, all under way together.
+#define STAGED_THREADS 128
+#define STAGED_ROWS (STAGED_THREADS / LANES)
+#define STAGED_BYTES (72 * 1024) // three blocks a multiprocessor
+#define STAGED_GAP 16            // floats between rows: the two rows of a warp meet other banks
+
+static __global__ __launch_bounds__(STAGED_THREADS) void norm_gradient_staged(NormGradient k, int rows) {
+    DYNAMIC_SHARED(float, shared);
+    const long C = k.C, ld = C + STAGED_GAP, first = (long)blockIdx.x * rows, end = k.R - first < rows ? k.R - first : rows;
+    float *xs = shared, *gs = shared + rows * ld;
+    for (long e = threadIdx.x; e < end * (C / 4); e += STAGED_THREADS) {
+        const long r = e / (C / 4), c = e % (C / 4) * 4;
+        cp_async16(xs + r * ld + c, k.x + (first + r) * C + c, 16);
+        if (k.d) cp_async16(gs + r * ld + c, k.g + (first + r) * C + c, 16);
+    }
+    cp_async_commit();
+    cp_async_wait(0);
+    __syncthreads();
+    const int lane = (int)(threadIdx.x % LANES);
+    const long mine = threadIdx.x / LANES, row = mine < end ? mine : end - 1; // all lanes of a warp take part in its sums
+    const bool there = mine < end;
+    const float *x = xs + row * ld;
+    const float *g = gs + row * ld;
+    float t = 0, h1 = 0, h2 = 0;
+    UNROLL_EIGHT
+    for (long i = lane; i < C; i += LANES) t += x[i];
+    const float mean = k.norm == NORM_LAYER ? fold(t) / (float)C : 0;
+    t = 0;
+    UNROLL_EIGHT
+    for (long i = lane; i < C; i += LANES) {
+        const float e = x[i] - mean;
+        t += e * e;
+    }
+    const float square = fold(t), length = sqrtf(square);
+    const float scale = k.norm != NORM_L2 ? 1 / sqrtf(square / (float)C + k.eps) : 1 / (length > k.eps ? length : k.eps);
+    float *hats = k.hat + (first + row) * C;
+    UNROLL_FOUR
+    for (long i = lane; i < C; i += LANES) {
+        const float hat = (x[i] - mean) * scale;
+        if (there) hats[i] = hat;
+        if (!k.d) continue;
+        const float h = k.weight ? g[i] * (k.plus + k.weight[i]) : g[i];
+        h1 += h;
+        h2 += h * hat;
+    }
+    if (!k.d) return;
+    const float share = k.norm == NORM_L2 ? 1 : 1 / (float)C, sum_h = fold(h1), sum_hh = fold(h2);
+    const float mean_h = k.norm == NORM_LAYER ? sum_h * share : 0;
+    const float mean_hh = k.norm == NORM_L2 && length <= k.eps ? 0 : sum_hh * share;
+    float *to = k.d + (first + row) * C;
+    UNROLL_FOUR
+    for (long i = lane; there && i < C; i += LANES) {
+        const float hat = (x[i] - mean) * scale, h = k.weight ? g[i] * (k.plus + k.weight[i]) : g[i], v = scale * (h - mean_h - hat * mean_hh);
+        to[i] = k.fresh ? v : to[i] + v;
+    }
 }
 
+HOST void cuda_norm_gradient_version(const NormGradient *k, int version, cudaStream_t s) {
+    if (k->R <= 0 || k->C <= 0) return;
+    const long row = 2 * (k->C + STAGED_GAP) * (long)sizeof(float), fit = STAGED_BYTES / row;
+    const int rows = fit < STAGED_ROWS ? (int)fit : STAGED_ROWS;
+    if (version == 0 || rows < 1 || k->C % 4 != 0 || ((uintptr_t)k->x | (uintptr_t)k->g) % 16 != 0) RUN_ROWS(norm_gradient_kernel, k->R, *k);
+    else LAUNCH(norm_gradient_staged, DIM3((k->R + rows - 1) / rows, 1, 1), DIM3(STAGED_THREADS, 1, 1), (size_t)(rows * row), s, *k, rows);
+}
+
+HOST void cuda_norm_gradient(const NormGradient *k, cudaStream_t s) { cuda_norm_gradient_version(k, 1, s); }
+
 // d (+)= (softmax - one at the target) * weight; rows without a target get nothing. A row of -inf alone has a softmax of zeros.
-static __global__ void entropy_gradient_kernel(float *d, int fresh, const float *logits, const int32_t *targets, const float *g, long counted, long R, long V) {
-    ROW_OF_THREAD;
+#include "softmax_row.inc"
+
+static __global__ __launch_bounds__(WIDE) void entropy_gradient_kernel(float *d, int fresh, const float *logits, const int32_t *targets, const float *g, long counted, long V) {
+    const long row = blockIdx.x;
     const float *x = logits + row * V;
+    float *to = d + row * V, top = -INFINITY;
     const long target = targets[row];
-    float top = -INFINITY, t = 0;
-    for (long i = lane; i < V; i += LANES) top = larger(x[i], top);
-    for (int half = LANES / 2; half; half /= 2) {
-        const float other = __shfl_xor_sync(0xffffffffu, top, half);
-        top = larger(other, top);
+    const float weight = target < 0 ? 0 : g[0] / (float)counted;
+    if (weight == 0) { // nothing is added, and so nobody has to know the sum
+        for (long i = threadIdx.x; fresh && i < V; i += WIDE) to[i] = 0;
+        return;
     }
-    for (long i = lane; i < V; i += LANES) t += f_exp(x[i] - top);
-    const float sum = fold(t), weight = target < 0 ? 0 : g[0] / (float)counted;
-    for (long i = lane; there && i < V; i += LANES) {
-        float v = fresh ? 0 : d[row * V + i];
-        if (weight != 0) {
-            v += (top == -INFINITY ? 0 : f_exp(x[i] - top) / sum) * weight;
-            if (i == target) v -= weight;
+    const float sum = exponentials_of_row(x, V, &top);
+    for (long begin = 0; begin < V; begin += EACH_OF_PIECE * WIDE) {
+        FRAGMENT(float, y, EACH_OF_PIECE);
+        FRAGMENT(float, v, EACH_OF_PIECE);
+        UNROLL
+        for (int k = 0; k < EACH_OF_PIECE; k++) {
+            const long i = begin + k * WIDE + threadIdx.x;
+            y[k] = i < V ? x[i] : 0, v[k] = fresh || i >= V ? 0 : to[i];
         }
-        d[row * V + i] = v;
+        UNROLL
+        for (int k = 0; k < EACH_OF_PIECE; k++) v[k] += (top == -INFINITY ? 0 : f_exp(y[k] - top) / sum) * weight;
+        UNROLL
+        for (int k = 0; k < EACH_OF_PIECE; k++) {
+            const long i = begin + k * WIDE + threadIdx.x;
+            if (i < V) to[i] = i == target ? v[k] - weight : v[k];
+        }
     }
 }
 
 HOST void cuda_entropy_gradient(float *d, bool fresh, const float *logits, const int32_t *targets, const float *g, long counted, long R, long V, cudaStream_t s) {
-    if (R > 0 && V > 0) RUN_ROWS(entropy_gradient_kernel, R, d, (int)fresh, logits, targets, g, counted, R, V);
+    if (R > 0 && V > 0) LAUNCH(entropy_gradient_kernel, DIM3(R, 1, 1), DIM3(WIDE, 1, 1), 0, s, d, (int)fresh, logits, targets, g, counted, V);
 }
 
 static __global__ void scores_gradient_kernel(float *dp, const float *p, const float *capped, long R, long C, float cap, float scale) {

@@ -17,49 +17,17 @@
 
 #define LANES 16
 #define WIDE 256
-#define PIECE 2048 // exponentials of a row at a time
-#define EACH (PIECE / WIDE)
-
-static __device__ __forceinline__ float larger_of_lanes(float x) {
-    for (int half = 16; half; half /= 2) x = larger(__shfl_xor_sync(0xffffffffu, x, half), x);
-    return x;
-}
+#include "softmax_row.inc"
 
 // room[r] = -log softmax(logits[r])[target]; a row without a target is skipped by the next kernel.
 static __global__ __launch_bounds__(WIDE) void rows_kernel(double *room, const float *logits, const int32_t *targets, long V) {
-    __shared__ float exponentials[2][PIECE], tops[WIDE / 32];
-    const int thread = (int)threadIdx.x;
     const long row = blockIdx.x;
     const float *x = logits + row * V;
-    float top = x[0], t = 0;
-    UNROLL_EIGHT
-    for (long i = thread; i < V; i += WIDE) top = larger(x[i], top);
-    top = larger_of_lanes(top);
-    if (thread % 32 == 0) tops[thread / 32] = top;
-    __syncthreads();
-    for (int k = 0; k < WIDE / 32; k++) top = larger(tops[k], top);
-    for (long begin = 0, now = 0; begin < V + PIECE; begin += PIECE, now ^= 1) { // the round behind the last only adds up
-        FRAGMENT(float, y, EACH);
-        UNROLL
-        for (int k = 0; k < EACH; k++) {
-            const long i = begin + k * WIDE + thread;
-            y[k] = i < V ? x[i] : 0;
-        }
-        UNROLL
-        for (int k = 0; k < EACH; k++)
-            if (begin + k * WIDE + thread < V) exponentials[now][k * WIDE + thread] = f_exp(y[k] - top);
-        if (thread < LANES && begin > 0) { // element i to sum i mod 16, ascending
-            const int n = V - (begin - PIECE) < PIECE ? (int)(V - (begin - PIECE)) : PIECE;
-            UNROLL_EIGHT
-            for (int i = thread; i < n; i += LANES) t += exponentials[now ^ 1][i];
-        }
-        __syncthreads();
-    }
-    if (thread >= 32) return;
-    for (int half = 8; half; half /= 2) t += __shfl_xor_sync(0xffffffffu, t, half);
-    if (thread) return;
+    float top = x[0];
+    const float sum = exponentials_of_row(x, V, &top);
+    if (threadIdx.x) return;
     const int32_t target = targets[row];
-    room[row] = target < 0 ? 0 : exact_log_of((double)t) - ((double)x[target] - (double)top);
+    room[row] = target < 0 ? 0 : exact_log_of((double)sum) - ((double)x[target] - (double)top);
 }
 
 // The sum so far and WIDE more numbers, ascending; where there is none, -0 stands, which changes no sum. By one thread.

@@ -200,7 +200,7 @@ static void operations(void) {
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) points(counts[i]);
     static const struct {
         long R, C;
-    } shapes[] = {{2, 2}, {7, 15}, {65, 16}, {33, 31}, {5, 33}, {3, 257}, {131, 37}};
+    } shapes[] = {{2, 2}, {7, 15}, {65, 16}, {33, 31}, {5, 33}, {3, 257}, {131, 37}, {5, 2056}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) rows(shapes[i].R, shapes[i].C);
     tokens(1, 2, 1);
     tokens(2, 5, 7);

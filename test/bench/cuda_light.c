@@ -3,13 +3,14 @@
 #include <stdio.h>
 
 #include "cuda.h"
+#include "cuda/choosing.h"
 
 typedef struct {
     int which;
     long R, C;
 } Light;
 
-enum { COPY, LAYERNORM, RMSNORM, L2NORM, GELU, SILU, ADD, MUL, ADD_ROWS, SCALE, NARROW, WIDEN, ROTARY, TRANSPOSE, EMBEDDING, CROSS_ENTROPY, MEAN_TOKENS, PREPEND };
+enum { COPY, LAYERNORM, RMSNORM, L2NORM, GELU, SILU, ADD, MUL, ADD_ROWS, SCALE, NARROW, WIDEN, ROTARY, TRANSPOSE, EMBEDDING, CROSS_ENTROPY, MEAN_TOKENS, PREPEND, GREEDY, BEAMS, DRAWN };
 
 static const int32_t *ids(long R, long below) { // the same each turn: small beside the rows
     static int32_t *p, host[1 << 20];
@@ -21,12 +22,20 @@ static const int32_t *ids(long R, long below) { // the same each turn: small bes
 
 static const int32_t *indices;
 
+// The next ids of R rows of C scores: the best; the best twelve of log softmax; one drawn of the best fifty.
+static void choice(int which, float *out, const float *logits, long R, long C) {
+    CudaChoose c = {.logits = logits, .R = R, .V = C, .how = {.temperature = 1, .best = which == BEAMS ? 12 : 1, .normalised = which == BEAMS}};
+    if (which == DRAWN) c.how.draw = (Drawing){.uniform = (const double *)floats_at((size_t)R * 2, 0, 2), .top_k = 50, .top_p = 0.9, .filter_temperature = 1, .temperature = 1};
+    c.rows = (Distribution *)out, c.best = (Choice *)(c.rows + R), c.likeliest = c.best + R * c.how.best;
+    cuda_choose(&c, out + 4096 * 16, which == BEAMS, NULL);
+}
+
 static void work(void *arg, int turn) {
     const Light *l = arg;
     long R = l->R, C = l->C;
     size_t n = (size_t)(R * C);
     const float *x = floats_at(n, turn, 0), *y = floats_at(n, turn, 1), *w = floats_at((size_t)C, turn, 2);
-    float *out = result_at(n * 4, turn);
+    float *out = result_at(n * 4 + (l->which >= GREEDY ? 4 * n + (1 << 20) : 0), turn);
     Stored weight = {w, DTYPE_F32}, bias = {w + C, DTYPE_F32}, table = {halves_at(n, turn, 0), DTYPE_BF16};
     switch (l->which) {
     case COPY: CUDA_CHECK(cudaMemcpyAsync(out, x, n * 4, cudaMemcpyDeviceToDevice, NULL)); break;
@@ -45,6 +54,7 @@ static void work(void *arg, int turn) {
     case TRANSPOSE: cuda_transpose(out, x, R, C, NULL); break;
     case EMBEDDING: cuda_embedding(out, table, indices, R, C, NULL); break;
     case CROSS_ENTROPY: cuda_cross_entropy(out, x, indices, (double *)(out + 64), R, C, NULL); break;
+    case GREEDY: case BEAMS: case DRAWN: choice(l->which, out, x, R, C); break;
     case MEAN_TOKENS: cuda_mean_tokens(out, x, R / 577, 577, C, NULL); break;
     default: cuda_copy_block(out, 577 * C, x, 576 * C, R / 577, 576 * C, NULL);
     }
@@ -85,4 +95,9 @@ void bench_light(Bench *b) {
     row(b, PREPEND, "copy of tokens", vit, 1024, 8, NULL, 0, 0);
     row(b, MEAN_TOKENS, "mean of tokens", vit, 1024, 4, NULL, 0, 0);
     row(b, CROSS_ENTROPY, "cross entropy", 2048, 32000, 4, "cross_entropy", 0, 0);
+    row(b, GREEDY, "next id, greedy", 1, 32000, 4, NULL, 0, 0);
+    row(b, GREEDY, "next id, greedy", 32, 32000, 4, NULL, 0, 0);
+    row(b, GREEDY, "next id, greedy", 1, 151936, 4, NULL, 0, 0);
+    row(b, BEAMS, "next ids, twelve best", 6, 49408, 4, NULL, 0, 0);
+    row(b, DRAWN, "next id, drawn", 32, 32000, 4, NULL, 0, 0);
 }

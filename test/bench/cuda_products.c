@@ -29,7 +29,36 @@ static GemmBf16 bf16_of_product(const Product *p, int turn) {
     g.A = halves_at((size_t)(p->M * p->K), turn, 0), g.W = halves_at((size_t)(p->N * p->K), turn, 1), g.C = result_at((size_t)(p->M * p->N) * 2, turn);
     if (p->bias) g.bias = floats_at((size_t)p->N, turn, 2);
     if (p->into) g.C = result_at((size_t)(p->M * p->N) * 4, turn), g.C_bf16 = false, g.residual = g.C;
+    const size_t own = (size_t)(p->M * p->N) * 4; // and behind it the sums of parts of K
+    if (p->version == 915 || cuda_gemm_bf16_room(&g)) g.C = result_at(5 * own, turn), g.room = (float *)((char *)g.C + own);
     return g;
+}
+
+// A step's products of one input: of `columns` each, in one launch or one after the other; gated: of two, and their product.
+typedef struct {
+    long M, K, columns;
+    int count;
+    bool gated, at_once;
+} Together;
+
+static void together_work(void *arg, int turn) {
+    const Together *t = arg;
+    GemmBf16 g[RING_MOST];
+    for (int k = 0; k < t->count; k++) {
+        g[k] = (GemmBf16){.M = t->M, .N = t->columns, .K = t->K, .lda = t->K, .ldw = t->K, .ldc = t->columns, .A_f32 = floats_at((size_t)(t->M * t->K), turn, 0), .act = t->gated && k == 0 ? ACT_SILU : ACT_NONE};
+        g[k].W = halves_at((size_t)(t->count * t->columns * t->K), turn, 1) + k * t->columns * t->K;
+        g[k].C = (float *)result_at((size_t)(t->count * t->M * t->columns) * 4, turn) + k * t->M * t->columns;
+        if (!t->at_once) cuda_gemm_bf16_ring(&g[k], NULL);
+    }
+    if (t->at_once) cuda_gemm_bf16_together(g, t->count, t->gated, NULL);
+    else if (t->gated) cuda_mul((float *)g[0].C, (const float *)g[0].C, (const float *)g[1].C, (size_t)(t->M * t->columns), NULL);
+}
+
+static void together_row(Bench *b, Together t) {
+    char shape[80];
+    snprintf(shape, sizeof shape, "%ld x %d times %ld x %ld%s%s", t.M, t.count, t.columns, t.K, t.gated ? ", gated" : "", t.at_once ? "" : ", one after the other");
+    contest(b, &(Contest){.area = "bf16 products of one input", .shape = shape, .ours = together_work, .arg = &t, .flops = 2.0 * (double)(t.M * t.K * t.columns * t.count), .peak = b->bf16,
+                          .bytes = 2.0 * (double)(t.count * t.columns * t.K)}); // bits: test_cuda_gemm.c
 }
 
 static void f32_work(void *arg, int turn) {
@@ -121,6 +150,10 @@ void bench_hopper(Bench *b) {
     static const long few[][2] = {{16, 4096}, {32, 4096}, {64, 4096}, {32, 22016}, {64, 22016}};
     for (int i = 0; i < 5; i++)
         for (int v = 0; v < 4; v++) bf16_row(b, (Product){few[i][0], few[i][1], 4096, (int[]){1, 913, 914, 908}[v], ACT_NONE, false}, 0, 0);
+    static const long deep[][2] = {{32, 4096}, {64, 4096}, {32, 11008}};
+    for (int i = 0; i < 3; i++)
+        for (int version = 913; version <= 915; version += 2) bf16_row(b, (Product){deep[i][0], 4096, deep[i][1], version, ACT_NONE, false}, 0, 0);
+    for (int i = 0; i < 4; i++) together_row(b, (Together){1, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2});
     for (int version = 905; version <= 910; version++) {
         bf16_row(b, (Product){64 * 577, 1024, 1024, version, ACT_NONE, false, false}, 0, 0);
         bf16_row(b, (Product){64 * 577, 4096, 1024, version, ACT_GELU, true, false}, 0, 0);

@@ -13,6 +13,7 @@ typedef struct {
     int which;
     long R, C, K;
     GemmKind kind;
+    int version;
 } Training;
 
 static const int32_t *targets;
@@ -46,7 +47,7 @@ static void work(void *arg, int turn) {
     float *d = result_at(4 * n * sizeof *d, turn);
     switch (t->which) {
     case ADAMW: cuda_adam(steps + turn % PLACES, pieces, (long)((n + ADAM_PIECE - 1) / ADAM_PIECE), NULL); break;
-    case NORM: cuda_norm_gradient(&(NormGradient){.norm = NORM_LAYER, .R = t->R, .C = t->C, .x = x, .g = g, .weight = x, .eps = 1e-5f, .hat = d, .d = d + n, .fresh = true}, NULL); break;
+    case NORM: cuda_norm_gradient_version(&(NormGradient){.norm = NORM_LAYER, .R = t->R, .C = t->C, .x = x, .g = g, .weight = x, .eps = 1e-5f, .hat = d, .d = d + n, .fresh = true}, t->version, NULL); break;
     case ENTROPY: cuda_entropy_gradient(d, true, x, targets, g, t->R, t->R, t->C, NULL); break;
     case ACTIVATION: cuda_each_gradient(&(EachGradient){.kind = EACH_ACTIVATION, .d = d, .fresh = true, .n = n, .g = g, .x = x, .y = x, .act = ACT_GELU}, NULL); break;
     default: {
@@ -79,7 +80,9 @@ void bench_training(Bench *b) {
     CUDA_CHECK(cudaMemset(result_at(0, 0), 0, (size_t)1 << 31)); // moments that are numbers
     adam_open((size_t)8192 * 8192);
     row(b, "AdamW", (Training){ADAMW, 8192, 8192, 0, GEMM_NT}, 28, 0.85, 0.93);
-    row(b, "slopes of a layer norm", (Training){NORM, 64 * 577, 1024, 0, GEMM_NT}, 16, 0, 0);
+    row(b, "slopes of a layer norm", (Training){NORM, 64 * 577, 1024, 0, GEMM_NT, 1}, 16, 0, 0);
+    row(b, "slopes of a layer norm, version 0", (Training){NORM, 64 * 577, 1024, 0, GEMM_NT, 0}, 16, 0, 0);
+    row(b, "slopes of a layer norm", (Training){NORM, 8192, 4096, 0, GEMM_NT, 1}, 16, 0, 0);
     row(b, "slopes of GELU", (Training){ACTIVATION, 64 * 577, 4096, 0, GEMM_NT}, 16, 0, 0);
     row(b, "slopes of the cross entropy", (Training){ENTROPY, 2048, 32000, 0, GEMM_NT}, 8, 0, 0);
     row(b, "f32 product NN", (Training){PRODUCT, 8 * 577, 1024, 4096, GEMM_NN}, 0, 0, 0);

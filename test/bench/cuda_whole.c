@@ -107,19 +107,22 @@ static double weights_of(Arena *a, const char *dir, const Model *m) { // bytes; 
     return stat(path_join(a, dir, "model.safetensors"), &file) == 0 ? (double)file.st_size - (double)m->vocabulary * 4096 * 2 : 0;
 }
 
-static void answers(Bench *b, const char *dir, int texts, Overlap overlap) {
+// Without: sums of Way that are left out.
+static void answers(Bench *b, const char *dir, int texts, Overlap overlap, int without) {
     Arena *a = arena_new("a model");
     Whole w = language_model(a, dir, texts, 64);
     char ask[600];
     double python, bytes = weights_of(a, dir, w.m);
     snprintf(ask, sizeof ask, "answers %s %d 64", dir, texts);
     static uint64_t said[2]; // of 1 text, of more: the same ids however kernels overlap
-    gpu_overlap(overlap);
-    double ours = rounds_of(tokens_once, &w, overlap == OVERLAP_USED ? b->torch : NULL, ask, &python), roof = bytes / b->copy / ours;
-    bench_say(b->page, "| 7B language model, 8 of its 32 layers, bf16 | next token of %d text%s%s: %.0f tokens/s (PyTorch %.0f) | %.3f | %.2f TB/s | - | %.2f | %.2f | %s | %s | |", texts, texts > 1 ? "s" : "", overlap == OVERLAP_USED ? "" : (const char *[]){", kernel after kernel", ", kernels that begin early", ", products beside each other"}[overlap],
+    gpu_overlap(overlap), gpu_without(without);
+    double ours = rounds_of(tokens_once, &w, overlap == OVERLAP_USED && !without ? b->torch : NULL, ask, &python), roof = bytes / b->copy / ours;
+    bench_say(b->page, "| 7B language model, 8 of its 32 layers, bf16 | next token of %d text%s%s%s: %.0f tokens/s (PyTorch %.0f) | %.3f | %.2f TB/s | - | %.2f | %.2f | %s | %s | |", texts, texts > 1 ? "s" : "", overlap == OVERLAP_USED ? "" : (const char *[]){", kernel after kernel", ", kernels that begin early", ", products beside each other"}[overlap],
+              (const char *[]){"", ", products one by one", ", K not cut", ", products one by one, K not cut"}[without],
               texts / ours, python > 0 ? texts / python : 0, ours * 1e3, bytes / ours * 1e-12, python / ours, roof, texts == 1 ? "0.60 | 0.80" : "0.50 | 0.70", texts == 1 ? mark(roof, 0.6, 0.8) : mark(roof, 0.5, 0.7));
-    if (said[texts > 1] && said[texts > 1] != w.said) b->wrong++, bench_say(b->page, "| 7B language model | other ids than before: WRONG | | | | | | | | | |");
-    said[texts > 1] = w.said;
+    if (!(without & WAY_SPLIT) && said[texts > 1] && said[texts > 1] != w.said) b->wrong++, bench_say(b->page, "| 7B language model | other ids than before: WRONG | | | | | | | | | |");
+    if (!said[texts > 1]) said[texts > 1] = w.said;
+    gpu_without(0);
     arena_free(a);
 }
 
@@ -146,9 +149,11 @@ void bench_whole(Bench *b, const char *models) {
     if (bench_begins(b, "ViT-L/14-336 forward", "64 pictures")) pictures(b, path, 64);
     snprintf(path, sizeof path, "%s/llama", models);
     for (int texts = 1; texts <= 32; texts *= 32)
-        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text" : "next token of 32 texts")) answers(b, path, texts, OVERLAP_USED);
+        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text" : "next token of 32 texts")) answers(b, path, texts, OVERLAP_USED, 0);
+    if (bench_begins(b, "7B language model", "next token of 1 text, products one by one")) answers(b, path, 1, OVERLAP_USED, WAY_TOGETHER);
+    if (bench_begins(b, "7B language model", "next token of 32 texts, K not cut")) answers(b, path, 32, OVERLAP_USED, WAY_SPLIT);
     for (int way = OVERLAP_NONE; way <= OVERLAP_BESIDE; way++)
         for (int texts = 1; texts <= 32; texts *= 32)
-            if (way != OVERLAP_USED && bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text, overlapping" : "next token of 32 texts, overlapping")) answers(b, path, texts, (Overlap)way);
+            if (way != OVERLAP_USED && bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text, overlapping" : "next token of 32 texts, overlapping")) answers(b, path, texts, (Overlap)way, 0);
     if (bench_begins(b, "7B language model", "prompt of 2048 tokens")) prompt(b, path, 2048);
 }
