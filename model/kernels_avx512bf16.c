@@ -83,7 +83,7 @@ static void tile(int mr, long words, const float *A, long ka, const float *B, lo
     }
 }
 
-const TileKernel tiles_avx512bf16 = {.MR = ROWS, .NR = COLUMNS, .in_word = 2, .k_step = 32, .k_block = 640, .pack_a = pack_a, .pack_b = pack_b, .tile = tile};
+const TileKernel tiles_avx512bf16 = {.MR = ROWS, .NR = COLUMNS, .in_word = 2, .k_step = 32, .k_block = 1376, .pack_a = pack_a, .pack_b = pack_b, .tile = tile};
 #else
 typedef int not_this_processor;
 #endif

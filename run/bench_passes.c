@@ -124,7 +124,7 @@ static void check(const Pass *p, size_t which) {
 static Tensor uniform(Arena *a, const char *what, long rows) {
     Tensor t = tensor_take(a, DTYPE_F32, DIMS(1, rows, COLUMNS));
     Rng r = rng_of(22, what);
-    for (size_t i = 0; i < tensor_count(t); i++) f32(t)[i] = (float)(2 * rng_uniform(r, i) - 1);
+    for (size_t i = 0, n = tensor_count(t); i < n; i++) f32(t)[i] = (float)(2 * rng_uniform(r, i) - 1);
     return t;
 }
 
@@ -139,6 +139,9 @@ static double triad_rate(Pass *p) {
 }
 
 void bench_passes(Arena *a, const Table *all) {
+    bool wanted = false;
+    for (size_t k = 0; k < sizeof passes / sizeof *passes; k++) wanted = wanted || table_wants(all, passes[k].name);
+    if (!wanted) return;
     Mark mark = arena_mark(a);
     Pass p = {.out = uniform(a, "out", ROWS), .x = uniform(a, "x", ROWS), .y = uniform(a, "y", ROWS), .w = uniform(a, "w", 1), .b = uniform(a, "b", 1)};
     p.w.ndim = p.b.ndim = 1, p.w.shape[0] = p.b.shape[0] = COLUMNS;
