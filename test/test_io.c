@@ -51,8 +51,7 @@ static void keys_twice(Arena *a) {
     j = json_parse(a, many, strlen(many), "t.json");
     int wrong = j->count != 40;
     for (int i = 0; i < 40; i++) {
-        char key[8];
-        sprintf(key, "k%d", i);
+        const char *key = arena_print(a, "k%d", i);
         wrong += json_int(j, key) != (i < 20 ? i + 40 : i) || strcmp(j->keys[i], key) != 0;
     }
     check(wrong == 0 && !json_get(j, "k40"), "keys twice among many");
