@@ -101,9 +101,7 @@ static bool plain_name(char *plain, size_t room, const char *name, size_t length
     return n > 0;
 }
 
-static int by_name(const void *key, const void *property) {
-    return strcmp(key, ((const UnicodeProperty *)property)->name);
-}
+static int by_name(const void *key, const void *property) { return strcmp(key, ((const UnicodeProperty *)property)->name); }
 
 // Runs of one table whose number is wanted.
 static void add_runs(CharSet *s, const uint32_t *runs, int count, const UnicodeProperty *p) {
@@ -116,14 +114,16 @@ static void add_runs(CharSet *s, const uint32_t *runs, int count, const UnicodeP
 bool charset_property(CharSet *s, const char *name, size_t length, bool inverted) {
     char plain[48];
     if (!plain_name(plain, sizeof plain, name, length)) return false;
-    const UnicodeProperty *p = bsearch(plain, unicode_properties, (size_t)unicode_property_count, sizeof *unicode_properties, by_name);
+    const UnicodeProperty *p =
+        bsearch(plain, unicode_properties, (size_t)unicode_property_count, sizeof *unicode_properties, by_name);
     if (!p) return false;
     CharSet named = {.arena = s->arena};
     if (p->kind == SCRIPT)
         add_runs(&named, unicode_script_runs, unicode_script_run_count, p);
     else
         add_runs(&named, unicode_category_runs, unicode_category_run_count, p);
-    for (const uint32_t *r = unicode_property_ranges + p->first, *end = r + 2 * p->ranges; r < end; r += 2) charset_add(&named, r[0], r[1]);
+    for (const uint32_t *r = unicode_property_ranges + p->first, *end = r + 2 * p->ranges; r < end; r += 2)
+        charset_add(&named, r[0], r[1]);
     charset_tidy(&named);
     if (inverted) charset_invert(&named);
     charset_join(s, &named);

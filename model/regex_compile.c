@@ -1,9 +1,9 @@
 // regex_compile.c: the tree of a pattern as a program for regex_match.c.
 //
 // Counted repetition is written out, except of a single character, which is one instruction whatever its count: most of a
-// tokenizer's pattern is such runs. So a program is as long as the pattern with its counts written out, and PROGRAM_MAX ends
-// what would blow up. Held by: test/test_regex.c.
-// Bites: under (?i) characters that stand side by side may be one in the text (ss is ß), and one may be several.
+// tokenizer's pattern is such runs. So a program is as long as the pattern with its counts written out, and PROGRAM_MAX
+// ends what would blow up. Held by: test/test_regex.c. Bites: under (?i) characters that stand side by side may be one in
+// the text (ss is ß), and one may be several.
 #include <string.h>
 
 #include "regex_parts.h"
@@ -27,7 +27,8 @@ static void compile_node(Compiler *c, Node *node);
 static uint32_t emit(Compiler *c, Operation op, size_t at) {
     Regex *r = c->regex;
     if (r->count == PROGRAM_MAX || c->work++ > 100 * PROGRAM_MAX)
-        regex_refuse(c->source, at, "written out with its counts the pattern is longer than %d steps; use smaller counts", PROGRAM_MAX);
+        regex_refuse(c->source, at, "written out with its counts the pattern is longer than %d steps; use smaller counts",
+                     PROGRAM_MAX);
     if (r->count == c->room) {
         uint32_t room = 2 * c->room + 32;
         r->program = arena_grow(c->source->arena, r->program, c->room, room, sizeof *r->program);
@@ -40,16 +41,17 @@ static uint32_t emit(Compiler *c, Operation op, size_t at) {
 static uint32_t class_of(Compiler *c, const CharSet *set) {
     Regex *r = c->regex;
     for (uint32_t i = 0; i < r->class_count; i++) // the same one again, as a count writes it
-        if (r->classes[i].ranges == set->ranges && r->classes[i].count == set->count) return i;
+        if (r->classes[i].set.ranges == set->ranges && r->classes[i].set.count == set->count) return i;
     if (r->class_count == c->class_room) {
         uint32_t room = 2 * c->class_room + 8;
         r->classes = arena_grow(c->source->arena, r->classes, c->class_room, room, sizeof *r->classes);
         c->class_room = room;
     }
     RegexClass *k = &r->classes[r->class_count];
-    *k = (RegexClass){.ranges = set->ranges, .count = set->count};
+    *k = (RegexClass){.set = *set};
     for (size_t i = 0; i < set->count; i++)
-        for (uint32_t b = set->ranges[i].from; b <= set->ranges[i].to && b < 128; b++) k->ascii[b / 64] |= (uint64_t)1 << b % 64;
+        for (uint32_t b = set->ranges[i].from; b <= set->ranges[i].to && b < 128; b++)
+            k->ascii[b / 64] |= (uint64_t)1 << b % 64;
     return r->class_count++;
 }
 
@@ -118,7 +120,8 @@ static CharSet one_for(Compiler *c, const Node *node, int size) {
     return set;
 }
 
-// What is under (?i) at a node: three or two characters that may be one in the text, or one that may be several. The node behind it.
+// What is under (?i) at a node: three or two characters that may be one in the text, or one that may be several. The node
+// behind it.
 static const Node *folded_text(Compiler *c, const Node *node) {
     const size_t at = node->at;
     for (int size = 3; size > 1 && !c->behind; size--) {
@@ -276,7 +279,9 @@ static void look(Compiler *c, Node *node) {
     i->negative = node->negative;
     if ((i->behind = node->behind)) {
         Width w = width(node->first);
-        if (w.most > BEHIND_MAX) regex_refuse(c->source, node->at, "a look behind of no fixed length, or of more than %d characters", BEHIND_MAX);
+        if (w.most > BEHIND_MAX)
+            regex_refuse(c->source, node->at, "a look behind of no fixed length, or of more than %d characters",
+                         BEHIND_MAX);
         i->least = w.least, i->most = w.most;
     }
     c->behind |= node->behind;
@@ -358,7 +363,8 @@ static void compile_node(Compiler *c, Node *node) {
 }
 
 Regex *regex_read(Arena *a, const char *pattern, size_t length, const char *where) {
-    Source source = {.arena = a, .pattern = arena_text(a, pattern, length), .where = arena_print(a, "%s", where), .length = length};
+    Source source = {
+        .arena = a, .pattern = arena_text(a, pattern, length), .where = arena_print(a, "%s", where), .length = length};
     Regex *r = take_zero(a, Regex, 1);
     r->pattern = source.pattern, r->where = source.where;
     Compiler c = {.source = &source, .regex = r};

@@ -9,7 +9,8 @@
 
 // ---- behind a backslash
 
-// A name that is something else inside a class, the numbers beyond ASCII and below U+0100 left out, stands in the table with a colon.
+// A name that is something else inside a class, the numbers beyond ASCII and below U+0100 left out, stands in the table
+// with a colon.
 static bool is_word(const char *name, size_t length) { return length == 4 && strncasecmp(name, "word", 4) == 0; }
 
 static void property(Parser *p, CharSet *set, bool inverted, bool in_class, size_t at) {
@@ -22,7 +23,8 @@ static void property(Parser *p, CharSet *set, bool inverted, bool in_class, size
     if (in_class && is_word(s->pattern + begin, length))
         charset_property(set, ":word", 5, inverted);
     else if (!charset_property(set, s->pattern + begin, length, inverted))
-        regex_refuse(s, at, "the property \"%.*s\" is not known; general categories, scripts and the POSIX classes are", length < 40 ? (int)length : 40, s->pattern + begin);
+        regex_refuse(s, at, "the property \"%.*s\" is not known; general categories, scripts and the POSIX classes are",
+                     length < 40 ? (int)length : 40, s->pattern + begin);
     p->at = begin + length + 1;
 }
 
@@ -43,7 +45,9 @@ bool parse_named(Parser *p, CharSet *set, bool in_class) {
         const char *name = in_class && i == 0 ? ":word" : types[i].name;
         return charset_property(set, name, strlen(name), c != types[i].letter);
     }
-    if (parse_word(p, "p") || parse_word(p, "P")) regex_refuse(p->source, at, "\\p without braces means different things in different versions of the library; write \\p{L}");
+    if (parse_word(p, "p") || parse_word(p, "P"))
+        regex_refuse(p->source, at,
+                     "\\p without braces means different things in different versions of the library; write \\p{L}");
     return false;
 }
 
@@ -71,10 +75,12 @@ static uint32_t byte_value(Parser *p, uint32_t first, size_t at) {
     size_t n = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4, zero = 0;
     for (size_t i = 1; i < n; i++) {
         uint32_t more;
-        if (!parse_word(p, "\\x") || !digits(p, 16, 2, &more)) regex_refuse(p->source, at, "bytes that are no UTF-8; write the character as \\x{…}");
+        if (!parse_word(p, "\\x") || !digits(p, 16, 2, &more))
+            regex_refuse(p->source, at, "bytes that are no UTF-8; write the character as \\x{…}");
         bytes[i] = (unsigned char)more;
     }
-    if (first > 0xFF || utf8_length(bytes, n) != (int)n) regex_refuse(p->source, at, "bytes that are no UTF-8; write the character as \\x{…}");
+    if (first > 0xFF || utf8_length(bytes, n) != (int)n)
+        regex_refuse(p->source, at, "bytes that are no UTF-8; write the character as \\x{…}");
     return utf8_next((const char *)bytes, &zero);
 }
 
@@ -82,8 +88,10 @@ static uint32_t in_braces(Parser *p, unsigned base, size_t at) {
     uint32_t c;
     p->at += 2; // the letter and the brace
     size_t n = digits(p, base, base == 16 ? 8 : 11, &c);
-    if (!parse_word(p, "}")) regex_refuse(p->source, at, "a number of one character in braces is read here; write several one by one");
-    if (n == 0 || c > CHARACTER_MAX) regex_refuse(p->source, at, "the number of a character, up to 10FFFF, is wanted in the braces");
+    if (!parse_word(p, "}"))
+        regex_refuse(p->source, at, "a number of one character in braces is read here; write several one by one");
+    if (n == 0 || c > CHARACTER_MAX)
+        regex_refuse(p->source, at, "the number of a character, up to 10FFFF, is wanted in the braces");
     return checked(p, c, at);
 }
 
@@ -99,7 +107,8 @@ uint32_t parse_escaped(Parser *p) {
         if (parse_peek(p) == 'x') return in_braces(p, 16, at);
         if (parse_peek(p) == 'o') return in_braces(p, 8, at);
     }
-    if (parse_word(p, "x{") || parse_word(p, "o{")) return p->at--, (uint32_t)(unsigned char)s->pattern[at]; // no number: the letter
+    if (parse_word(p, "x{") || parse_word(p, "o{"))
+        return p->at--, (uint32_t)(unsigned char)s->pattern[at]; // no number: the letter
     if (parse_word(p, "x")) {
         digits(p, 16, 2, &c);
         return byte_value(p, c, at);
@@ -109,7 +118,8 @@ uint32_t parse_escaped(Parser *p) {
         return checked(p, c, at);
     }
     if (digits(p, 8, 3, &c)) return byte_value(p, c, at);
-    if (parse_word(p, "c") || parse_word(p, "C-") || parse_word(p, "M-")) regex_refuse(s, at, "control characters are read as \\x{…} here");
+    if (parse_word(p, "c") || parse_word(p, "C-") || parse_word(p, "M-"))
+        regex_refuse(s, at, "control characters are read as \\x{…} here");
     return utf8_next(s->pattern, &p->at);
 }
 
@@ -129,7 +139,8 @@ static bool posix(Parser *p, CharSet *set) {
         return false;
     }
     static const char known[] = " alnum alpha ascii blank cntrl digit graph lower print punct space upper word xdigit ";
-    if (n > 6 || !strstr(known, arena_print(s->arena, " %.*s ", (int)n, s->pattern + begin))) regex_refuse(s, at, "there is no POSIX class of this name");
+    if (n > 6 || !strstr(known, arena_print(s->arena, " %.*s ", (int)n, s->pattern + begin)))
+        regex_refuse(s, at, "there is no POSIX class of this name");
     // what is something else in brackets than as \p{…} stands in the table with a colon
     const char *in_brackets = arena_print(s->arena, ":%.*s", (int)n, s->pattern + begin);
     return charset_property(set, in_brackets, n + 1, inverted) || charset_property(set, in_brackets + 1, n, inverted);
@@ -139,8 +150,8 @@ static bool posix(Parser *p, CharSet *set) {
 typedef struct {
     CharSet now, before;
     bool met;
-    bool pending;     // a character that may begin a range
-    uint32_t from;    // it
+    bool pending;  // a character that may begin a range
+    uint32_t from; // it
     enum { START, AFTER_CHARACTER, AFTER_NAME, AFTER_RANGE } state;
 } ClassState;
 

@@ -1,7 +1,7 @@
 // regex_first.c: which bytes a match can begin with, for every instruction of a program.
 //
-// The matcher asks this before it tries an alternative, so that most of them cost one look at a table, and a search goes past
-// what cannot begin a match. More bytes than can is no mistake, fewer is one.
+// The matcher asks this before it tries an alternative, so that most of them cost one look at a table, and a search goes
+// past what cannot begin a match. More bytes than can is no mistake, fewer is one.
 #include "regex_parts.h"
 
 static const First every = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}, true};
@@ -11,11 +11,11 @@ static void add_byte(First *f, unsigned byte) { f->bytes[byte / 64] |= (uint64_t
 static void add_class(First *f, const RegexClass *k) {
     char bytes[4];
     f->bytes[0] |= k->ascii[0], f->bytes[1] |= k->ascii[1];
-    for (size_t i = 0; i < k->count; i++) {
-        if (k->ranges[i].to < 128) continue;
-        utf8_put(bytes, k->ranges[i].from < 128 ? 128 : k->ranges[i].from);
+    for (size_t i = 0; i < k->set.count; i++) {
+        if (k->set.ranges[i].to < 128) continue;
+        utf8_put(bytes, k->set.ranges[i].from < 128 ? 128 : k->set.ranges[i].from);
         unsigned from = (unsigned char)bytes[0];
-        utf8_put(bytes, k->ranges[i].to);
+        utf8_put(bytes, k->set.ranges[i].to);
         if (from == 0xEF) from = 0xED; // utf8_put makes a surrogate U+FFFD
         for (unsigned b = from; b <= (unsigned char)bytes[0]; b++) add_byte(f, b);
     }

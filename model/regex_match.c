@@ -1,22 +1,23 @@
 // regex_match.c: a program on a text.
 //
-// Backtracking with a stack of its own: what may still be tried lies there, and only what stands in brackets of its own, (?=…)
-// and (?>…), is a call. Two things keep hostile texts and patterns in bounds:
+// Backtracking with a stack of its own: what may still be tried lies there, and only what stands in brackets of its own,
+// (?=…) and (?>…), is a call. Two things keep hostile texts and patterns in bounds:
 //   - when a search has taken more than FREE_STEPS a byte it begins to remember: which split failed at which place (it will
 //     again, from wherever it is reached), in which stretch of text an endless run failed, and which split inside a look
 //     succeeded. Then every split runs at most once at every place, over all matches of the text together;
-//   - where that cannot be (inside a loop around what can be empty or a look behind: there the outcome depends on how the place
-//     was reached), the steps of all searches together are bounded by the bytes that they were given.
+//   - where that cannot be (inside a loop around what can be empty or a look behind: there the outcome depends on how the
+//     place was reached), the steps of all searches together are bounded by the bytes that they were given.
 // Held by: test/test_regex.c; test/fuzz/fuzz_pattern.c.
 #include <string.h>
 
 #include "regex_parts.h"
 
-#define FREE_STEPS 16        // a byte, before anything is remembered; plain patterns take 3 to 10
+#define FREE_STEPS 16          // a byte, before anything is remembered; plain patterns take 3 to 10
 #define STEPS_AT_ONCE 10000000 // the library gives up after so many for one match
-#define STEPS_A_BYTE 2000    // and this one after so many more for every byte
-#define SPLITS_MAX 256       // of a program that remembers: two bits each for every byte of the text
+#define STEPS_A_BYTE 2000      // and this one after so many more for every byte
+#define SPLITS_MAX 256         // of a program that remembers: two bits each for every byte of the text
 
+typedef enum { GO_ON = 0, FAILED = 1, SUCCEEDED = 2 } Outcome;
 typedef enum { OTHER_WAY, RUN_BACK, RUN_ON, NOTE_FAILURE, SLOT_BACK } EntryKind;
 
 typedef struct {
@@ -79,7 +80,8 @@ static void look_at_steps(Match *m) {
     const Regex *r = m->r;
     RegexSearch *s = m->search;
     if (m->steps > s->limit)
-        die("%s: the pattern %.300s needs more than %d steps a byte on this text; cut the text into shorter ones", r->where, r->pattern, STEPS_A_BYTE);
+        die("%s: the pattern %.300s needs more than %d steps a byte on this text; cut the text into shorter ones", r->where,
+            r->pattern, STEPS_A_BYTE);
     m->look_at = s->limit + 1;
     if (s->memo || r->split_count > SPLITS_MAX) return;
     s->memo = true;
@@ -91,14 +93,17 @@ static inline void count_steps(Match *m, size_t steps) {
     if (m->steps >= m->look_at) look_at_steps(m);
 }
 
-static bool bit_get(const Match *m, const Instruction *i, size_t at, int which) {
-    size_t k = 2 * (at * m->r->split_count + (size_t)i->memo) + (size_t)which;
-    return m->bits[k / 8] >> k % 8 & 1;
+// What is remembered of a split at a place: two bits, FAILED and SUCCEEDED.
+static uint8_t *noted(const Match *m, uint32_t pc, size_t at, int *shift) {
+    size_t k = 2 * (at * m->r->split_count + (size_t)m->r->program[pc].memo);
+    *shift = (int)(k % 8);
+    return &m->bits[k / 8];
 }
 
-static void bit_set(Match *m, const Instruction *i, size_t at, int which) {
-    size_t k = 2 * (at * m->r->split_count + (size_t)i->memo) + (size_t)which;
-    m->bits[k / 8] |= (uint8_t)(1 << k % 8);
+static void note_outcome(Match *m, const Entry *e, Outcome o) {
+    int shift;
+    uint8_t *byte = noted(m, e->pc, e->at, &shift);
+    *byte |= (uint8_t)(o << shift);
 }
 
 // ---- characters
@@ -119,16 +124,8 @@ static inline bool take_one(const Match *m, const RegexClass *k, size_t *at) {
         *at += has;
         return has;
     }
-    size_t next = *at, low = 0, high = k->count;
-    uint32_t c = utf8_next(m->text, &next);
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (k->ranges[middle].to < c)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == k->count || k->ranges[low].from > c) return false;
+    size_t next = *at;
+    if (!charset_has(&k->set, utf8_next(m->text, &next))) return false;
     *at = next;
     return true;
 }
@@ -187,7 +184,8 @@ static bool begin_run(Match *m, uint32_t pc, size_t *at) {
         *at = utf8_before(m->text, high);
         high = m->dead[i->memo].high;
     }
-    if (i->mode == GREEDY && (high > low || (m->search->memo && i->memo >= 0))) push(m, (Entry){RUN_BACK, pc, *at, low, high});
+    if (i->mode == GREEDY && (high > low || (m->search->memo && i->memo >= 0)))
+        push(m, (Entry){RUN_BACK, pc, *at, low, high});
     return true;
 }
 
@@ -236,13 +234,11 @@ static bool back(Match *m, size_t base, uint32_t *pc, size_t *at) {
             m->top--;
             return true;
         case RUN_BACK:
-            if (shorter(m, at)) return true;
-            break;
         case RUN_ON:
-            if (longer(m, at)) return true;
+            if (e->kind == RUN_BACK ? shorter(m, at) : longer(m, at)) return true;
             break;
         case NOTE_FAILURE:
-            bit_set(m, &m->r->program[e->pc], e->at, 0);
+            note_outcome(m, e, FAILED);
             m->top--;
             break;
         case SLOT_BACK:
@@ -254,13 +250,12 @@ static bool back(Match *m, size_t base, uint32_t *pc, size_t *at) {
     return false;
 }
 
-typedef enum { GO_ON, FAILED, SUCCEEDED } Outcome;
-
 static inline Outcome choose(Match *m, uint32_t *pc, size_t at) {
     const Instruction *i = &m->r->program[*pc];
     if (m->search->memo && i->memo >= 0) {
-        if (bit_get(m, i, at, 0)) return FAILED;
-        if (bit_get(m, i, at, 1)) return SUCCEEDED;
+        int shift;
+        const uint8_t *byte = noted(m, *pc, at, &shift);
+        if (*byte >> shift & 3) return (Outcome)(*byte >> shift & 3);
         push(m, (Entry){NOTE_FAILURE, *pc, at, 0, 0});
     }
     const bool first = can_begin(m, i->x, at), second = can_begin(m, i->y, at);
@@ -271,26 +266,26 @@ static inline Outcome choose(Match *m, uint32_t *pc, size_t at) {
 }
 
 // Whether what stands behind the instruction matches here, or up to here.
-static bool look(Match *m, uint32_t pc, size_t at) {
-    const Instruction *i = &m->r->program[pc];
+static Outcome look(Match *m, uint32_t *pc, size_t at) {
+    const Instruction *i = &m->r->program[*pc];
     const size_t base = m->top;
-    size_t from = at, end;
+    size_t from = at, end, back = 0;
     bool found = false;
     if (!i->behind) {
-        found = run(m, pc + 1, at, SIZE_MAX, &end);
+        found = run(m, *pc + 1, at, SIZE_MAX, &end);
     } else {
-        size_t back = 0;
         for (; back < i->least && from > 0; back++) from = utf8_before(m->text, from);
         for (; back >= i->least && back <= i->most && !found; back++) {
-            found = run(m, pc + 1, from, at, &end);
+            found = run(m, *pc + 1, from, at, &end);
             if (from == 0) break;
             from = utf8_before(m->text, from);
         }
     }
     for (size_t k = base; found && k < m->top; k++)
-        if (m->stack[k].kind == NOTE_FAILURE) bit_set(m, &m->r->program[m->stack[k].pc], m->stack[k].at, 1);
+        if (m->stack[k].kind == NOTE_FAILURE) note_outcome(m, &m->stack[k], SUCCEEDED);
     m->top = base;
-    return found != i->negative;
+    *pc = i->x;
+    return found != i->negative ? GO_ON : FAILED;
 }
 
 static Outcome atomic(Match *m, uint32_t *pc, size_t *at) {
@@ -323,9 +318,7 @@ static Outcome step(Match *m, uint32_t *pc, size_t *at, size_t target) {
         if (!holds(m, i, *at)) return FAILED;
         break;
     case DO_LOOK:
-        if (!look(m, *pc, *at)) return FAILED;
-        *pc = i->x;
-        return GO_ON;
+        return look(m, pc, *at);
     case DO_ATOMIC:
         return atomic(m, pc, at);
     case DO_LOOP_BEGIN:
@@ -343,8 +336,8 @@ static Outcome step(Match *m, uint32_t *pc, size_t *at, size_t target) {
     return GO_ON;
 }
 
-// From an instruction and a place to the next DO_END, which counts only at `target` if there is one. What may still be tried
-// stays on the stack where it succeeds.
+// From an instruction and a place to the next DO_END, which counts only at `target` if there is one. What may still be
+// tried stays on the stack where it succeeds.
 static bool run(Match *m, uint32_t pc, size_t at, size_t target, size_t *end) {
     const size_t base = m->top;
     for (;;) {
@@ -362,7 +355,9 @@ static bool run(Match *m, uint32_t pc, size_t at, size_t target, size_t *end) {
 
 RegexSearch regex_search(const Regex *r, const char *text, size_t n, RegexRoom *room) {
     room->bytes += n;
-    return (RegexSearch){.regex = r, .text = text, .n = n, .last_end = SIZE_MAX, .room = room, .remember_from = room->steps + FREE_STEPS * (uint64_t)n + 1000, .limit = STEPS_AT_ONCE + STEPS_A_BYTE * room->bytes};
+    const uint64_t soon = room->steps + FREE_STEPS * (uint64_t)n + 1000, limit = STEPS_AT_ONCE + STEPS_A_BYTE * room->bytes;
+    return (RegexSearch){
+        .regex = r, .text = text, .n = n, .last_end = SIZE_MAX, .room = room, .remember_from = soon, .limit = limit};
 }
 
 static size_t next_place(const Match *m, size_t at) {
@@ -396,10 +391,8 @@ bool regex_next(RegexSearch *s, size_t *begin, size_t *end) {
         if (!match_from(&m, s->at, begin, end)) break;
         found = *begin < *end || *end != s->last_end; // no empty one where the last one ended
     }
-    if (found)
-        s->last_end = *end;
-    else
-        s->at = s->n + 1;
+    if (!found) s->at = s->n + 1;
+    s->last_end = found ? *end : SIZE_MAX;
     room->steps = m.steps;
     return found;
 }

@@ -48,7 +48,8 @@ bool parse_word(Parser *p, const char *word) {
 static bool number(Parser *p, size_t *n) {
     size_t begin = p->at;
     for (*n = 0; parse_peek(p) >= '0' && parse_peek(p) <= '9'; p->at++)
-        if ((*n = *n * 10 + (size_t)(parse_peek(p) - '0')) > TIMES_MAX) regex_refuse(p->source, begin, "a count above %d", TIMES_MAX);
+        if ((*n = *n * 10 + (size_t)(parse_peek(p) - '0')) > TIMES_MAX)
+            regex_refuse(p->source, begin, "a count above %d", TIMES_MAX);
     return p->at > begin;
 }
 
@@ -78,9 +79,14 @@ static void options(Parser *p) {
 static void refuse_group(Parser *p) {
     static const struct {
         const char *begin, *name;
-    } known[] = {{"(?(", "a condition"}, {"(?~", "an absence"}, {"(?{", "a callout"}, {"(?@", "a capture history"}, {"(*", "a callout"}};
+    } known[] = {{"(?(", "a condition"},
+                 {"(?~", "an absence"},
+                 {"(?{", "a callout"},
+                 {"(?@", "a capture history"},
+                 {"(*", "a callout"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (parse_word(p, known[i].begin)) regex_refuse(p->source, p->at, "%s is not read here; write the pattern without it", known[i].name);
+        if (parse_word(p, known[i].begin))
+            regex_refuse(p->source, p->at, "%s is not read here; write the pattern without it", known[i].name);
 }
 
 // The name of (?<name>…) or (?'name'…), which says nothing here.
@@ -110,7 +116,8 @@ static Node *group(Parser *p, size_t at) {
     } else {
         p->groups++;
     }
-    if (++p->depth > DEPTH_MAX) regex_refuse(p->source, at, "groups and classes in one another, more than %d deep", DEPTH_MAX);
+    if (++p->depth > DEPTH_MAX)
+        regex_refuse(p->source, at, "groups and classes in one another, more than %d deep", DEPTH_MAX);
     inside = parse_either(p);
     if (!parse_word(p, ")")) regex_refuse(p->source, at, "a group that is not closed");
     p->depth--;
@@ -140,7 +147,8 @@ static Node *line_break(Parser *p, size_t at) {
     static const uint32_t ends[][2] = {{'\n', '\r'}, {0x85, 0x85}, {0x2028, 0x2029}};
     CharSet set = {.arena = p->source->arena};
     for (int i = 0; i < 3; i++) charset_add(&set, ends[i][0], ends[i][1]);
-    Node *atomic = node_new(p->source, NODE_ATOMIC, at), *either = node_new(p->source, NODE_EITHER, at), *both = node_new(p->source, NODE_LIST, at);
+    Node *atomic = node_new(p->source, NODE_ATOMIC, at), *either = node_new(p->source, NODE_EITHER, at),
+         *both = node_new(p->source, NODE_LIST, at);
     both->first = node_new(p->source, NODE_CHAR, at), both->first->c = '\r';
     both->first->next = node_new(p->source, NODE_CHAR, at), both->first->next->c = '\n';
     both->next = one_of(p, set, at);
@@ -170,8 +178,10 @@ static Node *escape(Parser *p, size_t at) {
     if (parse_word(p, "N")) return dot(p, false, at);
     if (parse_word(p, "O")) return dot(p, true, at);
     if (parse_word(p, "R")) return line_break(p, at);
-    if (back_reference(p) || parse_word(p, "k<") || parse_word(p, "k'")) regex_refuse(p->source, at, "back references are not read here; write out what is repeated");
-    if (parse_word(p, "g<") || parse_word(p, "g'")) regex_refuse(p->source, at, "calls of groups are not read here; write the group out");
+    if (back_reference(p) || parse_word(p, "k<") || parse_word(p, "k'"))
+        regex_refuse(p->source, at, "back references are not read here; write out what is repeated");
+    if (parse_word(p, "g<") || parse_word(p, "g'"))
+        regex_refuse(p->source, at, "calls of groups are not read here; write the group out");
     if (c && strchr("GKXyY", c)) regex_refuse(p->source, at, "\\%c is not read here; write the pattern without it", c);
     return NULL;
 }
@@ -265,7 +275,8 @@ static Node *repetition(Parser *p, Node *child) {
     }
     if (!exactly && repeat->mode == GREEDY && parse_word(p, "?")) repeat->mode = LAZY;
     if (c != '{' && repeat->mode == GREEDY && parse_word(p, "+")) repeat->mode = POSSESSIVE;
-    if (child->kind == NODE_PLACE || child->kind == NODE_LOOK) regex_refuse(p->source, repeat->at, "a place is repeated, which takes no characters");
+    if (child->kind == NODE_PLACE || child->kind == NODE_LOOK)
+        regex_refuse(p->source, repeat->at, "a place is repeated, which takes no characters");
     repeat->first = child;
     return repeat;
 }
@@ -278,7 +289,8 @@ static void skip(Parser *p) {
     for (;;) {
         size_t begin = p->at;
         if (parse_word(p, "(?#")) {
-            while (p->at < s->length && s->pattern[p->at] != ')') p->at += s->pattern[p->at] == '\\' && p->at + 1 < s->length ? 2 : 1;
+            while (p->at < s->length && s->pattern[p->at] != ')')
+                p->at += s->pattern[p->at] == '\\' && p->at + 1 < s->length ? 2 : 1;
             if (!parse_word(p, ")")) regex_refuse(s, begin, "a comment that does not end");
         } else if (p->extended && parse_peek(p) == '#') {
             while (p->at < s->length && s->pattern[p->at] != '\n') p->at++;

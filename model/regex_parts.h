@@ -100,9 +100,8 @@ typedef struct {
 } First;
 
 typedef struct {
-    uint64_t ascii[2];
-    const Range *ranges;
-    size_t count;
+    uint64_t ascii[2]; // a bit for every character below 128
+    CharSet set;       // all of them
 } RegexClass;
 
 struct Regex {

@@ -36,7 +36,7 @@ Pattern *pattern_read(Arena *a, const Json *json, const char *where) {
     Pattern *p = take_zero(a, Pattern, 1);
     if (literal)
         p->literal = piece_copy(a, (Piece){literal->text, literal->length});
-    else if (!(p->scan = scan_published(regex->text)))
+    else if (strlen(regex->text) < regex->length || !(p->scan = scan_published(regex->text)))
         p->regex = regex_read(a, regex->text, regex->length, where);
     return p;
 }

@@ -70,8 +70,8 @@ static void golden(Arena *a, const Json *cases) {
 // FNV-1a of the ends of a class's ranges; texts have no surrogates.
 static uint64_t class_hash(const RegexClass *k) {
     uint64_t h = 14695981039346656037u;
-    for (size_t i = 0; i < k->count; i++) {
-        Range halves[2] = {k->ranges[i], {1, 0}};
+    for (size_t i = 0; i < k->set.count; i++) {
+        Range halves[2] = {k->set.ranges[i], {1, 0}};
         if (halves[0].from < 0xD800 && halves[0].to > 0xDFFF) halves[1] = (Range){0xE000, halves[0].to};
         if (halves[0].from < 0xD800 && halves[0].to >= 0xD800) halves[0].to = 0xD7FF;
         if (halves[0].from >= 0xD800 && halves[0].from <= 0xDFFF) halves[0].from = 0xE000;
