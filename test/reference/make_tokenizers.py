@@ -31,6 +31,10 @@ PATTERNS = {
                .replace("{U}", UPPER).replace("{L}+", LOWER + "+").replace("{L}*", LOWER + "*")),
 }
 
+DEEPSEEK = [r"\p{N}{1,3}", "[一-龥\u3040-ゟ゠-ヿ]+",
+            r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]
+BLOOM = [r" ?[^(\s|[.,!?…。，、।۔،])]+"]
+
 # ---- a text to train on
 
 SENTENCES = """The small red cube stands to the left of a large blue sphere.  A photograph shows two dogs on wet grass, don't they?
@@ -180,6 +184,10 @@ def families(scale=1, seed=1):
     for name in ("gpt4o", "tekken"):
         js, pre = byte_level(lines, size(400), [], None, name)
         put(name, finish(js, None, pre, None, BL, FLAGS, ["<|endoftext|>"]))
+    for name, expressions in (("deepseek", DEEPSEEK), ("bloom", BLOOM)):
+        js, _ = byte_level(lines, size(400), [])
+        pre = pre_tokenizers.Sequence([*(pre_tokenizers.Split(Regex(p), "isolated") for p in expressions), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+        put(name, finish(js, None, pre, trim, BL, FLAGS, ["<|endoftext|>"]))
     pre = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
     put("smollm", finish(js, None, pre, None, BL, FLAGS, ["<|endoftext|>"]))
 

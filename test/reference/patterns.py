@@ -13,7 +13,7 @@ import sys
 from tokenizers import Regex, Tokenizer, decoders, normalizers
 
 import unicode_properties
-from make_tokenizers import CONTRACTIONS, LOWER, PATTERNS, UPPER, dump
+from make_tokenizers import BLOOM, CONTRACTIONS, DEEPSEEK, LOWER, PATTERNS, UPPER, dump
 
 MARK = "\x02"
 THIRD = r"[^\r\n\p{L}\p{N}]?%s*%s+(?i:%s)?|[^\r\n\p{L}\p{N}]?%s+%s*(?i:%s)?" % (UPPER, LOWER, CONTRACTIONS, UPPER, LOWER, CONTRACTIONS)
@@ -24,9 +24,9 @@ PUBLISHED = {
     "gpt2": CONTRACTIONS + r"| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     "cl100k": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
     "cl100k_end": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
-    "deepseek_v3 digits": r"\p{N}{1,3}",
-    "deepseek_v3 cjk": r"[一-龥぀-ゟ゠-ヿ]+",
-    "deepseek_v3": r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "deepseek_v3 digits": DEEPSEEK[0],
+    "deepseek_v3 cjk": DEEPSEEK[1],
+    "deepseek_v3": DEEPSEEK[2],
     "deepseek_coder line": r"[\r\n]",
     "deepseek_coder letters": r"\s?\p{L}+",
     "deepseek_coder punctuation": r"\s?\p{P}+",
@@ -34,7 +34,7 @@ PUBLISHED = {
     "deepseek_llm letters": r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1f7dᾀ-ᾴᾶ-ᾼ\u1fbeῂ-ῄῆ-ῌῐ-\u1fd3ῖ-\u1fdbῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212a-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+",
     "deepseek_llm punctuation": r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
     "deepseek_llm end": r"\s+$",
-    "bloom": r" ?[^(\s|[.,!?…。，、।۔،])]+",
+    "bloom": BLOOM[0],
     "poro": r" ?[^(\s|.,!?…。，、।۔،)]+",
     "falcon digits": r"[0-9][0-9][0-9]",
     "jais2": r"(?i:%s)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}" % CONTRACTIONS,
