@@ -13,7 +13,6 @@
 #include "verbalize_states.h"
 
 #define DEFAULT_MODEL "data/zoo/coca"
-#define SECOND_MODEL "data/zoo/llava" // while the first is not there
 #define STUDY_PROMPT "Describe the image in one short sentence."
 
 char *verbalize_path(Verbalize *s, const char *name) { return path_join(s->arena, s->out, name); }
@@ -148,10 +147,7 @@ static bool model_is_coca(Verbalize *s) {
 static void defaults(Verbalize *s, bool model_needed, bool labels) {
     if (!s->model_dir) {
         s->model_dir = file_shipped(s->arena, DEFAULT_MODEL);
-        bool second = !folder_exists(s->model_dir);
-        if (second) s->model_dir = file_shipped(s->arena, SECOND_MODEL);
         need(!model_needed || folder_exists(s->model_dir), "%s: there is no such model directory; give --model DIR, or run in the project's folder, which has a small one", DEFAULT_MODEL);
-        if (model_needed && second) note("%s is not here; the study runs on %s: a projector and a language model in place of CoCa's own decoder", DEFAULT_MODEL, SECOND_MODEL);
     }
     s->from_world = s->images.count == 0 && s->captions_given.count == 0 && s->features_given.count == 0;
     const char *zoo = path_join(s->arena, s->model_dir, "ZOO.json");

@@ -238,25 +238,14 @@ static void say_instead(Verbal *v, int l, size_t i, const Spoken *x) {
     v->captions[l][i] = x->text, v->entropy[l][i] = x->entropy, v->tokens[l][i] = x->tokens, v->finished[l][i] = x->finished;
 }
 
-// A picture's place in the order in which captions are dealt to others.
-static size_t *dealt(Verbalize *s, size_t N) {
-    size_t *order = take(s->arena, size_t, N + 1);
-    Rng r = rng_of((uint64_t)s->seed, "shuffled control");
-    for (size_t i = 0; i < N; i++) order[i] = i;
-    for (size_t i = N; i-- > 1;) {
-        size_t j = (size_t)rng_below(r, i, i + 1), kept = order[i];
-        order[i] = order[j], order[j] = kept;
-    }
-    return order;
-}
-
 // --control: every picture gets what is said of none, or of another one: a caption depends on its own state alone, so nothing has
 // to be said again.
 static void control(Verbalize *s, Verbal *v) {
     enum { NONE, MEAN, ZERO, SHUFFLE };
     if (s->control == NONE) return;
     need(v->mean && v->zero, "%s: the controls are missing; run `retina verbalize caption` with the same options first", s->out);
-    size_t *order = dealt(s, v->N);
+    uint32_t *order = take(s->arena, uint32_t, v->N + 1);
+    rng_permutation(rng_of((uint64_t)s->seed, "shuffled control"), order, (uint32_t)v->N); // as the other pictures of truth.csv
     for (int l = 0; l < v->L; l++) {
         Spoken *own = take(s->arena, Spoken, v->N + 1);
         for (size_t i = 0; i < v->N; i++) own[i] = (Spoken){.text = v->captions[l][i], .entropy = v->entropy[l][i], .tokens = v->tokens[l][i], .finished = v->finished[l][i]};

@@ -103,6 +103,11 @@ $R verbalize caption $M --limit 3 --choices 1 --out "$D/f" --part-size 1 && same
 [ "$(cd "$D/f/captions" && echo ./*.tmp.*)" = "./part-00002.json.tmp.$$" ] && ok "what a killed run left half written is gone" || fail "what a killed run left half written: $(echo "$D"/f/captions/*.tmp.*)"
 $R verbalize caption $M --limit 3 --choices 1 --out "$D/f" --part-size 1 --rescale moments && cmp -s "$D/e/caps_batch0.json" "$D/f/caps_batch0.json" && fail "--rescale changes nothing" || ok "--rescale makes the parts again"
 cmp -s "$D/e/captions.csv" "$D/f/captions.csv"
+for h in norm moments; do # golden: test/reference/verbalize_rescale.py
+    $R verbalize caption $M --limit 3 --layers 1,3,5 --max-new-tokens 16 --rescale $h --out "$D/r$h" && $R verbalize tabulate $M --limit 3 --layers 1,3,5 --max-new-tokens 16 --rescale $h --categories none --out "$D/r$h"
+    same "--rescale $h, as transformers says it" "$D/r$h/caps_batch0.json" $G/verbalize/rescale_$h.json
+    grep ^mean "$D/r$h/controls.csv" | cut -d, -f4- | tr -d '"' >"$D/mean.txt" && same "--rescale $h, of the mean state" "$D/mean.txt" $G/verbalize/rescale_${h}_mean.txt
+done
 awk -F, '$2 == 5' "$D/e/captions.csv" >"$D/n1" && awk -F, '$2 == 5' "$D/f/captions.csv" >"$D/n2" && same "the native layer is not rescaled" "$D/n1" "$D/n2"
 
 # ---- a picture that could not be read is tried again by the next run, and so is what was made without it
