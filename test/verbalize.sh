@@ -105,7 +105,9 @@ $R verbalize caption $M --limit 3 --choices 1 --out "$D/f" --part-size 1 --resca
 cmp -s "$D/e/captions.csv" "$D/f/captions.csv"
 for h in norm moments; do # golden: test/reference/verbalize_rescale.py
     $R verbalize caption $M --limit 3 --layers 1,3,5 --max-new-tokens 16 --rescale $h --out "$D/r$h" && $R verbalize tabulate $M --limit 3 --layers 1,3,5 --max-new-tokens 16 --rescale $h --categories none --out "$D/r$h"
-    same "--rescale $h, as transformers says it" "$D/r$h/caps_batch0.json" $G/verbalize/rescale_$h.json
+    same "--rescale $h, as transformers says it" "$D/r$h/caps_batch0.json" $G/verbalize/rescale_${h}_caps.json
+    for f in "$D/r$h/entropy_batch0.json" $G/verbalize/rescale_${h}_entropy.json; do tr -c '0-9.\n' '\n' <"$f" | grep '[.]' >"$D/bits-$(basename "$(dirname "$f")")"; done
+    paste "$D/bits-r$h" "$D/bits-verbalize" | awk '{d = $1 - $2; if (d > 1e-5 || d < -1e-5 || NF != 2) bad = 1} END {exit bad || NR != 9}' && ok "--rescale $h: entropies, 1e-5" || fail "--rescale $h: entropies"
     grep ^mean "$D/r$h/controls.csv" | cut -d, -f4- | tr -d '"' >"$D/mean.txt" && same "--rescale $h, of the mean state" "$D/mean.txt" $G/verbalize/rescale_${h}_mean.txt
 done
 awk -F, '$2 == 5' "$D/e/captions.csv" >"$D/n1" && awk -F, '$2 == 5' "$D/f/captions.csv" >"$D/n2" && same "the native layer is not rescaled" "$D/n1" "$D/n2"
@@ -117,6 +119,8 @@ $R verbalize $V --out "$D/k1" >/dev/null && mv "$D/disk/00001.jpg" "$D/good.jpg"
 $R verbalize $V --out "$D/k2" >/dev/null && holds "the picture that fails" "$D/k2/failed.csv" "00001.jpg,00001,"
 cp "$D/good.jpg" "$D/disk/00001.jpg" && $R verbalize $V --out "$D/k2" >/dev/null
 for f in captions.csv controls.csv likelihood.csv table.tsv failed.csv; do same "a picture that can be read again: $f" "$D/k1/$f" "$D/k2/$f"; done
+
+awk -F, 'NR > 1 && $2 == 5 {n++; more += $3 - $4} END {exit n != 4 || more < 4}' "$D/k1/likelihood.csv" && ok "captions are likelier under their own pictures' states than under the mean one" || fail "likelihoods: $(cut -d, -f1-4 "$D/k1/likelihood.csv")"
 
 # ---- CoCa: states kept and read again, controls, other ways of decoding
 C="--limit 5 --part-size 2 --quiet"
@@ -139,6 +143,8 @@ cmp -s "$D/ff/captions.csv" "$D/shuffle.csv" && fail "control shuffle: of other 
 $R verbalize caption --features "$D/ff/../sf/features" --layers 8 --decode beam --out "$D/beam" --quiet
 $R generate --model data/zoo/coca --beams 6 --decode beam --image "$D/sf/images-0" --quiet >"$D/c1" && grep ',8,7,' "$D/beam/captions.csv" | cut -d, -f7- | tr -d '"' >"$D/c2" && same "later beams: as generate has them" "$D/c1" "$D/c2"
 $R verbalize caption $C --dtype bf16 --save-features --out "$D/bf" && $R verbalize caption --features "$D/bf/features" --layers 8 --dtype bf16 --out "$D/bg" --quiet && grep -q ',8,7,' "$D/bg/captions.csv" && ok "in bf16" || fail "in bf16"
+
+$R verbalize score $C --save-features --save-steps --out "$D/sf" && [ "$(awk -F, '$2 == 8 && $4 == 1' "$D/sf/scores.csv" | wc -l)" = 5 ] && [ "$(awk -F, '$2 == 0 && $4 == 1' "$D/sf/scores.csv" | wc -l)" -lt 5 ] && ok "captions of the last layer find their pictures" || fail "captions of the last layer find their pictures: $(grep ',8,' "$D/sf/scores.csv")"
 
 # ---- a map for each layer
 $R verbalize tune --limit 6 --layers 1,8 --tune-steps 4 --seed 9 --quiet --out "$D/tune" >/dev/null && [ "$(wc -l <"$D/tune/tuned.csv")" = 2 ] && ok "a map for every layer but the native one" || fail "a map for every layer but the native one"
@@ -192,6 +198,7 @@ says "no such archive" 1 "there is no such archive" $R verbalize caption --model
 
 # ---- a contrastive tower: nearest captions
 $R verbalize caption --model data/zoo/clip --limit 4 --out "$D/n" --quiet && [ "$(awk -F, 'NR > 1 && $6 != ""' "$D/n/captions.csv" | wc -l)" = 0 ] && ok "retrieval has no entropy" || fail "retrieval has no entropy"
+[ "$(awk -F, '$2 == 6' "$D/n/captions.csv" | cut -d, -f7- | sort -u | wc -l)" = 4 ] && [ "$(awk -F, '$2 == 0' "$D/n/captions.csv" | cut -d, -f7- | sort -u | wc -l)" -lt 3 ] && ok "the tower's last state tells four pictures apart, its first does not" || fail "retrieval: $(cut -d, -f2,7- "$D/n/captions.csv")"
 printf 'a\n' >"$D/bank"
 says "a bank of one" 1 "to choose from" $R verbalize caption --model data/zoo/clip --limit 4 --bank "$D/bank" --out "$D/n3" --quiet
 

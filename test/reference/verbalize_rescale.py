@@ -1,9 +1,9 @@
 """verbalize_rescale.py FOLDER: what the small LLaVA says, by transformers, of states that --rescale brought to the native layer's scale.
 
 FOLDER holds scenes 00000.jpg … as `retina verbalize caption --limit 3` draws them (its images-0). Writes
-test/golden/verbalize/rescale_{norm,moments}.json in the form of caps_batch0.json, and rescale_{norm,moments}_mean.txt: the mean control's captions.
+test/golden/verbalize/rescale_{norm,moments}_{caps,entropy}.json in the form of the study's files, and …_mean.txt: what is said of the mean state.
 """
-import json, os, sys
+import json, math, os, sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
@@ -27,14 +27,17 @@ def seen(x):
 
 
 def say(prompt, x):
-    picture, ids = model.model.multi_modal_projector(seen(x)), prompt.clone()
+    """The caption, and the mean entropy of its steps in bits."""
+    picture, ids, bits = model.model.multi_modal_projector(seen(x)), prompt.clone(), []
     for _ in range(MOST):
         e = model.model.get_input_embeddings()(ids)
         e[0, ids[0] == model.config.image_token_id] = picture[0]
-        ids = torch.cat([ids, model(inputs_embeds=e).logits[0, -1].argmax()[None, None]], 1)
+        z = model(inputs_embeds=e).logits[0, -1]
+        bits.append(float(torch.distributions.Categorical(logits=z.double()).entropy() / math.log(2)))
+        ids = torch.cat([ids, z.argmax()[None, None]], 1)
         if int(ids[0, -1]) == model.generation_config.eos_token_id:
             break
-    return processor.tokenizer.decode(ids[0, prompt.shape[1]:], skip_special_tokens=True).strip()
+    return processor.tokenizer.decode(ids[0, prompt.shape[1]:], skip_special_tokens=True).strip(), sum(bits) / len(bits)
 
 
 def rescaled(how, x, l, rows):
@@ -55,10 +58,11 @@ def main():
     for how in ("norm", "moments"):
         said = {f"layer_{l - 1}": [say(prompt, rescaled(how, s[l], l, rows)) for s in states] for l in LAYERS}
         mean = [say(prompt, rescaled(how, torch.stack([s[l] for s in states]).double().mean(0).float(), l, rows)) for l in LAYERS]
-        with open(os.path.join(OUT, f"rescale_{how}.json"), "w") as f:
-            json.dump(said, f)
+        for k, name in enumerate(("caps", "entropy")):
+            with open(os.path.join(OUT, f"rescale_{how}_{name}.json"), "w") as f:
+                json.dump({layer: [x[k] for x in row] for layer, row in said.items()}, f)
         with open(os.path.join(OUT, f"rescale_{how}_mean.txt"), "w") as f:
-            f.writelines(line + "\n" for line in mean)
+            f.writelines(line + "\n" for line, _ in mean)
 
 
 if __name__ == "__main__":
