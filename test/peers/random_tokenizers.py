@@ -227,8 +227,8 @@ def draw(seed):
             tokens = added(rng)
             t.add_tokens(tokens)
             normal = [t.normalizer.normalize_str(x.content) for x in tokens if x.normalized and t.normalizer]
-            if len(set(normal)) < len(normal):
-                continue  # which of two counts is a matter of the order of the library's hash map, which is another each time
+            if len(set(normal)) < len(normal) or "" in normal:
+                continue  # which of two counts is a matter of the library's hash map, another each time; an empty one makes it panic
             js, names = json.loads(t.to_str()), [str(x.content) for x in tokens]
             if names and rng.random() < 0.6:
                 js["post_processor"] = post_processor(rng, t, names)
