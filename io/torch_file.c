@@ -46,7 +46,7 @@ const TorchValue *torch_read(Arena *a, Bytes f) {
         Bytes o = zip_read(a, z, order);
         need(o.size == 6 && memcmp(o.bytes, "little", 6) == 0, "%s: was written on a big-endian machine; save it again on a little-endian one", f.path);
     }
-    need(e->method == 0 && e->size <= PICKLE_MAX, "%s: \"%s\" is compressed, or larger than %d MiB; torch stores it plain", f.path, e->name, PICKLE_MAX >> 20);
+    need(e->size <= PICKLE_MAX, "%s: \"%s\" is larger than %d MiB; this is no state dict", f.path, e->name, PICKLE_MAX >> 20);
     return torch_pickle(a, z, prefix, zip_read(a, z, e), f);
 }
 

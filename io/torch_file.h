@@ -1,4 +1,5 @@
-// torch_file.h: what torch.save wrote (.pt, .pth, .bin): a zip archive with a pickle and the storages beside it.
+// torch_file.h: what torch.save wrote (.pt, .pth, .bin): a zip archive with a pickle and the storages beside it. Another program may
+// have compressed it.
 //
 // A pickle is a program. Here it is interpreted, never executed: a fixed list of operations and of names, each read as
 // the data it stands for. Any other class becomes a value that says what it is (TORCH_OTHER); it stops nobody who does

@@ -72,6 +72,8 @@ typedef struct {
     const Zip *zip;
     uint64_t views, views_max; // bytes of the tensors that have to be copied to be read
     const char *path, *prefix; // of the entries: "archive/"
+    const uint8_t **inflated;  // by entry of the archive: of one that another program has compressed
+    uint64_t inflated_bytes, inflated_max;
     const uint8_t *pickle;
     size_t size, at, op; // op: where the current operation begins
     Value **stack, **memo;
@@ -239,6 +241,23 @@ static Global global_kind(const TorchValue *v) {
 
 static Dtype global_dtype(const TorchValue *v) { return globals[((const Value *)v)->global - 1].dtype; }
 
+// torch stores them plain, and reads them compressed, too. Each is inflated once, and all together make no more than deflate can:
+// entries of a damaged archive could share their data.
+static const uint8_t *storage_bytes(Machine *m, const ZipEntry *e) {
+    if (e->method == 0) {
+        need(e->packed == e->size, "%s: \"%s\" is stored plain in %llu bytes, and has %llu", m->path, e->name, (unsigned long long)e->packed, (unsigned long long)e->size);
+        return zip_data(m->zip, e);
+    }
+    size_t i = (size_t)(e - zip_at(m->zip, 0));
+    if (!m->inflated) m->inflated = take_zero(m->arena, const uint8_t *, zip_count(m->zip));
+    if (!m->inflated[i]) {
+        bool fits = !__builtin_add_overflow(m->inflated_bytes, e->size, &m->inflated_bytes) && m->inflated_bytes <= m->inflated_max;
+        need(fits, "%s: \"%s\": the archive's entries unpack to more than their bytes can hold; the file is damaged", m->path, e->name);
+        m->inflated[i] = zip_read(m->arena, m->zip, e).bytes;
+    }
+    return m->inflated[i];
+}
+
 // ('storage', type, key, location, number of elements)
 static Value *storage_of(Machine *m, const TorchValue *id) {
     bool right = id->kind == TORCH_TUPLE && id->count == 5 && id->items[0]->kind == TORCH_TEXT && strcmp(id->items[0]->text, "storage") == 0 &&
@@ -251,9 +270,8 @@ static Value *storage_of(Machine *m, const TorchValue *id) {
     if (global_kind(type) != GLOBAL_STORAGE) return other(m, arena_print(m->arena, "a %s", type->text));
     const ZipEntry *e = zip_find(m->zip, arena_print(m->arena, "%sdata/%s", m->prefix, key));
     need(e, "%s: holds no storage \"%sdata/%s\", which its pickle refers to", m->path, m->prefix, key);
-    need(e->method == 0 && e->packed == e->size, "%s: \"%s\" is compressed; torch stores it plain", m->path, e->name);
     Storage *s = take(m->arena, Storage, 1);
-    *s = (Storage){.bytes = zip_data(m->zip, e), .size = (size_t)e->size, .dtype = global_dtype(type)};
+    *s = (Storage){.bytes = storage_bytes(m, e), .size = (size_t)e->size, .dtype = global_dtype(type)};
     size_t wanted = size_mul((size_t)id->items[4]->integer, dtype_size(s->dtype), m->path);
     need(wanted == s->size, "%s: \"%s\" has %zu bytes, its pickle says %zu", m->path, e->name, s->size, wanted);
     Value *v = other(m, "a storage");
@@ -492,7 +510,7 @@ static Value *run(Machine *m) {
 }
 
 const TorchValue *torch_pickle(Arena *a, const Zip *zip, const char *prefix, Bytes pickle, Bytes file) {
-    Machine m = {.arena = a, .zip = zip, .views_max = file.size + REPEATED_MAX, .path = file.path, .prefix = prefix, .pickle = pickle.bytes, .size = pickle.size, .stack_room = 256};
+    Machine m = {.arena = a, .zip = zip, .views_max = file.size + REPEATED_MAX, .inflated_max = (uint64_t)file.size * 1032, .path = file.path, .prefix = prefix, .pickle = pickle.bytes, .size = pickle.size, .stack_room = 256};
     m.stack = take(a, Value *, m.stack_room);
     return &run(&m)->v;
 }

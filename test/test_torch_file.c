@@ -101,6 +101,19 @@ static void test_views(Arena *a) {
     check(!torch_get(d, "transposed")->tensor->contiguous && torch_get(d, "one")->tensor->contiguous, "views: contiguous or not");
 }
 
+static void test_deflated(Arena *a) { // packed again by another program
+    const TorchValue *plain = open_file(a, GOLDEN "views.pt"), *packed = open_file(a, GOLDEN "deflated.pt");
+    int compared = 0, wrong = packed->count != plain->count;
+    for (size_t i = 0; i < plain->count && !wrong; i++) {
+        if (plain->items[i]->kind != TORCH_TENSOR) continue;
+        const TorchTensor *t = plain->items[i]->tensor, *u = torch_need(packed, plain->keys[i]->text, TORCH_TENSOR, "d")->tensor;
+        wrong += t->size != u->size || (t->size && memcmp(torch_data(a, t, "v"), torch_data(a, u, "d"), t->size) != 0);
+        compared++;
+    }
+    check(wrong == 0 && compared == 7, "a compressed archive: %d tensors", compared);
+    check(torch_get(packed, "shared")->tensor->bytes == torch_get(packed, "transposed")->tensor->bytes, "a compressed archive: a storage is unpacked once");
+}
+
 static void test_repeated(Arena *a) { // each view beside what .contiguous() made of it
     const TorchValue *d = open_file(a, GOLDEN "expanded.pt"), *whole = torch_need(d, "gathered", TORCH_DICT, "e");
     for (size_t i = 0; i < whole->count; i++) {
@@ -292,6 +305,7 @@ int main(int argc, char **argv) { // `test_torch_file FILE` leaves what it wrote
     test_kinds(a);
     test_vectors(a);
     test_views(a);
+    test_deflated(a);
     test_repeated(a);
     test_checkpoint(a);
     test_refused_files(a);

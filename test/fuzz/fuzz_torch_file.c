@@ -31,6 +31,6 @@ static void parse(Arena *a, Bytes input) {
 
 #define GOLDEN "test/golden/containers/"
 const Fuzz fuzz_target = {.name = "torch_file", .parse = parse,
-                          .seeds = (const char *const[]){GOLDEN "kinds.pt", GOLDEN "vectors.pt", GOLDEN "manifest.pt", GOLDEN "views.pt", GOLDEN "checkpoint.pt", GOLDEN "protocol4.pt", NULL},
+                          .seeds = (const char *const[]){GOLDEN "kinds.pt", GOLDEN "vectors.pt", GOLDEN "manifest.pt", GOLDEN "views.pt", GOLDEN "deflated.pt", GOLDEN "checkpoint.pt", GOLDEN "protocol4.pt", NULL},
                           .words = (const char *const[]){"q\1", "h\1", "\x85", "\x86", "\x87", "(", "t", "R", "b", "u", "e", "}", "]", ")", "K\1", "\x8a\1\1", "Q", ".", "\x94", "\x93",
                                                          "ccollections\nOrderedDict\n", "ctorch\nSize\n", "ctorch._utils\n_rebuild_tensor_v2\n", "ctorch._tensor\n_rebuild_from_type_v2\n", NULL}};

@@ -8,6 +8,7 @@ this machine, so that a second run gives the same files.
 """
 import os
 import sys
+import zipfile
 
 import numpy as np
 import torch
@@ -109,6 +110,9 @@ def torch_files():
     repeated = {"expanded": base[:3].reshape(3, 1).expand(3, 4), "expanded_first": base[:4].expand(3, 4), "scalar": base[5].expand(2, 3), "windows": base.unfold(0, 5, 2),
                 "sums": torch.as_strided(base, (3, 2, 3), (1, 2, 1)), "none": base[:0].reshape(0, 1).expand(0, 5), "strips": base.reshape(2, 3, 4).expand(2, 2, 3, 4)}
     torch.save(repeated | {"gathered": {k: v.contiguous() for k, v in repeated.items()}, "huge": base[:2].expand(1 << 40, 2), "nine": base[:1].reshape([1] * 9)}, path("expanded.pt"))
+    with zipfile.ZipFile(path("views.pt")) as plain, zipfile.ZipFile(path("deflated.pt"), "w") as packed:
+        for name in plain.namelist():
+            packed.writestr(zipfile.ZipInfo(name), plain.read(name), zipfile.ZIP_DEFLATED)
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
     with torch.no_grad():
         for i, p in enumerate(model.parameters()):
