@@ -99,7 +99,7 @@ sanitize() {
     ends=$(($(date +%s) + $1))
     : >"$OUT/sanitize.txt"
     for tool in memcheck racecheck; do
-        for t in gemm attention knn jacobi resize light train/operations train/recon train/ways train/models; do # the last one in parts: each has its own time
+        for t in gemm attention knn jacobi resize light choose train/operations train/recon train/ways train/models; do # the last one in parts: each has its own time
             [ "$(date +%s)" -lt "$ends" ] || { say "sanitize: no time for $tool $t"; continue; }
             echo "== $tool $t" >>"$OUT/sanitize.txt"
             part=${t#*/}
