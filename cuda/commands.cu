@@ -63,8 +63,9 @@ static bool may_begin_early(const void *kernel) {
     CUDA_CHECK(cudaFuncGetAttributes(&a, kernel));
     return commands.overlap != OVERLAP_NONE && a.ptxVersion >= 90 && generation() >= 9;
 }
+#endif
 
-// ---- RETINA_CUDA_TIMES
+// ---- RETINA_CUDA_TIMES (on the emulated GPU: launches, without times)
 
 typedef struct {
     const void *kernel;
@@ -98,20 +99,28 @@ static void times_print(void) {
 static bool times_wanted(void) {
     if (!times.asked && getenv("RETINA_CUDA_TIMES")) {
         times.wanted = true;
+#ifndef RETINA_EMULATE
         CUDA_CHECK(cudaEventCreate(&times.before));
         CUDA_CHECK(cudaEventCreate(&times.after));
+#endif
         atexit(times_print);
     }
     times.asked = true;
     return times.wanted;
 }
 
-static void times_add(const Command *c) {
-    float ms;
-    size_t i = 0;
+static float times_since(void) { // milliseconds between the two events
+    float ms = 0;
+#ifndef RETINA_EMULATE
     CUDA_CHECK(cudaEventSynchronize(times.after));
     CUDA_CHECK(cudaEventElapsedTime(&ms, times.before, times.after));
-    while (i < times.count && (times.list[i].kernel != c->kernel || memcmp(times.list[i].grid, c->grid, sizeof c->grid) != 0)) i++;
+#endif
+    return ms;
+}
+
+static void times_add(const Command *c, float ms) {
+    size_t i = 0;
+    while (i < times.count && (times.list[i].kernel != c->kernel || times.list[i].name != c->name || memcmp(times.list[i].grid, c->grid, sizeof c->grid) != 0)) i++;
     if (i == times.count) {
         if (times.count == times.room) {
             times.room = times.room ? 2 * times.room : 256;
@@ -124,18 +133,19 @@ static void times_add(const Command *c) {
     times.list[i].launches++;
     times.list[i].ms += (double)ms;
 }
-#endif
 
 // ---- at once, or noted
 
 // early: c may begin while the command before it, a kernel, still runs.
 static void issue(const Command *c, const void *const *arguments, const size_t *sizes, cudaStream_t stream, bool early) {
     if (!c->kernel) {
+        if (times_wanted()) times_add(c, 0); // counted only
         gpu_done(c->from ? cudaMemcpyAsync(c->to, c->from, c->bytes, c->kind, stream) : cudaMemsetAsync(c->to, 0, c->bytes, stream));
         return;
     }
 #ifdef RETINA_EMULATE
     (void)stream, (void)early;
+    if (times_wanted()) times_add(c, times_since());
     emu_launch(c->name, (void (*)(void *))c->kernel, arguments[0], sizes[0], DIM3(c->grid[0], c->grid[1], c->grid[2]), DIM3(c->block[0], c->block[1], c->block[2]), c->shared);
 #else
     (void)sizes;
@@ -156,7 +166,7 @@ static void issue(const Command *c, const void *const *arguments, const size_t *
             c->block[0], c->block[1], c->block[2], c->shared, cudaGetErrorString(e));
     if (timed) {
         CUDA_CHECK(cudaEventRecord(times.after, stream));
-        times_add(c);
+        times_add(c, times_since());
     }
 #endif
 }
@@ -204,7 +214,7 @@ HOST void gpu_launch(const char *name, bool early, const void *kernel, dim3 grid
 HOST void commands_copy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind) {
     Command c;
     memset(&c, 0, sizeof c);
-    c.to = to, c.from = from, c.bytes = bytes, c.kind = kind;
+    c.to = to, c.from = from, c.bytes = bytes, c.kind = kind, c.name = from ? "a copy" : "zeros";
     commands.count++;
     if (commands.listing) list_add(&c, sizeof c);
     else issue(&c, NULL, NULL, gpu_stream(), false);
@@ -215,9 +225,7 @@ HOST void gpu_zero(void *to, size_t bytes) { commands_copy(to, NULL, bytes, cuda
 // ---- a step
 
 HOST void commands_list(void) {
-#ifndef RETINA_EMULATE
     if (times_wanted()) return;
-#endif
     commands.now.size = 0;
     commands.listing = true;
 }

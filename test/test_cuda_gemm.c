@@ -109,7 +109,7 @@ static void together(long M, const long *N, int count, long K, bool gated, Act a
     emu_forget();
     for (int k = 0; k < count; k++) {
         size_t w_n = (size_t)(N[k] * K), c_n = (size_t)(M * N[k]);
-        float *wf = random_floats(w_n, (unsigned long long)(6 + k)), *b = random_floats((size_t)N[k], 17);
+        float *wf = random_floats(w_n, (unsigned long long)(6 + k)), *b = random_floats((size_t)N[k], (unsigned long long)(17 + k));
         uint16_t *w = malloc(w_n * 2);
         convert_f32_bf16(w, wf, w_n);
         g[k] = (GemmBf16){.M = M, .N = N[k], .K = K, .lda = K, .ldw = K, .ldc = N[k], .A_f32 = A, .W = to_device(w, w_n * 2), .C = device_room(c_n * 4), .bias = bias ? to_device(b, (size_t)N[k] * 4) : NULL, .act = k == 0 ? act : ACT_NONE};

@@ -12,6 +12,13 @@ typedef struct {
     size_t count;
 } Node;
 
+// Gradients of parameters lie one behind the other in few pieces of memory, so that a step begins with few commands, not one for each.
+typedef struct {
+    float *begin;
+    size_t used, room;
+} Pool;
+enum { POOL_FIRST = 1 << 14, POOL_MOST = 1 << 22, POOL_STEP = 16 }; // numbers; a gradient begins on 64 bytes
+
 struct Tape {
     Recorder recorder; // first: the recorder is the tape
     const Device *device;
@@ -20,6 +27,8 @@ struct Tape {
     size_t node_count, node_room, parameter_count;
     Tensor *parameters;
     size_t parameter_room;
+    Pool *pools;
+    size_t pool_count, pool_room;
     OpRecord *lines;
     size_t line_count, line_room;
 };
@@ -64,10 +73,11 @@ Tape *tape_new_on(Arena *a, const Device *device) {
     t->recorder.record = tape_record;
     t->arena = a;
     if (!inner) inner = arena_new("one gradient");
-    t->node_room = 1024, t->line_room = 1024, t->parameter_room = 256;
+    t->node_room = 1024, t->line_room = 1024, t->parameter_room = 256, t->pool_room = 16;
     t->nodes = take(a, Node, t->node_room);
     t->lines = take(a, OpRecord, t->line_room);
     t->parameters = take(a, Tensor, t->parameter_room);
+    t->pools = take(a, Pool, t->pool_room);
     t->nodes[0] = (Node){0};
     t->node_count = 1;
     return t;
@@ -80,6 +90,23 @@ static float *zeros(const Tape *t, Arena *a, size_t n) {
     float *d = floats_on(a, t->device, n);
     t->device->gradients->zero(d, n);
     return d;
+}
+
+static float *gradient_new(Tape *t, size_t n) { // zeros
+    const size_t all = (n + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
+    Pool *p = t->pool_count ? &t->pools[t->pool_count - 1] : NULL;
+    if (!p || p->room - p->used < all) {
+        size_t room = !p ? POOL_FIRST : p->room < POOL_MOST ? 2 * p->room : POOL_MOST;
+        if (t->pool_count == t->pool_room) {
+            t->pools = arena_grow(t->arena, t->pools, t->pool_count, t->pool_room * 2, sizeof *t->pools);
+            t->pool_room *= 2;
+        }
+        if (room < all) room = all;
+        p = &t->pools[t->pool_count++];
+        *p = (Pool){.begin = zeros(t, t->arena, room), .room = room};
+    }
+    p->used += all;
+    return p->begin + p->used - all;
 }
 
 Tensor tape_parameter(Tape *t, Tensor data) {
@@ -95,7 +122,7 @@ Tensor tape_parameter(Tape *t, Tensor data) {
         t->device->write(data.data, here, tensor_bytes(data));
     }
     data.node = node_add(t, tensor_count(data));
-    t->nodes[data.node].gradient = zeros(t, t->arena, tensor_count(data));
+    t->nodes[data.node].gradient = gradient_new(t, tensor_count(data));
     t->parameters[t->parameter_count++] = data;
     return data;
 }
@@ -108,7 +135,7 @@ float *tape_gradient(const Tape *t, Tensor x) {
 }
 
 void tape_zero(Tape *t) {
-    for (size_t i = 1; i <= t->parameter_count; i++) t->device->gradients->zero(t->nodes[i].gradient, t->nodes[i].count);
+    for (size_t i = 0; i < t->pool_count; i++) t->device->gradients->zero(t->pools[i].begin, t->pools[i].used);
 }
 
 void tape_begin(Tape *t) {
