@@ -21,7 +21,7 @@ typedef struct {
     const char *damage; // NULL, or what was wrong with the file and was tolerated: pass it to note()
 } Image;
 
-// All zero is what the studies do: damage is an error, alpha is dropped, EXIF is reported only.
+// All zero is what the studies do: damage is an error (what costs no pixel is only told: png.c), alpha is dropped, EXIF is reported only.
 typedef struct {
     // Damaged and truncated files give what Pillow gives with ImageFile.LOAD_TRUNCATED_IMAGES = True
     // (missing data grey in a JPEG, black in a PNG), and Image.damage says so.

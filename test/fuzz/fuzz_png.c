@@ -28,6 +28,6 @@ static void parse(Arena *a, Bytes input) {
 const Fuzz fuzz_target = {
     .name = "png",
     .parse = parse,
-    .seeds = (const char *const[]){"test/golden/pictures/png.pack", NULL},
+    .seeds = (const char *const[]){"test/golden/pictures/png.pack", "test/golden/pictures/png-ends.pack", NULL},
     .words = (const char *const[]){"IHDR", "IDAT", "PLTE", "tRNS", "IEND", "eXIf", "\0\0\0\0", "\0\0\0\1", "\x08\x06", "\x10\x00", "\1\1", "\x78\x9c", NULL},
 };
