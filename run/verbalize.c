@@ -222,9 +222,40 @@ static void run_steps(Verbalize *s, const Step *step) {
     printf("%s\n", verbalize_path(s, "report.html"));
 }
 
+static bool is_step(const char *word) {
+    for (size_t i = 0; i < STEPS; i++)
+        if (strcmp(word, steps[i].name) == 0) return true;
+    return strcmp(word, "all") == 0 || strcmp(word, QUESTION) == 0;
+}
+
+static bool is_list(const char *word) {
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].kind == OPT_LIST && strncmp(word, "--", 2) == 0 && strcmp(word + 2, options[i].name) == 0) return true;
+    return false;
+}
+
+// "--images a.tar b.tar", as a shell makes it of *.tar: what lies on the disk belongs to the list before it.
+static int spread_lists(Arena *a, int argc, char **argv, char ***out) {
+    char **wide = take(a, char *, 2 * (size_t)argc + 1), *list = NULL;
+    int n = 0;
+    for (int i = 0; i < argc; i++) {
+        char *word = argv[i];
+        if (list && !is_step(word) && (file_exists(word) || folder_exists(word))) {
+            wide[n++] = list, wide[n++] = word;
+            continue;
+        }
+        list = is_list(word) ? word : NULL;
+        wide[n++] = word;
+        if (list && i + 1 < argc) wide[n++] = argv[++i];
+    }
+    *out = wide;
+    return n;
+}
+
 int run_verbalize(int argc, char **argv) {
     Verbalize *s = &study;
     s->arena = arena_new("verbalize");
+    argc = spread_lists(s->arena, argc, argv, &argv);
     s->lexicon = file_shipped(s->arena, "data/verbalize/lexicon.tsv");
     s->options = options;
     s->option_count = sizeof options / sizeof *options;
@@ -238,7 +269,7 @@ int run_verbalize(int argc, char **argv) {
         printf("%s", verbalize_question(s, s->arena, rest.items[1]));
         return 0;
     }
-    if (rest.count > 1) die_usage("verbalize: one step at a time; without a step, all are done");
+    if (rest.count > 1) die_usage("verbalize: \"%s\" behind \"%s\": one step at a time; without a step, all are done", rest.items[1], rest.items[0]);
     if (wish.shard) option_shard(wish.shard, &s->shard, &s->shards);
     s->bf16 = wish.dtype == 1, s->save_bf16 = wish.save ? wish.save == 2 : s->bf16;
     check_counts(s);

@@ -35,6 +35,8 @@ cut -d, -f2-6,8,9,12 "$D/tolerant/diversity.csv" | tr , '\n' >"$D/d1.csv"
 cut -d, -f2-6,8,9,12 $G/verbalize/diversity.csv | tr , '\n' >"$D/d2.csv"
 if paste "$D/d1.csv" "$D/d2.csv" | awk 'NR > 8 && ($1 - $2 > 1e-12 || $2 - $1 > 1e-12) {bad = 1} END {exit bad || NR < 50}'; then ok "entropies and words, 1e-12"; else fail "entropies and words"; fi
 $R verbalize report $P --out "$D/tolerant" && holds "a report without pictures" "$D/tolerant/report.html" "captions read from"
+awk -F'\t' '$1 == "share color layer 1" {print $2}' "$D/tolerant/table.tsv" >"$D/s1"
+awk -F, 'NR == 1 {while ($++k != "color"); } NR == 2 {print $k}' "$D/tolerant/classification_data.csv" >"$D/s2" && same "the report's shares are the table's" "$D/s1" "$D/s2"
 says "entropies are no captions" 1 "is no text" $R verbalize tabulate --captions $G/verbalize/caps_batch0.json --captions $G/verbalize/entropy_batch0.json --labels $G/verbalize/labels --out "$D/x"
 mkdir "$D/few" && cp $G/verbalize/labels/*layer_[0-4]* "$D/few/"
 says "a layer without answers" 1 "_layer_5_caps_batch0.json" $R verbalize tabulate --captions $G/verbalize/caps_batch0.json --labels "$D/few" --out "$D/x"
@@ -194,6 +196,8 @@ cut -d, -f1,5 "$D/t2/likelihood.csv" | tr -d '"' | head -4 >"$D/t2.csv"
 printf 'name,text\ns0,of a record\ns1,the first sentence.\ns2,a text goes first\n' >"$D/want.csv" && same "captions of records" "$D/t2.csv" "$D/want.csv"
 holds "a record that is broken" "$D/stderr" "00005.tar: ./s3 is not JSON"
 holds "and counts as missing" "$D/t2/summary.json" 'where others have one": 1'
+$R verbalize caption --images "$D"/w/0000[01].tar --layers 8 --quiet --out "$D/t3" && $R verbalize caption --images "$D/w/{00000..00001}.tar" --layers 8 --quiet --out "$D/t4" && same "archives that the shell has listed" "$D/t3/captions.csv" "$D/t4/captions.csv"
+says "two steps" 2 '"label" behind "caption"' $R verbalize caption label --out "$D/u"
 says "no such archive" 1 "there is no such archive" $R verbalize caption --model data/zoo/llava --images "$D/w/{0..2}.tar" --out "$D/u"
 
 # ---- a contrastive tower: nearest captions
