@@ -47,11 +47,7 @@ static uint32_t class_of(Compiler *c, const CharSet *set) {
         r->classes = arena_grow(c->source->arena, r->classes, c->class_room, room, sizeof *r->classes);
         c->class_room = room;
     }
-    RegexClass *k = &r->classes[r->class_count];
-    *k = (RegexClass){.set = *set};
-    for (size_t i = 0; i < set->count; i++)
-        for (uint32_t b = set->ranges[i].from; b <= set->ranges[i].to && b < 128; b++)
-            k->ascii[b / 64] |= (uint64_t)1 << b % 64;
+    r->classes[r->class_count] = (RegexClass){.set = *set};
     return r->class_count++;
 }
 

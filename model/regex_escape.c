@@ -28,6 +28,12 @@ static void property(Parser *p, CharSet *set, bool inverted, bool in_class, size
     p->at = begin + length + 1;
 }
 
+void parse_count(Parser *p, const CharSet *set, size_t at) {
+    p->ranges += set->count;
+    if (p->ranges > RANGES_MAX)
+        regex_refuse(p->source, at, "classes of more than %d ranges together; use fewer or smaller ones", RANGES_MAX);
+}
+
 bool parse_named(Parser *p, CharSet *set, bool in_class) {
     static const struct {
         char letter;
@@ -36,6 +42,7 @@ bool parse_named(Parser *p, CharSet *set, bool in_class) {
     const size_t at = p->at;
     if (parse_word(p, "p{") || parse_word(p, "P{")) {
         property(p, set, p->source->pattern[at] == 'P', in_class, at);
+        parse_count(p, set, at);
         return true;
     }
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
@@ -43,7 +50,9 @@ bool parse_named(Parser *p, CharSet *set, bool in_class) {
         if (c != types[i].letter && c != types[i].letter - 32) continue;
         p->at++;
         const char *name = in_class && i == 0 ? ":word" : types[i].name;
-        return charset_property(set, name, strlen(name), c != types[i].letter);
+        charset_property(set, name, strlen(name), c != types[i].letter);
+        parse_count(p, set, at);
+        return true;
     }
     if (parse_word(p, "p") || parse_word(p, "P"))
         regex_refuse(p->source, at,
@@ -217,6 +226,7 @@ static void class_item(Parser *p, ClassState *c) {
         bool inverted;
         CharSet inner = parse_class(p, &inverted);
         if (inverted) charset_invert(&inner);
+        parse_count(p, &inner, p->at);
         settle(c);
         charset_join(&c->now, &inner);
         c->state = AFTER_RANGE;

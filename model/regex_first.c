@@ -8,17 +8,21 @@ static const First every = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}, tr
 
 static void add_byte(First *f, unsigned byte) { f->bytes[byte / 64] |= (uint64_t)1 << byte % 64; }
 
-static void add_class(First *f, const RegexClass *k) {
+// The first bytes of a class: its characters in ASCII, and what the others begin with.
+static First of_class(const CharSet *set) {
+    First f = {{0}, false};
     char bytes[4];
-    f->bytes[0] |= k->ascii[0], f->bytes[1] |= k->ascii[1];
-    for (size_t i = 0; i < k->set.count; i++) {
-        if (k->set.ranges[i].to < 128) continue;
-        utf8_put(bytes, k->set.ranges[i].from < 128 ? 128 : k->set.ranges[i].from);
-        unsigned from = (unsigned char)bytes[0];
-        utf8_put(bytes, k->set.ranges[i].to);
-        if (from == 0xEF) from = 0xED; // utf8_put makes a surrogate U+FFFD
-        for (unsigned b = from; b <= (unsigned char)bytes[0]; b++) add_byte(f, b);
+    for (size_t i = 0; i < set->count; i++) {
+        uint32_t from = set->ranges[i].from, to = set->ranges[i].to;
+        for (; from <= to && from < 128; from++) add_byte(&f, from);
+        if (from > to) continue;
+        utf8_put(bytes, from);
+        unsigned byte = (unsigned char)bytes[0];
+        if (byte == 0xEF) byte = 0xED; // utf8_put makes a surrogate U+FFFD
+        utf8_put(bytes, to);
+        for (; byte <= (unsigned char)bytes[0]; byte++) add_byte(&f, byte);
     }
+    return f;
 }
 
 static void join(First *f, const First *other) {
@@ -35,10 +39,10 @@ static First first_of(const Regex *r, uint32_t pc) {
         add_byte(&f, (unsigned char)i->bytes[0]);
         break;
     case DO_CLASS:
-        add_class(&f, &r->classes[i->x]);
+        f = r->classes[i->x].first;
         break;
     case DO_RUN:
-        if (i->most) add_class(&f, &r->classes[i->x]);
+        if (i->most) f = r->classes[i->x].first;
         if (i->least == 0) join(&f, &r->first[pc + 1]);
         break;
     case DO_SPLIT:
@@ -66,6 +70,7 @@ static First first_of(const Regex *r, uint32_t pc) {
 }
 
 void regex_first(Arena *a, Regex *r) {
+    for (uint32_t k = 0; k < r->class_count; k++) r->classes[k].first = of_class(&r->classes[k].set);
     r->first = take_zero(a, First, r->count);
     for (bool grew = true; grew;) { // once more for every loop around a loop
         grew = false;

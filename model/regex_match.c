@@ -15,6 +15,7 @@
 #define FREE_STEPS 16          // a byte, before anything is remembered; plain patterns take 3 to 10
 #define STEPS_AT_ONCE 10000000 // the library gives up after so many for one match
 #define STEPS_A_BYTE 2000      // and this one after so many more for every byte
+#define STACK_MAX 20000000     // entries, 640 MB; a text of 10 MB needs them where every character leaves two
 #define SPLITS_MAX 256         // of a program that remembers: two bits each for every byte of the text
 
 typedef enum { GO_ON = 0, FAILED = 1, SUCCEEDED = 2 } Outcome;
@@ -46,10 +47,15 @@ typedef struct {
 
 static bool run(Match *m, uint32_t pc, size_t at, size_t target, size_t *end);
 
+_Noreturn static void give_up(const Match *m, const char *why) {
+    die("%s: the pattern %.300s %s on this text; cut the text into shorter ones", m->r->where, m->r->pattern, why);
+}
+
 // ---- room
 
 static void push(Match *m, Entry e) {
     if (m->top == m->room) {
+        if (m->top > STACK_MAX) give_up(m, "leaves too much to be tried");
         Growing *g = &m->search->room->stack;
         g->length = m->top * sizeof(Entry);
         growing_room(g, (m->top / 2 + 64) * sizeof(Entry));
@@ -77,13 +83,10 @@ static void lay_out(Match *m, bool remember) {
 
 // When it is time to look: too much was done, or enough to begin to remember.
 static void look_at_steps(Match *m) {
-    const Regex *r = m->r;
     RegexSearch *s = m->search;
-    if (m->steps > s->limit)
-        die("%s: the pattern %.300s needs more than %d steps a byte on this text; cut the text into shorter ones", r->where,
-            r->pattern, STEPS_A_BYTE);
+    if (m->steps > s->limit) give_up(m, "needs too many steps");
     m->look_at = s->limit + 1;
-    if (s->memo || r->split_count > SPLITS_MAX) return;
+    if (s->memo || m->r->split_count > SPLITS_MAX) return;
     s->memo = true;
     lay_out(m, true);
 }
@@ -120,7 +123,7 @@ static inline bool take_one(const Match *m, const RegexClass *k, size_t *at) {
     if (*at == m->n) return false;
     unsigned byte = (unsigned char)m->text[*at];
     if (byte < 128) {
-        bool has = k->ascii[byte / 64] >> byte % 64 & 1;
+        bool has = k->first.bytes[byte / 64] >> byte % 64 & 1;
         *at += has;
         return has;
     }
@@ -290,9 +293,8 @@ static Outcome look(Match *m, uint32_t *pc, size_t at) {
 
 static Outcome atomic(Match *m, uint32_t *pc, size_t *at) {
     const size_t base = m->top;
-    bool found = run(m, *pc + 1, *at, SIZE_MAX, at);
-    m->top = base;
-    *pc = m->r->program[*pc].x;
+    const bool found = run(m, *pc + 1, *at, SIZE_MAX, at);
+    m->top = base, *pc = m->r->program[*pc].x;
     return found ? GO_ON : FAILED;
 }
 

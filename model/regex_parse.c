@@ -11,6 +11,7 @@
 #include "regex_parser.h"
 
 #define LENGTH_MAX 16384 // bytes; published patterns have up to 700
+#define REPEATS_MAX 10   // of one thing, as in a+?*
 #define TIMES_MAX 100000 // the library's own limit of a count
 
 void regex_refuse(const Source *s, size_t at, const char *format, ...) {
@@ -316,7 +317,7 @@ static Node *sequence(Parser *p) {
         }
         skip(p);
         for (int deep = 0; (repeated = repetition(p, node)); deep++, skip(p)) {
-            if (deep > DEPTH_MAX) regex_refuse(p->source, p->at, "repetitions of repetitions, more than %d", DEPTH_MAX);
+            if (deep == REPEATS_MAX) regex_refuse(p->source, p->at, "repetitions of repetitions, more than %d", REPEATS_MAX);
             node = repeated;
         }
         *tail = node;

@@ -4,12 +4,14 @@
 
 #include "regex_parts.h"
 
-#define DEPTH_MAX 250 // groups and classes in one another: parsing, compiling and matching recurse over them
+#define DEPTH_MAX 250    // groups and classes in one another: parsing, compiling and matching recurse over them
+#define RANGES_MAX 50000 // of all classes together: \p{L} has 700, published patterns up to 8,000
 
 typedef struct {
     const Source *source;
     size_t at;
     int depth, groups; // of groups and classes now; groups with numbers so far
+    size_t ranges;     // of all classes so far, those in classes counted again
     bool fold, dot_all, extended; // (?i), (?m), (?x)
 } Parser;
 
@@ -22,6 +24,7 @@ static inline char parse_peek(const Parser *p) { return p->at < p->source->lengt
 
 bool parse_named(Parser *p, CharSet *set, bool in_class); // behind a backslash: w, d, s, h, p{…} and their opposites; adds them
 uint32_t parse_escaped(Parser *p);           // behind a backslash: the character that is meant
+void parse_count(Parser *p, const CharSet *set, size_t at); // refuses a pattern of too many ranges
 CharSet parse_class(Parser *p, bool *inverted); // behind "[", through its "]"; not yet inverted
 
 #endif

@@ -100,8 +100,8 @@ typedef struct {
 } First;
 
 typedef struct {
-    uint64_t ascii[2]; // a bit for every character below 128
-    CharSet set;       // all of them
+    First first; // the bits below 128 are the characters themselves
+    CharSet set;
 } RegexClass;
 
 struct Regex {
