@@ -68,9 +68,11 @@ build/nvcc/%.o: %.cu
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) $(CUDA_FLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
-ifneq (,$(NVCC))
-$(BUILD)/run/device.o: FLAGS += -DRETINA_CUDA
-endif
+# With or without CUDA: another device.o, so the file that says which was last must be this one.
+$(BUILD)/run/device.o: FLAGS += $(if $(NVCC),-DRETINA_CUDA)
+$(BUILD)/run/device.o: $(BUILD)/cuda-$(if $(NVCC),yes,no)
+$(BUILD)/cuda-%:
+	@mkdir -p $(@D) && rm -f $(BUILD)/cuda-* && touch $@
 
 $(BUILD)/libretina.a: $(call object,$(LIBRARY))
 	@rm -f $@
