@@ -304,7 +304,7 @@ static void layer_words(Markup *m, const PageLayer *l) {
     bool any = false;
     for (size_t i = 0; i < l->count; i++) {
         const PageWord *w = &l->words[i];
-        bool mark = w->length == 1 && (w->text[0] == ',' || w->text[0] == '.'); // stands close to the word before
+        bool mark = w->length && (w->text[0] == ',' || w->text[0] == '.') && (w->length == 1 || w->text[1] == ' '); // stands close to the word before
         if (any && !mark) markup_put(m, " ");
         any = true;
         const char *truth = w->truth > 0 ? " yes" : w->truth < 0 ? " no" : "";
