@@ -71,8 +71,8 @@ HOST void cuda_gemm_bf16_ring(const GemmBf16 *g, cudaStream_t stream) {
 }
 
 HOST void cuda_gemm_bf16_together(const GemmBf16 *g, int count, bool gated, cudaStream_t stream) {
-    need(g->M <= 8 && count >= 1 && count <= RING_MOST && (!gated || (count == 2 && g[0].N == g[1].N && g[0].ldw == g[1].ldw)), "cuda: %d products of %ld rows together", count, g->M);
-    for (int k = 0; k < count; k++) need((gated || g[k].ldc == g[k].N) && !g[k].residual, "cuda: products together, whose results have gaps or are added");
+    need(g->M <= 8 && count >= 1 && count <= RING_MOST && (!gated || (count == 2 && g[0].N == g[1].N)), "cuda: %d products of %ld rows together", count, g->M);
+    for (int k = 0; k < count; k++) need((gated || (g[k].ldc == g[k].N && g[k].act == g[0].act)) && g[k].ldw == g[0].ldw && !g[k].residual, "cuda: products together, whose results have gaps or are added");
     launch_ring(g, count, gated, stream);
 }
 

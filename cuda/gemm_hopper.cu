@@ -297,7 +297,7 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define GATHER 256
 
 // C from the sums of the parts of K (parts, M, N), four columns a thread where rows allow it.
-static __global__ __launch_bounds__(GATHER) void gather_parts(GemmBf16 g, const float *sums) {
+static __global__ __launch_bounds__(GATHER) void gather_parts(GemmBf16 g, const float *sums, int parts) {
 #if HOPPER_CODE
     grid_wait();
     grid_release();
@@ -306,7 +306,7 @@ static __global__ __launch_bounds__(GATHER) void gather_parts(GemmBf16 g, const 
     const float *from = sums + m * g.N + n;
     if (in_fours(&g) && g.N % 4 == 0) {
         float4 s = *(const float4 *)from;
-        for (int p = 1; p < g.parts; p++) {
+        for (int p = 1; p < parts; p++) {
             const float4 t = *(const float4 *)(from + p * one);
             s.x += t.x, s.y += t.y, s.z += t.z, s.w += t.w;
         }
@@ -316,7 +316,7 @@ static __global__ __launch_bounds__(GATHER) void gather_parts(GemmBf16 g, const 
     UNROLL_BY(1)
     for (int e = 0; e < 4 && n + e < g.N; e++) {
         float s = from[e];
-        for (int p = 1; p < g.parts; p++) s += from[p * one + e];
+        for (int p = 1; p < parts; p++) s += from[p * one + e];
         store_one(&g, m, n + e, s);
     }
 #else
@@ -327,12 +327,12 @@ static __global__ __launch_bounds__(GATHER) void gather_parts(GemmBf16 g, const 
 // ---- host
 
 static void launch_parts(const GemmBf16 *g, cudaStream_t stream) {
-    GemmBf16 sums = *g, whole = *g;
+    GemmBf16 sums = *g;
     need(g->room, "cuda: a product whose K is cut wants room");
-    sums.parts = whole.parts = cuda_gemm_hopper_parts(g);
+    const int parts = cuda_gemm_hopper_parts(g);
     sums.C = g->room, sums.C_bf16 = false, sums.ldc = g->N, sums.bias = NULL, sums.residual = NULL, sums.act = ACT_NONE;
-    launch_64x64_parts(&sums, true, 1, stream);
-    LAUNCH_EARLY(gather_parts, DIM3((g->M * ((g->N + 3) / 4) + GATHER - 1) / GATHER, 1, 1), DIM3(GATHER, 1, 1), 0, stream, whole, (const float *)g->room);
+    launch_64x64_parts(&sums, true, parts, stream);
+    LAUNCH_EARLY(gather_parts, DIM3((g->M * ((g->N + 3) / 4) + GATHER - 1) / GATHER, 1, 1), DIM3(GATHER, 1, 1), 0, stream, *g, (const float *)g->room, parts);
 }
 
 static void launch_plain(const GemmBf16 *g, cudaStream_t stream) {

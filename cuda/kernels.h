@@ -32,16 +32,15 @@ typedef struct {
     Act act;
     const void *residual; // (M, N) with C's stride, or NULL; may be C
     bool residual_bf16;
-    float *room; // cuda_gemm_bf16_room bytes, or NULL: then K is not cut
     bool beside; // cuda_gemm_bf16's own: the command before is a product of the same A, which this one need not wait for
-    int parts;   // cuda_gemm_hopper's own: of K
+    float *room; // cuda_gemm_bf16_room bytes, or NULL: then K is not cut
 } GemmBf16;
 HOST size_t cuda_gemm_bf16_room(const GemmBf16 *g);
 HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream);
 HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 1: the thin one; 3: a ring; 64, 128: that tile; from 901 on: gemm_hopper.cu
 HOST void cuda_gemm_bf16_thin(const GemmBf16 *g, cudaStream_t stream); // gemm_bf16_thin.cu: M <= 64
 HOST void cuda_gemm_bf16_ring(const GemmBf16 *g, cudaStream_t stream); // version 3 there: M <= 8
-// Products of one A in one launch, with the bits of each alone: C_k = act(A W_kᵀ + bias_k), of which only N, W, ldw, bias, C and act may differ; or,
+// Products of one A in one launch, with the bits of each alone: C_k = act(A W_kᵀ + bias_k), of which only N, W, bias and C may differ; or,
 // gated, one result: act(A W_0ᵀ + bias_0) (A W_1ᵀ + bias_1), at C_0.
 #define RING_MOST 3
 HOST void cuda_gemm_bf16_together(const GemmBf16 *g, int count, bool gated, cudaStream_t stream); // M <= 8
