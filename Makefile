@@ -11,6 +11,7 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmis
 CFLAGS ?= -O3 -g1
 FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -ffp-contract=off -fno-math-errno -I. $(WARN) $(CFLAGS) $(EXTRA)
 LIBS := -lm -lpthread
+comma := ,
 
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
@@ -21,6 +22,7 @@ TEST_HELPERS := $(filter-out test/test_%.c test/large.c,$(sort $(wildcard test/*
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TEST_PROGRAMS := $(patsubst test/%.c,$(BUILD)/test/%,$(TESTS))
 
+COMPILER := $(shell $(CC) --version | head -n 1)
 MACHINE := $(shell $(CC) -dumpmachine)
 ifneq (,$(findstring x86_64,$(MACHINE)))
 # One source per instruction set, chosen at run time (model/cpu.h); the rest is plain x86-64.
@@ -38,18 +40,25 @@ ifneq (,$(NVCC))
 # first meets it. CUDA_ARCHS="80 90a 100" compiles for these.
 CUDA_ARCHS ?= $(or $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sed -n 's/^\([0-9]*\)\.\([0-9]\)$$/\1\2/p' | awk '$$1 >= 80 {print $$1 == 90 ? "90a" : $$1}' | sort -u),90a)
 CUDA_LIB := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/lib64,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/lib,$(realpath $(NVCC)))))
-CUDA_FLAGS := -std=c++17 -O3 -fmad=false -I. -Icuda $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
-              -gencode arch=compute_80,code=compute_80 $(if $(filter 90a,$(CUDA_ARCHS)),-DRETINA_SM90A) \
+CUDA_INCLUDE := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/include,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/include,$(realpath $(NVCC)))))
+# The guard of libstdc++'s special functions is set: nobody here wants them, and they are a third of what is read, several times a file.
+CUDA_FLAGS := -std=c++17 -D_GLIBCXX_BITS_SPECFUN_H -O3 -fmad=false -I. -Icuda $(if $(filter 90a,$(CUDA_ARCHS)),-DRETINA_SM90A) \
               -Werror all-warnings -Xcompiler -fno-exceptions,-fno-threadsafe-statics,-Wall,-Wextra,-Werror,-Wno-unused-parameter,-Wno-missing-field-initializers,-Wno-unused-function
-CUDA_OBJECTS := $(patsubst %.cu,build/nvcc/%.o,$(sort $(wildcard cuda/*.cu))) # one folder: these flags do not change
+# Kernels that ask which generation they are for (early launches, Hopper's instructions) are read once for each; all others once, in the
+# form of sm_80, from which every generation's machine code is the same as from its own form.
+CUDA_EACH := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) -gencode arch=compute_80,code=compute_80
+CUDA_ONCE := -DRETINA_ONE_FORM -gencode 'arch=compute_80,code=[compute_80$(subst $() ,,$(foreach a,$(CUDA_ARCHS),$(comma)sm_$(a)))]'
+CUDA_ASKING := attention_few attention_hopper elementwise gemm_bf16 gemm_bf16_thin gemm_hopper norms rotary rows
+CUDA_HOST := $(shell grep -L '__global__\|\.inc"' cuda/*.cu) # no kernel in them: C for the host's compiler
+CUDA_LONG := gemm_f32 gemm_bf16 gemm_hopper norms attention_bf16 # first, so that every core is busy until the end
+CUDA_OBJECTS := $(patsubst %,build/nvcc/cuda/%.o,$(CUDA_LONG) $(filter-out $(CUDA_LONG),$(patsubst cuda/%.cu,%,$(sort $(wildcard cuda/*.cu))))) # one folder: these flags do not change
 CUDA_LIBS := -L$(CUDA_LIB) -lcudart_static -ldl -lrt
 CUDA_FOUND := nvcc $(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'), $(foreach a,$(CUDA_ARCHS),sm_$(a)), PTX
 else
 CUDA_FOUND := none
 endif
-FOUND := cpu: $(MACHINE), $(shell $(CC) --version | head -n 1); cuda: $(CUDA_FOUND)
+FOUND := cpu: $(MACHINE), $(COMPILER); cuda: $(CUDA_FOUND)
 
-comma := ,
 # Short lines by default; V=1 shows the commands.
 Q := $(if $(V),,@)
 
@@ -61,12 +70,18 @@ all: retina
 retina: $(BUILD)/retina # every set of flags has its own folder; ./retina is the one that was built last
 	@cmp -s $< $@ || cp $< $@
 
-$(BUILD)/retina: $(call object,$(COMMANDS)) $(CUDA_OBJECTS) $(BUILD)/libretina.a
+$(BUILD)/retina: $(CUDA_OBJECTS) $(call object,$(COMMANDS)) $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
 
 build/nvcc/%.o: %.cu
 	@mkdir -p $(@D)
-	$(Q)$(NVCC) $(CUDA_FLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+	$(Q)$(NVCC) $(CUDA_FLAGS) $(if $(filter $(CUDA_ASKING),$(*F)),$(CUDA_EACH),$(CUDA_ONCE)) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+ifneq (,$(NVCC))
+$(patsubst %.cu,build/nvcc/%.o,$(CUDA_HOST)): build/nvcc/%.o: %.cu
+	@mkdir -p $(@D)
+	$(Q)$(CC) -x c $(FLAGS) -Icuda -isystem $(CUDA_INCLUDE) -Wno-unused-function -MMD -MP -c -o $@ $<
+endif
 
 # With or without CUDA: another device.o, so the file that says which was last must be this one.
 $(BUILD)/run/device.o: FLAGS += $(if $(NVCC),-DRETINA_CUDA)
@@ -94,6 +109,11 @@ $(BUILD)/%_amx.o: %_amx.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(AMX) -MMD -MP -c -o $@ $<
 
+# Their vectors are written out. What the compiler would make of the loops behind them, of less than a vector, is slower and takes half the time.
+$(BUILD)/model/kernels_%.o: FLAGS += $(if $(findstring clang,$(COMPILER)),-fno-vectorize,-fno-tree-loop-vectorize)
+
+# Commands do no arithmetic: half of their compiler's time buys nothing.
+$(BUILD)/run/%.o: FLAGS += $(if $(filter -O3,$(CFLAGS)),-O1)
 $(BUILD)/run/retina.o: FLAGS += -DRETINA_COMMIT='"$(COMMIT)"'
 
 $(BUILD)/%.o: %.c
@@ -150,7 +170,7 @@ bench_emu: $(BUILD)/test/bench/emu
 PTXAS_ARCHITECTURES := 80 90a 100
 $(BUILD)/ptxas/%.log: %.cu $(wildcard cuda/*.h cuda/*.inc model/formulas.h)
 	@mkdir -p $(@D)
-	$(Q)$(NVCC) -std=c++17 -O3 -fmad=false -I. -Icuda -Xptxas -v $(foreach a,$(PTXAS_ARCHITECTURES),-gencode arch=compute_$(a),code=sm_$(a)) \
+	$(Q)$(NVCC) -std=c++14 -O3 -fmad=false -I. -Icuda -Xptxas -v $(foreach a,$(PTXAS_ARCHITECTURES),-gencode arch=compute_$(a),code=sm_$(a)) \
 	  -c -o $(@:.log=.o) $< 2> $@ || { cat $@; rm -f $@; exit 1; }
 .PHONY: ptxas
 ptxas: $(if $(NVCC),$(patsubst %.cu,$(BUILD)/ptxas/%.log,$(KERNELS)))
@@ -161,7 +181,6 @@ test: retina $(TEST_PROGRAMS)
 	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/commands.sh test/fail.sh test/includes.sh test/verbalize.sh)
 
 # ---- on a real GPU: everything that runs there is built into build/gpu, with or without a GPU here, and test/gpu_day.sh runs it
-CUDA_INCLUDE := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/include,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/include,$(realpath $(NVCC)))))
 GPU_FLAGS = -std=gnu11 -Itest -isystem $(CUDA_INCLUDE)
 GPU_TESTS := $(patsubst test/%.c,build/gpu/%,$(filter-out test/test_cuda_mistakes.c,$(wildcard test/test_cuda_*.c)))
 GPU_PROGRAMS := $(GPU_TESTS) $(patsubst %,build/gpu/%,bench_cuda retina test_bf16) # stripped, and packed in build/gpu.tar.xz, to be carried

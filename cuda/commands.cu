@@ -150,8 +150,7 @@ static void issue(const Command *c, const void *const *arguments, const size_t *
 #else
     (void)sizes;
     cudaLaunchAttribute overlap;
-    cudaLaunchConfig_t config = {};
-    config.gridDim = dim3(c->grid[0], c->grid[1], c->grid[2]), config.blockDim = dim3(c->block[0], c->block[1], c->block[2]), config.dynamicSmemBytes = c->shared, config.stream = stream;
+    cudaLaunchConfig_t config = {.gridDim = {c->grid[0], c->grid[1], c->grid[2]}, .blockDim = {c->block[0], c->block[1], c->block[2]}, .dynamicSmemBytes = c->shared, .stream = stream};
     if (early && may_begin_early(c->kernel)) {
         memset(&overlap, 0, sizeof overlap);
         overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;

@@ -62,7 +62,9 @@ static inline void cuda_check(cudaError_t e, const char *what, const char *file,
 
 // More than 48 KiB of shared memory has to be asked for. Arguments become what the kernel's parameters are, as in a call.
 #define LAUNCH(kernel, grid, block, shared_bytes, stream, ...) LAUNCH_AS(false, kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
+#ifndef RETINA_ONE_FORM // its kernels would not wait (device_ptx.h)
 #define LAUNCH_EARLY(kernel, grid, block, shared_bytes, stream, ...) LAUNCH_AS(true, kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
+#endif
 #define LAUNCH_AS(early, kernel, grid, block, shared_bytes, stream, ...)                           \
     do {                                                                                           \
         static size_t launch_most_ = 48 * 1024;                                                    \

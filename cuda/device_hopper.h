@@ -10,6 +10,10 @@
 #ifndef RETINA_CUDA_DEVICE_HOPPER_H
 #define RETINA_CUDA_DEVICE_HOPPER_H
 
+#ifdef RETINA_ONE_FORM
+#error "this file has to be read for each generation: name it in CUDA_ASKING (Makefile)"
+#endif
+
 #include "device.h"
 
 #if defined(RETINA_EMULATE) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
@@ -23,6 +27,9 @@
 #else
 #include <cuda.h> // types only: the driver's one function is asked for at run time
 typedef CUtensorMap TensorMap;
+#endif
+
+#if defined __CUDACC__ && !defined RETINA_EMULATE
 #define GRID_CONSTANT const __grid_constant__
 #define PRAGMA(text) _Pragma(#text)
 #define UNROLL_BY(n) PRAGMA(unroll n)
@@ -157,6 +164,7 @@ static __device__ __forceinline__ float exp2_approximate(float x) {
 }
 #endif
 
+#if defined __CUDACC__ || defined RETINA_EMULATE
 // Where rows of 128 bytes in the pattern above begin: a multiple of 1024, or 32, 64, 96 bytes on, which is 16, 32, 48 columns on.
 static __device__ __forceinline__ uint64_t wgmma_rows(const void *p) {
     return (uint64_t)((shared_address(p) & 0x3ffff) >> 4) // start
@@ -170,6 +178,7 @@ static __device__ __forceinline__ uint64_t wgmma_rows(const void *p) {
 static __device__ __forceinline__ uint64_t wgmma_columns(const void *p, int apart) {
     return (uint64_t)((shared_address(p) & 0x3ffff) >> 4) | (uint64_t)(apart >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
 }
+#endif
 
 // ---- hopper.cu
 HOST bool gpu_is_hopper(void); // and this program has machine code for it

@@ -14,6 +14,7 @@ INLINE Sums sums_zero(void) {
 INLINE float sums_fold(const Sums *s) { // 8, 4, 2, 1
     float t[SUMS];
     for (int p = 0; p < PARTS; p++) store(t + p * LANES, s->part[p]);
+#pragma GCC unroll 4
     for (int half = SUMS / 2; half; half /= 2)
         for (int i = 0; i < half; i++) t[i] += t[i + half];
     return t[0];
