@@ -14,6 +14,7 @@ const char page_style[] =
     ".headlines{list-style:none;padding:0;margin:1.6rem 0 0;display:grid;grid-template-columns:repeat(auto-fit,minmax(16rem,1fr));gap:1rem}\n"
     ".headlines li{background:var(--tint);border-radius:.6rem;padding:1rem 1.1rem;display:flex;flex-direction:column}\n"
     ".headlines .say{flex:1}.headlines strong{font-size:2rem;line-height:1.25;margin-top:.35rem;font-weight:650}.range,.beside{color:var(--soft);font-size:.9rem}\n"
+    "@supports (grid-template-rows:subgrid){.headlines li{display:grid;grid-row:span 4;grid-template-rows:subgrid;row-gap:0}}\n" // numbers of a row stand level
     ".note{border-left:4px solid var(--hot);background:var(--tint);padding:.7rem 1rem;border-radius:0 .4rem .4rem 0}\n"
     "figure{margin:1.5rem 0}figcaption,caption{color:var(--soft);font-size:.92rem;text-align:left;max-width:min(46rem,88vw)}figcaption{margin-top:.6rem}caption{padding:0 0 .5rem}\n"
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:1.6rem 2.2rem}.plots.small{grid-template-columns:repeat(auto-fill,minmax(15.6rem,1fr));gap:1.2rem}\n"

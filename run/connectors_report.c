@@ -152,6 +152,17 @@ static void overlap_table(Report *r, const char *title, int first, const int *ks
     page_table_end(r->page);
 }
 
+// Of a measure in geometry.json and the files of the original, for a reader of the page.
+static const char *spectrum_name(const char *key) {
+    static const char *const names[][2] = {{"effective_rank", "effective rank: e to the entropy of the energy's shares"}, {"effective_rank_normalized", "effective rank, of the largest possible"},
+                                           {"top1_energy_ratio", "energy in the largest value"}, {"top5_energy_ratio", "energy in the 5 largest"}, {"top10_energy_ratio", "energy in the 10 largest"},
+                                           {"k80_energy", "values that hold 80 % of the energy"}, {"k90_energy", "values that hold 90 %"}, {"mean_pairwise_cosine", "cosine of two tokens, mean"},
+                                           {"std_pairwise_cosine", "standard deviation"}, {"median_pairwise_cosine", "median"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(key, names[i][0]) == 0) return names[i][1];
+    return key;
+}
+
 static void geometry_section(Report *r) {
     page_section(r->page, "Geometry", "Which pictures are close to each other, and how a picture's tokens are spread.");
     int ks[8], n = ks_of(r, ks);
@@ -178,7 +189,7 @@ static void geometry_section(Report *r) {
     const Json *pre = json_path(r->geometry, "spectra.pre"), *post = json_path(r->geometry, "spectra.post");
     for (size_t i = 0; pre && i < pre->count; i++) {
         Interval x = interval_of(&pre->items[i]), y = interval_of(json_get(post, pre->keys[i]));
-        page_cell(r->page, pre->keys[i]);
+        page_cell(r->page, spectrum_name(pre->keys[i]));
         page_cell_interval(r->page, x.value, x.low, x.high, 3);
         page_cell_interval(r->page, y.value, y.low, y.high, 3);
         measure(r, arena_print(r->a, "pre %s", pre->keys[i]), x, NAN, "");
@@ -295,6 +306,27 @@ static void recon_section(Report *r) {
 
 // ---- captions
 
+static bool caption_same(const Json *j) { return strcmp(json_text(j, "recon"), json_text(j, "post_direct")) == 0; }
+
+// What differs is what a reader looks for: those captions come first.
+static void captions_shown(Report *r) {
+    size_t shown = 0, differ = 0, all = 0;
+    const Json *list;
+    for (size_t chunk = 0; (list = captions_chunk(r->s, r->v, chunk)); chunk++, all += list->count)
+        for (size_t i = 0; i < list->count; i++) differ += !caption_same(&list->items[i]);
+    page_text(r->page, arena_print(r->a, "%zu of %zu rebuilt captions differ from the injected one; they are shown first, words that the other does not have marked.", differ, all));
+    for (int same = 0; same < 2; same++)
+        for (size_t chunk = 0; shown < SHOWN && (list = captions_chunk(r->s, r->v, chunk)); chunk++)
+            for (size_t i = 0; i < list->count && shown < SHOWN; i++) {
+                const Json *j = &list->items[i];
+                if (caption_same(j) != same) continue;
+                PageCaption captions[] = {{"live", json_text(j, "live"), NULL}, {"injected unchanged", json_text(j, "post_direct"), NULL},
+                                          {"rebuilt", json_text(j, "recon"), arena_print(r->a, "cosine of the projection %.3f", json_real_or(j, "cosine", NAN))}};
+                page_captions(r->page, picture_of(r, (size_t)json_int(j, "row")), json_text(j, "key"), captions, 3);
+                shown++;
+            }
+}
+
 static void caption_section(Report *r) {
     char *path = study_path(r->s, "caption_original_vs_recon.csv");
     size_t n;
@@ -323,17 +355,7 @@ static void caption_section(Report *r) {
                           arena_print(r->a, "control, injected unchanged: %.1f %%", 100 * control));
     }
     page_table_end(r->page);
-    size_t shown = 0;
-    for (size_t chunk = 0; shown < SHOWN; chunk++) {
-        const Json *list = captions_chunk(r->s, r->v, chunk);
-        if (!list) break;
-        for (size_t i = 0; i < list->count && shown < SHOWN; i++, shown++) {
-            const Json *j = &list->items[i];
-            PageCaption captions[] = {{"live", json_text(j, "live"), NULL}, {"injected unchanged", json_text(j, "post_direct"), NULL},
-                                      {"rebuilt", json_text(j, "recon"), arena_print(r->a, "cosine of the projection %.3f", json_real_or(j, "cosine", NAN))}};
-            page_captions(r->page, picture_of(r, (size_t)json_int(j, "row")), json_text(j, "key"), captions, 3);
-        }
-    }
+    captions_shown(r);
 }
 
 static void made(Report *r) {

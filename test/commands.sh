@@ -158,6 +158,8 @@ $R random "$D/coca" --config data/zoo/coca/open_clip_config.json --seed 3 --quie
 if [ -d data/zoo/llava ]; then
     S="--count 60 --captions 8 --epochs 3 --part-size 16 --quiet"
     $R connectors --out "$D/s1" $S >/dev/null 2>&1 || fail "connectors"
+    awk 'BEGIN { RS = "class=\"caps\"" } NR > 1 { differ = /<mark>/; if (differ) marked++; if (differ && last == 2) late = 1; last = differ ? 1 : 2 } END { exit !(marked > 0 && NR > 2 && !late) }' "$D/s1/report.html" && ok "captions that differ are shown first" || fail "captions that differ are shown first"
+    grep -q effective_rank "$D/s1/report.html" && fail "measures of the page in words" || ok "measures of the page in words"
     n=0
     while [ $n -lt 40 ]; do
         timeout -s KILL "0.$((n % 7 + 2))" $R connectors --out "$D/s2" $S >/dev/null 2>&1 && break
