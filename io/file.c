@@ -15,6 +15,7 @@
 
 #include "fail.h"
 #include "held.h"
+#include "temporary.h"
 
 struct Writer {
     Held held;
@@ -386,7 +387,10 @@ Writer *writer_open(const char *path) {
         memcpy(folder, path, n);
         folder[n] = 0;
         if (!folder_exists(folder)) folder_make(folder);
+        temporary_sweep(folder);
         free(folder);
+    } else {
+        temporary_sweep(slash ? "/" : "");
     }
     size_t n = strlen(path);
     Writer *w = memory_take(sizeof *w, path);
@@ -395,9 +399,7 @@ Writer *writer_open(const char *path) {
     at_death(remove_temporaries);
     w->path = memory_take(n + 1, path);
     memcpy(w->path, path, n + 1);
-    char *temporary = memory_take(n + 32, path);
-    snprintf(temporary, n + 32, "%s.tmp.%ld", path, (long)getpid());
-    w->temporary = temporary;
+    w->temporary = temporary_name(path);
     w->f = fail_now(FAIL_WRITE) ? NULL : fopen(w->temporary, "wb+");
     if (!w->f) writer_fail(w, "cannot be written", errno);
     return w;

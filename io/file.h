@@ -52,7 +52,7 @@ bool reader_size(const Reader *r, uint64_t *size); // of the whole file; false f
 void reader_close(Reader *r);
 
 typedef struct Writer Writer;
-Writer *writer_open(const char *path); // PATH.tmp.PID until writer_close; parents are made
+Writer *writer_open(const char *path); // PATH.tmp.… until writer_close (temporary.h); parents are made
 void writer_put(Writer *w, const void *bytes, size_t size);
 void writer_print(Writer *w, const char *format, ...) PRINTF_LIKE(2, 3);
 void writer_patch(Writer *w, uint64_t offset, const void *bytes, size_t size); // overwrite what was put before

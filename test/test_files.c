@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "io/file.h"
+#include "io/temporary.h"
 #include "io/json.h"
 #include "scratch.h"
 
@@ -156,6 +157,32 @@ static void cut_off(Arena *a) {
     for (size_t i = 0; i < b.size; i += 4096) sum = (uint8_t)(sum + b.bytes[i]);
 }
 
+static void killed(Arena *a) {
+    writer_put(writer_open(scratch_path(a, "killed/part")), "x", 1);
+    raise(SIGKILL);
+}
+
+static void put_by_hand(const char *path) {
+    FILE *f = fopen(path, "w");
+    check(f && fclose(f) == 0, "%s is there", path);
+}
+
+// Of three files that look half-written, the one whose process is gone goes when somebody else writes into the folder.
+static void test_leftovers(Arena *a) {
+    char said[4096];
+    size_t n;
+    child(killed, a, said);
+    char **left = folder_list(a, scratch_path(a, "killed"), &n);
+    check(n == 1 && strstr(left[0], "/part.tmp."), "a killed writer leaves its half: %zu files", n);
+    char *mine = temporary_name(scratch_path(a, "killed/of_who_lives"));
+    put_by_hand(arena_print(a, "%.*s.%ld", (int)(strrchr(mine, '.') - mine), mine, (long)getppid()));
+    put_by_hand(scratch_path(a, "killed/of_elsewhere.tmp.00000000.99999999"));
+    free(mine);
+    file_write(scratch_path(a, "killed/other"), "x", 1);
+    left = folder_list(a, scratch_path(a, "killed"), &n);
+    check(n == 3 && strstr(left[0], "/of_elsewhere") && strstr(left[1], "/of_who_lives") && strstr(left[2], "/other"), "the next writer takes it away, and no other's: %zu files", n);
+}
+
 static void own_fault(Arena *a) { raise(SIGBUS); }
 
 static void test_names(Arena *a) {
@@ -251,6 +278,7 @@ int main(int argc, char **argv) {
     test_traps(a);
     test_names(a);
     test_fault(a);
+    test_leftovers(a);
     test_failing(a);
     arena_free(a);
     return check_end();
