@@ -38,10 +38,10 @@ Bert *bert_load(Arena *a, const Json *c, Weights *w) {
     m->positions_count = config_int_or(c, "max_position_embeddings", 512);
     m->types_count = config_int_or(c, "type_vocab_size", 2);
     m->padding = roberta ? config_int_or(c, "pad_token_id", 1) : -1;
-    m->act = act_named(json_text_or(c, "hidden_act", "gelu"), "config.json");
+    m->act = act_named(json_text_or(c, "hidden_act", "gelu"), c->source);
     m->eps = (float)json_real_or(c, "layer_norm_eps", 1e-12);
-    need(m->H > 0 && m->C > 0 && m->C % m->H == 0, "config.json: hidden_size %d does not divide into num_attention_heads %d", m->C, m->H);
-    need(!json_bool_or(c, "is_decoder", false), "config.json: is_decoder is true: a %s that sees only what stands before; the encoder can be run", json_text_or(c, "model_type", "bert"));
+    need(m->H > 0 && m->C > 0 && m->C % m->H == 0, "%s: hidden_size %d does not divide into num_attention_heads %d", c->source, m->C, m->H);
+    need(!json_bool_or(c, "is_decoder", false), "%s: is_decoder is true: a %s that sees only what stands before; the encoder can be run", c->source, json_text_or(c, "model_type", "bert"));
     m->words = weights_take(w, DIMS(m->V, m->C), "embeddings.word_embeddings.weight");
     m->positions = weights_take(w, DIMS(m->positions_count, m->C), "embeddings.position_embeddings.weight");
     m->types = weights_take(w, DIMS(m->types_count, m->C), "embeddings.token_type_embeddings.weight");

@@ -18,10 +18,10 @@ ClipConfig clip_config(const Json *c, ClipConfig usual, const char *act) {
                     .F = config_int_or(c, "intermediate_size", usual.F),
                     .L = config_blocks(c, "num_hidden_layers", usual.L),
                     .H = config_int_or(c, "num_attention_heads", usual.H),
-                    .act = act_named(json_text_or(c, "hidden_act", act), "config.json"),
+                    .act = act_named(json_text_or(c, "hidden_act", act), config_where(c)),
                     .eps = (float)json_real_or(c, "layer_norm_eps", usual.eps)};
-    need(k.C > 0 && k.F > 0 && k.L > 0, "config.json: hidden_size %d, intermediate_size %d, num_hidden_layers %d: no network", k.C, k.F, k.L);
-    need(k.H > 0 && k.C % k.H == 0, "config.json: hidden_size %d does not divide into num_attention_heads %d", k.C, k.H);
+    need(k.C > 0 && k.F > 0 && k.L > 0, "%s: hidden_size %d, intermediate_size %d, num_hidden_layers %d: no network", config_where(c), k.C, k.F, k.L);
+    need(k.H > 0 && k.C % k.H == 0, "%s: hidden_size %d does not divide into num_attention_heads %d", config_where(c), k.C, k.H);
     return k;
 }
 
@@ -89,7 +89,7 @@ ClipVision *clip_vision_load(Arena *a, const Json *c, Weights *w, const char *pr
     m->prefix = prefix;
     m->image = config_int_or(c, "image_size", 224);
     m->P = config_int_or(c, "patch_size", 32);
-    need(m->P > 0 && m->image >= m->P, "config.json: a picture of %d pixels has no patch of %d", m->image, m->P);
+    need(m->P > 0 && m->image >= m->P, "%s: a picture of %d pixels has no patch of %d", config_where(c), m->image, m->P);
     int G = m->image / m->P, C = m->cfg.C, channels = config_int_or(c, "num_channels", 3);
     m->T = G * G + 1;
     m->cls = weights_take(w, DIMS(C), "%sembeddings.class_embedding", prefix);

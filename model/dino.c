@@ -86,9 +86,9 @@ static Dino *common(Model *model, int C, int L, int H, int P) {
     m->L = config_blocks(c, "num_hidden_layers", L);
     m->H = config_int_or(c, "num_attention_heads", H);
     m->P = config_int_or(c, "patch_size", P);
-    m->act = act_named(json_text_or(c, "hidden_act", "gelu"), "config.json");
-    need(m->C > 0 && m->L > 0 && m->P > 0, "config.json: hidden_size %d, num_hidden_layers %d, patch_size %d: no network", m->C, m->L, m->P);
-    need(m->H > 0 && m->C % m->H == 0, "config.json: hidden_size %d does not divide into num_attention_heads %d", m->C, m->H);
+    m->act = act_named(json_text_or(c, "hidden_act", "gelu"), c->source);
+    need(m->C > 0 && m->L > 0 && m->P > 0, "%s: hidden_size %d, num_hidden_layers %d, patch_size %d: no network", c->source, m->C, m->L, m->P);
+    need(m->H > 0 && m->C % m->H == 0, "%s: hidden_size %d does not divide into num_attention_heads %d", c->source, m->C, m->H);
     return m;
 }
 
@@ -103,7 +103,7 @@ static void *load2(Model *model) {
     int inner = config_inner(c, "mlp_ratio", 4, m->C), side = config_int_or(c, "image_size", 224);
     m->F = m->gated ? (inner * 2 / 3 + 7) / 8 * 8 : inner;
     m->G = side / m->P;
-    need(m->F > 0 && m->G > 0, "config.json: image_size %d, patch_size %d and mlp_ratio do not make a model", side, m->P);
+    need(m->F > 0 && m->G > 0, "%s: image_size %d, patch_size %d and mlp_ratio do not make a model", c->source, side, m->P);
     m->cls = weights_take(w, DIMS(1, 1, m->C), "embeddings.cls_token");
     if (registers) m->registers = weights_take(w, DIMS(1, m->R, m->C), "embeddings.register_tokens");
     m->positions = weights_take(w, DIMS(1, m->G * m->G + 1, m->C), "embeddings.position_embeddings");
@@ -126,7 +126,7 @@ static void *load3(Model *model) {
     m->eps = (float)json_real_or(c, "layer_norm_eps", 1e-5);
     m->theta = (float)json_real_or(c, "rope_theta", 100);
     m->gated = json_bool_or(c, "use_gated_mlp", false);
-    need(m->C / m->H % 4 == 0, "config.json: heads of %d channels have no rotary positions in two dimensions: a multiple of 4 is needed", m->C / m->H);
+    need(m->C / m->H % 4 == 0, "%s: heads of %d channels have no rotary positions in two dimensions: a multiple of 4 is needed", c->source, m->C / m->H);
     m->cls = weights_take(w, DIMS(1, 1, m->C), "embeddings.cls_token");
     m->registers = weights_take(w, DIMS(1, m->R, m->C), "embeddings.register_tokens");
     m->patch_w = weights_take(w, DIMS(m->C, config_int_or(c, "num_channels", 3), m->P, m->P), "embeddings.patch_embeddings.weight");

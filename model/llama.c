@@ -28,13 +28,14 @@ static const Defaults defaults[] = {{"llama", 32000, 4096, 11008, 32, 32, 0, 0, 
                                     {"olmo2", 50304, 4096, 11008, 32, 32, 0, 0, 2048, 1e-5, 10000, false, 50279},
                                     {"gemma2", 256000, 2304, 9216, 26, 8, 4, 256, 8192, 1e-6, 10000, true, 1}};
 
-static const Defaults *defaults_of(const char *type) {
+static const Defaults *defaults_of(const Json *j) {
+    const char *type = json_text_or(j, "model_type", "llama");
     for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
         if (strcmp(defaults[i].type, type) == 0) return &defaults[i];
-    die("config.json: a text model of type \"%s\"; llama, mistral, qwen2, qwen3, olmo, olmo2 and gemma2 are known", type);
+    die("%s: a text model of type \"%s\"; llama, mistral, qwen2, qwen3, olmo, olmo2 and gemma2 are known", j->source, type);
 }
 
-int llama_end_token(const Json *config) { return defaults_of(json_text_or(config, "model_type", "llama"))->end; }
+int llama_end_token(const Json *config) { return defaults_of(config)->end; }
 
 // Which layers slide: layer_types where the family's class knows it, else the family's rule.
 static void windows_read(LlamaConfig *c, const Json *j, Arena *a, const char *type) {
@@ -43,15 +44,15 @@ static void windows_read(LlamaConfig *c, const Json *j, Arena *a, const char *ty
     bool slides = (mistral || gemma || qwen) && !(given && given->kind == JSON_NULL);
     if (qwen && !json_bool_or(j, "use_sliding_window", false)) slides = false;
     if (slides) c->window = config_int_or(j, "sliding_window", 4096);
-    need(!slides || c->window > 0, "config.json: sliding_window is %d; a window of at least one token is wanted, or null", c->window);
-    need(!types || (types->kind == JSON_ARRAY && types->count == (size_t)c->L), "config.json: layer_types is no list of %d layers", c->L);
+    need(!slides || c->window > 0, "%s: sliding_window is %d; a window of at least one token is wanted, or null", j->source, c->window);
+    need(!types || (types->kind == JSON_ARRAY && types->count == (size_t)c->L), "%s: layer_types is no list of %d layers", j->source, c->L);
     c->windowed = take_zero(a, bool, (size_t)c->L);
     int from = config_int_or(j, "max_window_layers", 28);
     for (int l = 0; l < c->L; l++) {
         const char *kind = !types ? NULL : types->items[l].kind == JSON_TEXT ? types->items[l].text : "";
         bool sliding = kind && strcmp(kind, "sliding_attention") == 0;
-        need(!kind || sliding || strcmp(kind, "full_attention") == 0, "config.json: layer_types: a layer of \"%s\"; full_attention and sliding_attention can be computed", kind);
-        need(!sliding || slides, "config.json: layer_types: layer %d slides, and the window is off (sliding_window, use_sliding_window)", l);
+        need(!kind || sliding || strcmp(kind, "full_attention") == 0, "%s: layer_types: a layer of \"%s\"; full_attention and sliding_attention can be computed", j->source, kind);
+        need(!sliding || slides, "%s: layer_types: layer %d slides, and the window is off (sliding_window, use_sliding_window)", j->source, l);
         c->windowed[l] = slides && (kind ? sliding : mistral || (gemma && l % 2 == 0) || (qwen && l >= from));
     }
 }
@@ -64,7 +65,7 @@ static float softcap_read(const Json *j, const char *key, double otherwise) {
 
 static LlamaConfig config_read(Arena *a, const Json *j) {
     const char *type = json_text_or(j, "model_type", "llama");
-    const Defaults *d = defaults_of(type);
+    const Defaults *d = defaults_of(j);
     bool gemma = strcmp(type, "gemma2") == 0, olmo = strcmp(type, "olmo") == 0, olmo2 = strcmp(type, "olmo2") == 0;
     LlamaConfig c = {.C = config_int_or(j, "hidden_size", d->C),
                      .F = config_int_or(j, "intermediate_size", d->F),
@@ -76,13 +77,13 @@ static LlamaConfig config_read(Arena *a, const Json *j) {
                      .tied = json_bool_or(j, "tie_word_embeddings", d->tied)};
     const Json *groups = json_find(j, "num_key_value_heads", 19);
     c.G = groups && groups->kind == JSON_NULL ? c.H : config_int_or(j, "num_key_value_heads", d->G ? d->G : c.H);
-    need(c.H > 0 && c.G > 0 && c.H % c.G == 0, "config.json: num_attention_heads %d over num_key_value_heads %d", c.H, c.G);
-    need(c.C > 0 && c.F > 0 && c.L > 0 && c.V > 0, "config.json: hidden_size %d, intermediate_size %d, num_hidden_layers %d, vocab_size %d: no network", c.C, c.F, c.L, c.V);
+    need(c.H > 0 && c.G > 0 && c.H % c.G == 0, "%s: num_attention_heads %d over num_key_value_heads %d", j->source, c.H, c.G);
+    need(c.C > 0 && c.F > 0 && c.L > 0 && c.V > 0, "%s: hidden_size %d, intermediate_size %d, num_hidden_layers %d, vocab_size %d: no network", j->source, c.C, c.F, c.L, c.V);
     c.D = config_int_or(j, "head_dim", d->D ? d->D : c.C / c.H);
-    need(c.D > 0 && c.D % 2 == 0, "config.json: a head width of %d; rotary positions need an even one", c.D);
+    need(c.D > 0 && c.D % 2 == 0, "%s: a head width of %d; rotary positions need an even one", j->source, c.D);
     const char *act = json_text_or(j, "hidden_act", "silu");
     if (gemma) act = json_text_or(j, "hidden_activation", "gelu_pytorch_tanh");
-    c.act = act_named(act, "config.json");
+    c.act = act_named(act, j->source);
     bool qwen2 = strcmp(type, "qwen2") == 0, fixed = qwen2 || strcmp(type, "mistral") == 0; // whose classes know no attention_bias
     bool bias = !fixed && json_bool_or(j, "attention_bias", false);
     c.qkv_bias = bias || qwen2;
@@ -93,7 +94,7 @@ static LlamaConfig config_read(Arena *a, const Json *j) {
     c.block = gemma ? BLOCK_BOTH : olmo2 ? BLOCK_POST : BLOCK_PRE;
     c.qk_norm = strcmp(type, "qwen3") == 0 ? QK_PER_HEAD : olmo2 ? QK_WHOLE : QK_NONE;
     c.clip_qkv = olmo ? (float)json_real_or(j, "clip_qkv", 0) : 0;
-    need(!olmo || !json_get(j, "clip_qkv") || c.clip_qkv > 0, "config.json: clip_qkv %g; queries, keys and values are clipped at a positive number, or null", (double)c.clip_qkv);
+    need(!olmo || !json_get(j, "clip_qkv") || c.clip_qkv > 0, "%s: clip_qkv %g; queries, keys and values are clipped at a positive number, or null", j->source, (double)c.clip_qkv);
     if (gemma) {
         c.scale = (float)(1 / sqrt(json_real_or(j, "query_pre_attn_scalar", 256)));
         c.attn_softcap = softcap_read(j, "attn_logit_softcapping", 50);

@@ -10,20 +10,21 @@
 static void layers_read(Llava *m, Arena *a, const Json *c) {
     const Json *given = json_get(c, "vision_feature_layer");
     m->layer_count = given && given->kind == JSON_ARRAY ? (int)given->count : 1;
-    need(m->layer_count > 0, "config.json: vision_feature_layer is an empty list");
+    need(m->layer_count > 0, "%s: vision_feature_layer is an empty list", c->source);
     m->layers = take(a, int, (size_t)m->layer_count);
     for (int i = 0; i < m->layer_count; i++) {
         const Json *v = given && given->kind == JSON_ARRAY ? &given->items[i] : given;
-        need(!v || (v->kind == JSON_NUMBER && v->integral), "config.json: vision_feature_layer is no whole number");
+        need(!v || (v->kind == JSON_NUMBER && v->integral), "%s: vision_feature_layer is no whole number", c->source);
         long layer = v ? (long)v->integer : -2, states = m->vision->cfg.L + 1;
         if (layer < 0) layer += states;
-        need(layer >= 0 && layer < states, "config.json: vision_feature_layer %ld of %ld states", v ? (long)v->integer : -2, states);
+        need(layer >= 0 && layer < states, "%s: vision_feature_layer %ld of %ld states", c->source, v ? (long)v->integer : -2, states);
         m->layers[i] = (int)layer;
     }
 }
 
 static Llava *load_parts(Arena *a, const Json *c, Weights *w) {
-    static const Json empty = {.kind = JSON_OBJECT, .source = "config.json"};
+    Json *empty = take_zero(a, Json, 1); // every key is missing
+    *empty = (Json){.kind = JSON_OBJECT, .source = c->source};
     Llava *m = take_zero(a, Llava, 1);
     const Json *vision = json_get(c, "vision_config"), *text = json_get(c, "text_config");
     // Only a whole vision_config that is missing means the large tower; keys that one leaves out are CLIP's defaults.
@@ -31,14 +32,14 @@ static Llava *load_parts(Arena *a, const Json *c, Weights *w) {
                                 "\"image_size\": 336, \"patch_size\": 14}";
     if (!vision) vision = json_parse(a, large, sizeof large - 1, "LLaVA's default vision_config");
     const char *kind = json_text_or(vision, "model_type", "clip_vision_model");
-    need(strcmp(kind, "clip_vision_model") == 0, "config.json: a vision tower of type \"%s\"; clip_vision_model can be run inside LLaVA", kind);
+    need(strcmp(kind, "clip_vision_model") == 0, "%s: a vision tower of type \"%s\"; clip_vision_model can be run inside LLaVA", c->source, kind);
     m->vision = clip_vision_load(a, vision, w, "model.vision_tower.", weights_has(w, true, "model.vision_tower.post_layernorm.weight"));
-    m->text = llama_load(a, text ? text : &empty, w, "model.language_model.", json_bool_or(c, "tie_word_embeddings", false));
+    m->text = llama_load(a, text ? text : empty, w, "model.language_model.", json_bool_or(c, "tie_word_embeddings", false));
     layers_read(m, a, c);
     const char *strategy = json_text_or(c, "vision_feature_select_strategy", "default");
-    need(strcmp(strategy, "default") == 0 || strcmp(strategy, "full") == 0, "config.json: vision_feature_select_strategy \"%s\"; default and full are known", strategy);
+    need(strcmp(strategy, "default") == 0 || strcmp(strategy, "full") == 0, "%s: vision_feature_select_strategy \"%s\"; default and full are known", c->source, strategy);
     m->drop_cls = strcmp(strategy, "default") == 0;
-    m->act = act_named(json_text_or(c, "projector_hidden_act", "gelu"), "config.json");
+    m->act = act_named(json_text_or(c, "projector_hidden_act", "gelu"), c->source);
     m->image_token = config_int_or(c, "image_token_id", config_int_or(c, "image_token_index", 32000));
     long C = m->text->cfg.C, I = (long)m->vision->cfg.C * m->layer_count;
     bool bias = json_bool_or(c, "multimodal_projector_bias", true);

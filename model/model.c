@@ -45,6 +45,8 @@ int config_inner(const Json *config, const char *key, double otherwise, int widt
     return (int)v;
 }
 
+const char *config_where(const Json *config) { return config ? config->source : "config.json"; }
+
 int config_blocks(const Json *config, const char *key, int otherwise) {
     int L = config_int_or(config, key, otherwise);
     need(L <= BLOCKS_MAX, "%s: \"%s\" is %d; up to %d can be run", json_get(config, key)->source, key, L, BLOCKS_MAX);

@@ -94,6 +94,7 @@ int config_int(const Json *config, const char *key);
 int config_int_or(const Json *config, const char *key, int otherwise);
 int config_inner(const Json *config, const char *key, double otherwise, int width); // width times a factor, rounded down
 // How many blocks a network has: dies for more than a dry run could walk through.
+const char *config_where(const Json *config); // its file, for messages; the whole object may be missing
 int config_blocks(const Json *config, const char *key, int otherwise);
 
 #endif

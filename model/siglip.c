@@ -37,7 +37,7 @@ SiglipVision *siglip_vision_load(Arena *a, const Json *c, Weights *w, const char
     m->image = config_int_or(c, "image_size", 224);
     m->P = config_int_or(c, "patch_size", 16);
     m->head = json_bool_or(c, "vision_use_head", true);
-    need(m->P > 0 && m->image >= m->P, "config.json: a picture of %d pixels has no patch of %d", m->image, m->P);
+    need(m->P > 0 && m->image >= m->P, "%s: a picture of %d pixels has no patch of %d", config_where(c), m->image, m->P);
     int G = m->image / m->P, C = m->cfg.C, channels = config_int_or(c, "num_channels", 3);
     m->T = G * G;
     m->patch_w = weights_take(w, DIMS(C, channels, m->P, m->P), "%sembeddings.patch_embedding.weight", prefix);

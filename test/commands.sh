@@ -58,6 +58,10 @@ make -s -o retina install PREFIX="$D/usr" >"$D/out" 2>&1 && (cd "$D" && ./usr/bi
 says "no directory" 1 "no such model directory" $R info "$D/none"
 mkdir "$D/empty"
 says "no config" 1 "config.json" $R info "$D/empty"
+for wrong in '"llama","hidden_size":-4' '"llama","hidden_size":65,"num_attention_heads":7' '"llama","hidden_act":"swoosh"' '"clip_vision_model","num_attention_heads":7' '"bert","is_decoder":true' '"dinov2","patch_size":0' '"llava","vision_config":{"hidden_act":"swoosh"}' '"siglip","vision_config":{"patch_size":999}' '"llava","text_config":{"model_type":"gpt9"}'; do
+    mkdir -p "$D/wrong" && echo "{\"model_type\":$wrong}" >"$D/wrong/config.json"
+    says "a configuration of no model, with its folder: $wrong" 1 "^retina: $D/wrong/config.json: " $R info "$D/wrong" --taps
+done
 cp -r $G/llama-2 "$D/cut"
 head -c 2000 $G/llama-2/model.safetensors >"$D/cut/model.safetensors"
 says "weights cut off" 1 "cut off" $R generate --model "$D/cut" --ids 1,2 --json
