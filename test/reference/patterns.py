@@ -177,6 +177,7 @@ def main(folder, *more):
     for patterns, count, most in groups:
         for pattern in patterns:
             texts = [text(rng, most) for _ in range(count)]
+            texts.append(texts[0] + "\n")  # where a line ends and none begins
             got = marked(pattern, texts)
             cases.append([pattern, None] if isinstance(got, str) else [pattern, texts, got if pattern not in REFUSED_HERE else None])
     # of what the library refuses only what is wrong by itself: it refuses more, where a place may be repeated
