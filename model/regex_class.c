@@ -11,14 +11,17 @@
 
 // ---- ranges
 
+static void make_room(CharSet *s, size_t more) {
+    if (s->room - s->count >= more) return;
+    size_t room = s->count + more > 2 * s->room ? s->count + more : 2 * s->room;
+    s->ranges = arena_grow(s->arena, s->ranges, s->count, room, sizeof *s->ranges);
+    s->room = room;
+}
+
 void charset_add(CharSet *s, uint32_t from, uint32_t to) {
     if (s->count == s->room) {
-        if (s->untidy) charset_tidy(s); // may make room
-        if (s->count >= s->room / 2) {
-            size_t room = s->room ? 2 * s->room : 8;
-            s->ranges = arena_grow(s->arena, s->ranges, s->count, room, sizeof *s->ranges);
-            s->room = room;
-        }
+        charset_tidy(s); // may make room
+        make_room(s, s->count >= s->room / 2 ? 8 : 1);
     }
     s->untidy |= s->count > 0 && from <= s->ranges[s->count - 1].to + 1;
     s->ranges[s->count++] = (Range){from, to};
@@ -45,6 +48,7 @@ void charset_tidy(CharSet *s) {
 }
 
 void charset_join(CharSet *s, const CharSet *other) {
+    make_room(s, other->count);
     for (size_t i = 0; i < other->count; i++) charset_add(s, other->ranges[i].from, other->ranges[i].to);
     charset_tidy(s);
 }
@@ -66,6 +70,7 @@ void charset_meet(CharSet *s, const CharSet *other) {
 void charset_invert(CharSet *s) {
     CharSet rest = {.arena = s->arena};
     uint32_t from = 0;
+    make_room(&rest, s->count + 1);
     for (size_t i = 0; i < s->count; i++) {
         if (s->ranges[i].from > from) charset_add(&rest, from, s->ranges[i].from - 1);
         from = s->ranges[i].to + 1;
@@ -103,12 +108,8 @@ static bool plain_name(char *plain, size_t room, const char *name, size_t length
 
 static int by_name(const void *key, const void *property) { return strcmp(key, ((const UnicodeProperty *)property)->name); }
 
-// Runs of one table whose number is wanted.
-static void add_runs(CharSet *s, const uint32_t *runs, int count, const UnicodeProperty *p) {
-    for (int i = 0; i < count; i++) {
-        uint32_t number = runs[i] & 255, to = i + 1 < count ? (runs[i + 1] >> 8) - 1 : CHARACTER_MAX;
-        if (p->kind == CATEGORIES ? p->value >> number & 1 : p->value == number) charset_add(s, runs[i] >> 8, to);
-    }
+static bool wanted(const UnicodeProperty *p, uint32_t number) {
+    return p->kind == CATEGORIES ? p->value >> number & 1 : p->value == number;
 }
 
 bool charset_property(CharSet *s, const char *name, size_t length, bool inverted) {
@@ -117,16 +118,22 @@ bool charset_property(CharSet *s, const char *name, size_t length, bool inverted
     const UnicodeProperty *p =
         bsearch(plain, unicode_properties, (size_t)unicode_property_count, sizeof *unicode_properties, by_name);
     if (!p) return false;
+    const uint32_t *runs = p->kind == SCRIPT ? unicode_script_runs : unicode_category_runs;
+    const int count = p->kind == SCRIPT ? unicode_script_run_count : unicode_category_run_count;
     CharSet named = {.arena = s->arena};
-    if (p->kind == SCRIPT)
-        add_runs(&named, unicode_script_runs, unicode_script_run_count, p);
-    else
-        add_runs(&named, unicode_category_runs, unicode_category_run_count, p);
+    size_t ranges = p->ranges;
+    for (int i = 0; i < count; i++) ranges += wanted(p, runs[i] & 255);
+    make_room(&named, ranges);
+    for (int i = 0; i < count; i++)
+        if (wanted(p, runs[i] & 255)) charset_add(&named, runs[i] >> 8, i + 1 < count ? (runs[i + 1] >> 8) - 1 : CHARACTER_MAX);
     for (const uint32_t *r = unicode_property_ranges + p->first, *end = r + 2 * p->ranges; r < end; r += 2)
         charset_add(&named, r[0], r[1]);
     charset_tidy(&named);
     if (inverted) charset_invert(&named);
-    charset_join(s, &named);
+    if (s->count)
+        charset_join(s, &named);
+    else
+        *s = named;
     return true;
 }
 
