@@ -309,19 +309,6 @@ char **folder_list(Arena *a, const char *path, size_t *count) {
     return list;
 }
 
-void folder_sweep(const char *folder) {
-    Arena *a = arena_new("what was left half written");
-    size_t count = 0;
-    char **names = folder_exists(folder) ? folder_list(a, folder, &count) : NULL;
-    for (size_t i = 0; i < count; i++) {
-        char *mark = NULL, *end;
-        for (char *m = names[i]; (m = strstr(m, ".tmp.")); m++) mark = m;
-        long process = mark ? strtol(mark + 5, &end, 10) : 0;
-        if (process > 0 && !*end && kill((pid_t)process, 0) != 0 && errno == ESRCH) unlink(names[i]);
-    }
-    arena_free(a);
-}
-
 char *path_join(Arena *a, const char *folder, const char *name) {
     size_t n = strlen(folder);
     if (n == 0) return arena_text(a, name, strlen(name));

@@ -24,8 +24,6 @@ bool folder_exists(const char *path);
 void folder_make(const char *path); // with all missing parents
 // Names in a folder, sorted by byte order, without . and ..; full paths. *count receives how many.
 char **folder_list(Arena *a, const char *path, size_t *count);
-// Removes NAME.tmp.PID of processes that are no more: what kill -9 left half written. For folders that one machine alone writes into.
-void folder_sweep(const char *folder);
 
 bool folder_same(const char *a, const char *b); // both are there, and one folder
 // What is shipped with the program, as data/zoo/clip: from the present folder, else from the program's own or, once

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "io/progress.h"
+#include "io/temporary.h"
 #include "io/thread.h"
 #include "model/cpu.h"
 #include "verbalize_states.h"
@@ -198,11 +199,10 @@ static void record(Verbalize *s, double seconds) {
     writer_close(w);
 }
 
-// What an earlier run was writing when it was killed. Jobs of --shard may run on other machines: nobody knows what they still write.
+// What an earlier run was writing when it was killed, also in folders that are complete and written no more.
 static void sweep(Verbalize *s) {
-    if (s->shards > 1) return;
     const char *parts[] = {"", "captions", "likelihood", "features", arena_print(s->arena, "label_top3_%s", verbalize_labeller_name(s))};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) folder_sweep(verbalize_path(s, parts[i]));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) temporary_sweep(verbalize_path(s, parts[i]));
 }
 
 static void run_steps(Verbalize *s, const Step *step) {

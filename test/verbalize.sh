@@ -99,10 +99,13 @@ for f in caps_batch0.json entropy_batch0.json classification_data.csv truth.csv 
 sed 's/[^ ]*out [^ ]*//' "$D/e/report.html" | grep -v '<dd>retina' >"$D/e.html"
 sed 's/[^ ]*out [^ ]*//' "$D/f/report.html" | grep -v '<dd>retina' >"$D/f.html"
 same "killed and continued: report.html" "$D/e.html" "$D/f.html"
-for p in 99999999 $$; do echo half >"$D/f/captions/part-00002.json.tmp.$p"; done # of a process that is no more, of a living one
+machine=2166136261 # io/temporary.c: FNV-1a of its name
+for c in $(printf %s "$(uname -n)" | od -An -v -tu1); do machine=$(((machine ^ c) * 16777619 & 0xffffffff)); done
+machine=$(printf %08x $machine)
+for p in 99999999 $$; do echo half >"$D/f/captions/part-00002.json.tmp.$machine.$p"; done # of a process that is no more, of a living one
 printf '{' >"$D/f/captions/part-00001.json"
 $R verbalize caption $M --limit 3 --choices 1 --out "$D/f" --part-size 1 && same "a damaged part is made again" "$D/e/caps_batch0.json" "$D/f/caps_batch0.json"
-[ "$(cd "$D/f/captions" && echo ./*.tmp.*)" = "./part-00002.json.tmp.$$" ] && ok "what a killed run left half written is gone" || fail "what a killed run left half written: $(echo "$D"/f/captions/*.tmp.*)"
+[ "$(cd "$D/f/captions" && echo ./*.tmp.*)" = "./part-00002.json.tmp.$machine.$$" ] && ok "what a killed run left half written is gone" || fail "what a killed run left half written: $(echo "$D"/f/captions/*.tmp.*)"
 $R verbalize caption $M --limit 3 --choices 1 --out "$D/f" --part-size 1 --rescale moments && cmp -s "$D/e/caps_batch0.json" "$D/f/caps_batch0.json" && fail "--rescale changes nothing" || ok "--rescale makes the parts again"
 cmp -s "$D/e/captions.csv" "$D/f/captions.csv"
 for h in norm moments; do # golden: test/reference/verbalize_rescale.py
