@@ -4,16 +4,9 @@
 #include "beams.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NEVER -1e9f // the reference's score of what is not there
-
-typedef struct {
-    float score, logprob; // with rules and what its beam has; under the model
-    int beam;
-    int32_t id;
-} Candidate;
 
 typedef struct {
     int32_t *ids; // the answer so far
@@ -22,13 +15,6 @@ typedef struct {
     int count;
     bool there;
 } Beam;
-
-static int by_score(const void *a, const void *b) {
-    const Candidate *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
-    if (x->beam != y->beam) return x->beam < y->beam ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
 
 typedef struct {
     const GenerateOptions *o;
@@ -61,14 +47,8 @@ static Candidate *candidates(const Search *s, Run *run, Arena *scratch, Tensor l
         memcpy(s->sequence + s->prompt, s->running[k].ids, (size_t)step * sizeof(int32_t));
         generate_rules(scratch, &rules[k], s->V, s->sequence, s->prompt + step, step, s->o);
     }
-    Choosing how = {.temperature = 1, .normalised = true, .penalty = (float)s->o->repetition_penalty, .plus = plus, .best = each};
-    choosing_rules(&how, scratch, rules, s->K);
-    Chosen c = choose(run, logits, &how);
-    Candidate *best = take(scratch, Candidate, (size_t)n);
-    for (int i = 0; i < n; i++) best[i] = (Candidate){c.best[i].score, c.best[i].logit - (float)c.rows[i / each].log_sum, i / each, c.best[i].id};
-    qsort(best, (size_t)n, sizeof *best, by_score);
     *count = n < s->keep ? n : s->keep;
-    return best;
+    return choose_beams(scratch, run, logits, (Choosing){.temperature = 1, .normalised = true, .penalty = (float)s->o->repetition_penalty, .plus = plus, .best = each}, rules, s->K);
 }
 
 static void extend(Beam *to, const Beam *from, const Candidate *c) {

@@ -1,6 +1,7 @@
 // choose.c: see choose.h. The CPU's way is in choose_cpu.c.
 #include "choose.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "device.h"
@@ -58,4 +59,21 @@ static const int32_t *packed(Arena *a, const Rules *rules, int R, bool banned, i
 void choosing_rules(Choosing *how, Arena *a, const Rules *rules, int R) {
     how->penalised = packed(a, rules, R, false, &how->penalised_room);
     how->banned = packed(a, rules, R, true, &how->banned_room);
+}
+
+static int by_score(const void *a, const void *b) { // of equals the lowest place
+    const Candidate *x = a, *y = b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    if (x->beam != y->beam) return x->beam < y->beam ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+Candidate *choose_beams(Arena *a, Run *run, Tensor logits, Choosing how, const Rules *rules, int beams) {
+    const int R = (int)tensor_rows(logits), each = how.best, group = beams * each;
+    choosing_rules(&how, a, rules, R);
+    Chosen c = choose(run, logits, &how);
+    Candidate *best = take(a, Candidate, (size_t)(R * each));
+    for (int i = 0; i < R * each; i++) best[i] = (Candidate){c.best[i].score, c.best[i].logit - (float)c.rows[i / each].log_sum, i / each % beams, c.best[i].id};
+    for (int i = 0; i < R * each; i += group) qsort(best + i, (size_t)group, sizeof *best, by_score);
+    return best;
 }

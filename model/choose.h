@@ -65,6 +65,15 @@ void rules_ban(Arena *a, Rules *r, int V, const int32_t *ids, int count);       
 // Packs the rules of R rows. Rooms grow in powers of two, so that a step has the shapes of the one before, mostly.
 void choosing_rules(Choosing *how, Arena *a, const Rules *rules, int R);
 
+// ---- beams
+typedef struct {
+    float score, logprob; // with rules and what its beam has; under the model
+    int beam;             // of its group
+    int32_t id;
+} Candidate;
+// The how->best best ids of every row by its rules, R rows in groups of `beams`; (R * how->best), each group's in order, the best first.
+Candidate *choose_beams(Arena *a, Run *run, Tensor logits, Choosing how, const Rules *rules, int beams);
+
 // ---- of scores that are here
 float scores_top(const float *scores, int V);      // the largest that is a number; -inf if none is
 int32_t scores_largest(const float *scores, int V); // of equals the lowest id

@@ -2,17 +2,10 @@
 // logits, divided by the length. Its groups have no diversity term, so all do the same: one group of beams/groups is computed.
 // At the end, the one of later versions, which is transformers' own (beams.h).
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "coca_generate.h"
 #include "generate.h"
-
-typedef struct {
-    float score;
-    int beam;
-    int32_t id;
-} Candidate;
 
 typedef struct {
     int32_t *ids;
@@ -51,29 +44,16 @@ static double worst_of(const Search *s) {
     return worst;
 }
 
-static int by_score(const void *a, const void *b) { // of equals the lowest place
-    const Candidate *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
-    if (x->beam != y->beam) return x->beam < y->beam ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-// The best 2 G of G * V sums of each picture: of the best 2 G of each beam, in order.
+// The best 2 G of each beam of each picture, in order, of which the picture's first 2 G count.
 static Candidate *best_of(Arena *a, Run *run, const Search *searches, Tensor logits, int V, int G, int length, int room, const CocaOptions *o) {
-    const int n = (int)tensor_rows(logits), most = 2 * G;
+    const int n = (int)tensor_rows(logits);
     Rules *rules = take_zero(a, Rules, (size_t)n);
     float *plus = take(a, float, (size_t)n);
     for (int i = 0; i < n; i++) {
         plus[i] = searches[i / G].scores[i % G];
         coca_rules(a, &rules[i], V, searches[i / G].ids + i % G * room, length, o);
     }
-    Choosing how = {.temperature = 1, .penalty = (float)o->repetition_penalty, .plus = plus, .best = most};
-    choosing_rules(&how, a, rules, n);
-    Chosen c = choose(run, logits, &how);
-    Candidate *best = take(a, Candidate, (size_t)(n * most));
-    for (int i = 0; i < n * most; i++) best[i] = (Candidate){c.best[i].score, i / most % G, c.best[i].id};
-    for (int i = 0; i < n; i += G) qsort(best + i * most, (size_t)(G * most), sizeof *best, by_score);
-    return best; // (R, G * 2 G), of which the first 2 G count
+    return choose_beams(a, run, logits, (Choosing){.temperature = 1, .penalty = (float)o->repetition_penalty, .plus = plus, .best = 2 * G}, rules, G);
 }
 
 // One step of a picture whose beams hold `length` ids. from (G): the parent of each new beam.
