@@ -176,10 +176,7 @@ Csv *csv_open(Arena *a, const char *path, char separator) {
     const uint8_t *s;
     size_t n = reader_peek(c->in, &s);
     if (n >= 3 && memcmp(s, "\xEF\xBB\xBF", 3) == 0) reader_pass(c->in, 3);
-    bool utf16 = n >= 2 && (memcmp(s, "\xFF\xFE", 2) == 0 || memcmp(s, "\xFE\xFF", 2) == 0);
-    stray_refuse((Bytes){.bytes = s, .size = n, .path = c->path});
-    need(!utf16, "%s: is UTF-16, as what Excel calls Unicode text; convert it with `iconv -f utf-16 -t utf-8`", c->path);
-    need(n < 2 || memcmp(s, "\x1F\x8B", 2) != 0, "%s: is compressed; unpack it with `gunzip` first", c->path);
+    stray_refuse_text((Bytes){.bytes = s, .size = n, .path = c->path}, ", as what Excel calls Unicode text");
     need(row_read(c), "%s: is empty; a first line with the columns' names is wanted", c->path);
     c->columns = c->count;
     c->names = take(a, const char *, c->columns);

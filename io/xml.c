@@ -249,10 +249,7 @@ static Bytes line_ends(Arena *a, Bytes f) {
 }
 
 const Xml *xml_parse(Arena *a, Bytes f) {
-    stray_refuse(f);
-    need(f.size < 2 || memcmp(f.bytes, "\x1F\x8B", 2) != 0, "%s: is compressed; unpack it with `gunzip` first", f.path);
-    bool utf16 = f.size >= 2 && (memcmp(f.bytes, "\xFF\xFE", 2) == 0 || memcmp(f.bytes, "\xFE\xFF", 2) == 0);
-    need(!utf16, "%s: is UTF-16; convert it with `iconv -f utf-16 -t utf-8`", f.path);
+    stray_refuse_text(f, "");
     f = line_ends(a, f);
     size_t good = utf8_valid(f.bytes, f.size), mark = f.size >= 3 && memcmp(f.bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     Parser p = {.arena = a, .path = f.path, .begin = (const char *)f.bytes, .at = (const char *)f.bytes + mark, .end = (const char *)f.bytes + f.size, .line = 1};
