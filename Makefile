@@ -42,7 +42,8 @@ CUDA_ARCHS ?= $(or $(shell nvidia-smi --query-gpu=compute_cap --format=csv,nohea
 CUDA_LIB := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/lib64,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/lib,$(realpath $(NVCC)))))
 CUDA_INCLUDE := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/include,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/include,$(realpath $(NVCC)))))
 # The guard of libstdc++'s special functions is set: nobody here wants them, and they are a third of what is read, several times a file.
-CUDA_FLAGS := -std=c++17 -D_GLIBCXX_BITS_SPECFUN_H -O3 -fmad=false -I. -Icuda $(if $(filter 90a,$(CUDA_ARCHS)),-DRETINA_SM90A) \
+CUDA_CODE := -std=c++17 -D_GLIBCXX_BITS_SPECFUN_H -O3 -fmad=false -I. -Icuda
+CUDA_FLAGS := $(CUDA_CODE) $(if $(filter 90a,$(CUDA_ARCHS)),-DRETINA_SM90A) \
               -Werror all-warnings -Xcompiler -fno-exceptions,-fno-threadsafe-statics,-Wall,-Wextra,-Werror,-Wno-unused-parameter,-Wno-missing-field-initializers,-Wno-unused-function
 # Kernels that ask which generation they are for (early launches, Hopper's instructions) are read once for each; all others once, in the
 # form of sm_80, from which every generation's machine code is the same as from its own form.
@@ -170,7 +171,7 @@ bench_emu: $(BUILD)/test/bench/emu
 PTXAS_ARCHITECTURES := 80 90a 100
 $(BUILD)/ptxas/%.log: %.cu $(wildcard cuda/*.h cuda/*.inc model/formulas.h)
 	@mkdir -p $(@D)
-	$(Q)$(NVCC) -std=c++14 -O3 -fmad=false -I. -Icuda -Xptxas -v $(foreach a,$(PTXAS_ARCHITECTURES),-gencode arch=compute_$(a),code=sm_$(a)) \
+	$(Q)$(NVCC) $(CUDA_CODE) -Xptxas -v $(foreach a,$(PTXAS_ARCHITECTURES),-gencode arch=compute_$(a),code=sm_$(a)) \
 	  -c -o $(@:.log=.o) $< 2> $@ || { cat $@; rm -f $@; exit 1; }
 .PHONY: ptxas
 ptxas: $(if $(NVCC),$(patsubst %.cu,$(BUILD)/ptxas/%.log,$(KERNELS)))

@@ -19,11 +19,6 @@
 
 // ---- the distribution
 
-static __device__ __forceinline__ float larger_of_warp(float x) {
-    for (int half = 16; half; half /= 2) x = larger(__shfl_xor_sync(0xffffffffu, x, half), x);
-    return x;
-}
-
 static __global__ __launch_bounds__(WIDE) void tops_kernel(float *tops, const float *logits, long V) {
     __shared__ float warps[WIDE / 32];
     const int thread = (int)threadIdx.x;

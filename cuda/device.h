@@ -199,6 +199,11 @@ static __device__ __forceinline__ float reciprocal(float d) {
     return fused(r, -fused(d, r, -1), r);
 }
 
+static __device__ __forceinline__ float larger_of_warp(float x) {
+    for (int half = 16; half; half /= 2) x = larger(__shfl_xor_sync(0xffffffffu, x, half), x);
+    return x;
+}
+
 // The largest (sum) over the four lanes that hold one row of a tensor core's result.
 static __device__ __forceinline__ float quad_max(float x) {
     float y = __shfl_xor_sync(0xffffffffu, x, 1);

@@ -153,6 +153,23 @@ static __device__ float fold(float t) {
 
 static __device__ float weighted(const NormGradient *k, long at, long c) { return k->weight ? k->g[at] * (k->plus + k->weight[c]) : k->g[at]; }
 
+static __device__ __forceinline__ float norm_scale(const NormGradient *k, float square, float length) {
+    return k->norm != NORM_L2 ? 1 / sqrtf(square / (float)k->C + k->eps) : 1 / (length > k->eps ? length : k->eps);
+}
+
+// What is taken off h, and off it times hat, from their sums over the row.
+typedef struct {
+    float h, hh;
+} NormMeans;
+
+static __device__ __forceinline__ NormMeans norm_means(const NormGradient *k, float length, float sum_h, float sum_hh) {
+    const float share = k->norm == NORM_L2 ? 1 : 1 / (float)k->C;
+    NormMeans m;
+    m.h = k->norm == NORM_LAYER ? sum_h * share : 0;
+    m.hh = k->norm == NORM_L2 && length <= k->eps ? 0 : sum_hh * share;
+    return m;
+}
+
 static __global__ void norm_gradient_kernel(NormGradient k) {
     const long R = k.R, C = k.C;
     ROW_OF_THREAD;
@@ -166,7 +183,7 @@ static __global__ void norm_gradient_kernel(NormGradient k) {
         t += e * e;
     }
     const float square = fold(t), length = sqrtf(square);
-    const float scale = k.norm != NORM_L2 ? 1 / sqrtf(square / (float)C + k.eps) : 1 / (length > k.eps ? length : k.eps);
+    const float scale = norm_scale(&k, square, length);
     for (long i = lane; i < C; i += LANES) {
         const float hat = (x[i] - mean) * scale;
         if (there) k.hat[row * C + i] = hat;
@@ -176,11 +193,10 @@ static __global__ void norm_gradient_kernel(NormGradient k) {
         h2 += h * hat;
     }
     if (!k.d) return;
-    const float share = k.norm == NORM_L2 ? 1 : 1 / (float)C, sum_h = fold(h1), sum_hh = fold(h2);
-    const float mean_h = k.norm == NORM_LAYER ? sum_h * share : 0;
-    const float mean_hh = k.norm == NORM_L2 && length <= k.eps ? 0 : sum_hh * share;
+    const float sum_h = fold(h1), sum_hh = fold(h2);
+    const NormMeans mean_of = norm_means(&k, length, sum_h, sum_hh);
     for (long i = lane; there && i < C; i += LANES) {
-        const float hat = (x[i] - mean) * scale, v = scale * (weighted(&k, row * C + i, i) - mean_h - hat * mean_hh);
+        const float hat = (x[i] - mean) * scale, v = scale * (weighted(&k, row * C + i, i) - mean_of.h - hat * mean_of.hh);
         k.d[row * C + i] = k.fresh ? v : k.d[row * C + i] + v;
     }
 }
@@ -219,7 +235,7 @@ static __global__ __launch_bounds__(STAGED_THREADS) void norm_gradient_staged(No
         t += e * e;
     }
     const float square = fold(t), length = sqrtf(square);
-    const float scale = k.norm != NORM_L2 ? 1 / sqrtf(square / (float)C + k.eps) : 1 / (length > k.eps ? length : k.eps);
+    const float scale = norm_scale(&k, square, length);
     float *hats = k.hat + (first + row) * C;
     UNROLL_FOUR
     for (long i = lane; i < C; i += LANES) {
@@ -231,13 +247,12 @@ static __global__ __launch_bounds__(STAGED_THREADS) void norm_gradient_staged(No
         h2 += h * hat;
     }
     if (!k.d) return;
-    const float share = k.norm == NORM_L2 ? 1 : 1 / (float)C, sum_h = fold(h1), sum_hh = fold(h2);
-    const float mean_h = k.norm == NORM_LAYER ? sum_h * share : 0;
-    const float mean_hh = k.norm == NORM_L2 && length <= k.eps ? 0 : sum_hh * share;
+    const float sum_h = fold(h1), sum_hh = fold(h2);
+    const NormMeans mean_of = norm_means(&k, length, sum_h, sum_hh);
     float *to = k.d + (first + row) * C;
     UNROLL_FOUR
     for (long i = lane; there && i < C; i += LANES) {
-        const float hat = (x[i] - mean) * scale, h = k.weight ? g[i] * (k.plus + k.weight[i]) : g[i], v = scale * (h - mean_h - hat * mean_hh);
+        const float hat = (x[i] - mean) * scale, h = k.weight ? g[i] * (k.plus + k.weight[i]) : g[i], v = scale * (h - mean_of.h - hat * mean_of.hh);
         to[i] = k.fresh ? v : to[i] + v;
     }
 }
