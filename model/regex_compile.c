@@ -309,8 +309,6 @@ static void compile_node(Compiler *c, Node *node) {
     uint32_t pc;
     if (c->work++ > 100 * PROGRAM_MAX) emit(c, DO_END, node->at); // which refuses
     switch (node->kind) {
-    case NODE_EMPTY:
-        return;
     case NODE_CHAR:
         if (node->fold)
             folded_text(c, &(Node){.kind = NODE_CHAR, .fold = true, .c = node->c, .at = node->at}); // alone

@@ -40,7 +40,7 @@ const uint32_t *several_to_one(int i, uint32_t *c);             // those of the 
 
 // ---- regex_parse.c: a pattern as a tree
 
-typedef enum { NODE_EMPTY, NODE_CHAR, NODE_CLASS, NODE_LIST, NODE_EITHER, NODE_REPEAT, NODE_PLACE, NODE_LOOK, NODE_ATOMIC } NodeKind;
+typedef enum { NODE_CHAR, NODE_CLASS, NODE_LIST, NODE_EITHER, NODE_REPEAT, NODE_PLACE, NODE_LOOK, NODE_ATOMIC } NodeKind;
 typedef enum { GREEDY, LAZY, POSSESSIVE } RepeatMode;
 typedef enum { TEXT_BEGIN, TEXT_END, TEXT_END_OR_LINE, LINE_BEGIN, LINE_END, WORD_EDGE, NO_WORD_EDGE } Place;
 

@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "io/progress.h"
@@ -94,7 +93,7 @@ static double wanted_silu(const Pass *p, size_t i) {
 
 static double wanted_add(const Pass *p, size_t i) { return (double)f32(p->x)[i] + (double)f32(p->y)[i]; }
 
-// The first step from moments of zero: both moments are the gradient's own, so the step is its sign.
+// The first step, from moments of zero: m is a tenth of the gradient, v a thousandth of its square.
 static double wanted_adam(const Pass *p, size_t i) {
     double g = (double)p->adam.g[i];
     return (double)f32(p->y)[i] * (double)p->adam.keep - (double)p->adam.rate * 0.1 * g / (sqrt(0.001 * g * g) / (double)p->adam.root2 + (double)p->adam.eps);
@@ -121,12 +120,8 @@ static void check(const Pass *p, size_t which) {
     }
 }
 
-static Tensor uniform(Arena *a, const char *what, long rows) {
-    Tensor t = tensor_take(a, DTYPE_F32, DIMS(1, rows, COLUMNS));
-    Rng r = rng_of(22, what);
-    for (size_t i = 0, n = tensor_count(t); i < n; i++) f32(t)[i] = (float)(2 * rng_uniform(r, i) - 1);
-    return t;
-}
+static Tensor uniform(Arena *a, const char *what) { return tensor_of(random_floats(a, COUNT, what), DTYPE_F32, DIMS(1, ROWS, COLUMNS)); }
+static Tensor uniform_row(Arena *a, const char *what) { return tensor_of(random_floats(a, COLUMNS, what), DTYPE_F32, DIMS(COLUMNS)); }
 
 static double triad_rate(Pass *p) {
     double best = INFINITY;
@@ -143,8 +138,7 @@ void bench_passes(Arena *a, const Table *all) {
     for (size_t k = 0; k < sizeof passes / sizeof *passes; k++) wanted = wanted || table_wants(all, passes[k].name);
     if (!wanted) return;
     Mark mark = arena_mark(a);
-    Pass p = {.out = uniform(a, "out", ROWS), .x = uniform(a, "x", ROWS), .y = uniform(a, "y", ROWS), .w = uniform(a, "w", 1), .b = uniform(a, "b", 1)};
-    p.w.ndim = p.b.ndim = 1, p.w.shape[0] = p.b.shape[0] = COLUMNS;
+    Pass p = {.out = uniform(a, "out"), .x = uniform(a, "x"), .y = uniform(a, "y"), .w = uniform_row(a, "w"), .b = uniform_row(a, "b")};
     Table t = *all;
     t.top.memory = triad_rate(&p);
     char head[120];

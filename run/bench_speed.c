@@ -20,13 +20,6 @@
 
 #define COPIES 6 // of a weight that is to come from memory
 
-static float *random_floats(Arena *a, size_t n, const char *what) {
-    float *x = take(a, float, n);
-    Rng r = rng_of(21, what);
-    for (size_t i = 0; i < n; i++) x[i] = (float)(2 * rng_uniform(r, i) - 1);
-    return x;
-}
-
 // ---- products with bf16 weights
 
 typedef struct {

@@ -18,6 +18,13 @@ double table_clock(void) { return threads_count() == 1 ? cpu_seconds() : seconds
 
 const char *threads_said(Arena *a) { return threads_count() == 1 ? "CPU time of 1 thread" : arena_print(a, "%d threads", threads_count()); }
 
+float *random_floats(Arena *a, size_t n, const char *what) {
+    float *x = take(a, float, n);
+    Rng r = rng_of(21, what);
+    for (size_t i = 0; i < n; i++) x[i] = (float)(2 * rng_uniform(r, i) - 1);
+    return x;
+}
+
 // ---- ceilings: best of five, all threads
 
 typedef struct {

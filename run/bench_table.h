@@ -12,7 +12,8 @@ typedef struct {
 } Ceilings;
 Ceilings ceilings_measure(Arena *a);
 double ceiling_f32(Arena *a); // that one alone
-double table_clock(void); // seconds; of one thread its own time
+double table_clock(void);     // seconds; of one thread its own time
+float *random_floats(Arena *a, size_t n, const char *what); // of [-1, 1), the same in every run
 const char *threads_said(Arena *a); // "2 threads"; one thread's times are its own
 
 typedef struct {

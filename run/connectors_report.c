@@ -310,21 +310,22 @@ static bool caption_same(const Json *j) { return strcmp(json_text(j, "recon"), j
 
 // What differs is what a reader looks for: those captions come first.
 static void captions_shown(Report *r) {
-    size_t shown = 0, differ = 0, all = 0;
-    const Json *list;
-    for (size_t chunk = 0; (list = captions_chunk(r->s, r->v, chunk)); chunk++, all += list->count)
-        for (size_t i = 0; i < list->count; i++) differ += !caption_same(&list->items[i]);
-    page_text(r->page, arena_print(r->a, "%zu of %zu rebuilt captions differ from the injected one; they are shown first, words that the other does not have marked.", differ, all));
+    const Json *first[2][SHOWN], *list; // those that differ, those that do not
+    size_t count[2] = {0}, shown = 0;
+    for (size_t chunk = 0; (list = captions_chunk(r->s, r->v, chunk)); chunk++)
+        for (size_t i = 0; i < list->count; i++) {
+            bool same = caption_same(&list->items[i]);
+            if (count[same] < SHOWN) first[same][count[same]] = &list->items[i];
+            count[same]++;
+        }
+    page_text(r->page, arena_print(r->a, "%zu of %zu rebuilt captions differ from the injected one; they are shown first, words that the other does not have marked.", count[0], count[0] + count[1]));
     for (int same = 0; same < 2; same++)
-        for (size_t chunk = 0; shown < SHOWN && (list = captions_chunk(r->s, r->v, chunk)); chunk++)
-            for (size_t i = 0; i < list->count && shown < SHOWN; i++) {
-                const Json *j = &list->items[i];
-                if (caption_same(j) != same) continue;
-                PageCaption captions[] = {{"live", json_text(j, "live"), NULL}, {"injected unchanged", json_text(j, "post_direct"), NULL},
-                                          {"rebuilt", json_text(j, "recon"), arena_print(r->a, "cosine of the projection %.3f", json_real_or(j, "cosine", NAN))}};
-                page_captions(r->page, picture_of(r, (size_t)json_int(j, "row")), json_text(j, "key"), captions, 3);
-                shown++;
-            }
+        for (size_t i = 0; i < count[same] && shown < SHOWN; i++, shown++) {
+            const Json *j = first[same][i];
+            PageCaption captions[] = {{"live", json_text(j, "live"), NULL}, {"injected unchanged", json_text(j, "post_direct"), NULL},
+                                      {"rebuilt", json_text(j, "recon"), arena_print(r->a, "cosine of the projection %.3f", json_real_or(j, "cosine", NAN))}};
+            page_captions(r->page, picture_of(r, (size_t)json_int(j, "row")), json_text(j, "key"), captions, 3);
+        }
 }
 
 static void caption_section(Report *r) {
