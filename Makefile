@@ -155,9 +155,11 @@ $(BUILD)/test/large: $(BUILD)/test/large.o $(BUILD)/libretina.a
 # The program, with a fork at each place where the system may say no (test/fail/every.sh)
 $(BUILD)/test/fail/retina: $(call object,$(COMMANDS)) $(BUILD)/test/fail/every.o $(CUDA_OBJECTS) $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -Wl,--wrap=fail_counts,--wrap=pthread_create -o $@ $^ $(CUDA_LIBS) $(LIBS)
+$(BUILD)/test/fail/readers: $(BUILD)/test/fail/readers.o $(BUILD)/test/fail/every.o $(BUILD)/libretina.a
+	$(Q)$(CC) $(FLAGS) -Wl,--wrap=fail_counts,--wrap=pthread_create -o $@ $^ $(LIBS)
 .PHONY: fail
-fail: $(BUILD)/test/fail/retina
-	FAIL_RETINA=$(CURDIR)/$< sh test/fail/every.sh
+fail: $(BUILD)/test/fail/retina $(BUILD)/test/fail/readers
+	FAIL_RETINA=$(CURDIR)/$< FAIL_READERS=$(CURDIR)/$(word 2,$^) sh test/fail/every.sh
 
 # Counts of bytes and flops per kernel, by the emulator
 $(BUILD)/test/bench/emu: test/bench/emu.c $(EMU_OBJECTS) $(BUILD)/libretina.a

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "fail.h"
 #include "memory.h"
 
 // FNV-1a of the machine's name: short, for a file's name may have 255 bytes.
@@ -46,7 +46,7 @@ static long writer_of(const char *name, const char *mark) {
 }
 
 static void sweep(const char *folder) {
-    DIR *d = opendir(*folder ? folder : ".");
+    DIR *d = fail_now(FAIL_READ) ? NULL : opendir(*folder ? folder : ".");
     if (!d) return; // whoever writes there will say why
     char mark[24];
     snprintf(mark, sizeof mark, ".tmp.%08x.", (unsigned)machine());

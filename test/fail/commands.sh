@@ -1,7 +1,7 @@
 # commands.sh: what test/fail.sh and test/fail/every.sh try, read by both. Each calls tries [-again] NAME command… for what writes,
 # if anything, into the present folder; -again: a second run goes on where the first died. R is the program, G, Z, D are
 # whole paths: test/golden, data/zoo, a folder for inputs. UNLIKE: names of files that differ from run to run. few=1: a study.
-# ALL and ONLY are those of test/fail.sh.
+# ALL and ONLY are those of test/fail.sh. T: test/fail/readers.c, where it is built.
 P=$G/preprocess/square.png
 UNLIKE=- few=3
 tries info $R info $G/clip-openai
@@ -10,6 +10,7 @@ tries taps $R info $G/llava-default --taps
 tries chat $R chat $G/chat/llava --user "What is this?" --images 1
 tries tokenize $R tokenize $G/clip-openai "a photo of a cat"
 tries "tokenize rebuilt" $R tokenize $G/tokenizers/llama2_rebuilt "a photo" --tokenizer-rebuild --quiet
+tries "tokenize by an expression" $R tokenize $G/tokenizers/bloom "a photo of 12 cats"
 tries "tokenize vocab.json" $R tokenize $G/tokenizers/clip_files "a photo"
 printf '"a photo"\n"of it"\n' >"$D/lines" && printf '[1,2,3]\n[4]\n' >"$D/ids"
 tries "tokenize lines" $R tokenize $G/tokenizers/bert --file "$D/lines" --json-lines
@@ -35,6 +36,24 @@ tries "generate from a picture" $R generate --model $Z/llava --image $P --prompt
 tries "generate with a tap replaced" $R generate --model $G/llama-2 --ids 5,6,7 --replace "model.layers.0=$D/tap.safetensors" --json --max-new-tokens 1 --beams 2
 tries random $R random m --config $G/llama-2/config.json --quiet
 for f in jpeg png ppm; do tries "world $f" $R world --out w --count 2 --format $f --quiet; done
+
+# Readers that no command calls, or not for all that they can.
+if [ -n "$T" ]; then
+    S=$D/spair/ImageAnnotation/dog P2=$D/spair/PairAnnotation/test/1-a-b:dog.json
+    mkdir -p "$S" "${P2%/*}" && printf '{"image_width": 5, "image_height": 5, "azimuth_id": 1, "bndbox": [1, 2, 3, 4], "kps": {"0": [1, 2]}}' >"$S/a.json"
+    printf '{"category": "dog", "src_imname": "a.jpg", "trg_imname": "a.jpg", "src_imsize": [5, 5], "trg_imsize": [5, 5], "src_bndbox": [1, 2, 3, 4], "trg_bndbox": [1, 2, 3, 4]}' >"$P2"
+    printf '<annotation><object><name>dog</name></object></annotation>' >"$D/dog.xml"
+    printf 'cat\ndog\n' >"$D/classes.txt" && printf '1\ta.jpg\n0\tb.jpg\n' >"$D/pictures.tsv"
+    printf '{"a": 1}\n{"a": [2, "three"]}\n' >"$D/records.jsonl"
+    K=$G/containers && (cd "$D" && $R world --out w --count 2 --format jpeg --quiet >/dev/null)
+    for t in "array $K/big.npy" "arrays $K/packed.npz" "checkpoint $K/deflated.pt" "checkpoint $K/views.pt" "tensors $K/checkpoint.pt" "tensors $G/llama-3" \
+        "samples $K/pax.tar" "samples $K/gnu.tar" "table $K/pandas.csv" "table $K/pandas.tsv" "lines $D/records.jsonl" "records $D/records.jsonl" \
+        "document $D/dog.xml" "set $K/labelled/stanford_cars" "set $K/labelled/stanford_dogs" "set $K/labelled/flowers" "list $D/pictures.tsv" "pairs $D/spair" \
+        "picture $D/in/a.png" "picture $D/w/images/000000.jpg" "template $G/chat/qwen3" "processor $G/preprocess/qwen2-vl"; do
+        tries "read ${t%% *} ${t##*/}" $T ${t%% *} "${t#* }"
+    done
+    for t in $(ls $G/tokenizers | grep -v json); do tries "read tokenizer $t" $T tokenizer $G/tokenizers/$t; done
+fi
 
 # Studies: run.txt and reports hold seconds; parts of an interrupted run are gone on with.
 UNLIKE='run.txt|report.html' few=1

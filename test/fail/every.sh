@@ -5,10 +5,10 @@
 #     make fail
 #     ONLY='extract zoo' …      commands whose name begins so; EXACT='zoo llava': that one
 #     CHILDREN=16 …             as many processes at a time (2); TMPDIR=/dev/shm … is faster than a disk
-# FAIL_RETINA=PROGRAM: another than build/test/fail/retina, as build-sanitize's (make fail BUILD=build-sanitize CFLAGS=…).
+# FAIL_RETINA=PROGRAM, FAIL_READERS=PROGRAM: others than those of build/test/fail, as build-sanitize's (make fail BUILD=build-sanitize CFLAGS=…).
 export ASAN_OPTIONS=detect_leaks=0
 cd "$(dirname "$0")/../.." || exit 1
-R=${FAIL_RETINA:-$PWD/build/test/fail/retina} G=$PWD/test/golden Z=$PWD/data/zoo status=0
+R=${FAIL_RETINA:-$PWD/build/test/fail/retina} T=${FAIL_READERS:-$PWD/build/test/fail/readers} G=$PWD/test/golden Z=$PWD/data/zoo status=0
 D=$(mktemp -d) || exit 1
 trap 'rm -rf "$D"' EXIT
 export FAIL_BOX="$D/box" FAIL_CHILDREN=${CHILDREN:-2}
