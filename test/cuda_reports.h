@@ -15,6 +15,7 @@ static inline int emu_reports(void) { return 0; }
 static inline const char *emu_first_report(void) { return ""; }
 static inline void emu_forget(void) {}
 static inline void emu_backwards(bool backwards) { (void)backwards; }
+static inline void emu_late(bool late) { (void)late; }
 static inline EmuGraphCounts emu_graph_counts(void) { return (EmuGraphCounts){0}; }
 #endif
 

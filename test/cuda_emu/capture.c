@@ -1,5 +1,6 @@
 // capture.c: commands of a stream that captures are kept, and run when the graph is launched. Nothing runs while it captures, so
-// whoever reads too early reads what nobody wrote.
+// whoever reads too early reads what nobody wrote. With emu_late, commands wait for somebody who waits for them: a buffer that is filled
+// anew before it was copied, or memory that is given to others too early, changes results.
 #include <stdlib.h>
 
 #include "io/error.h"
@@ -7,7 +8,8 @@
 
 typedef struct Command {
     struct Command *next;
-    const char *name; // NULL: a copy, or with from NULL, bytes of one value
+    enum { KERNEL, COPY, FILL, TAKE, RELEASE } does;
+    const char *name;
     void (*run)(void *);
     void *arguments;
     size_t size, shared;
@@ -23,38 +25,101 @@ struct EmuGraph {
     size_t count;
 };
 
+struct EmuEvent {
+    unsigned long behind; // so many commands
+};
+
 static struct EmuGraph *capturing;
 static EmuGraphCounts counted;
+static struct {
+    bool late, running;
+    struct EmuGraph queue;
+    unsigned long put, done;
+} waiting;
 
-static void keep(Command c) {
+static void keep(struct EmuGraph *g, Command c) {
     Command *k = malloc(sizeof *k);
     need(k, "cuda_emu: no memory");
     *k = c;
     k->next = NULL;
-    *capturing->end = k;
-    capturing->end = &k->next;
-    capturing->count++;
+    if (c.does == KERNEL) {
+        k->arguments = malloc(c.size);
+        need(k->arguments, "cuda_emu: no memory");
+        memcpy(k->arguments, c.arguments, c.size);
+    }
+    if (!g->end) g->end = &g->first;
+    *g->end = k;
+    g->end = &k->next;
+    g->count++;
 }
 
-bool emu_captured(const char *name, void (*run)(void *), const void *arguments, size_t size, dim3 grid, dim3 block, size_t shared) {
-    if (!capturing) return false;
-    void *copy = malloc(size);
-    need(copy, "cuda_emu: no memory");
-    memcpy(copy, arguments, size);
-    keep((Command){.name = name, .run = run, .arguments = copy, .size = size, .grid = grid, .block = block, .shared = shared});
+static void command_free(Command *c) {
+    if (c->does == KERNEL) free(c->arguments);
+    free(c);
+}
+
+// Whether c is kept for later, in the graph that is captured or behind what waits.
+static bool put_off(Command c) {
+    const bool order = c.does == TAKE || c.does == RELEASE; // no command of a stream
+    if (capturing && !order) keep(capturing, c);
+    else if (waiting.late && !waiting.running) keep(&waiting.queue, c), waiting.put++;
+    else return false;
     return true;
 }
 
+static void run(const Command *c) {
+    switch (c->does) {
+    case KERNEL: emu_launch(c->name, c->run, c->arguments, c->size, c->grid, c->block, c->shared); break;
+    case COPY: cudaMemcpy(c->to, c->from, c->size, c->kind); break;
+    case FILL: cudaMemset(c->to, c->value, c->size); break;
+    case TAKE: device_taken(c->to, c->size); break;
+    case RELEASE: device_released(c->to, c->size); break;
+    }
+}
+
+static void run_until(unsigned long end) {
+    if (waiting.running) return;
+    waiting.running = true;
+    while (waiting.done < end) {
+        Command *c = waiting.queue.first;
+        waiting.queue.first = c->next;
+        if (!c->next) waiting.queue.end = &waiting.queue.first;
+        run(c);
+        command_free(c);
+        waiting.done++;
+    }
+    waiting.running = false;
+}
+
+void emu_late(bool late) {
+    emu_wait();
+    waiting.late = late;
+}
+
+cudaError_t emu_wait(void) { return run_until(waiting.put), cudaSuccess; }
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags) {
+    (void)flags;
+    *e = calloc(1, sizeof **e);
+    return *e ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) { return (void)s, e->behind = waiting.put, cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t e) { return run_until(e->behind), cudaSuccess; }
+cudaError_t cudaEventDestroy(cudaEvent_t e) { return free(e), cudaSuccess; }
+
+bool emu_put_off(const char *name, void (*function)(void *), const void *arguments, size_t size, dim3 grid, dim3 block, size_t shared) {
+    return put_off((Command){.does = KERNEL, .name = name, .run = function, .arguments = (void *)arguments, .size = size, .grid = grid, .block = block, .shared = shared});
+}
+
+bool emu_put_off_order(void *p, size_t bytes, bool taken) { return put_off((Command){.does = taken ? TAKE : RELEASE, .to = p, .size = bytes}); }
+
 cudaError_t emu_memcpy_async(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind) {
-    if (!capturing) return cudaMemcpy(to, from, bytes, kind);
-    keep((Command){.to = to, .from = from, .size = bytes, .kind = kind});
-    return cudaSuccess;
+    return put_off((Command){.does = COPY, .to = to, .from = from, .size = bytes, .kind = kind}) ? cudaSuccess : cudaMemcpy(to, from, bytes, kind);
 }
 
 cudaError_t emu_memset_async(void *to, int value, size_t bytes) {
-    if (!capturing) return cudaMemset(to, value, bytes);
-    keep((Command){.to = to, .value = value, .size = bytes});
-    return cudaSuccess;
+    return put_off((Command){.does = FILL, .to = to, .value = value, .size = bytes}) ? cudaSuccess : cudaMemset(to, value, bytes);
 }
 
 static struct EmuGraph *graph_new(void) {
@@ -82,8 +147,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph) {
 cudaError_t cudaGraphDestroy(cudaGraph_t g) {
     for (Command *c = g->first, *next; c; c = next) {
         next = c->next;
-        free(c->arguments);
-        free(c);
+        command_free(c);
     }
     free(g);
     return cudaSuccess;
@@ -92,18 +156,7 @@ cudaError_t cudaGraphDestroy(cudaGraph_t g) {
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t e) { return cudaGraphDestroy(e); }
 
 static void copy_into(struct EmuGraph *to, const struct EmuGraph *from) {
-    struct EmuGraph *outer = capturing;
-    capturing = to;
-    for (const Command *c = from->first; c; c = c->next) {
-        Command k = *c;
-        if (c->name) {
-            k.arguments = malloc(c->size);
-            need(k.arguments, "cuda_emu: no memory");
-            memcpy(k.arguments, c->arguments, c->size);
-        }
-        keep(k);
-    }
-    capturing = outer;
+    for (const Command *c = from->first; c; c = c->next) keep(to, *c);
 }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags) {
@@ -134,9 +187,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s) {
     (void)s;
     need(!capturing, "cuda_emu: a graph is launched while a stream captures");
     for (const Command *c = exec->first; c; c = c->next)
-        if (c->name) emu_launch(c->name, c->run, c->arguments, c->size, c->grid, c->block, c->shared);
-        else if (c->from) cudaMemcpy(c->to, c->from, c->size, c->kind);
-        else cudaMemset(c->to, c->value, c->size);
+        if (!put_off(*c)) run(c);
     counted.launched++;
     return cudaSuccess;
 }

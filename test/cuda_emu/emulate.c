@@ -250,7 +250,7 @@ static void threads_make(int n) {
 
 void emu_launch(const char *name, void (*run)(void *), const void *arguments, size_t size, dim3 grid, dim3 block, size_t shared) {
     static char kept[4096] __attribute__((aligned(16)));
-    if (emu_captured(name, run, arguments, size, grid, block, shared)) return;
+    if (emu_put_off(name, run, arguments, size, grid, block, shared)) return;
     unsigned long long threads = (unsigned long long)block.x * block.y * block.z;
     need(size <= sizeof kept, "cuda_emu: %s: %zu bytes of arguments", name, size);
     need(threads >= 1 && threads <= THREADS_MAX && block.z <= 64, "cuda: %s: invalid configuration: a block of %u x %u x %u threads", name, block.x, block.y, block.z);

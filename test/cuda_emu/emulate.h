@@ -32,6 +32,7 @@ bool emu_said(const char *part);    // in one of the first hundreds
 void emu_forget(void);              // reports and counts start again
 void emu_silent(bool silent);       // reports are counted but not printed: for tests of the checks
 void emu_backwards(bool backwards); // threads run from the last to the first: what depends on the order changes
+void emu_late(bool late);           // what is put on a stream runs when the host waits for it, as on a GPU that has much to do; else at once
 EmuCounts emu_counts(void);
 size_t emu_in_use(void); // bytes of device memory allocated
 void emu_limit(size_t bytes); // the device has no more than these; 0: as many as the emulator can give
@@ -206,20 +207,12 @@ cudaError_t cudaMemcpy2D(void *to, size_t to_pitch, const void *from, size_t fro
 static inline const char *cudaGetErrorString(cudaError_t e) { return e == cudaErrorMemoryAllocation ? "out of memory" : e ? "an error" : "no error"; }
 static inline cudaError_t cudaGetLastError(void) { return cudaSuccess; }
 static inline cudaError_t cudaPeekAtLastError(void) { return cudaSuccess; }
-static inline cudaError_t cudaDeviceSynchronize(void) { return cudaSuccess; }
 static inline cudaError_t cudaGetDeviceCount(int *n) { return *n = 1, cudaSuccess; }
 static inline cudaError_t cudaSetDevice(int device) { return device ? cudaErrorNoDevice : cudaSuccess; }
 static inline cudaError_t cudaStreamCreate(cudaStream_t *s) { return *s = NULL, cudaSuccess; }
 static inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags) { return (void)flags, *s = NULL, cudaSuccess; }
 static inline cudaError_t cudaStreamDestroy(cudaStream_t s) { return (void)s, cudaSuccess; }
-static inline cudaError_t cudaStreamSynchronize(cudaStream_t s) { return (void)s, cudaSuccess; }
 static inline cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) { return (void)s, (void)e, (void)flags, cudaSuccess; }
-static inline cudaError_t cudaEventCreate(cudaEvent_t *e) { return *e = NULL, cudaSuccess; }
-static inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags) { return (void)flags, *e = NULL, cudaSuccess; }
-static inline cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) { return (void)e, (void)s, cudaSuccess; }
-static inline cudaError_t cudaEventSynchronize(cudaEvent_t e) { return (void)e, cudaSuccess; }
-static inline cudaError_t cudaEventQuery(cudaEvent_t e) { return (void)e, cudaSuccess; }
-static inline cudaError_t cudaEventDestroy(cudaEvent_t e) { return (void)e, cudaSuccess; }
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total);
 struct cudaDeviceProp {
     char name[256];
@@ -228,7 +221,15 @@ struct cudaDeviceProp {
 };
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device);
 
-// ---- capture.c: commands that are kept and repeated
+// ---- capture.c: when commands run; those that are kept and repeated
+cudaError_t emu_wait(void); // for all
+#define cudaStreamSynchronize(s) emu_wait()
+#define cudaDeviceSynchronize() emu_wait()
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags);
+#define cudaEventCreate(e) cudaEventCreateWithFlags(e, 0)
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s);
+cudaError_t cudaEventSynchronize(cudaEvent_t e);
+cudaError_t cudaEventDestroy(cudaEvent_t e);
 typedef struct EmuGraph *cudaGraph_t, *cudaGraphExec_t;
 typedef struct {
     int result;
@@ -255,7 +256,7 @@ void device_released(void *p, size_t bytes); // and takes it back: not to be tou
 
 // ---- launching: the arguments are kept in a structure, and a function of the macro's own unpacks them
 
-bool emu_captured(const char *name, void (*run)(void *), const void *arguments, size_t size, dim3 grid, dim3 block, size_t shared);
+bool emu_put_off(const char *name, void (*run)(void *), const void *arguments, size_t size, dim3 grid, dim3 block, size_t shared);
 void emu_launch(const char *name, void (*run)(void *), const void *arguments, size_t size, dim3 grid, dim3 block, size_t shared);
 #define EMU_COUNT(...) EMU_COUNT_(__VA_ARGS__, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1)
 #define EMU_COUNT_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, count, ...) count

@@ -71,6 +71,8 @@ void *shared_memory(void);
 
 void warpgroup_meets(int line); // all four warps
 
+bool emu_put_off_order(void *p, size_t bytes, bool taken); // capture.c: what device_taken and device_released say is true behind commands that wait
+
 // hopper.c
 void hopper_block_starts(void);
 void hopper_thread_ends(void);

@@ -301,11 +301,11 @@ static void mark(void *p, size_t bytes, int state) { // state of each byte: 0, A
 static bool on_device(const void *p) { return region && (size_t)((const char *)p - region) - DYNAMIC < DEVICE_MAX; }
 
 void device_taken(void *p, size_t bytes) {
-    if (on_device(p)) mark(p, bytes, ALLOCATED);
+    if (on_device(p) && !emu_put_off_order(p, bytes, true)) mark(p, bytes, ALLOCATED);
 }
 
 void device_released(void *p, size_t bytes) {
-    if (on_device(p)) mark(p, bytes, 0);
+    if (on_device(p) && !emu_put_off_order(p, bytes, false)) mark(p, bytes, 0);
 }
 
 // A size in front of each block; a bump that goes back to the start when nothing is left.
@@ -334,6 +334,7 @@ cudaError_t cudaFree(void *p) {
     if (!p) return cudaSuccess;
     size_t bytes;
     if (!on_device(p)) return 1;
+    emu_wait();
     memcpy(&bytes, (char *)p - sizeof bytes, sizeof bytes);
     mark(p, bytes, 0);
     device_live -= bytes + 1;
@@ -366,6 +367,7 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpy
     bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
     bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
     if (bytes == 0) return cudaSuccess;
+    emu_wait();
     if (kind != cudaMemcpyDefault && (to_device != on_device(to) || from_device != on_device(from))) {
         report(NULL, "a copy of kind %d from %p to %p: one of them is not where the kind says", (int)kind, from, to);
         return 1;
@@ -383,6 +385,7 @@ cudaError_t cudaMemcpy2D(void *to, size_t to_pitch, const void *from, size_t fro
 
 cudaError_t cudaMemset(void *to, int value, size_t bytes) {
     if (bytes == 0) return cudaSuccess;
+    emu_wait();
     if (!on_device(to)) return 1;
     memset(to, value, bytes);
     host_writes(to, bytes);
