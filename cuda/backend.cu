@@ -208,6 +208,17 @@ static void op_rotary(Tensor out, Tensor x, Tensor cosine, Tensor sine, int head
     cuda_rotary(out_of(out), floats(x), floats(cosine), floats(sine), x.shape[0] * x.shape[1], heads, x.shape[2] / heads, tensor_last(cosine), tensor_rows(cosine), S);
 }
 
+static bool op_rotary_stored(Tensor out, Tensor q, Tensor key, Tensor v, Tensor cosine, Tensor sine, int heads, Tensor keys, Tensor values, const int32_t *at) {
+    RotaryStored a;
+    if (!gpu_way(WAY_STORED)) return false;
+    gpu_begin("rotary_stored", q);
+    a.out = out_of(out), a.q = floats(q), a.key = floats(key), a.v = floats(v), a.cosine = floats(cosine), a.sine = floats(sine);
+    a.keys = out_of(keys), a.values = out_of(values), a.at = (const int32_t *)gpu_ready(at, (size_t)q.shape[0] * sizeof *at);
+    a.R = tensor_rows(q), a.T = q.shape[1], a.capacity = keys.shape[1], a.D = q.shape[2] / heads, a.heads = heads, a.kv_heads = key.shape[2] / a.D;
+    a.half = tensor_last(cosine), a.rows = tensor_rows(cosine);
+    return cuda_rotary_stored(&a, S);
+}
+
 static void op_rotary_tables(Tensor cosine, Tensor sine, Tensor positions, Tensor frequencies) {
     gpu_begin("rotary_tables", cosine);
     cuda_rotary_tables(out_of(cosine), out_of(sine), ints(positions), floats(frequencies), (long)tensor_count(positions), tensor_last(frequencies), S);
@@ -271,6 +282,7 @@ static void op_choose(Tensor out, Tensor logits, const Choosing *how) {
     c.how.penalised = (const int32_t *)gpu_ready(how->penalised_room ? how->penalised : NULL, R * (size_t)how->penalised_room * sizeof(int32_t));
     c.how.banned = (const int32_t *)gpu_ready(how->banned_room ? how->banned : NULL, R * (size_t)how->banned_room * sizeof(int32_t));
     c.how.plus = (const float *)gpu_ready(how->plus, R * sizeof(float));
+    need(!how->next || gpu_holds(how->next), "cuda: ids for the next step that do not stay on the GPU");
     c.how.draw.uniform = (const double *)gpu_ready(how->draw.uniform, R * sizeof(double));
     const bool changed = how->normalised || how->penalised_room || how->banned_room || how->plus;
     cuda_choose(&c, gpu_room(cuda_choose_room(c.R, c.V, changed)), changed, S);
@@ -283,12 +295,12 @@ static void fill(Device *table) {
     memset(&t, 0, sizeof t);
     t.name = "cuda";
     t.memory = &gpu_memory;
-    t.read = gpu_read, t.write = gpu_write, t.copy = gpu_copy, t.keep = gpu_keep, t.repeats = gpu_repeats, t.plan = gpu_plan;
+    t.read = gpu_read, t.read_begin = gpu_read_begin, t.read_end = gpu_read_end, t.holds = gpu_holds, t.ahead = 1, t.write = gpu_write, t.copy = gpu_copy, t.keep = gpu_keep, t.repeats = gpu_repeats, t.plan = gpu_plan;
     t.linear = op_linear, t.embedding = op_embedding, t.layernorm = op_layernorm, t.rmsnorm = op_rmsnorm, t.l2norm = op_l2norm;
     t.activation = op_activation, t.add = op_add, t.add_rows = op_add_rows, t.mul = op_mul, t.mul_row = op_mul_row, t.scale = op_scale;
     t.softcap = op_softcap, t.clamp = op_clamp, t.patchify = op_patchify, t.copy_tokens = op_copy_tokens, t.copy_columns = op_copy_columns;
     t.broadcast_row = op_broadcast_row, t.rows_at = op_rows_at, t.rows_put = op_rows_put, t.rows_store = op_rows_store;
-    t.mean_tokens = op_mean_tokens, t.rotary = op_rotary, t.rotary_tables = op_rotary_tables, t.attention = op_attention;
+    t.mean_tokens = op_mean_tokens, t.rotary = op_rotary, t.rotary_tables = op_rotary_tables, t.rotary_stored = op_rotary_stored, t.attention = op_attention;
     t.cross_entropy = op_cross_entropy, t.mean_squared = op_mean_squared, t.choose = op_choose, t.transpose = op_transpose, t.scale_by = op_scale_by;
     t.exp_of = op_exp, t.dropout = op_dropout;
     t.gradients = gpu_gradients();

@@ -284,11 +284,13 @@ static __global__ __launch_bounds__(THREADS) void choose_kernel(CudaChoose c) {
     Choice *best = c.best + row * c.how.best;
     if (!c.how.draw.uniform) {
         best_of(shared, best, c.how.best, scores, logits, V);
+        if (c.how.next && threadIdx.x == 0) c.how.next[row] = best->id;
         return;
     }
     const uint64_t first = largest_of_block(shared, best_of_thread(scores, V, ~(uint64_t)0));
     const int32_t id = drawn_of(shared, scores, (int32_t)(0xffffffffu - (uint32_t)first), V, &c.how.draw, c.how.draw.uniform[row]);
     if (threadIdx.x == 0) best->score = scores[id], best->logit = logits[id], best->id = id;
+    if (c.how.next && threadIdx.x == 0) c.how.next[row] = id;
 }
 
 HOST size_t cuda_choose_room(long R, long V, bool changed) {

@@ -1,7 +1,7 @@
 // commands.cu: see commands.h.
 //
 // The commands of a step that repeats are noted in a list, which becomes a graph when somebody reads. The next step's list is mostly the
-// same, byte for byte (arenas are released and taken alike, the pinned buffer begins anew: only what lies in it differs), and then the
+// same, byte for byte (arenas are released and taken alike, inputs lie where those of the step before lay), and then the
 // graph is launched as it is; else the list is captured and the graph updated, or built anew for a step of another shape.
 //
 // RETINA_CUDA_TIMES=1 in the environment: every kernel is waited for, and at the end a table on stderr says where the time went.
@@ -231,8 +231,9 @@ HOST void commands_list(void) {
 
 HOST bool commands_listed(void) { return commands.listing; }
 
-HOST void commands_launch(void) {
+HOST void commands_launch(void *to, const void *from, size_t bytes) {
     commands.listing = false;
+    if (bytes) commands_copy(to, from, bytes, cudaMemcpyHostToDevice);
     if (!commands.step || commands.now.size != commands.last.size || memcmp(commands.now.bytes, commands.last.bytes, commands.now.size) != 0) {
         cudaGraph_t graph;
         cudaGraphExecUpdateResultInfo info;

@@ -12,7 +12,7 @@ void commands_copy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind
 void commands_list(void); // from now on they are noted (gpu_launch, device.h, too)
 bool commands_listed(void);
 unsigned long commands_count(void); // how many have been put
-void commands_launch(void); // the list runs, and ends
+void commands_launch(void *to, const void *from, size_t bytes); // these go up, the list runs, and ends
 
 #ifdef __cplusplus
 }

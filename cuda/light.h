@@ -53,6 +53,15 @@ void cuda_transpose(float *out, const float *x, long R, long C, cudaStream_t s);
 
 // rotary.cu
 void cuda_rotary(float *out, const float *x, const float *cosine, const float *sine, long R, long heads, long D, long half, long rows, cudaStream_t s);
+typedef struct {
+    float *out;                 // (R, heads D): q turned
+    const float *q, *key, *v;   // (R, heads D), (R, kv_heads D) twice; R = B T
+    const float *cosine, *sine; // (rows, half)
+    float *keys, *values;       // (B, capacity, kv_heads D)
+    const int32_t *at;          // (B)
+    long R, T, capacity, heads, kv_heads, D, half, rows;
+} RotaryStored;
+bool cuda_rotary_stored(const RotaryStored *a, cudaStream_t s); // false: heads that do not turn whole, in fours
 void cuda_rotary_tables(float *cosine, float *sine, const int32_t *positions, const float *frequencies, long n, long half, cudaStream_t s);
 
 // rounded.cu: results in bf16. x (R, K) in rows of ldo, filled up with zeros; keys or values; a b

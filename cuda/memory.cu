@@ -5,7 +5,8 @@
 // were announced with. Everything else that an operation reads (ids, positions, masks, pictures) is sent along with it, into
 // memory that the next operation may overwrite: commands of one stream run in order.
 //
-// Bytes go up, and come down, through two pinned buffers in turn: one is filled while the other is copied.
+// Bytes go up, and come down, through two pinned buffers in turn: one is filled while the other is copied. What a listed step reads of the
+// program's memory goes up in one copy before its first kernel, to a place that stays, so that its graph is the same at every step.
 #include "memory.h"
 
 #include <stdio.h>
@@ -44,6 +45,13 @@ typedef struct {
     Slab *slab;
 } Kept;
 
+// A result on its way to the program.
+typedef struct {
+    void *bytes; // pinned
+    size_t room;
+    cudaEvent_t there;
+} Reading;
+
 static struct {
     bool tried, open;
     char why[512], name[400];
@@ -59,6 +67,9 @@ static struct {
     cudaEvent_t free[2]; // the copies out of this buffer are done
     int half;
     size_t used;
+    char *inputs; // of a listed step, on the GPU: as large as a pinned buffer
+    Reading readings[2];
+    unsigned long readings_begun;
     const char *what; // the operation in progress, for messages
     Tensor shape;
     size_t planned; // the largest forward that was found to fit
@@ -88,6 +99,7 @@ bool gpu_open(const char **why) {
                 CUDA_CHECK(cudaMallocHost(&p_, PIN));
                 gpu.pinned[i] = (char *)p_;
                 CUDA_CHECK(cudaEventCreateWithFlags(&gpu.free[i], cudaEventDisableTiming));
+                CUDA_CHECK(cudaEventCreateWithFlags(&gpu.readings[i].there, cudaEventDisableTiming));
             }
             gpu.transit = arena_new("what is sent along");
             gpu.across = arena_new("what several operations share");
@@ -277,15 +289,18 @@ static void moved(void *to, const void *from, size_t bytes) {
     else parallel_for(bytes, 256 << 10, move_job, m);
 }
 
-// Bytes through the pinned buffers. A listed step begins with empty ones and fits into the first.
+// What follows goes through the other buffer, when what went through it before is on the GPU.
+static void other_half(void) {
+    CUDA_CHECK(cudaEventRecord(gpu.free[gpu.half], gpu.stream));
+    gpu.half = !gpu.half;
+    gpu_done(cudaEventSynchronize(gpu.free[gpu.half]));
+    gpu.used = 0;
+}
+
+// Bytes through the pinned buffers.
 static void send(void *to, const void *from, size_t bytes) {
     for (size_t at = 0; at < bytes;) {
-        if (gpu.used == PIN) {
-            CUDA_CHECK(cudaEventRecord(gpu.free[gpu.half], gpu.stream));
-            gpu.half = !gpu.half;
-            CUDA_CHECK(cudaEventSynchronize(gpu.free[gpu.half]));
-            gpu.used = 0;
-        }
+        if (gpu.used == PIN) other_half();
         size_t n = bytes - at < PIN - gpu.used ? bytes - at : PIN - gpu.used;
         char *pinned = gpu.pinned[gpu.half] + gpu.used;
         moved(pinned, (const char *)from + at, n);
@@ -303,15 +318,30 @@ static void buffers_empty(void) {
     gpu.used = 0;
 }
 
+static const void *step_input(const void *p, size_t bytes) {
+    char *to = gpu.inputs + gpu.used;
+    memcpy(gpu.pinned[gpu.half] + gpu.used, p, bytes);
+    bytes = (bytes + 63) / 64 * 64;
+    device_taken(to, bytes);
+    gpu.used += bytes;
+    return to;
+}
+
+static void step_launch(void) {
+    commands_launch(gpu.inputs, gpu.pinned[gpu.half], gpu.used);
+    device_released(gpu.inputs, gpu.used);
+}
+
 HOST void gpu_repeats(void) {
     const Mark nothing = {NULL, 0, NULL, 0};
-    if (commands_listed()) commands_launch();
+    if (commands_listed()) step_launch();
     if (!gpu.warm) { // the first step meets weights and makes room; it runs as it is
         gpu.warm = true;
         return;
     }
-    buffers_empty();
-    arena_release(gpu.transit, nothing); // the step before is done: the next one takes the same places
+    if (!gpu.inputs) gpu.inputs = (char *)obtain(PIN, "what a step reads");
+    other_half();
+    arena_release(gpu.transit, nothing); // what comes runs behind the step before: it takes the same places
     arena_release(gpu.across, nothing);
     commands_list();
 }
@@ -342,22 +372,21 @@ HOST const void *gpu_ready(const void *p, size_t bytes) {
         if (!commands_listed()) {
             send(k->copy, k->begin, k->size);
         } else { // a weight that only later steps meet: at once
+            wait_for(gpu.stream); // the step before may still be at work, there
             CUDA_CHECK(cudaMemcpyAsync(k->copy, k->begin, k->size, cudaMemcpyHostToDevice, gpu.loading));
             wait_for(gpu.loading);
         }
     }
     if (k) return (const char *)k->copy + ((const char *)p - k->begin);
-    if (commands_listed() && gpu.used + bytes > PIN) { // more than a step's buffer holds: the rest of it runs as it comes
-        commands_launch();
-        buffers_empty();
-    }
+    if (commands_listed() && gpu.used + bytes > PIN) step_launch(); // more than a step's buffer holds: the rest of it runs as it comes
+    if (commands_listed()) return step_input(p, bytes);
     void *to = gpu_room(bytes);
     send(to, p, bytes);
     return to;
 }
 
 HOST void gpu_read(void *to, const void *from, size_t bytes) {
-    if (commands_listed()) commands_launch();
+    if (commands_listed()) step_launch();
     if (!on_gpu(from)) {
         memcpy(to, from, bytes);
         return;
@@ -380,16 +409,38 @@ HOST void gpu_read(void *to, const void *from, size_t bytes) {
     buffers_empty();
 }
 
+HOST unsigned long gpu_read_begin(const void *from, size_t bytes) {
+    Reading *r = &gpu.readings[gpu.readings_begun % 2];
+    need(on_gpu(from), "cuda: a result is read that is not the GPU's");
+    if (commands_listed()) step_launch();
+    if (bytes > r->room) {
+        wait_for(gpu.stream);
+        CUDA_CHECK(cudaFreeHost(r->bytes));
+        CUDA_CHECK(cudaMallocHost(&r->bytes, bytes));
+        r->room = bytes;
+    }
+    gpu_done(cudaMemcpyAsync(r->bytes, from, bytes, cudaMemcpyDeviceToHost, gpu.stream));
+    CUDA_CHECK(cudaEventRecord(r->there, gpu.stream));
+    if (!gpu_way(WAY_AHEAD)) wait_for(gpu.stream);
+    return gpu.readings_begun++;
+}
+
+HOST void gpu_read_end(void *to, unsigned long number, size_t bytes) {
+    const Reading *r = &gpu.readings[number % 2];
+    need(number < gpu.readings_begun && number + 2 >= gpu.readings_begun && bytes <= r->room, "cuda: a result that is not on its way");
+    gpu_done(cudaEventSynchronize(r->there));
+    memcpy(to, r->bytes, bytes);
+}
+
+HOST bool gpu_holds(const void *p) { return on_gpu(p); }
+
 HOST void gpu_write(void *to, const void *from, size_t bytes) {
     gpu.operations++;
     if (!on_gpu(to)) {
         memcpy(to, from, bytes);
         return;
     }
-    if (commands_listed()) {
-        commands_launch();
-        buffers_empty();
-    }
+    if (commands_listed()) step_launch();
     send(to, from, bytes);
 }
 

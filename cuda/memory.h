@@ -24,6 +24,9 @@ void *gpu_room(size_t bytes); // scratch until the next gpu_begin
 void *gpu_room_kept(size_t bytes); // one more piece, which outlives gpu_begin: until the next gpu_room_kept
 
 void gpu_read(void *to, const void *from, size_t bytes);
+unsigned long gpu_read_begin(const void *from, size_t bytes); // two may be on their way: the older of three is lost
+void gpu_read_end(void *to, unsigned long number, size_t bytes);
+bool gpu_holds(const void *p);
 void gpu_write(void *to, const void *from, size_t bytes);
 void gpu_copy(void *to, const void *from, size_t bytes);
 void gpu_zero(void *to, size_t bytes); // on the GPU
@@ -33,8 +36,9 @@ void gpu_repeats(void);
 typedef enum { OVERLAP_NONE, OVERLAP_BEGIN, OVERLAP_BESIDE } Overlap; // nothing; LAUNCH_EARLY; products of the same input run beside each other, too
 #define OVERLAP_USED OVERLAP_NONE // measured: the next token of 7B's 8 layers 1.97 ms, with OVERLAP_BEGIN 2.03 (H200)
 void gpu_overlap(Overlap wanted);
-// Ways that can be left out, for the bench, which times the older ones beside them: a step's products of one input in one launch; products whose K is cut.
-typedef enum { WAY_TOGETHER = 1, WAY_SPLIT = 2 } Way;
+// Ways that can be left out, for the bench, which times the older ones beside them: a step's products of one input in one launch; products whose K
+// is cut; queries and keys turned and stored in one launch; a step begun while the one before it runs.
+typedef enum { WAY_TOGETHER = 1, WAY_SPLIT = 2, WAY_STORED = 4, WAY_AHEAD = 8 } Way;
 void gpu_without(int ways); // sums of Way; 0: all are taken
 bool gpu_way(Way way);
 bool gpu_beside(void);

@@ -9,6 +9,9 @@
 //   1  a block a row, its threads along the heads                                0.79: a division a pair, one pair under way; in use where
 //                                                                                rows do not stand on sixteen bytes, or channels stay
 //   2  four pairs a thread, sixteen bytes an access, one division for them       in use: 0.93
+// A layer of a text that is continued: q and key turned, key and v into their stores, 16 bytes an element of q, key and v.
+//   0  two of these and two stores of rows.cu: four launches of 2 to 3 us, of which a token of 7B has 128      where version 1 does not fit
+//   1  one launch, a block a piece of a row                                      in use; not measured
 #define EXACT static __device__ inline
 #include "light.h"
 
@@ -36,6 +39,13 @@ static __global__ void rotary_kernel(float *out, const float *x, const float *co
     }
 }
 
+// Four pairs a, b turned.
+static __device__ __forceinline__ void turned(float *to_a, float *to_b, float4 a, float4 b, const float *cosine, const float *sine) {
+    const float4 c = *(const float4 *)cosine, s = *(const float4 *)sine;
+    *(float4 *)to_a = make_float4(a.x * c.x - b.x * s.x, a.y * c.y - b.y * s.y, a.z * c.z - b.z * s.z, a.w * c.w - b.w * s.w);
+    *(float4 *)to_b = make_float4(b.x * c.x + a.x * s.x, b.y * c.y + a.y * s.y, b.z * c.z + a.z * s.z, b.w * c.w + a.w * s.w);
+}
+
 // Heads of 2 half channels, half a multiple of four: group i is four pairs. Two groups a thread, read before the first is written.
 static __global__ void rotary_fours(float *out, const float *x, const float *cosine, const float *sine, int groups, int quarter, long rows) { // groups of a row, of a head
     grid_release();
@@ -57,12 +67,30 @@ static __global__ void rotary_fours(float *out, const float *x, const float *cos
         UNROLL
         for (int k = 0; k < 2; k++) {
             if (first + k * WIDE >= groups) continue;
-            const float4 c = *(const float4 *)(cosine + j[k]), s = *(const float4 *)(sine + j[k]);
-            *(float4 *)(to + at[k]) = make_float4(a[k].x * c.x - b[k].x * s.x, a[k].y * c.y - b[k].y * s.y, a[k].z * c.z - b[k].z * s.z, a[k].w * c.w - b[k].w * s.w);
-            *(float4 *)(to + at[k] + 4 * quarter) =
-                make_float4(b[k].x * c.x + a[k].x * s.x, b[k].y * c.y + a[k].y * s.y, b[k].z * c.z + a[k].z * s.z, b[k].w * c.w + a[k].w * s.w);
+            turned(to + at[k], to + at[k] + 4 * quarter, a[k], b[k], cosine + j[k], sine + j[k]);
         }
     }
+}
+
+// The same for q and key, of which key goes to its place in the store, as v does. Item i of a row: a group of q's, of key's, or two fours of v.
+static __global__ __launch_bounds__(WIDE) void rotary_stored_kernel(RotaryStored k, int q_groups, int groups, int quarter) { // groups of key, and of v
+    grid_release();
+    grid_wait();
+    const int i = (int)(blockIdx.y * WIDE + threadIdx.x), own = i < q_groups ? i : (i - q_groups) % groups;
+    const uint32_t r = blockIdx.x, b = r / (uint32_t)k.T;
+    const size_t row = (size_t)r * groups * 8, stored = ((size_t)b * k.capacity + k.at[b] + r % (uint32_t)k.T) * groups * 8;
+    if (i >= q_groups + 2 * groups) return;
+    if (i >= q_groups + groups) {
+        const float4 *from = (const float4 *)(k.v + row), x = from[own], y = from[own + groups];
+        float4 *to = (float4 *)(k.values + stored);
+        to[own] = x, to[own + groups] = y;
+        return;
+    }
+    const int j = own % quarter * 4, a = own / quarter * quarter * 8 + j, c = a + 4 * quarter;
+    const float *from = i < q_groups ? k.q + (size_t)r * q_groups * 8 : k.key + row;
+    float *to = i < q_groups ? k.out + (size_t)r * q_groups * 8 : k.keys + stored;
+    const size_t turn = r % (uint32_t)k.rows * (size_t)quarter * 4 + j;
+    turned(to + a, to + c, *(const float4 *)(from + a), *(const float4 *)(from + c), k.cosine + turn, k.sine + turn);
 }
 
 static __global__ void tables_kernel(float *cosine, float *sine, const int32_t *positions, const float *frequencies, long n, long half) {
@@ -82,6 +110,15 @@ HOST void cuda_rotary(float *out, const float *x, const float *cosine, const flo
     const bool fours = D == 2 * half && half % 4 == 0 && ((uintptr_t)out | (uintptr_t)x | (uintptr_t)cosine | (uintptr_t)sine) % 16 == 0;
     if (fours) LAUNCH_EARLY(rotary_fours, DIM3(R, 1, 1), DIM3(WIDE, 1, 1), 0, s, out, x, cosine, sine, (int)(heads * half / 4), (int)(half / 4), rows);
     else LAUNCH_EARLY(rotary_kernel, DIM3(R, 1, 1), DIM3(WIDE, 1, 1), 0, s, out, x, cosine, sine, heads, D, half, rows);
+}
+
+HOST bool cuda_rotary_stored(const RotaryStored *a, cudaStream_t s) {
+    const uintptr_t pointers = (uintptr_t)a->out | (uintptr_t)a->q | (uintptr_t)a->key | (uintptr_t)a->v | (uintptr_t)a->cosine | (uintptr_t)a->sine | (uintptr_t)a->keys | (uintptr_t)a->values;
+    const long q_groups = a->heads * a->half / 4, groups = a->kv_heads * a->half / 4, items = q_groups + 2 * groups;
+    if (a->D != 2 * a->half || a->half % 4 != 0 || pointers % 16 != 0 || a->R > INT32_MAX || items > 65535L * WIDE) return false;
+    if (a->R <= 0 || items <= 0) return true;
+    LAUNCH_EARLY(rotary_stored_kernel, DIM3(a->R, (items + WIDE - 1) / WIDE, 1), DIM3(WIDE, 1, 1), 0, s, *a, (int)q_groups, (int)groups, (int)(a->half / 4));
+    return true;
 }
 
 HOST void cuda_rotary_tables(float *cosine, float *sine, const int32_t *positions, const float *frequencies, long n, long half, cudaStream_t s) {

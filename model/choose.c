@@ -6,19 +6,34 @@
 
 #include "device.h"
 
-Chosen choose(Run *run, Tensor logits, const Choosing *how) {
-    const size_t R = (size_t)tensor_rows(logits);
+static void choose_into(Run *run, Tensor out, Tensor logits, const Choosing *how) {
     const long V = tensor_last(logits);
     need(how->best >= 0 && how->best <= V && how->likeliest >= 0 && how->likeliest <= V, "choose: the best %d and the likeliest %d of %ld ids", how->best, how->likeliest, V);
-    need(!how->draw.uniform || how->best == 1, "choose: %d ids are to be drawn of a row", how->best);
+    need(how->best == 1 || (!how->draw.uniform && !how->next), "choose: %d ids of a row are to be drawn, or read by the next step", how->best);
     need(how->asked >= 0 && how->asked < V, "choose: the score of id %d is asked for, of a vocabulary of %ld", how->asked, V);
-    Tensor out = run_tensor(run, DTYPE_U8, DIMS((long)choose_bytes(R, how)));
     run->device->choose(out, logits, how);
-    Chosen c = {.rows = run_read(run, out).data};
+}
+
+static Chosen chosen_of(Tensor bytes, size_t R, const Choosing *how) {
+    Chosen c = {.rows = bytes.data};
     c.best = (const Choice *)(c.rows + R);
     c.likeliest = c.best + R * (size_t)how->best;
     return c;
 }
+
+Chosen choose(Run *run, Tensor logits, const Choosing *how) {
+    const size_t R = (size_t)tensor_rows(logits);
+    Tensor out = run_tensor(run, DTYPE_U8, DIMS((long)choose_bytes(R, how)));
+    choose_into(run, out, logits, how);
+    return chosen_of(run_read(run, out), R, how);
+}
+
+unsigned long choose_begin(Run *run, Tensor out, Tensor logits, const Choosing *how) {
+    choose_into(run, out, logits, how);
+    return run_read_begin(run, out);
+}
+
+Chosen choose_end(Run *run, Tensor out, unsigned long begun, size_t R, const Choosing *how) { return chosen_of(run_read_end(run, out, begun), R, how); }
 
 static void list_add(Arena *a, IdList *l, int V, int32_t id) {
     if (id < 0 || id >= V) return;

@@ -38,6 +38,7 @@ typedef struct {
     int best;                          // so many are given, the largest score first
     int likeliest;                     // and so many by the logits alone
     Drawing draw;                      // best is 1
+    int32_t *next;                     // (R), where the device's results lie, or NULL: the best id of each goes there too, for the next step
 } Choosing;
 
 typedef struct {
@@ -48,6 +49,9 @@ typedef struct {
 
 // logits (…, V), R rows. Waits for the result.
 Chosen choose(Run *run, Tensor logits, const Choosing *how);
+// The same in two halves: into `out` (u8, choose_bytes, where results lie), which is read while the device is at the next step already.
+unsigned long choose_begin(Run *run, Tensor out, Tensor logits, const Choosing *how);
+Chosen choose_end(Run *run, Tensor out, unsigned long begun, size_t R, const Choosing *how);
 
 // Where in the result's bytes these stand: for devices. R distributions, then R * best, then R * likeliest choices.
 static inline size_t choose_bytes(size_t R, const Choosing *how) { return R * (sizeof(Distribution) + (size_t)(how->best + how->likeliest) * sizeof(Choice)); }

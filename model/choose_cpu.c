@@ -202,6 +202,7 @@ static void choose_job(void *arg, size_t begin, size_t end) {
             int32_t id = drawn_of(scratch, scores, best->id, w->V, &how->draw, how->draw.uniform[r]);
             *best = (Choice){scores[id], z[id], id};
         }
+        if (how->next) how->next[r] = best->id;
         arena_release(scratch, mark);
     }
     arena_free(scratch);

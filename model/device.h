@@ -11,6 +11,11 @@ struct Device {
     // Where results lie. NULL: in the program's own memory, and then `read` is never called.
     const MemorySource *memory;
     void (*read)(void *to, const void *device, size_t bytes); // waits until the numbers are there
+    // read in two halves, between which further commands may be given; a second one may be begun before the first has ended.
+    unsigned long (*read_begin)(const void *device, size_t bytes);
+    void (*read_end)(void *to, unsigned long begun, size_t bytes);
+    bool (*holds)(const void *p); // whether these are numbers that C code cannot read; NULL: none are
+    int ahead; // so many steps may well be begun before the results of the first are read; 0: they are there at once
     void (*write)(void *device, const void *from, size_t bytes);
     void (*copy)(void *to, const void *from, size_t bytes); // between results
     void (*keep)(Arena *a, const void *bytes, size_t size); // of the program; will not change while the arena lives: weights
@@ -46,6 +51,8 @@ struct Device {
     void (*mean_tokens)(Tensor out, Tensor x);
     void (*rotary)(Tensor out, Tensor x, Tensor cos, Tensor sin, int heads);
     void (*rotary_tables)(Tensor cos, Tensor sin, Tensor positions, Tensor frequencies);
+    // NULL, or false: one by one
+    bool (*rotary_stored)(Tensor out, Tensor q, Tensor key, Tensor v, Tensor cos, Tensor sin, int heads, Tensor keys, Tensor values, const int32_t *at);
     void (*attention)(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *shape, Tensor weights); // weights: NO_TENSOR or (B,H,Tq,Tk)
     void (*cross_entropy)(Tensor out, Tensor logits, Tensor targets);
     void (*mean_squared)(Tensor out, Tensor a, Tensor b);

@@ -9,6 +9,7 @@
 
 #include "beams.h"
 #include "choose.h"
+#include "device.h"
 #include "io/random.h"
 
 void generate_rules(Arena *a, Rules *r, int V, const int32_t *sequence, int length, int new_count, const GenerateOptions *o) {
@@ -35,7 +36,7 @@ bool generate_ends(const GenerateOptions *o, int32_t id) {
 
 typedef struct {
     int32_t *sequence; // prompt and answer
-    int length;
+    int prompt;
     bool done;
 } Text;
 
@@ -48,6 +49,7 @@ typedef struct {
     Text *texts;
     Generated *out;
     int count;
+    Tensor ids, chosen; // where results lie: the last id of every text (count, 1), and what a step chose
 } Session;
 
 // Text i gets its next id.
@@ -56,32 +58,35 @@ static void keep_choice(const Session *s, int i, const Choice *c, const Distribu
     Generated *g = &s->out[i];
     g->entropies[g->count] = d->entropy;
     g->logprobs[g->count] = (float)((double)c->logit - d->log_sum);
+    t->sequence[t->prompt + g->count] = c->id;
     g->ids[g->count++] = c->id;
-    t->sequence[t->length++] = c->id;
     if (generate_ends(s->o, c->id)) t->done = true, g->stopped = "eos";
     else if (s->o->heard && !s->o->heard(s->o->arg, i, c->id)) t->done = true, g->stopped = "stop";
     else if (g->count == s->o->max_new) t->done = true, g->stopped = "length";
 }
 
-// The next ids of texts [first, first + n), n rows of logits, by their rules; those of texts that are done are not noted.
-static void choose_next(const Session *s, Run *run, Tensor logits, int first, int n) {
+// How the next ids of texts [first, first + n) are chosen, by their rules, when each has `count` new ones.
+static Choosing choosing_of(const Session *s, int first, int n, int count) {
     const GenerateOptions *o = s->o;
-    const int V = s->m->vocabulary;
     Rules *rules = take_zero(s->scratch, Rules, (size_t)n);
     double *uniform = take_zero(s->scratch, double, (size_t)n);
     for (int i = 0; i < n; i++) {
         const Text *t = &s->texts[first + i];
-        const Generated *g = &s->out[first + i];
         if (t->done) continue;
-        generate_rules(s->scratch, &rules[i], V, t->sequence, t->length, g->count, o);
-        if (o->sample) uniform[i] = rng_uniform(rng_sub(rng_of(o->seed, "sample"), (uint64_t)(first + i)), (uint64_t)g->count);
+        generate_rules(s->scratch, &rules[i], s->m->vocabulary, t->sequence, t->prompt + count, count, o);
+        if (o->sample) uniform[i] = rng_uniform(rng_sub(rng_of(o->seed, "sample"), (uint64_t)(first + i)), (uint64_t)count);
     }
-    Choosing how = {.temperature = 1, .penalty = (float)o->repetition_penalty, .best = 1};
+    Choosing how = {.temperature = 1, .penalty = (float)o->repetition_penalty, .best = 1, .next = i32(s->ids) + first};
     if (o->sample) how.draw = (Drawing){.uniform = uniform, .top_k = o->top_k, .top_p = o->top_p, .filter_temperature = o->temperature, .temperature = o->temperature};
     choosing_rules(&how, s->scratch, rules, n);
-    Chosen c = choose(run, logits, &how);
-    for (int i = 0; i < n; i++)
-        if (!s->texts[first + i].done) keep_choice(s, first + i, &c.best[i], &c.rows[i]);
+    return how;
+}
+
+// Whether the rules of a step can be told before the ids of the step before are known.
+static bool rules_foreseen(const GenerateOptions *o) {
+    for (int i = 0; i < o->word_count; i++)
+        if (o->words[i].count > 1) return false;
+    return o->repetition_penalty == 1 && o->no_repeat_ngram <= 0;
 }
 
 // Ids [from, to) of one text.
@@ -117,17 +122,19 @@ static void prompt_read(const Session *s, Arena *a, Inputs prompt, int i, int sh
     Text *t = &s->texts[i];
     Generated *g = &s->out[i];
     size_t most = (size_t)s->o->max_new;
-    t->length = (int)prompt.ids.shape[1];
-    t->sequence = take(s->kept, int32_t, (size_t)t->length + most);
-    memcpy(t->sequence, prompt.ids.data, (size_t)t->length * sizeof(int32_t));
+    t->prompt = (int)prompt.ids.shape[1];
+    t->sequence = take(s->kept, int32_t, (size_t)t->prompt + most);
+    memcpy(t->sequence, prompt.ids.data, (size_t)t->prompt * sizeof(int32_t));
     *g = (Generated){.ids = take(a, int32_t, most), .logprobs = take(a, float, most), .entropies = take(a, double, most)};
     s->cache->first = i, s->cache->count = 1;
     Mark mark = arena_mark(s->scratch);
     Run *run = run_on(s->scratch, s->m->device);
     run->taps = taps;
     if (taps) taps_begin(taps);
-    if (shared) prompt.ids = ids_from(prompt.ids, shared, t->length);
-    choose_next(s, run, model_next(run, s->m, &prompt, s->cache), i, 1);
+    if (shared) prompt.ids = ids_from(prompt.ids, shared, t->prompt);
+    Choosing how = choosing_of(s, i, 1, 0);
+    Chosen c = choose(run, model_next(run, s->m, &prompt, s->cache), &how);
+    keep_choice(s, i, c.best, c.rows);
     arena_release(s->scratch, mark);
 }
 
@@ -137,19 +144,37 @@ static bool all_done(const Session *s) {
     return true;
 }
 
+// Step n: the last id of every text is read and its next one chosen, on the device; says how the result is waited for.
+static unsigned long step_begin(const Session *s, int n) {
+    Mark mark = arena_mark(s->scratch);
+    Run *run = run_on(s->scratch, s->m->device);
+    for (int i = 0; i < s->count; i++)
+        if (s->texts[i].done) s->cache->lengths[i] = 0; // its row is computed along and ignored
+    run_repeats(run);
+    Tensor logits = model_next(run, s->m, &(Inputs){.ids = s->ids}, s->cache);
+    Choosing how = choosing_of(s, 0, s->count, n + 1);
+    unsigned long begun = choose_begin(run, s->chosen, logits, &how);
+    arena_release(s->scratch, mark);
+    return begun;
+}
+
+static void step_end(const Session *s, unsigned long begun) {
+    Mark mark = arena_mark(s->scratch);
+    Chosen c = choose_end(run_on(s->scratch, s->m->device), s->chosen, begun, (size_t)s->count, &(Choosing){.best = 1});
+    for (int i = 0; i < s->count; i++)
+        if (!s->texts[i].done) keep_choice(s, i, &c.best[i], &c.rows[i]);
+    arena_release(s->scratch, mark);
+}
+
+// A device that works beside this program gets a step before the result of the one before it is read here, so that it never waits. That a text has
+// ended is then known a step late, and what that step chose for it is not looked at.
 static void texts_continue(const Session *s) {
+    const int ahead = rules_foreseen(s->o) ? s->m->device->ahead : 0, most = s->o->max_new - 1;
+    unsigned long begun[2];
     s->cache->first = 0, s->cache->count = s->count;
-    while (!all_done(s)) {
-        Mark mark = arena_mark(s->scratch);
-        Run *run = run_on(s->scratch, s->m->device);
-        Tensor ids = tensor_take(s->scratch, DTYPE_I32, DIMS(s->count, 1));
-        for (int i = 0; i < s->count; i++) {
-            i32(ids)[i] = s->texts[i].sequence[s->texts[i].length - 1];
-            if (s->texts[i].done) s->cache->lengths[i] = 0; // its row is computed along and ignored
-        }
-        run_repeats(run);
-        choose_next(s, run, model_next(run, s->m, &(Inputs){.ids = ids}, s->cache), 0, s->count);
-        arena_release(s->scratch, mark);
+    for (int next = 0, last = 0; !all_done(s);) { // to be begun, to be ended
+        if (next <= last + ahead && next < most) begun[next % 2] = step_begin(s, next), next++;
+        else step_end(s, begun[last % 2]), last++;
     }
 }
 
@@ -169,6 +194,8 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
             if (prompts[i].ids.shape[1] > longest) longest = (int)prompts[i].ids.shape[1];
         s.cache = m->family->cache(s.kept, m, count, longest + o->max_new);
         s.texts = take_zero(s.kept, Text, (size_t)count);
+        s.ids = tensor_take_on(s.kept, m->device, DTYPE_I32, DIMS(count, 1));
+        s.chosen = tensor_take_on(s.kept, m->device, DTYPE_U8, DIMS((long)choose_bytes((size_t)count, &(Choosing){.best = 1})));
         int shared = taps || m->by_length ? 0 : shared_prefix(prompts, count);
         if (shared) prefix_read(&s, prompts[0].ids, shared);
         for (int i = 0; i < count; i++) prompt_read(&s, a, prompts[i], i, shared, taps ? taps[i] : NULL);

@@ -206,20 +206,18 @@ static Tensor attend(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, co
     Tensor key = tap(run, all[1], "%slayers.%d.self_attn.k_proj", p, l);
     key = qk_norm(run, c, key, k->k_norm, c->G, p, l, "k_norm");
     Tensor v = tap(run, all[2], "%slayers.%d.self_attn.v_proj", p, l);
-    q = rotary(run, clipped(run, c, q), at->cos, at->sin, c->H);
-    key = rotary(run, clipped(run, c, key), at->cos, at->sin, c->G);
-    v = clipped(run, c, v);
+    q = clipped(run, c, q), key = clipped(run, c, key), v = clipped(run, c, v);
     AttnShape shape = {.heads = c->H, .kv_heads = c->G, .scale = c->scale, .causal = true, .window = c->windowed[l] ? c->window : 0,
                        .softcap = c->attn_softcap, .key_mask = at->mask};
     if (at->cache) {
         Tensor keys = cache_rows(at->cache, at->cache->k[l]), values = cache_rows(at->cache, at->cache->v[l]);
-        rows_store(run, keys, key, at->cache->lengths + at->cache->first);
-        rows_store(run, values, v, at->cache->lengths + at->cache->first);
-        key = keys, v = values;
+        q = rotary_stored(run, q, key, v, at->cos, at->sin, c->H, keys, values, at->cache->lengths + at->cache->first);
         shape.key_lengths = at->ends;
-    } else if (tap_wanted(run, "%slayers.%d.self_attn#weights", p, l)) {
-        tap(run, attention_weights(run, q, key, shape), "%slayers.%d.self_attn#weights", p, l);
+        return attention(run, q, keys, values, shape);
     }
+    q = rotary(run, q, at->cos, at->sin, c->H);
+    key = rotary(run, key, at->cos, at->sin, c->G);
+    if (tap_wanted(run, "%slayers.%d.self_attn#weights", p, l)) tap(run, attention_weights(run, q, key, shape), "%slayers.%d.self_attn#weights", p, l);
     return attention(run, q, key, v, shape);
 }
 

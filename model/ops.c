@@ -152,8 +152,9 @@ Tensor embedding(Run *run, Tensor table, Tensor ids) {
     shape[ids.ndim] = table.shape[1];
     Tensor out = run_tensor(run, DTYPE_F32, ids.ndim + 1, shape);
     if (!run->dry) {
+        const bool chosen = run->device->holds && run->device->holds(ids.data); // by the device, of the table's rows
         size_t n = tensor_count(ids);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n && !chosen; i++)
             need(i32(ids)[i] >= 0 && i32(ids)[i] < table.shape[0], "token %zu: the id %d is outside the vocabulary of %ld rows", i,
                  i32(ids)[i], table.shape[0]);
         run->device->embedding(out, table, ids);
@@ -307,13 +308,16 @@ Tensor rows_put(Run *run, Tensor x, Tensor index, Tensor rows) {
     return recorded(run, (OpRecord){.kind = OP_ROWS_PUT, .out = out, .in = {x, index, rows}, .inputs = 3});
 }
 
-void rows_store(Run *run, Tensor store, Tensor x, const int32_t *at) {
+static void store_checks(Run *run, Tensor store, Tensor x, const int32_t *at) {
     want_dims("rows_store", x, 3);
     SHAPES("rows_store", store.ndim == 3 && store.shape[0] == x.shape[0] && store.shape[2] == x.shape[2], store, x);
-    if (run->dry) return;
-    for (long b = 0; b < x.shape[0]; b++)
+    for (long b = 0; !run->dry && b < x.shape[0]; b++)
         need(at[b] >= 0 && at[b] + x.shape[1] <= store.shape[1], "a cache of %ld tokens is full at %ld", store.shape[1], at[b] + x.shape[1]);
-    run->device->rows_store(store, x, at);
+}
+
+void rows_store(Run *run, Tensor store, Tensor x, const int32_t *at) {
+    store_checks(run, store, x, at);
+    if (!run->dry) run->device->rows_store(store, x, at);
 }
 
 Tensor concat_last(Run *run, Tensor a, Tensor b) {
@@ -355,15 +359,35 @@ Tensor slice_last(Run *run, Tensor x, long begin, long end) {
 
 // ---- attention
 
-Tensor rotary(Run *run, Tensor x, Tensor cos, Tensor sin, int heads) {
+static void rotary_checks(Tensor x, Tensor cos, Tensor sin, int heads) {
     want_dims("rotary", x, 3);
     long D = x.shape[2] / heads, half = tensor_last(cos);
     SHAPES("rotary: tables", tensor_same_shape(cos, sin) && x.shape[2] % heads == 0 && 2 * half <= D, x, cos);
     long rows = tensor_rows(cos);
     SHAPES("rotary: positions", rows == x.shape[1] || rows == x.shape[0] * x.shape[1], x, cos);
+}
+
+Tensor rotary(Run *run, Tensor x, Tensor cos, Tensor sin, int heads) {
+    rotary_checks(x, cos, sin, heads);
     Tensor out = like(run, x);
     if (!run->dry) run->device->rotary(out, x, cos, sin, heads);
     return recorded(run, (OpRecord){.kind = OP_ROTARY, .out = out, .in = {x, cos, sin}, .inputs = 3, .choice = heads});
+}
+
+Tensor rotary_stored(Run *run, Tensor q, Tensor key, Tensor v, Tensor cos, Tensor sin, int heads, Tensor keys, Tensor values, const int32_t *at) {
+    const int kv_heads = (int)(key.shape[2] / (q.shape[2] / heads));
+    if (!run->recorder && !run->dry && run->device->rotary_stored) {
+        rotary_checks(q, cos, sin, heads), rotary_checks(key, cos, sin, kv_heads);
+        store_checks(run, keys, key, at), store_checks(run, values, v, at);
+        RunMark mark = run_mark(run);
+        Tensor out = like(run, q);
+        if (run->device->rotary_stored(out, q, key, v, cos, sin, heads, keys, values, at)) return out;
+        run_release(run, mark);
+    }
+    q = rotary(run, q, cos, sin, heads);
+    rows_store(run, keys, rotary(run, key, cos, sin, kv_heads), at);
+    rows_store(run, values, v, at);
+    return q;
 }
 
 void rotary_tables(Run *run, Tensor *cos, Tensor *sin, Tensor positions, Tensor frequencies) {

@@ -76,6 +76,9 @@ Tensor slice_last(Run *run, Tensor x, long begin, long end); // columns [begin, 
 Tensor rotary(Run *run, Tensor x, Tensor cos, Tensor sin, int heads);
 // cos and sin of position * frequency: positions i32 (B, T) or (T), frequencies f32 (d/2).
 void rotary_tables(Run *run, Tensor *cos, Tensor *sin, Tensor positions, Tensor frequencies);
+// rotary(q); and rotary(key) and v into the stores of keys and values at tokens at[b] … of each, as rows_store: what stands between a layer's
+// products and its attention where a text is continued, and may be done at once.
+Tensor rotary_stored(Run *run, Tensor q, Tensor key, Tensor v, Tensor cos, Tensor sin, int heads, Tensor keys, Tensor values, const int32_t *at);
 
 typedef struct {
     int heads, kv_heads; // kv_heads 0: as heads. Query head h uses key/value head h / (heads / kv_heads)

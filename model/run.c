@@ -54,6 +54,15 @@ Tensor run_read(Run *run, Tensor x) {
     return wide;
 }
 
+unsigned long run_read_begin(Run *run, Tensor x) { return run->device->memory ? run->device->read_begin(x.data, tensor_bytes(x)) : 0; }
+
+Tensor run_read_end(Run *run, Tensor x, unsigned long begun) {
+    if (!run->device->memory) return x;
+    Tensor here = tensor_take(run->arena, x.dtype, x.ndim, x.shape);
+    run->device->read_end(here.data, begun, tensor_bytes(x));
+    return here;
+}
+
 Tensor run_send(Run *run, Tensor x) {
     if (run->dry || !run->device->memory) return x;
     Tensor there = run_tensor(run, x.dtype, x.ndim, x.shape);

@@ -41,6 +41,9 @@ Tensor run_input(Run *run, Dtype dtype, int ndim, const long *shape);  // to be 
 
 // x where C code can read it, in f32: x itself, or a copy in the run's arena.
 Tensor run_read(Run *run, Tensor x);
+// The same in two halves, for bytes: a device may be given more to do before they are waited for. Two may be under way.
+unsigned long run_read_begin(Run *run, Tensor x);
+Tensor run_read_end(Run *run, Tensor x, unsigned long begun);
 // An input (f32) that several operations read, where they read it without sending it again: x itself, or a copy on the device.
 Tensor run_send(Run *run, Tensor x);
 // x = numbers (f32, as many; x may be of bf16); and bytes from one tensor to another of the same size: both for results of operations.

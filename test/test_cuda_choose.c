@@ -52,14 +52,18 @@ static bool same(const Choice *a, const Choice *b, size_t n) {
 static void both(const char *name, Tensor x, const Choosing *how) {
     const size_t R = (size_t)tensor_rows(x);
     emu_forget();
-    Chosen want = choose(run_on(arena, device_cpu()), x, how), got = choose(run_on(arena, gpu), x, how);
-    bool rows = true;
+    Choosing here = *how, there = *how;
+    Run *run = run_on(arena, gpu);
+    Tensor next = run_tensor(run, DTYPE_I32, DIMS((long)R));
+    if (how->best == 1) here.next = take(arena, int32_t, R), there.next = next.data;
+    Chosen want = choose(run_on(arena, device_cpu()), x, &here), got = choose(run, x, &there);
+    bool rows = true, nexts = how->best != 1 || memcmp(run_read(run, next).data, here.next, R * sizeof(int32_t)) == 0;
     for (size_t r = 0; r < R; r++)
         rows = rows && equal(want.rows[r].log_sum, got.rows[r].log_sum) && equal(want.rows[r].entropy, got.rows[r].entropy) && equal(want.rows[r].asked, got.rows[r].asked);
     char t[128];
-    check(rows && same(want.best, got.best, R * (size_t)how->best) && same(want.likeliest, got.likeliest, R * (size_t)how->likeliest) && emu_reports() == 0,
-          "%s, %s scores: sums %s, best %s, likeliest %s; %s", name, tensor_shape_text(x, t), rows ? "equal" : "differ", same(want.best, got.best, R * (size_t)how->best) ? "equal" : "differ",
-          same(want.likeliest, got.likeliest, R * (size_t)how->likeliest) ? "equal" : "differ", emu_reports() ? emu_first_report() : "nothing reported");
+    check(rows && same(want.best, got.best, R * (size_t)how->best) && same(want.likeliest, got.likeliest, R * (size_t)how->likeliest) && nexts && emu_reports() == 0,
+          "%s, %s scores: sums %s, best %s, likeliest %s, for the next step %s; %s", name, tensor_shape_text(x, t), rows ? "equal" : "differ", same(want.best, got.best, R * (size_t)how->best) ? "equal" : "differ",
+          same(want.likeliest, got.likeliest, R * (size_t)how->likeliest) ? "equal" : "differ", nexts ? "equal" : "differ", emu_reports() ? emu_first_report() : "nothing reported");
 }
 
 static void sweep(long R, long V, double steps, int hard) {

@@ -100,6 +100,19 @@ static Tensor do_store(Run *r, const Tensor *in, long n) {
     return store;
 }
 
+// What stands in the two stores behind it, and the turned queries, as one row. n: heads of q; in: q, key, v, positions, frequencies, store, at
+static Tensor do_rotary_stored(Run *r, const Tensor *in, long n) {
+    Tensor c, s, stores[2];
+    rotary_tables(r, &c, &s, in[3], in[4]);
+    for (int i = 0; i < 2; i++) {
+        stores[i] = run_tensor(r, DTYPE_F32, in[5].ndim, in[5].shape);
+        run_copy(r, stores[i], scale(r, in[5], i ? 2 : 1));
+    }
+    Tensor q = rotary_stored(r, in[0], in[1], in[2], c, s, (int)n, stores[0], stores[1], i32(in[6]));
+#define FLAT(x) tensor_view(x, DIMS(1, (long)tensor_count(x)))
+    return concat_last(r, FLAT(q), concat_last(r, FLAT(stores[0]), FLAT(stores[1])));
+}
+
 // Every fifth number is one where e^-x is not a normal number, or nearly so.
 static Tensor with_far(Tensor x) {
     static const float far[] = {-100, 100, -88.5f, 88.5f, -52, 0, -0.0f, 1e-30f, -1e-40f, -3e38f};
@@ -250,12 +263,25 @@ static void half(long T, long Tk, long D) {
     for (long n = 0; n < 2; n++) near_both("linear", do_three, (Tensor[]){EXACT_ONE(3, T, 8 * D), numbers(DTYPE_BF16, DIMS(33, 8 * D), 4), EXACT_ONE(5, 33)}, n, 2e-6);
 }
 
-static void turns(long B, long T, long heads, long D, long half) {
+static Tensor positions_of(long B, long T) {
     Tensor positions = tensor_take(arena, DTYPE_I32, DIMS(B, T));
     for (long i = 0; i < B * T; i++) i32(positions)[i] = (int32_t)(i * 977 % 4000);
+    return positions;
+}
+
+static Tensor frequencies_of(long half) {
     Tensor frequencies = tensor_take(arena, DTYPE_F32, DIMS(half));
     for (long j = 0; j < half; j++) f32(frequencies)[j] = 1.0f / (float)(1 + 3 * j * j);
-    both("rotary", do_rotary, (Tensor[]){numbers(DTYPE_F32, DIMS(B, T, heads * D), 15), positions, frequencies}, heads);
+    return frequencies;
+}
+
+static void turns(long B, long T, long heads, long D, long half) {
+    both("rotary", do_rotary, (Tensor[]){numbers(DTYPE_F32, DIMS(B, T, heads * D), 15), positions_of(B, T), frequencies_of(half)}, heads);
+    for (long kv = heads; kv >= 1; kv -= heads > 1 ? heads - 1 : 1) // as many heads of keys, and one
+        both("rotary, stored", do_rotary_stored,
+             (Tensor[]){numbers(DTYPE_F32, DIMS(B, T, heads * D), 15), numbers(DTYPE_F32, DIMS(B, T, kv * D), 16), numbers(DTYPE_F32, DIMS(B, T, kv * D), 17), positions_of(B, T), frequencies_of(half),
+                        numbers(DTYPE_F32, DIMS(B, T + 4, kv * D), 18), indices(DIMS(B), 5)},
+             heads);
 }
 
 // A tensor that the GPU has no room for ends with what was asked for, what is there, and what helps; the next one works again.
@@ -302,6 +328,7 @@ int main(void) {
     turns(1, 1, 1, 2, 1);
     turns(2, 5, 3, 16, 8);
     turns(2, 3, 2, 20, 5);
+    turns(3, 2, 5, 64, 32);
     both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(2, 3, 9, 14), 16)}, 4);
     both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(1, 1, 5, 5), 16)}, 5);
     too_little();

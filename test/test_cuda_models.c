@@ -4,7 +4,8 @@
 // Bound: none, the bits are the same: every kernel sums in the CPU's order (model/ops.h), so a whole forward does. Nothing may be
 // reported by the emulator on the way: no step outside a tensor, no number that nobody wrote, no race.
 // Caught when broken on purpose: a weight that is read in another type, positions that are sent a step late, a bias left out, a
-// graph that keeps the ids of the first step, copies of weights that outlive their model.
+// graph that keeps the ids of the first step, copies of weights that outlive their model, a buffer filled anew while the GPU still reads it, a
+// text that gets what was chosen for it after its end.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,6 +151,76 @@ static void model_case(const char *directory, const char *golden, bool generates
     arena_free(a); // and with it the copies of the weights: the next model lies at the same addresses
 }
 
+typedef struct {
+    int count[3], most; // text i hears so many ids and i more
+    int64_t sum[3];
+} Listener;
+
+static bool heard(void *arg, int text, int32_t id) {
+    Listener *l = arg;
+    l->sum[text] = l->sum[text] * 31 + id;
+    return ++l->count[text] < l->most + text;
+}
+
+typedef struct {
+    const char *name;
+    bool sample;
+    int eos;   // a text ends with an id that stands here in text 0, or in text i at i more; 0: none does
+    int heard; // Listener.most; 0: nobody listens
+    double penalty;
+} Ending;
+
+static Generated *ended_by(Arena *a, const Model *m, const Inputs *in, int count, const Ending *e, const int32_t *eos, Listener *l) {
+    GenerateOptions o = generate_options(a, m);
+    o.max_new = 9, o.sample = e->sample, o.seed = 5, o.eos = eos, o.eos_count = e->eos ? count : 0, o.repetition_penalty = e->penalty;
+    *l = (Listener){.most = e->heard};
+    if (e->heard) o.heard = heard, o.arg = l;
+    return generate(a, m, in, count, &o, NULL);
+}
+
+// Steps are given to the GPU before the ids of the step before are here: the same answers and the same ends, whether the GPU is quick or late. A step
+// more than is looked at has been begun where a text's end is not foreseen, and none where rules ask for the last id.
+static void ends(const char *directory) {
+    static const Ending cases[] = {{"no end", false, 0, 0, 1}, {"drawn", true, 0, 0, 1}, {"end tokens", false, 3, 0, 1}, {"drawn, end tokens", true, 3, 0, 1}, {"a listener", false, 0, 3, 1}, {"drawn, a penalty", true, 3, 0, 1.3}};
+    int32_t ids[] = {1, 5, 9, 3};
+    Inputs in[3];
+    const char *why;
+    Arena *a = arena_new("test");
+    device_use(device_cpu());
+    Model *cpu = model_open(a, directory, false);
+    device_use(device_cuda(&why));
+    Model *gpu = model_open(a, directory, false);
+    for (int i = 0; i < 3; i++) in[i] = (Inputs){.ids = tensor_of(ids, DTYPE_I32, DIMS(1, 2 + i))};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        for (int count = 1; count <= 3; count += 2) {
+            const Ending *e = &cases[k];
+            Listener here, there;
+            Generated *want = ended_by(a, cpu, in, count, &(Ending){.sample = e->sample, .penalty = e->penalty}, NULL, &here);
+            int32_t eos[3];
+            for (int i = 0; i < count; i++) eos[i] = want[i].ids[e->eos + i];
+            want = ended_by(a, cpu, in, count, e, eos, &here);
+            int longest = 0;
+            for (int i = 0; i < count; i++) longest = want[i].count > longest ? want[i].count : longest;
+            for (int late = 0; late < 2; late++) {
+                int before = emu_graph_counts().launched;
+                emu_late(late);
+                Generated *got = ended_by(a, gpu, in, count, e, eos, &there);
+                emu_late(false);
+                bool same_ends = memcmp(&here, &there, sizeof here) == 0;
+                for (int i = 0; i < count; i++) same_ends = same_ends && strcmp(want[i].stopped, got[i].stopped) == 0 && memcmp(want[i].entropies, got[i].entropies, (size_t)want[i].count * sizeof(double)) == 0;
+                check(same_ends && same_answers(want, got, count), "%s, %s: %d texts, the longest of %d ids, on a %s GPU", directory, e->name, count, longest, late ? "late" : "quick");
+#ifdef RETINA_EMULATE
+                int steps = emu_graph_counts().launched - before, more = longest > 1 && longest < 9 && e->penalty == 1;
+                check(steps == longest - 1 + more, "%s, %s: %d steps for %d ids", directory, e->name, steps, longest);
+#else
+                (void)before;
+#endif
+            }
+        }
+    quiet_emulator(directory);
+    arena_free(a);
+}
+
 // However the kernels of a step overlap, their answers are the same bits.
 static void overlaps(const char *directory) {
     Arena *a = arena_new("test");
@@ -229,6 +300,7 @@ int main(void) {
     bf16_case("siglip-vision");
     bf16_case("dinov2-swiglu");
     overlaps("test/golden/llama-3");
+    ends("test/golden/llama-3");
     if (real_shapes()) {
         static const char *const more[] = {"llama-2", "llama-biases", "llava-eras", "llava-full", "qwen2-small", "qwen2-window", "qwen3-eras", "gemma2-eras", "dinov2-small", "dinov2-swiglu",
                                            "dinov3-gated", "roberta-eras", "bert-eras", "siglip-vision", "clip-gelu", "clip-vision", "coca-plain"};

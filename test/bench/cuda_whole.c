@@ -1,6 +1,7 @@
 // cuda_whole.c: whole forwards through the backend, as `--device cuda --dtype bf16` runs them, beside transformers in bf16 on the same GPU.
 // Times are the clock's: sending pictures up and reading results back belong to it.
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "cuda.h"
@@ -107,7 +108,15 @@ static double weights_of(Arena *a, const char *dir, const Model *m) { // bytes; 
     return stat(path_join(a, dir, "model.safetensors"), &file) == 0 ? (double)file.st_size - (double)m->vocabulary * 4096 * 2 : 0;
 }
 
-// Without: sums of Way that are left out.
+static const char *without_text(int ways) { // sums of Way
+    static const char *const names[] = {", products one by one", ", K not cut", ", turned and stored one by one", ", no step ahead"};
+    static char text[120];
+    text[0] = 0;
+    for (int i = 0; i < 4; i++)
+        if (ways >> i & 1) strcat(text, names[i]);
+    return text;
+}
+
 static void answers(Bench *b, const char *dir, int texts, Overlap overlap, int without) {
     Arena *a = arena_new("a model");
     Whole w = language_model(a, dir, texts, 64);
@@ -118,7 +127,7 @@ static void answers(Bench *b, const char *dir, int texts, Overlap overlap, int w
     gpu_overlap(overlap), gpu_without(without);
     double ours = rounds_of(tokens_once, &w, overlap == OVERLAP_USED && !without ? b->torch : NULL, ask, &python), roof = bytes / b->copy / ours;
     bench_say(b->page, "| 7B language model, 8 of its 32 layers, bf16 | next token of %d text%s%s%s: %.0f tokens/s (PyTorch %.0f) | %.3f | %.2f TB/s | - | %.2f | %.2f | %s | %s | |", texts, texts > 1 ? "s" : "", overlap == OVERLAP_USED ? "" : (const char *[]){", kernel after kernel", ", kernels that begin early", ", products beside each other"}[overlap],
-              (const char *[]){"", ", products one by one", ", K not cut", ", products one by one, K not cut"}[without],
+              without_text(without),
               texts / ours, python > 0 ? texts / python : 0, ours * 1e3, bytes / ours * 1e-12, python / ours, roof, texts == 1 ? "0.60 | 0.80" : "0.50 | 0.70", texts == 1 ? mark(roof, 0.6, 0.8) : mark(roof, 0.5, 0.7));
     if (!(without & WAY_SPLIT) && said[texts > 1] && said[texts > 1] != w.said) b->wrong++, bench_say(b->page, "| 7B language model | other ids than before: WRONG | | | | | | | | | |");
     if (!said[texts > 1]) said[texts > 1] = w.said;
@@ -152,6 +161,9 @@ void bench_whole(Bench *b, const char *models) {
         if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text" : "next token of 32 texts")) answers(b, path, texts, OVERLAP_USED, 0);
     if (bench_begins(b, "7B language model", "next token of 1 text, products one by one")) answers(b, path, 1, OVERLAP_USED, WAY_TOGETHER);
     if (bench_begins(b, "7B language model", "next token of 32 texts, K not cut")) answers(b, path, 32, OVERLAP_USED, WAY_SPLIT);
+    if (bench_begins(b, "7B language model", "next token of 1 text, turned and stored one by one")) answers(b, path, 1, OVERLAP_USED, WAY_STORED);
+    for (int texts = 1; texts <= 32; texts *= 32)
+        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text, no step ahead" : "next token of 32 texts, no step ahead")) answers(b, path, texts, OVERLAP_USED, WAY_AHEAD);
     for (int way = OVERLAP_NONE; way <= OVERLAP_BESIDE; way++)
         for (int texts = 1; texts <= 32; texts *= 32)
             if (way != OVERLAP_USED && bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text, overlapping" : "next token of 32 texts, overlapping")) answers(b, path, texts, (Overlap)way, 0);
