@@ -16,7 +16,10 @@
 //                                                  and the chains of eight accesses and eight additions in turn are 3 us of its 15
 //   4  sixteen numbers of a chain on their way while sixteen are added              0.78 (RMS 0.82): each of a thread's eight pieces of the weights was
 //      waited for behind the stores before it
-//   5  four pieces of the weights asked for together, the first while the rows are on their way       in use: 0.90  0.84 (RMS 0.88)
+//   5  four pieces of the weights asked for together, the first while the rows are on their way       0.90  0.84 (RMS 0.88)
+//   6  the first chain (of RMS and length the only one) adds up a quarter of the row while the next ones are on their way, which they are for 6 of
+//      a block's 12 us at 4096 columns: one of a layer norm's two times 1.1 us is hidden. Six blocks a multiprocessor, where RMS had five: its
+//      registers were 94       in use; expected 0.89 (RMS 0.92), not measured
 //   -  one warp a row              would need 32 running sums: other bits than the CPU's
 #include "light.h"
 
@@ -52,11 +55,10 @@ static __device__ float fold(float t) {
 
 #define UNDER_WAY 16
 
-// A lane's running sum over every sixteenth number, ascending: of the numbers, or of their squared distances from the mean. The next
+// A lane's running sum t goes on over every sixteenth number, ascending: of the numbers, or of their squared distances from the mean. The next
 // ones are on their way while these are added: a step is the four cycles of an addition.
-static __device__ __forceinline__ float lane_sum(const float *x, int C, bool squares, float mean, int lane) {
+static __device__ __forceinline__ float lane_sum(float t, const float *x, int C, bool squares, float mean, int lane) {
     const int whole = C / (LANES * UNDER_WAY) * UNDER_WAY; // steps
-    float t = 0;
     FRAGMENT(float, v, UNDER_WAY);
     FRAGMENT(float, next, UNDER_WAY);
     UNROLL
@@ -80,11 +82,14 @@ static __device__ __forceinline__ float lane_sum(const float *x, int C, bool squ
     return t;
 }
 
-// By the sixteen lanes of a row.
-static __device__ __forceinline__ Scale scale_of(Kind kind, const float *x, int C, float eps, int lane) {
+// The first chain of a row, which goes on over C further numbers.
+static __device__ __forceinline__ float first_sum(Kind kind, float t, const float *x, int C, int lane) { return lane_sum(t, x, C, kind != LAYER, 0, lane); }
+
+// By the sixteen lanes of a row. first: their sums.
+static __device__ __forceinline__ Scale scale_of(Kind kind, float first, const float *x, int C, float eps, int lane) {
     Scale s;
-    s.mean = kind == LAYER ? fold(lane_sum(x, C, false, 0, lane)) / (float)C : 0;
-    const float t = fold(lane_sum(x, C, true, s.mean, lane));
+    s.mean = kind == LAYER ? fold(first) / (float)C : 0;
+    const float t = fold(kind == LAYER ? lane_sum(0, x, C, true, s.mean, lane) : first);
     if (kind == LENGTH) s.r = sqrtf(t) < eps ? eps : sqrtf(t);
     else s.r = 1 / sqrtf(t / (float)C + eps);
     return s;
@@ -108,7 +113,7 @@ static __global__ void norm_plain(Norm a, Kind kind) {
     const bool there = row < a.R, has_w = a.w.data, has_b = a.b.data;
     if (!there) row = a.R - 1; // works along and writes nothing: shuffles want all lanes
     const float *x = a.x + row * a.C;
-    const Scale s = scale_of(kind, x, a.C, a.eps, lane);
+    const Scale s = scale_of(kind, first_sum(kind, 0, x, a.C, lane), x, a.C, a.eps, lane);
     for (int i = lane; there && i < a.C; i += LANES) {
         const float w = has_w ? widened(a.w.data, a.w.type, (size_t)i) : 0;
         const float y = normed(kind, x[i], s, has_w, a.plus_one ? 1 + w : w, has_b, has_b ? widened(a.b.data, a.b.type, (size_t)i) : 0);
@@ -117,11 +122,12 @@ static __global__ void norm_plain(Norm a, Kind kind) {
     }
 }
 
-// ---- version 3
+// ---- version 6
 
 // Rows in shared memory are sixteen words further apart than they are long: two that a warp reads at once lie in different banks.
 #define STRIDE(C) (((C) + 31) / 32 * 32 + 16)
 
+#define PIECES 4 // of a row, which are added up while the next ones are on their way
 #define BATCH 4 // fours of weights that a thread asks for together
 
 // w[i … i + 3] for i = first, first + 4 THREADS, …: as they are stored, all asked for before the first is widened; zeros if there are none.
@@ -154,17 +160,29 @@ static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int r
     const float *x = a->x + first * C;
     FRAGMENT(float4, w, BATCH);
     FRAGMENT(float4, b, BATCH);
-    for (int r = 0; r < here; r++)
-        for (int i = 4 * t; i < C; i += 4 * THREADS) cp_async16(shared + r * stride + i, x + (size_t)r * C + i, 16);
-    cp_async_commit();
+    const int piece = (C + PIECES * 4 * THREADS - 1) / (PIECES * 4 * THREADS) * 4 * THREADS;
+    for (int from = 0, p = 0; p < PIECES; p++, from += piece) {
+        for (int r = 0; r < here; r++)
+            for (int i = from + 4 * t; i < C && i < from + piece; i += 4 * THREADS) cp_async16(shared + r * stride + i, x + (size_t)r * C + i, 16);
+        cp_async_commit();
+    }
     weights_of(w, a->w, 4 * t, C); // the first of them while the rows are on their way
     weights_of(b, a->b, 4 * t, C);
-    cp_async_wait(0);
-    __syncthreads();
-    if (t / 32 * 2 < here) { // whole warps: where a warp has one row, its other half works along
-        const int r = t / LANES < here ? t / LANES : here - 1;
-        const Scale s = scale_of(kind, shared + r * stride, C, a->eps, t % LANES);
-        if (t / LANES < here && t % LANES == 0) scales[r] = s;
+    const bool adds = t / 32 * 2 < here; // whole warps: where a warp has one row, its other half works along
+    const int row = t / LANES < here ? t / LANES : here - 1;
+    float first_sums = 0;
+    UNROLL_ONE
+    for (int from = 0, p = 0; p < PIECES && from < C; p++, from += piece) {
+        if (p == 0) cp_async_wait(3);
+        if (p == 1) cp_async_wait(2);
+        if (p == 2) cp_async_wait(1);
+        if (p == 3) cp_async_wait(0);
+        __syncthreads();
+        if (adds) first_sums = first_sum(kind, first_sums, shared + row * stride + from, C - from < piece ? C - from : piece, t % LANES);
+    }
+    if (adds) {
+        const Scale s = scale_of(kind, first_sums, shared + row * stride, C, a->eps, t % LANES);
+        if (t / LANES < here && t % LANES == 0) scales[row] = s;
     }
     __syncthreads();
     const bool has_w = a->w.data, has_b = a->b.data;
@@ -188,9 +206,11 @@ static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int r
     }
 }
 
-static __global__ __launch_bounds__(THREADS) void layernorm_block(Norm a, int rows) { norm_rows(LAYER, &a, rows); }
-static __global__ __launch_bounds__(THREADS) void rmsnorm_block(Norm a, int rows) { norm_rows(RMS, &a, rows); }
-static __global__ __launch_bounds__(THREADS) void l2norm_block(Norm a, int rows) { norm_rows(LENGTH, &a, rows); }
+#define BLOCKS 6 // of a multiprocessor: as many as shared memory holds with two rows of 4096 each
+
+static __global__ __launch_bounds__(THREADS, BLOCKS) void layernorm_block(Norm a, int rows) { norm_rows(LAYER, &a, rows); }
+static __global__ __launch_bounds__(THREADS, BLOCKS) void rmsnorm_block(Norm a, int rows) { norm_rows(RMS, &a, rows); }
+static __global__ __launch_bounds__(THREADS, BLOCKS) void l2norm_block(Norm a, int rows) { norm_rows(LENGTH, &a, rows); }
 
 #define SHARED_MOST (40 * 1024) // five blocks share a multiprocessor
 #define SHARED_ONE (160 * 1024) // of a block with one wide row

@@ -308,7 +308,7 @@ int main(void) {
     static const struct {
         long R, C;
         Dtype type;
-    } shapes[] = {{1, 1, DTYPE_F32}, {7, 15, DTYPE_BF16}, {8, 16, DTYPE_F32}, {9, 17, DTYPE_F16}, {33, 31, DTYPE_F32}, {5, 33, DTYPE_BF16}, {2, 257, DTYPE_F32}, {17, 64, DTYPE_BF16}, {3, 1028, DTYPE_F32}, {2, 2100, DTYPE_BF16}, {9, 516, DTYPE_F16}};
+    } shapes[] = {{1, 1, DTYPE_F32}, {7, 15, DTYPE_BF16}, {8, 16, DTYPE_F32}, {9, 17, DTYPE_F16}, {33, 31, DTYPE_F32}, {5, 33, DTYPE_BF16}, {2, 257, DTYPE_F32}, {17, 64, DTYPE_BF16}, {3, 1028, DTYPE_F32}, {2, 2100, DTYPE_BF16}, {3, 4000, DTYPE_BF16}, {9, 516, DTYPE_F16}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) rows(shapes[i].R, shapes[i].C, shapes[i].type);
     tokens(1, 1, 1);
     tokens(2, 5, 7);
