@@ -7,7 +7,7 @@
 //   few queries a text's next token: keys and values are read once, as they lie
 // Scores are summed over d ascending, outputs over keys ascending, both fused; the sum of a softmax is sixteen running
 // sums by key number mod 16. A hidden key adds exactly zero, so a query's result does not depend on its block, its
-// batch or on padding. Version 0 is the plain loop in test/test_kernels.c.
+// batch or on padding. Keys and values that are kept in bf16 (Attention.k16) are widened as they are read. Version 0 is the plain loop in test/test_kernels.c.
 #include <math.h>
 #include <string.h>
 
@@ -75,12 +75,21 @@ static size_t room_size(const Job *job) {
 static void pack(const Job *job, Room *w, long b, long g) {
     const Attention *a = job->a;
     long ld = a->G * a->D, D = a->D, MR = job->k->MR, first = b * a->Tk;
-    Gemm keys = {.kind = GEMM_NT, .A = a->k + first * ld + g * D, .lda = ld};
-    for (long j = w->from; j < w->to; j += MR) job->k->pack_a(w->K + (j - w->from) * D, &keys, j, (int)smaller(MR, w->to - j), 0, D);
+    for (long j = w->from; j < w->to; j += MR) {
+        int rows = (int)smaller(MR, w->to - j);
+        Gemm keys = {.kind = GEMM_NT, .A = a->k + (first + j) * ld + g * D, .lda = ld};
+        if (a->k16) {
+            for (int r = 0; r < rows; r++) job->k->widen(w->rows + r * D, a->k16 + (first + j + r) * ld + g * D, DTYPE_BF16, D);
+            keys.A = w->rows, keys.lda = D;
+        }
+        job->k->pack_a(w->K + (j - w->from) * D, &keys, 0, rows, 0, D);
+    }
     for (long j = w->from; j < w->to; j++) { // what is hidden in a hole may be anything, even not a number
         bool hidden = a->key_mask && !a->key_mask[first + j];
+        long at = (first + j) * ld + g * D;
         if (hidden) memset(w->V + (j - w->from) * D, 0, (size_t)D * sizeof(float));
-        else memcpy(w->V + (j - w->from) * D, a->v + (first + j) * ld + g * D, (size_t)D * sizeof(float));
+        else if (a->v16) job->k->widen(w->V + (j - w->from) * D, a->v16 + at, DTYPE_BF16, D);
+        else memcpy(w->V + (j - w->from) * D, a->v + at, (size_t)D * sizeof(float));
     }
 }
 
@@ -184,6 +193,7 @@ static void few_job(void *arg, size_t begin, size_t end) {
     const Attention *a = job->a;
     const KernelTable *k = job->k;
     long M = a->Tq * job->share, D = a->D, ld = a->G * D;
+    Dtype type = a->k16 ? DTYPE_BF16 : DTYPE_F32;
     float *S = thread_room((size_t)(M * (a->Tk + SUMS) + 3 * M * D + 64)), *X = S + M * (a->Tk + SUMS), *rows = X + M * D + 16;
     for (size_t t = begin; t < end; t++) {
         long b = (long)t / a->G, g = (long)t % a->G, from = a->Tk, to = 0;
@@ -196,8 +206,8 @@ static void few_job(void *arg, size_t begin, size_t end) {
         from = from < to ? from / SUMS * SUMS : to; // softmax counts its sixteen sums from here
         long keys = to - from;
         k->turn(X, M, rows, D, M, D);
-        const float *K = a->k + (b * a->Tk + from) * ld + g * D, *V = a->v + (b * a->Tk + from) * ld + g * D;
-        k->thin((int)M, S, keys, X, K, DTYPE_F32, ld, keys, D, false);
+        long at = (b * a->Tk + from) * ld + g * D;
+        k->thin((int)M, S, keys, X, a->k16 ? (const void *)(a->k16 + at) : a->k + at, type, ld, keys, D, false);
         for (long r = 0; r < M; r++) {
             finish_row(a, k, S + r * keys, b, &q[r], from, keys);
             if (a->weights) {
@@ -207,7 +217,7 @@ static void few_job(void *arg, size_t begin, size_t end) {
             }
             if (a->dropout > 0) attention_drop(a, S + r * keys, weights_at(job, b, g, r) + (size_t)from, (size_t)keys);
         }
-        k->mix(rows, D, S, keys, V, ld, M, keys, D);
+        k->mix(rows, D, S, keys, a->v16 ? (const void *)(a->v16 + at) : a->v + at, type, ld, M, keys, D);
         for (long r = 0; r < M; r++) memcpy(a->out + q[r].row, rows + r * D, (size_t)D * sizeof(float));
     }
 }

@@ -1,5 +1,6 @@
 // cache.h: the keys and values of texts that are being generated. They belong to the generation, not to the model,
-// so a prefix (the picture) is computed once for all questions about it.
+// so a prefix (the picture) is computed once for all questions about it. They are kept in the type that the device says
+// (Device.keeps): f32, or bf16 where it computes in bf16, to the nearest as rows_store writes them.
 #ifndef RETINA_MODEL_CACHE_H
 #define RETINA_MODEL_CACHE_H
 
@@ -18,12 +19,11 @@ typedef struct Cache {
 } Cache;
 
 Cache *cache_new(Arena *a, const Device *device, int B, int capacity, int L, int width); // width = G*D
-Tensor cache_rows(const Cache *c, Tensor all);                     // the rows of the current texts, as a view
+Tensor cache_rows(const Cache *c, Tensor all);                     // the rows of the current texts, as a view; of k, v, seen_k or seen_v
+size_t cache_bytes(const Cache *c);                                // of all keys and values
 void cache_copy(Cache *c, int to, int from);                       // text `from` with all its tokens, and what it looks at
 // Text i becomes the old text from[i], for beams: texts that look at the same picture, so what they look at stays.
 void cache_gather(Cache *c, Arena *scratch, const int *from);
-
-void cache_looks(Cache *c, Arena *a, int layers, int seen); // room for what texts look at
-Tensor cache_seen(const Cache *c, Tensor all);              // its rows of the current texts, as a view
+void cache_looks(Cache *c, Arena *a, int layers, int seen);        // room for what texts look at
 
 #endif

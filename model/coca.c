@@ -125,10 +125,9 @@ static void *load(Model *model) {
     m->head = weights_take(w, DIMS(c->E, c->V), "text_decoder.text_projection");
     m->logit_scale = weights_take(w, 0, NULL, "logit_scale");
     if (c->logit_bias) weights_take(w, 0, NULL, "logit_bias");
-    m->device = model->device;
-    m->visual_proj_t = turned(a, m->device, m->visual_proj);
-    if (c->projected && !c->projection_bias) m->text_proj_t = turned(a, m->device, m->text_proj);
-    m->head_t = turned(a, m->device, m->head);
+    m->visual_proj_t = turned(a, model->device, m->visual_proj);
+    if (c->projected && !c->projection_bias) m->text_proj_t = turned(a, model->device, m->text_proj);
+    m->head_t = turned(a, model->device, m->head);
     model->vocabulary = c->V;
     model->context = c->context < c->decoder_context ? c->context : c->decoder_context;
     model->image_tokens = c->Q - 1;
@@ -216,7 +215,7 @@ static void look(Run *run, const CocaStack *s, const CocaBlock *k, Tensor image,
 static Tensor cross_block(Run *run, const CocaStack *s, const CocaBlock *k, Tensor x, Tensor image, const Cache *cache, const char *p, int l) {
     RunMark mark = run_mark(run);
     Tensor key, v;
-    if (cache) key = cache_seen(cache, cache->seen_k[l]), v = cache_seen(cache, cache->seen_v[l]);
+    if (cache) key = cache_rows(cache, cache->seen_k[l]), v = cache_rows(cache, cache->seen_v[l]);
     else look(run, s, k, image, &key, &v, p, l);
     Tensor h = tap(run, layernorm_rounded(run, x, k->ln1_w, k->ln1_b, s->eps), "%s.%d.ln_1", p, l);
     Tensor q = third(run, h, k->in_w, k->in_b, s->C, 0);
@@ -374,8 +373,8 @@ Tensor coca_decode(Run *run, const Coca *m, Tensor tokens, Tensor image) {
     return logits_of(run, m, decode(run, m, tokens, image, NULL));
 }
 
-Cache *coca_cache(Arena *a, const Coca *m, int R, int capacity) {
-    Cache *cache = cache_new(a, m->device, R, capacity, m->cfg.text.L + m->cfg.cross.L, m->cfg.E);
+Cache *coca_cache(Arena *a, const Coca *m, const Device *device, int R, int capacity) {
+    Cache *cache = cache_new(a, device, R, capacity, m->cfg.text.L + m->cfg.cross.L, m->cfg.E);
     cache_looks(cache, a, m->cfg.cross.L, m->cfg.Q - 1);
     if (m->cfg.class_row) {
         cache->visible = tensor_take(a, DTYPE_U8, DIMS(R, capacity));
@@ -386,12 +385,13 @@ Cache *coca_cache(Arena *a, const Coca *m, int R, int capacity) {
 
 void coca_look(Run *run, const Coca *m, Tensor image, Cache *cache) {
     need(image.ndim == 3 && image.shape[0] == cache->count && image.shape[1] == m->cfg.Q - 1, "image tokens of %ld pictures for %d texts", image.shape[0], cache->count);
+    const int32_t *first = take_zero(run->arena, int32_t, (size_t)cache->count);
     for (int l = 0; l < m->cfg.cross.L; l++) {
         RunMark mark = run_mark(run);
-        Tensor key, v, to_k = cache_seen(cache, cache->seen_k[l]), to_v = cache_seen(cache, cache->seen_v[l]);
+        Tensor key, v, to_k = cache_rows(cache, cache->seen_k[l]), to_v = cache_rows(cache, cache->seen_v[l]);
         look(run, &m->cfg.cross, &m->cross[l], image, &key, &v, CROSS, l);
-        run_copy(run, to_k, key);
-        run_copy(run, to_v, v);
+        rows_store(run, to_k, key, first);
+        rows_store(run, to_v, v, first);
         run_release(run, mark);
     }
 }
@@ -503,7 +503,7 @@ static Tensor next(Run *run, const Model *model, const Inputs *in, Cache *cache)
     return coca_continue(run, m, in->ids, cache);
 }
 
-static Cache *cache_of(Arena *a, const Model *model, int B, int capacity) { return coca_cache(a, model->own, B, capacity); }
+static Cache *cache_of(Arena *a, const Model *model, int B, int capacity) { return coca_cache(a, model->own, model_device(model), B, capacity); }
 
 static Inputs example(Arena *a, const Model *model, int height, int width, int tokens) {
     (void)a, (void)height, (void)width;

@@ -56,7 +56,6 @@ typedef struct {
     CocaBlock *self, *cross; // the decoder's, alternating
     Tensor final_w, final_b, head; // head (E, V) as [in, out]
     Tensor logit_scale;
-    const Device *device;
     Tensor visual_proj_t, text_proj_t, head_t; // the three bare matrices as [out, in], where they stand still
 } Coca;
 
@@ -82,7 +81,7 @@ Tensor coca_decode(Run *run, const Coca *m, Tensor tokens, Tensor image);
 Tensor coca_states(Run *run, const Model *model, Tensor pixels, const int *layers, int count, const char *part);
 
 // Keys and values of texts of R rows, and of the image tokens (R, Q - 1, E) that they look at: computed here, once.
-Cache *coca_cache(Arena *a, const Coca *m, int R, int capacity);
+Cache *coca_cache(Arena *a, const Coca *m, const Device *device, int R, int capacity);
 void coca_look(Run *run, const Coca *m, Tensor image_tokens, Cache *cache);
 // Logits (R, V) behind the last of ids (R, T), which continue what the cache holds.
 Tensor coca_continue(Run *run, const Coca *m, Tensor ids, Cache *cache);

@@ -87,14 +87,15 @@ static void answer(Search *s, int G, int length, int room, int most, const CocaO
     if (c->count < most) c->ids[c->count++] = o->eos, c->finished = true;
 }
 
-void coca_beam_search(Arena *a, const Coca *m, Tensor tokens, const CocaOptions *o, Caption *out) {
+void coca_beam_search(Arena *a, const Model *model, Tensor tokens, const CocaOptions *o, Caption *out) {
     (void)a;
     need(o->groups >= 1 && o->beams > 1 && o->beams % o->groups == 0, "beam search: %d beams in %d groups", o->beams, o->groups);
     need(o->prompt_count == 0, "beam search begins with the start token alone, as in OpenCLIP; a prompt goes with the other ways");
+    const Coca *m = model->own;
     Arena *kept = arena_new("beams"), *scratch = arena_new("a step of the beams");
     int R = (int)tokens.shape[0], G = o->beams / o->groups, V = m->cfg.V, stop = o->stop_length ? o->stop_length : o->seq_len, room = stop > o->seq_len ? stop : o->seq_len;
     need(2 * G <= V, "beam search: %d beams of a vocabulary of %d", G, V);
-    Cache *cache = coca_cache(kept, m, R * G, room);
+    Cache *cache = coca_cache(kept, m, model_device(model), R * G, room);
     coca_look_all(m, tokens, cache, G);
     Search *searches = take_zero(kept, Search, (size_t)R);
     for (int r = 0; r < R; r++) {

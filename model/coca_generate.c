@@ -152,12 +152,12 @@ Caption *coca_generate(Arena *a, const Model *model, Tensor tokens, const CocaOp
         c->top_logprobs = take(a, float, (size_t)(room * o->top));
     }
     if (o->way == COCA_BEAMS) {
-        coca_beam_search(a, m, tokens, o, out);
+        coca_beam_search(a, model, tokens, o, out);
     } else if (o->way == COCA_LATER_BEAMS) {
         coca_later_beams(a, model, tokens, o, out);
     } else {
         Arena *kept = arena_new("captions' keys and values");
-        Cache *cache = coca_cache(kept, m, R, room < o->max_seq_len ? room : o->max_seq_len);
+        Cache *cache = coca_cache(kept, m, model_device(model), R, room < o->max_seq_len ? room : o->max_seq_len);
         coca_look_all(m, tokens, cache, 1);
         decode_rows(m, cache, out, R, o);
         arena_free(kept);

@@ -54,6 +54,7 @@ typedef struct {
     float *weights;
     float dropout; // 0: off
     uint64_t seed, stream;
+    const uint16_t *k16, *v16; // k and v where they are kept in bf16; then k and v are NULL
 } Attention;
 
 // ---- products, threaded
@@ -145,7 +146,7 @@ typedef struct {
     void (*scores)(float *S, long rows, long key, const Queries *q, float scale, float cap, const float *bias, const uint8_t *mask, float *top);
     void (*soften)(float *S, long rows, float *top);
     void (*turn)(float *out, long ldo, const float *x, long ld, long rows, long columns); // out[c ldo + r] = x[r ld + c]
-    void (*mix)(float *out, long ldo, const float *P, long ldp, const float *x, long ld, long M, long keys, long D); // out = P (M, keys) · x (keys, D)
+    void (*mix)(float *out, long ldo, const float *P, long ldp, const void *x, Dtype type, long ld, long M, long keys, long D); // out = P (M, keys) · x (keys, D)
 } KernelTable;
 
 const KernelTable *kernels(void); // of cpu_level()

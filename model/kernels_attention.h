@@ -63,27 +63,32 @@ static void turn_table(float *out, long ldo, const float *x, long ld, long rows,
 #define MIX_KEYS 32 // rows of V that stay in L1 while all queries use them
 
 // out (D) += p (keys) · V (keys, D), on top of the old value; ascending keys.
-INLINE void mix_part(float *out, const float *p, const float *x, long ld, long keys, int vectors) {
+INLINE void mix_part(float *out, const float *p, const void *x, Dtype type, long at, long ld, long keys, int vectors) {
     V acc[MIX_VECTORS];
     for (int v = 0; v < vectors; v++) acc[v] = load(out + v * LANES);
     for (long j = 0; j < keys; j++)
-        for (int v = 0; v < vectors; v++) acc[v] = fused(all(p[j]), load(x + j * ld + v * LANES), acc[v]);
+        for (int v = 0; v < vectors; v++) acc[v] = fused(all(p[j]), widen_vector(x, type, at + j * ld + v * LANES), acc[v]);
     for (int v = 0; v < vectors; v++) store(out + v * LANES, acc[v]);
 }
 
-// out (M, D) = P (M, keys) · V (keys, D): few rows, V as it lies.
-static void mix_table(float *out, long ldo, const float *P, long ldp, const float *x, long ld, long M, long keys, long D) {
+INLINE void mix_keys(float *out, long ldo, const float *P, long ldp, const void *x, Dtype type, long ld, long M, long keys, long D) {
     for (long m = 0; m < M; m++) memset(out + m * ldo, 0, (size_t)D * sizeof *out);
     for (long j = 0; j < keys; j += MIX_KEYS) {
-        long n = keys - j < MIX_KEYS ? keys - j : MIX_KEYS;
+        long n = keys - j < MIX_KEYS ? keys - j : MIX_KEYS, row = j * ld;
         for (long m = 0; m < M; m++) {
-            const float *p = P + m * ldp + j, *row = x + j * ld;
+            const float *p = P + m * ldp + j;
             long d = 0;
-            for (; d + MIX_VECTORS * LANES <= D; d += MIX_VECTORS * LANES) mix_part(out + m * ldo + d, p, row + d, ld, n, MIX_VECTORS);
-            for (; d + 2 * LANES <= D; d += 2 * LANES) mix_part(out + m * ldo + d, p, row + d, ld, n, 2);
-            for (; d + LANES <= D; d += LANES) mix_part(out + m * ldo + d, p, row + d, ld, n, 1);
+            for (; d + MIX_VECTORS * LANES <= D; d += MIX_VECTORS * LANES) mix_part(out + m * ldo + d, p, x, type, row + d, ld, n, MIX_VECTORS);
+            for (; d + 2 * LANES <= D; d += 2 * LANES) mix_part(out + m * ldo + d, p, x, type, row + d, ld, n, 2);
+            for (; d + LANES <= D; d += LANES) mix_part(out + m * ldo + d, p, x, type, row + d, ld, n, 1);
             for (; d < D; d++)
-                for (long i = 0; i < n; i++) out[m * ldo + d] = fmaf(p[i], row[i * ld + d], out[m * ldo + d]);
+                for (long i = 0; i < n; i++) out[m * ldo + d] = fmaf(p[i], widen_one(x, type, row + i * ld + d), out[m * ldo + d]);
         }
     }
+}
+
+// out (M, D) = P (M, keys) · V (keys, D): few rows, V as it lies, of f32 or bf16.
+static void mix_table(float *out, long ldo, const float *P, long ldp, const void *x, Dtype type, long ld, long M, long keys, long D) {
+    if (type == DTYPE_BF16) mix_keys(out, ldo, P, ldp, x, DTYPE_BF16, ld, M, keys, D);
+    else mix_keys(out, ldo, P, ldp, x, DTYPE_F32, ld, M, keys, D);
 }

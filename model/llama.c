@@ -348,7 +348,7 @@ static Tensor next(Run *run, const Model *model, const Inputs *in, Cache *cache)
 
 static Cache *cache_of(Arena *a, const Model *model, int B, int capacity) {
     const Llama *m = model->own;
-    return cache_new(a, model->device, B, capacity, m->cfg.L, m->cfg.G * m->cfg.D);
+    return cache_new(a, model_device(model), B, capacity, m->cfg.L, m->cfg.G * m->cfg.D);
 }
 
 static Inputs example(Arena *a, const Model *model, int height, int width, int tokens) {

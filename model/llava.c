@@ -167,7 +167,7 @@ static Tensor next(Run *run, const Model *model, const Inputs *in, Cache *cache)
 
 static Cache *cache_of(Arena *a, const Model *model, int B, int capacity) {
     const Llava *m = model->own;
-    return cache_new(a, model->device, B, capacity, m->text->cfg.L, m->text->cfg.G * m->text->cfg.D);
+    return cache_new(a, model_device(model), B, capacity, m->text->cfg.L, m->text->cfg.G * m->text->cfg.D);
 }
 
 static Inputs example(Arena *a, const Model *model, int height, int width, int tokens) {

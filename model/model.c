@@ -129,6 +129,8 @@ Model *model_open(Arena *a, const char *dir, bool dry) {
     return model_build(a, dir, NULL, NULL); // the shapes are read from the weights, dry or not
 }
 
+const Device *model_device(const Model *m) { return m->bf16 ? m->device->bf16() : m->device; }
+
 Taps *model_taps(Arena *a, const Model *m, const Inputs *in) {
     Run *run = run_dry(a);
     run->taps = taps_listing(a);

@@ -72,6 +72,9 @@ Model *model_open(Arena *a, const char *dir, bool dry);
 // The same from a configuration that was parsed elsewhere and weights that lie elsewhere (training, random models).
 Model *model_build(Arena *a, const char *dir, const Json *config, Weights *weights);
 
+// Where its forwards compute, and in which type: its device, or that device's bf16.
+const Device *model_device(const Model *m);
+
 // The taps of this model for inputs of these shapes, in the order of the forward pass.
 Taps *model_taps(Arena *a, const Model *m, const Inputs *in);
 // Bytes of scratch that a forward with these inputs needs, from a dry run.

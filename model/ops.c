@@ -415,7 +415,7 @@ static void attention_checks(Tensor q, Tensor k, AttnShape *s) {
 
 Tensor attention(Run *run, Tensor q, Tensor k, Tensor v, AttnShape s) {
     attention_checks(q, k, &s);
-    SHAPES("attention: k and v", tensor_same_shape(k, v), k, v);
+    SHAPES("attention: k and v", tensor_same_shape(k, v) && k.dtype == v.dtype, k, v);
     if (!run->recorder) s.dropout = 0;
     need(s.dropout >= 0 && s.dropout < 1, "attention: a dropout of %g", (double)s.dropout);
     Tensor out = like_rounded(run, q);

@@ -62,7 +62,8 @@ Tensor rows_slice(Run *run, Tensor x, long begin, long end); // (B, T, C) -> (B,
 Tensor rows_at(Run *run, Tensor x, Tensor index);        // (B, T, C), i32 (B) -> (B, C): one token of each
 // (B, T, C) with the rows at flat positions index[0..n) (b*T + t) replaced by the n rows of `rows`, in order.
 Tensor rows_put(Run *run, Tensor x, Tensor index, Tensor rows);
-// store (B, capacity, C): x (B, T, C) goes to tokens at[b] … of each; the store is changed in place (key/value caches).
+// store (B, capacity, C): x (B, T, C) goes to tokens at[b] … of each; the store is changed in place (key/value caches). A store
+// of bf16 takes the nearest, ties to even; attention reads such keys and values.
 void rows_store(Run *run, Tensor store, Tensor x, const int32_t *at);
 Tensor concat_last(Run *run, Tensor a, Tensor b);        // (…, Ca), (…, Cb) -> (…, Ca+Cb)
 Tensor concat_tokens(Run *run, Tensor a, Tensor b);      // (B, Ta, C), (B, Tb, C) -> (B, Ta+Tb, C)

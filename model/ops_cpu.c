@@ -197,9 +197,13 @@ static void cpu_rows_put(Tensor x, Tensor index, Tensor rows) {
 }
 
 static void cpu_rows_store(Tensor store, Tensor x, const int32_t *at) {
-    size_t C = (size_t)tensor_last(x), T = (size_t)x.shape[1];
-    for (long b = 0; b < x.shape[0]; b++)
-        memcpy(f32(store) + ((size_t)b * (size_t)store.shape[1] + (size_t)at[b]) * C, f32(x) + (size_t)b * T * C, T * C * sizeof(float));
+    size_t C = (size_t)tensor_last(x), n = (size_t)x.shape[1] * C;
+    for (long b = 0; b < x.shape[0]; b++) {
+        size_t to = ((size_t)b * (size_t)store.shape[1] + (size_t)at[b]) * C;
+        const float *from = f32(x) + (size_t)b * n;
+        if (store.dtype == DTYPE_BF16) convert_f32_bf16((uint16_t *)store.data + to, from, n);
+        else memcpy(f32(store) + to, from, n * sizeof(float));
+    }
 }
 
 static void cpu_mean_tokens(Tensor out, Tensor x) {
@@ -250,7 +254,9 @@ static void cpu_rotary_tables(Tensor cosine, Tensor sine, Tensor positions, Tens
 }
 
 static void cpu_attention(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
-    attention_rows(&(Attention){.out = f32(out), .q = f32(q), .k = f32(k), .v = f32(v), .B = q.shape[0], .Tq = q.shape[1], .Tk = k.shape[1],
+    bool kept = k.dtype == DTYPE_BF16;
+    attention_rows(&(Attention){.out = f32(out), .q = f32(q), .k = kept ? NULL : f32(k), .v = kept ? NULL : f32(v), .k16 = kept ? k.data : NULL,
+                                .v16 = kept ? v.data : NULL, .B = q.shape[0], .Tq = q.shape[1], .Tk = k.shape[1],
                                 .H = s->heads, .G = s->kv_heads, .D = q.shape[2] / s->heads, .scale = s->scale, .softcap = s->softcap,
                                 .causal = s->causal, .window = s->window, .key_lengths = s->key_lengths, .key_mask = s->key_mask.data,
                                 .mask = f32(s->mask), .weights = f32(weights), .dropout = s->dropout, .seed = s->seed, .stream = s->stream});
@@ -298,9 +304,9 @@ void device_use(const Device *device) { used = device; }
 
 const Device *device_used(void) { return used ? used : device_cpu(); }
 
-#define DEVICE_CPU(name_, linear_, activated_) {                                                                    \
+#define DEVICE_CPU(name_, linear_, activated_, keeps_) {                                                             \
         .name = name_, .read = cpu_copy, .write = cpu_copy, .copy = cpu_copy, .keep = cpu_keep, .bf16 = device_cpu_bf16, .linear = linear_, \
-        .linear_activated = activated_, \
+        .linear_activated = activated_, .keeps = keeps_, \
         .embedding = cpu_embedding, .layernorm = cpu_layernorm, .rmsnorm = cpu_rmsnorm, \
         .l2norm = cpu_l2norm, .activation = cpu_activation, .add = cpu_add, .add_rows = cpu_add_rows, .mul = cpu_mul, \
         .mul_row = cpu_mul_row, .scale = cpu_scale, .softcap = cpu_softcap, .clamp = cpu_clamp, .patchify = cpu_patchify, \
@@ -310,11 +316,11 @@ const Device *device_used(void) { return used ? used : device_cpu(); }
         .scale_by = cpu_scale_by, .exp_of = cpu_exp, .dropout = cpu_dropout, .gradients = &gradients_cpu}
 
 const Device *device_cpu(void) {
-    static const Device table = DEVICE_CPU("cpu", cpu_linear, cpu_linear_activated);
+    static const Device table = DEVICE_CPU("cpu", cpu_linear, cpu_linear_activated, DTYPE_F32);
     return &table;
 }
 
 const Device *device_cpu_bf16(void) {
-    static const Device table = DEVICE_CPU("cpu, bf16", cpu_linear_bf16, cpu_linear_activated_bf16);
+    static const Device table = DEVICE_CPU("cpu, bf16", cpu_linear_bf16, cpu_linear_activated_bf16, DTYPE_BF16);
     return &table;
 }

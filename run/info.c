@@ -8,10 +8,30 @@
 #include "io/number.h"
 #include "io/option.h"
 #include "io/stamp.h"
+#include "model/cache.h"
 #include "model/chat.h"
 #include "model/model.h"
 #include "model/preprocess.h"
 #include "model/tokenizer.h"
+
+// Bytes of keys and values that a text of so many tokens keeps, in the computation's type.
+static double kept_bytes(Arena *a, const Model *m, bool bf16, int tokens) {
+    Mark mark = arena_mark(a);
+    Model as = *m;
+    as.bf16 = bf16;
+    double bytes = (double)cache_bytes(m->family->cache(a, &as, 1, tokens));
+    arena_release(a, mark);
+    return bytes;
+}
+
+// What a text that is being generated keeps for each of its tokens, and for what it looks at besides.
+static void print_kept(Arena *a, const Model *m) {
+    double token[2], rest[2];
+    for (int bf16 = 0; bf16 < 2; bf16++) token[bf16] = kept_bytes(a, m, bf16, 2) - kept_bytes(a, m, bf16, 1), rest[bf16] = kept_bytes(a, m, bf16, 1) - token[bf16];
+    printf("cache         %.1f KB a token of a text, %.1f KB with --dtype bf16", token[0] / 1000, token[1] / 1000);
+    if (rest[0] > 0) printf("; its picture %.1f KB, %.1f KB", rest[0] / 1000, rest[1] / 1000);
+    printf("\n");
+}
 
 static void shape_json(JsonOut *o, const TapInfo *t) {
     json_open(o, NULL, '{');
@@ -71,6 +91,7 @@ static void print_human(Arena *a, const Model *m) {
     if (m->family->generates && m->config && json_get(m->config, "model_type")) printf("chat          %s\n", chat_family_name(chat_load(a, m->dir).family));
     Inputs in = m->family->example(a, m, 0, 0, 0);
     printf("scratch       %s MB for one forward of one input\n", real_text((double)(model_scratch(a, m, &in) / 10000) / 100, t));
+    if (m->family->cache) print_kept(a, m);
     printf("studies       %s\n", m->image_token >= 0 ? "connectors, verbalize" : strcmp(m->family->name, "coca") == 0 ? "verbalize" : strcmp(m->family->name, "clip") == 0 ? "ex2 (scorer), verbalize, connectors (reference)" : "");
 }
 

@@ -159,7 +159,7 @@ static void test_rows(const Case *c) {
     memcpy(ids.data, both[0].ids, tensor_bytes(ids));
     i32(ids)[3] = 0; // a padding id in the text hides the column behind it
     Tensor logits = coca_decode(run, c->coca, coca_text(run, c->coca, ids, &embed), tensor_of(c->tokens.data, DTYPE_F32, DIMS(1, c->tokens.shape[1], c->tokens.shape[2])));
-    Cache *cache = coca_cache(c->a, c->coca, 1, both[0].count);
+    Cache *cache = coca_cache(c->a, c->coca, c->m->device, 1, both[0].count);
     coca_look_all(c->coca, tensor_of(c->tokens.data, DTYPE_F32, DIMS(1, c->tokens.shape[1], c->tokens.shape[2])), cache, 1);
     cache->first = 0, cache->count = 1;
     same = true;

@@ -157,6 +157,24 @@ static void hide_nothing_usable(const Attention *a) {
                 for (long c = 0; c < a->G * a->D; c++) ((float *)a->k)[(b * a->Tk + j) * a->G * a->D + c] = ((float *)a->v)[(b * a->Tk + j) * a->G * a->D + c] = NAN;
 }
 
+// Keys and values that are kept in bf16 are those values in f32, bit for bit.
+static void kept_in_bf16(Arena *a, const Attention *f32_kept, size_t nq, size_t nk) {
+    Attention t = *f32_kept;
+    size_t weights = (size_t)(t.B * t.H * t.Tq * t.Tk);
+    float *wide[2] = {take(a, float, nk), take(a, float, nk)}, *out[2] = {take(a, float, nq), take(a, float, nq)}, *w[2] = {take(a, float, weights), take(a, float, weights)};
+    uint16_t *half[2] = {take(a, uint16_t, nk), take(a, uint16_t, nk)};
+    for (int i = 0; i < 2; i++) {
+        convert_f32_bf16(half[i], i ? t.v : t.k, nk);
+        convert_bf16_f32(wide[i], half[i], nk);
+    }
+    t.k = wide[0], t.v = wide[1], t.out = out[0], t.weights = w[0];
+    attention_rows(&t);
+    t.k = t.v = NULL, t.k16 = half[0], t.v16 = half[1], t.out = out[1], t.weights = w[1];
+    attention_rows(&t);
+    check_same("keys and values kept in bf16", out[1], out[0], nq * sizeof(float));
+    check_same("their weights", w[1], w[0], weights * sizeof(float));
+}
+
 static void test_attention(Arena *a) {
     static const long shapes[][6] = {{1, 1, 1, 1, 1, 1},     {2, 5, 5, 4, 2, 8},    {1, 17, 33, 3, 3, 16}, {2, 31, 31, 6, 1, 20},  {1, 1, 200, 4, 4, 64},
                                      {1, 300, 300, 2, 1, 33}, {2, 2, 97, 8, 2, 72}, {1, 3, 50, 2, 2, 257}, {2, 40, 130, 2, 1, 80}, {2, 8, 70, 1, 1, 12}};
@@ -192,6 +210,7 @@ static void test_attention(Arena *a) {
             char name[80];
             snprintf(name, sizeof name, "attention mode %d %ldx%ldx%ld H%ld/%ld D%ld", mode, d[0], d[1], d[2], d[3], d[4], d[5]);
             check_near(name, got, want, nq, 3e-6); // float sums of up to 300 terms
+            kept_in_bf16(a, &t, nq, nk);
             arena_release(a, mark);
         }
 }
