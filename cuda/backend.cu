@@ -190,7 +190,8 @@ static void op_rows_put(Tensor x, Tensor index, Tensor rows) {
 static void op_rows_store(Tensor store, Tensor x, const int32_t *at) {
     gpu_begin("rows_store", x);
     const int32_t *there = (const int32_t *)gpu_ready(at, (size_t)x.shape[0] * sizeof *at);
-    cuda_rows_store(out_of(store), floats(x), there, x.shape[0], x.shape[1], store.shape[1], x.shape[2], S);
+    if (store.dtype == DTYPE_BF16) cuda_rows_store_rounded((uint16_t *)store.data, floats(x), there, x.shape[0], x.shape[1], store.shape[1], x.shape[2], S);
+    else cuda_rows_store(out_of(store), floats(x), there, x.shape[0], x.shape[1], store.shape[1], x.shape[2], S);
 }
 
 static void op_mean_tokens(Tensor out, Tensor x) {
@@ -212,8 +213,9 @@ static bool op_rotary_stored(Tensor out, Tensor q, Tensor key, Tensor v, Tensor 
     RotaryStored a;
     if (!gpu_way(WAY_STORED)) return false;
     gpu_begin("rotary_stored", q);
+    memset(&a, 0, sizeof a); // lists of commands are compared
     a.out = out_of(out), a.q = floats(q), a.key = floats(key), a.v = floats(v), a.cosine = floats(cosine), a.sine = floats(sine);
-    a.keys = out_of(keys), a.values = out_of(values), a.at = (const int32_t *)gpu_ready(at, (size_t)q.shape[0] * sizeof *at);
+    a.keys = keys.data, a.values = values.data, a.halves = keys.dtype == DTYPE_BF16, a.at = (const int32_t *)gpu_ready(at, (size_t)q.shape[0] * sizeof *at);
     a.R = tensor_rows(q), a.T = q.shape[1], a.capacity = keys.shape[1], a.D = q.shape[2] / heads, a.heads = heads, a.kv_heads = key.shape[2] / a.D;
     a.half = tensor_last(cosine), a.rows = tensor_rows(cosine);
     return cuda_rotary_stored(&a, S);
@@ -229,8 +231,8 @@ HOST Attention gpu_attention_of(Tensor out, Tensor q, Tensor k, Tensor v, const 
     memset(&a, 0, sizeof a);
     a.out = out_of(out);
     a.q = floats(q);
-    a.k = floats(k);
-    a.v = k.data == v.data ? a.k : floats(v);
+    if (k.dtype == DTYPE_BF16) a.k16 = (const uint16_t *)gpu_ready(k.data, tensor_bytes(k)), a.v16 = (const uint16_t *)gpu_ready(v.data, tensor_bytes(v));
+    else a.k = floats(k), a.v = k.data == v.data ? a.k : floats(v);
     a.B = q.shape[0];
     a.Tq = q.shape[1];
     a.Tk = k.shape[1];
@@ -249,16 +251,26 @@ HOST Attention gpu_attention_of(Tensor out, Tensor q, Tensor k, Tensor v, const 
     return a;
 }
 
-HOST void gpu_attend(const Attention *a) {
-    if (a->B == 0 || a->Tq == 0) return;
-    if (cuda_attention_apart_takes(a)) cuda_attention_apart(a, (float *)gpu_room(cuda_attention_apart_room(a)), S);
-    else cuda_attention(a, S);
+static const float *widened_keys(const Attention *a, const uint16_t *x) {
+    const size_t n = (size_t)(a->B * a->Tk * a->G * a->D);
+    const Stored halves = {x, DTYPE_BF16};
+    float *wide = (float *)gpu_room(n * sizeof *wide);
+    cuda_widen(wide, halves, n, S);
+    return wide;
+}
+
+// In the CPU's order, whatever keys and values are kept in.
+HOST void gpu_attend(Attention a) {
+    if (a.B == 0 || a.Tq == 0) return;
+    if (a.k16) a.k = widened_keys(&a, a.k16), a.v = a.v16 == a.k16 ? a.k : widened_keys(&a, a.v16), a.k16 = a.v16 = NULL;
+    if (cuda_attention_apart_takes(&a)) cuda_attention_apart(&a, (float *)gpu_room(cuda_attention_apart_room(&a)), S);
+    else cuda_attention(&a, S);
 }
 
 static void op_attention(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
     gpu_begin("attention", out);
     Attention a = gpu_attention_of(out, q, k, v, s, weights);
-    gpu_attend(&a);
+    gpu_attend(a);
 }
 
 static void op_cross_entropy(Tensor out, Tensor logits, Tensor targets) {

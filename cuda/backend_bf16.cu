@@ -167,13 +167,15 @@ static void attention_on_tensor_cores(Tensor out, Tensor q, Tensor k, Tensor v, 
     t.B = q.shape[0], t.Tq = q.shape[1], t.Tk = k.shape[1], t.H = s->heads, t.G = s->kv_heads, t.D = q.shape[2] / s->heads;
     t.scale = s->scale, t.softcap = s->softcap, t.causal = s->causal, t.window = s->window;
     if (tensor_given(s->key_mask)) t.key_mask = (const uint8_t *)gpu_ready(s->key_mask.data, tensor_bytes(s->key_mask));
+    if (t.key_lengths && k.dtype == DTYPE_BF16 && cuda_attention_hopper_takes(&t)) // which wants numbers there
+        for (int i = 0; i < 2; i++) cuda_zero_behind((uint16_t *)(i ? t.v : t.k), t.key_lengths, t.B, t.Tk, t.G * t.D, S);
     cuda_attention_bf16(&t, S);
 }
 
 // A step's few queries by a kernel that reads keys and values as they are kept.
 static void op_attention_bf16(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
     const long D = q.shape[2] / s->heads, Tq = q.shape[1];
-    const bool plain = !tensor_given(s->mask) && !tensor_given(weights) && s->dropout == 0, few = Tq <= FEW_QUERIES && D <= 128 && D % 4 == 0;
+    const bool plain = !tensor_given(s->mask) && !tensor_given(weights) && s->dropout == 0, few = Tq <= FEW_QUERIES;
     gpu_begin("attention", out);
     if (tensor_count(out) == 0) return;
     if (plain && !few && (D == 64 || D == 80 || D == 96 || D == 128)) {
@@ -182,8 +184,8 @@ static void op_attention_bf16(Tensor out, Tensor q, Tensor k, Tensor v, const At
     }
     Attention a = gpu_attention_of(out, q, k, v, s, weights);
     if (out.dtype == DTYPE_BF16) a.out = (float *)gpu_room(tensor_count(out) * sizeof(float));
-    if (plain && few && ((uintptr_t)a.q | (uintptr_t)a.k | (uintptr_t)a.v) % 16 == 0) cuda_attention_few(&a, (float *)gpu_room(cuda_attention_few_room(&a)), S);
-    else gpu_attend(&a);
+    if (few && cuda_attention_few_takes(&a)) cuda_attention_few(&a, (float *)gpu_room(cuda_attention_few_room(&a)), S);
+    else gpu_attend(a);
     if (out.dtype == DTYPE_BF16) cuda_narrow((uint16_t *)out.data, a.out, tensor_count(out), S);
 }
 
@@ -215,7 +217,7 @@ static void op_mul_bf16(Tensor out, Tensor a, Tensor b) {
 HOST void gpu_bf16_operations(Device *t) {
     t->linear = op_linear_bf16, t->linear_activated = op_linear_activated_bf16, t->linear_into = op_linear_into_bf16;
     t->linears = op_linears_bf16, t->linear_gated = op_linear_gated_bf16;
-    t->rounds_from = FEW_ROWS + 1;
+    t->rounds_from = FEW_ROWS + 1, t->keeps = DTYPE_BF16;
     t->attention = op_attention_bf16;
     t->layernorm = op_layernorm_bf16, t->rmsnorm = op_rmsnorm_bf16, t->activation = op_activation_bf16, t->mul = op_mul_bf16;
 }

@@ -67,7 +67,8 @@ HOST bool cuda_attention_hopper_takes(const AttentionBf16 *a); // attention_hopp
 HOST void cuda_attention_hopper(const AttentionBf16 *a, cudaStream_t stream);
 HOST void cuda_attention_hopper_version(const AttentionBf16 *a, int version, cudaStream_t stream); // keys of a tile for heads of 64: 128 or 208; 1000 more: the warpgroups take turns
 
-// ---- attention_few.cu: few queries over many keys, f32, the sums in an order of its own. D <= 128, no mask, no weights
+// ---- attention_few.cu: few queries over many keys, of f32 or bf16 (k16, v16), the sums in an order of its own
+HOST bool cuda_attention_few_takes(const Attention *a);
 HOST void cuda_attention_few(const Attention *a, float *room, cudaStream_t stream);
 HOST size_t cuda_attention_few_room(const Attention *a); // bytes
 

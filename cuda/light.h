@@ -48,6 +48,7 @@ void cuda_broadcast_row(float *out, long ldo, Stored row, long R, long C, cudaSt
 void cuda_rows_at(float *out, const float *x, const int32_t *index, long B, long T, long C, cudaStream_t s);
 void cuda_rows_put(float *x, const int32_t *index, const float *rows, long R, long C, cudaStream_t s); // an index < 0: skipped
 void cuda_rows_store(float *store, const float *x, const int32_t *at, long B, long T, long capacity, long C, cudaStream_t s);
+void cuda_rows_store_rounded(uint16_t *store, const float *x, const int32_t *at, long B, long T, long capacity, long C, cudaStream_t s);
 void cuda_mean_tokens(float *out, const float *x, long B, long T, long C, cudaStream_t s);
 void cuda_transpose(float *out, const float *x, long R, long C, cudaStream_t s);
 
@@ -57,7 +58,8 @@ typedef struct {
     float *out;                 // (R, heads D): q turned
     const float *q, *key, *v;   // (R, heads D), (R, kv_heads D) twice; R = B T
     const float *cosine, *sine; // (rows, half)
-    float *keys, *values;       // (B, capacity, kv_heads D)
+    void *keys, *values;        // (B, capacity, kv_heads D), f32 or bf16
+    int halves;
     const int32_t *at;          // (B)
     long R, T, capacity, heads, kv_heads, D, half, rows;
 } RotaryStored;
@@ -67,6 +69,7 @@ void cuda_rotary_tables(float *cosine, float *sine, const int32_t *positions, co
 // rounded.cu: results in bf16. x (R, K) in rows of ldo, filled up with zeros; keys or values; a b
 void cuda_narrow_rows(uint16_t *out, long ldo, Stored x, size_t R, long K, cudaStream_t s);
 void cuda_narrow_tokens(uint16_t *out, const float *x, const int32_t *lengths, long B, long T, long C, cudaStream_t s); // zeros behind each text's end
+void cuda_zero_behind(uint16_t *x, const int32_t *lengths, long B, long T, long C, cudaStream_t s); // what a tile of keys may read there
 void cuda_mul_rounded(uint16_t *out, Stored a, Stored b, size_t n, cudaStream_t s);
 
 // losses.cu. room: R doubles

@@ -30,7 +30,7 @@ static inline const float *floats(Tensor t) {
 // backend.cu: a linear layer as its product takes it, but for what it multiplies, and attention in f32
 HOST Gemm gpu_linear_product(Tensor out, Tensor x, Tensor w, Tensor b, Act act);
 HOST Attention gpu_attention_of(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights);
-HOST void gpu_attend(const Attention *a);
+HOST void gpu_attend(Attention a);
 
 // backend_bf16.cu: what --dtype bf16 does in another way
 HOST void gpu_bf16_operations(Device *table);

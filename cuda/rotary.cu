@@ -9,7 +9,8 @@
 //   1  a block a row, its threads along the heads                                0.79: a division a pair, one pair under way; in use where
 //                                                                                rows do not stand on sixteen bytes, or channels stay
 //   2  four pairs a thread, sixteen bytes an access, one division for them       in use: 0.93
-// A layer of a text that is continued: q and key turned, key and v into their stores, 16 bytes an element of q, key and v.
+// A layer of a text that is continued: q and key turned, key and v into their stores, 8 bytes an element of q,
+// key and v, 6 of key and v where they are kept in bf16.
 //   0  two of these and two stores of rows.cu: four launches of 2 to 3 us, of which a token of 7B has 128      where version 1 does not fit
 //   1  one launch, a block a piece of a row                                      in use; not measured
 #define EXACT static __device__ inline
@@ -39,11 +40,17 @@ static __global__ void rotary_kernel(float *out, const float *x, const float *co
     }
 }
 
-// Four pairs a, b turned.
-static __device__ __forceinline__ void turned(float *to_a, float *to_b, float4 a, float4 b, const float *cosine, const float *sine) {
+// Numbers i … i + 3 of `to`, which is of f32 or of bf16.
+static __device__ __forceinline__ void put_four(void *to, bool halves, size_t i, float4 v) {
+    if (halves) *(uint2 *)((uint16_t *)to + i) = make_uint2(bf16_two(v.x, v.y), bf16_two(v.z, v.w));
+    else *(float4 *)((float *)to + i) = v;
+}
+
+// Four pairs turned: those at i and at j.
+static __device__ __forceinline__ void put_turned(void *to, bool halves, size_t i, size_t j, float4 a, float4 b, const float *cosine, const float *sine) {
     const float4 c = *(const float4 *)cosine, s = *(const float4 *)sine;
-    *(float4 *)to_a = make_float4(a.x * c.x - b.x * s.x, a.y * c.y - b.y * s.y, a.z * c.z - b.z * s.z, a.w * c.w - b.w * s.w);
-    *(float4 *)to_b = make_float4(b.x * c.x + a.x * s.x, b.y * c.y + a.y * s.y, b.z * c.z + a.z * s.z, b.w * c.w + a.w * s.w);
+    put_four(to, halves, i, make_float4(a.x * c.x - b.x * s.x, a.y * c.y - b.y * s.y, a.z * c.z - b.z * s.z, a.w * c.w - b.w * s.w));
+    put_four(to, halves, j, make_float4(b.x * c.x + a.x * s.x, b.y * c.y + a.y * s.y, b.z * c.z + a.z * s.z, b.w * c.w + a.w * s.w));
 }
 
 // Heads of 2 half channels, half a multiple of four: group i is four pairs. Two groups a thread, read before the first is written.
@@ -67,7 +74,7 @@ static __global__ void rotary_fours(float *out, const float *x, const float *cos
         UNROLL
         for (int k = 0; k < 2; k++) {
             if (first + k * WIDE >= groups) continue;
-            turned(to + at[k], to + at[k] + 4 * quarter, a[k], b[k], cosine + j[k], sine + j[k]);
+            put_turned(to, false, (size_t)at[k], (size_t)(at[k] + 4 * quarter), a[k], b[k], cosine + j[k], sine + j[k]);
         }
     }
 }
@@ -82,15 +89,13 @@ static __global__ __launch_bounds__(WIDE) void rotary_stored_kernel(RotaryStored
     if (i >= q_groups + 2 * groups) return;
     if (i >= q_groups + groups) {
         const float4 *from = (const float4 *)(k.v + row), x = from[own], y = from[own + groups];
-        float4 *to = (float4 *)(k.values + stored);
-        to[own] = x, to[own + groups] = y;
+        put_four(k.values, k.halves, stored + 4 * (size_t)own, x), put_four(k.values, k.halves, stored + 4 * (size_t)(own + groups), y);
         return;
     }
     const int j = own % quarter * 4, a = own / quarter * quarter * 8 + j, c = a + 4 * quarter;
     const float *from = i < q_groups ? k.q + (size_t)r * q_groups * 8 : k.key + row;
-    float *to = i < q_groups ? k.out + (size_t)r * q_groups * 8 : k.keys + stored;
-    const size_t turn = r % (uint32_t)k.rows * (size_t)quarter * 4 + j;
-    turned(to + a, to + c, *(const float4 *)(from + a), *(const float4 *)(from + c), k.cosine + turn, k.sine + turn);
+    const size_t turn = r % (uint32_t)k.rows * (size_t)quarter * 4 + j, to = i < q_groups ? (size_t)r * q_groups * 8 : stored;
+    put_turned(i < q_groups ? k.out : k.keys, i >= q_groups && k.halves, to + a, to + c, *(const float4 *)(from + a), *(const float4 *)(from + c), k.cosine + turn, k.sine + turn);
 }
 
 static __global__ void tables_kernel(float *cosine, float *sine, const int32_t *positions, const float *frequencies, long n, long half) {

@@ -64,6 +64,18 @@ HOST void cuda_narrow_tokens(uint16_t *out, const float *x, const int32_t *lengt
     if (B && T) LAUNCH(narrow_tokens_kernel, DIM3((C + EACH * THREADS - 1) / (EACH * THREADS), T, B), DIM3(THREADS, 1, 1), 0, s, out, x, lengths, (int)T, (int)C);
 }
 
+// The first BEHIND rows behind each text's end: as many as a tile of keys may reach over it.
+#define BEHIND 256
+static __global__ void zero_behind_kernel(uint16_t *x, const int32_t *lengths, int T, int C) {
+    const int at = ((int)blockIdx.x * THREADS + (int)threadIdx.x) * EACH, t = lengths[blockIdx.z] + (int)blockIdx.y;
+    if (at < C && t < T) *(uint4 *)(x + ((size_t)blockIdx.z * (size_t)T + (size_t)t) * (size_t)C + at) = make_uint4(0, 0, 0, 0);
+}
+
+HOST void cuda_zero_behind(uint16_t *x, const int32_t *lengths, long B, long T, long C, cudaStream_t s) {
+    need(C % EACH == 0 && (uintptr_t)x % 16 == 0 && B <= 65535, "cuda: %ld kept texts of %ld values a token", B, C);
+    if (B && T) LAUNCH(zero_behind_kernel, DIM3((C + EACH * THREADS - 1) / (EACH * THREADS), BEHIND, B), DIM3(THREADS, 1, 1), 0, s, x, lengths, (int)T, (int)C);
+}
+
 static __global__ void mul_rounded_kernel(uint16_t *out, const void *a, int a_type, const void *b, int b_type, size_t n) {
     const size_t at = ((size_t)blockIdx.x * THREADS + threadIdx.x) * EACH;
     FRAGMENT(float, x, EACH);

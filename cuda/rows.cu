@@ -82,6 +82,11 @@ MOVES(rows_store_kernel, (r / T * capacity + at[r / T] + r % T) * width + c, x, 
 GATHER(gather_f32, float4, y[k])
 GATHER(gather_halves, uint2, widened_four(&y[k], type, 0))
 
+static __global__ void rows_rounded_kernel(uint16_t *store, const float *x, const int32_t *at, long T, long capacity, long R, long C) { // rows_store into bf16
+    ELEMENT;
+    store[(r / T * capacity + at[r / T] + r % T) * C + c] = bf16_of(x[i]);
+}
+
 static __global__ void rows_put_kernel(float *x, const int32_t *index, const float *rows, long R, long C) {
     ELEMENT;
     if (index[r] >= 0) x[(long)index[r] * C + c] = rows[i];
@@ -160,6 +165,11 @@ HOST void cuda_rows_at(float *out, const float *x, const int32_t *index, long R,
 }
 
 HOST void cuda_rows_put(float *x, const int32_t *index, const float *rows, long R, long C, cudaStream_t s) { RUN(rows_put_kernel, x, index, rows, R, C); }
+
+HOST void cuda_rows_store_rounded(uint16_t *store, const float *x, const int32_t *at, long B, long T, long capacity, long C, cudaStream_t s) {
+    const long R = B * T;
+    RUN(rows_rounded_kernel, store, x, at, T, capacity, R, C);
+}
 
 HOST void cuda_rows_store(float *store, const float *x, const int32_t *at, long B, long T, long capacity, long C, cudaStream_t s) {
     const long R = B * T, width = C;

@@ -7,7 +7,7 @@
 #include "cuda_check.h"
 #include "io/random.h"
 
-enum { CAUSAL = 1, WINDOW = 2, CAP = 4, LENGTHS = 8, KEY_MASK = 16, MASK = 32, WEIGHTS = 64, WIDE = 128, DROPOUT = 256, NARROW = 512, TURNS = 1024 };
+enum { CAUSAL = 1, WINDOW = 2, CAP = 4, LENGTHS = 8, KEY_MASK = 16, MASK = 32, WEIGHTS = 64, WIDE = 128, DROPOUT = 256, NARROW = 512, TURNS = 1024, KEPT = 2048 };
 
 static void one(long B, long Tq, long Tk, long H, long G, long D, int with) {
     size_t q_n = (size_t)(B * Tq * H * D), k_n = (size_t)(B * Tk * G * D), w_n = (size_t)(B * H * Tq * Tk);
@@ -44,7 +44,17 @@ static void one(long B, long Tq, long Tk, long H, long G, long D, int with) {
     free(q), free(k), free(v), free(mask), free(out), free(got), free(weights), free(got_weights), free(key_mask);
 }
 
-// The same for few queries: the CPU's result in another order of its sums.
+// Numbers of bf16 on the device; x becomes what they are.
+static const uint16_t *to_halves(float *x, size_t n) {
+    uint16_t *h = malloc(n * 2);
+    need(h, "a test: no memory");
+    convert_f32_bf16(h, x, n), convert_bf16_f32(x, h, n);
+    const uint16_t *there = to_device(h, n * 2);
+    free(h);
+    return there;
+}
+
+// The same for few queries: the CPU's result in another order of its sums. KEPT: keys and values in bf16, with no number behind a text's end.
 static void few(long B, long Tq, long Tk, long H, long G, long D, int with) {
     size_t q_n = (size_t)(B * Tq * H * D), k_n = (size_t)(B * Tk * G * D);
     float *q = random_floats(q_n, 1), *k = random_floats(k_n, 2), *v = random_floats(k_n, 3), *out = malloc(q_n * 4), *got = malloc(q_n * 4);
@@ -55,7 +65,11 @@ static void few(long B, long Tq, long Tk, long H, long G, long D, int with) {
     Attention a = {.out = out, .q = q, .k = k, .v = v, .B = B, .Tq = Tq, .Tk = Tk, .H = H, .G = G, .D = D, .scale = 0.3f, .softcap = with & CAP ? 2 : 0, .causal = with & CAUSAL,
                    .window = with & WINDOW ? 5 : 0, .key_lengths = with & LENGTHS ? lengths : NULL, .key_mask = with & KEY_MASK ? key_mask : NULL};
     Attention d = a;
-    d.q = to_device(q, q_n * 4), d.k = to_device(k, k_n * 4), d.v = to_device(v, k_n * 4), d.out = device_room(q_n * 4);
+    for (long b = 0; b < B && a.key_lengths; b++)
+        for (long e = (b * Tk + lengths[b]) * G * D; e < (b + 1) * Tk * G * D; e++) k[e] = v[e] = NAN;
+    d.q = to_device(q, q_n * 4), d.out = device_room(q_n * 4);
+    if (with & KEPT) d.k16 = to_halves(k, k_n), d.v16 = to_halves(v, k_n), d.k = d.v = NULL;
+    else d.k = to_device(k, k_n * 4), d.v = to_device(v, k_n * 4);
     if (a.key_lengths) d.key_lengths = to_device(lengths, (size_t)B * 4);
     if (a.key_mask) d.key_mask = to_device(key_mask, (size_t)(B * Tk));
     attention_rows(&a);
@@ -149,6 +163,11 @@ int main(void) {
     few(3, 2, 300, 2, 1, 20, CAUSAL | KEY_MASK | CAP);
     few(2, 1, 129, 2, 2, 64, LENGTHS | WINDOW | CAUSAL);
     few(1, 3, 40, 2, 2, 96, CAUSAL);
+    few(2, 1, 133, 4, 2, 128, CAUSAL | LENGTHS | KEPT);
+    few(3, 2, 300, 2, 1, 24, CAUSAL | KEY_MASK | CAP | KEPT);
+    few(2, 1, 129, 2, 2, 64, LENGTHS | WINDOW | CAUSAL | KEPT);
+    few(2, 4, 70, 2, 1, 256, CAUSAL | LENGTHS | KEPT);
+    few(1, 1, 260, 2, 1, 8, KEPT);
     emu_backwards(true);
     few(1, 1, 260, 2, 1, 80, 0);
     tensor(1, 31, 129, 1, 1, 128, CAUSAL);
@@ -174,6 +193,8 @@ int main(void) {
         tensor(4, 1, 4096, 32, 8, 128, CAUSAL | LENGTHS | WIDE);
         few(4, 1, 4096, 32, 8, 128, CAUSAL | LENGTHS);
         few(2, 1, 2100, 16, 16, 64, CAUSAL | LENGTHS);
+        few(4, 1, 4096, 32, 8, 128, CAUSAL | LENGTHS | KEPT);
+        few(2, 1, 2100, 16, 16, 64, CAUSAL | LENGTHS | KEPT);
         tensor(2, 3000, 3000, 4, 4, 128, CAUSAL | LENGTHS | KEY_MASK);
     }
     check_dies("a head of 72", "64, 80, 96 and 128") { cuda_attention_bf16(&(AttentionBf16){.B = 1, .Tq = 1, .Tk = 1, .H = 1, .G = 1, .D = 72, .scale = 1}, NULL); }

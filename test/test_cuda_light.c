@@ -5,6 +5,7 @@
 // Caught when broken on purpose: a fold in another order, a shuffle over 32 lanes, a row behind the last one that is written.
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
@@ -17,14 +18,18 @@
 static const Device *gpu;
 static Arena *arena;
 
-static Tensor numbers(Dtype type, int ndim, const long *shape, uint64_t seed) {
-    Tensor x = tensor_take(arena, DTYPE_F32, ndim, shape);
-    for (size_t i = 0; i < tensor_count(x); i++) f32(x)[i] = (float)rng_normal((Rng){seed, 7}, i) * (i % 13 == 5 ? 9.0f : 1.0f);
+static Tensor in_type(Tensor x, Dtype type) {
     if (type == DTYPE_F32) return x;
-    Tensor narrow = tensor_take(arena, type, ndim, shape);
+    Tensor narrow = tensor_take(arena, type, x.ndim, x.shape);
     if (type == DTYPE_BF16) convert_f32_bf16(narrow.data, f32(x), tensor_count(x));
     else convert_f32_f16(narrow.data, f32(x), tensor_count(x));
     return narrow;
+}
+
+static Tensor numbers(Dtype type, int ndim, const long *shape, uint64_t seed) {
+    Tensor x = tensor_take(arena, DTYPE_F32, ndim, shape);
+    for (size_t i = 0; i < tensor_count(x); i++) f32(x)[i] = (float)rng_normal((Rng){seed, 7}, i) * (i % 13 == 5 ? 9.0f : 1.0f);
+    return in_type(x, type);
 }
 
 static Tensor indices(int ndim, const long *shape, long below) {
@@ -92,25 +97,34 @@ static Tensor do_rotary(Run *r, const Tensor *in, long n) {
     return rotary(r, in[0], c, s, (int)n);
 }
 
-static Tensor do_store(Run *r, const Tensor *in, long n) {
-    Tensor store = run_tensor(r, DTYPE_F32, in[1].ndim, in[1].shape);
-    if (r->device->memory) run_write(r, store, f32(in[1]));
-    else memcpy(store.data, in[1].data, tensor_bytes(store));
-    rows_store(r, store, in[0], i32(in[2]));
-    return store;
+// What is kept, as an operation's result in f32: times one.
+static Tensor kept(Run *r, Tensor x) {
+    if (x.dtype == DTYPE_F32) return x;
+    Tensor wide = tensor_take(arena, DTYPE_F32, x.ndim, x.shape);
+    if (r->device->memory) memcpy(wide.data, run_read(r, x).data, tensor_bytes(wide));
+    else convert_bf16_f32(f32(wide), x.data, tensor_count(x));
+    return scale(r, wide, 1);
 }
 
-// What stands in the two stores behind it, and the turned queries, as one row. n: heads of q; in: q, key, v, positions, frequencies, store, at
+static Tensor do_store(Run *r, const Tensor *in, long n) { // n: in bf16
+    Tensor store = run_tensor(r, n ? DTYPE_BF16 : DTYPE_F32, in[1].ndim, in[1].shape);
+    run_write(r, store, f32(in[1]));
+    rows_store(r, store, in[0], i32(in[2]));
+    return kept(r, store);
+}
+
+// What stands in the two stores behind it, and the turned queries, as one row. n: heads of q, less than 0: stores in bf16; in: q, key, v, positions,
+// frequencies, store, at
 static Tensor do_rotary_stored(Run *r, const Tensor *in, long n) {
     Tensor c, s, stores[2];
     rotary_tables(r, &c, &s, in[3], in[4]);
     for (int i = 0; i < 2; i++) {
-        stores[i] = run_tensor(r, DTYPE_F32, in[5].ndim, in[5].shape);
-        run_copy(r, stores[i], scale(r, in[5], i ? 2 : 1));
+        stores[i] = run_tensor(r, n < 0 ? DTYPE_BF16 : DTYPE_F32, in[5].ndim, in[5].shape);
+        run_write(r, stores[i], f32(in[5]));
     }
-    Tensor q = rotary_stored(r, in[0], in[1], in[2], c, s, (int)n, stores[0], stores[1], i32(in[6]));
+    Tensor q = rotary_stored(r, in[0], in[1], in[2], c, s, (int)labs(n), stores[0], stores[1], i32(in[6]));
 #define FLAT(x) tensor_view(x, DIMS(1, (long)tensor_count(x)))
-    return concat_last(r, FLAT(q), concat_last(r, FLAT(stores[0]), FLAT(stores[1])));
+    return concat_last(r, FLAT(q), concat_last(r, FLAT(kept(r, stores[0])), FLAT(kept(r, stores[1]))));
 }
 
 // Every fifth number is one where e^-x is not a normal number, or nearly so.
@@ -167,7 +181,7 @@ static void tokens(long B, long T, long C) {
     both("mean_tokens", do_mean, (Tensor[]){Y}, 0);
     long put = B * T / 2 + 1; // some places twice: the later row stays
     both("rows_put", do_rows_put, (Tensor[]){Y, indices(DIMS(put), B * T), numbers(DTYPE_F32, DIMS(put, C), 13)}, 0);
-    both("rows_store", do_store, (Tensor[]){Y, numbers(DTYPE_F32, DIMS(B, T + 9, C), 14), indices(DIMS(B), 9)}, 0);
+    for (long n = 0; n < 2; n++) both(n ? "rows_store, bf16" : "rows_store", do_store, (Tensor[]){Y, numbers(DTYPE_F32, DIMS(B, T + 9, C), 14), indices(DIMS(B), 9)}, n);
 }
 
 static Tensor do_attention(Run *r, const Tensor *in, long n) {
@@ -247,12 +261,12 @@ static Tensor do_behind(Run *r, const Tensor *in, long n) {
     return attention(r, in[0], in[1], in[2], (AttnShape){.heads = 2, .causal = true, .key_lengths = lengths});
 }
 
-// A cache's rows behind a text's end are nobody's: no number there may matter.
-static void behind(void) {
-    Tensor q = exact(numbers(DTYPE_F32, DIMS(2, 64, 128), 3)), k = exact(numbers(DTYPE_F32, DIMS(2, 75, 128), 4)), v = exact(numbers(DTYPE_F32, DIMS(2, 75, 128), 5));
+// A cache's rows behind a text's end are nobody's: no number there may matter, whatever the cache is kept in, of many queries and of few.
+static void behind(long Tq, Dtype type) {
+    Tensor q = exact(numbers(DTYPE_F32, DIMS(2, Tq, 128), 3)), k = exact(numbers(DTYPE_F32, DIMS(2, 75, 128), 4)), v = exact(numbers(DTYPE_F32, DIMS(2, 75, 128), 5));
     for (long b = 0; b < 2; b++)
         for (long e = (b * 75 + (b ? 70 : 61)) * 128; e < (b + 1) * 75 * 128; e++) f32(k)[e] = f32(v)[e] = NAN;
-    near_both("attention, NaN behind the ends", do_behind, (Tensor[]){q, k, v}, 0, 1e-2);
+    near_both("attention, NaN behind the ends", do_behind, (Tensor[]){q, in_type(k, type), in_type(v, type)}, 0, 1e-2);
 }
 
 static void half(long T, long Tk, long D) {
@@ -277,11 +291,13 @@ static Tensor frequencies_of(long half) {
 
 static void turns(long B, long T, long heads, long D, long half) {
     both("rotary", do_rotary, (Tensor[]){numbers(DTYPE_F32, DIMS(B, T, heads * D), 15), positions_of(B, T), frequencies_of(half)}, heads);
-    for (long kv = heads; kv >= 1; kv -= heads > 1 ? heads - 1 : 1) // as many heads of keys, and one
-        both("rotary, stored", do_rotary_stored,
+    for (int n = 0; n < 4; n++) { // as many heads of keys, and one; kept in f32, and in bf16
+        const long kv = n % 2 ? 1 : heads;
+        both(n < 2 ? "rotary, stored" : "rotary, stored in bf16", do_rotary_stored,
              (Tensor[]){numbers(DTYPE_F32, DIMS(B, T, heads * D), 15), numbers(DTYPE_F32, DIMS(B, T, kv * D), 16), numbers(DTYPE_F32, DIMS(B, T, kv * D), 17), positions_of(B, T), frequencies_of(half),
                         numbers(DTYPE_F32, DIMS(B, T + 4, kv * D), 18), indices(DIMS(B), 5)},
-             heads);
+             n < 2 ? heads : -heads);
+    }
 }
 
 // A tensor that the GPU has no room for ends with what was asked for, what is there, and what helps; the next one works again.
@@ -320,7 +336,7 @@ int main(void) {
     half(1, 9, 64);
     half(21, 33, 80);
     half(3, 5, 9); // nothing that tensor cores take
-    behind();
+    for (int n = 0; n < 6; n++) behind((long[]){64, 20, 1}[n % 3], n < 3 ? DTYPE_F32 : DTYPE_BF16);
     blocks(1, 64, DTYPE_BF16);
     blocks(7, 64, DTYPE_BF16);
     blocks(21, 22, DTYPE_BF16); // rows that are filled up

@@ -11,12 +11,15 @@ typedef struct {
     long B, Tq, Tk, H, G, D;
     bool causal, bf16, few; // few: the kernel of a step, which reads f32
     int version; // of the f32 kernel; 0: the one that is in use
+    bool kept; // keys and values in bf16 where queries and results are f32
 } Heads;
 
 static Attention f32_of(const Heads *h, int turn) {
     size_t q = (size_t)(h->B * h->Tq * h->H * h->D), k = (size_t)(h->B * h->Tk * h->G * h->D);
     Attention a = {.B = h->B, .Tq = h->Tq, .Tk = h->Tk, .H = h->H, .G = h->G, .D = h->D, .scale = 1 / sqrtf((float)h->D), .causal = h->causal};
-    a.q = floats_at(q, turn, 0), a.k = floats_at(k, turn, 1), a.v = floats_at(k, turn, 2), a.out = result_at(q * 4, turn);
+    a.q = floats_at(q, turn, 0), a.out = result_at(q * 4, turn);
+    if (h->kept) a.k16 = halves_at(k, turn, 1), a.v16 = halves_at(k, turn, 2);
+    else a.k = floats_at(k, turn, 1), a.v = floats_at(k, turn, 2);
     return a;
 }
 
@@ -54,15 +57,16 @@ static float *fetched(const void *device, long rows, long D, long stride, bool h
 }
 
 static double error_of(const Heads *h, const void *q, const void *k, const void *v, const void *out) {
-    size_t size = h->bf16 ? 2 : 4;
+    const bool kept = h->bf16 || h->kept;
+    const size_t size = h->bf16 ? 2 : 4, kept_size = kept ? 2 : 4;
     long ldq = h->H * h->D, ld = h->G * h->D;
     double wrong = 0, all = 0, *p = malloc((size_t)h->Tk * sizeof *p), y[256];
     need(p && h->D <= 256, "bench: no memory");
     for (uint64_t n = 0; n < 12; n++) {
         long b = (long)rng_below(rng_of(8, "b"), n, (uint64_t)h->B), head = (long)rng_below(rng_of(8, "h"), n, (uint64_t)h->H), i = n == 0 ? 0 : n == 1 ? h->Tq - 1 : (long)rng_below(rng_of(8, "i"), n, (uint64_t)h->Tq);
         long seen = h->causal ? i + h->Tk - h->Tq + 1 : h->Tk, row = (b * h->Tq + i) * ldq + head * h->D, column = b * h->Tk * ld + head / (h->H / h->G) * h->D;
-        float *x = fetched((const char *)q + (size_t)row * size, 1, h->D, ldq, h->bf16), *keys = fetched((const char *)k + (size_t)column * size, h->Tk, h->D, ld, h->bf16);
-        float *values = fetched((const char *)v + (size_t)column * size, h->Tk, h->D, ld, h->bf16), *got = fetched((const char *)out + (size_t)row * size, 1, h->D, ldq, h->bf16);
+        float *x = fetched((const char *)q + (size_t)row * size, 1, h->D, ldq, h->bf16), *keys = fetched((const char *)k + (size_t)column * kept_size, h->Tk, h->D, ld, kept);
+        float *values = fetched((const char *)v + (size_t)column * kept_size, h->Tk, h->D, ld, kept), *got = fetched((const char *)out + (size_t)row * size, 1, h->D, ldq, h->bf16);
         double top = -INFINITY, sum = 0;
         for (long j = 0; j < seen; j++) {
             p[j] = 0;
@@ -85,12 +89,12 @@ static double error_of(const Heads *h, const void *q, const void *k, const void 
 
 static void row(Bench *b, Heads h, double gate, double goal) {
     char area[40], shape[100], ask[100];
-    snprintf(area, sizeof area, h.bf16 && h.version ? "attention bf16, version %d" : h.bf16 ? "attention bf16" : h.few ? "attention of few, f32" : h.version ? "attention f32, version %d" : "attention f32", h.version);
+    snprintf(area, sizeof area, h.bf16 && h.version ? "attention bf16, version %d" : h.bf16 ? "attention bf16" : h.kept ? "attention of few, keys in bf16" : h.few ? "attention of few, f32" : h.version ? "attention f32, version %d" : "attention f32", h.version);
     snprintf(shape, sizeof shape, "%ld x %ld/%ld tokens, heads %ld/%ld of %ld%s", h.B, h.Tq, h.Tk, h.H, h.G, h.D, h.causal ? ", causal" : "");
-    snprintf(ask, sizeof ask, "attention %s %ld %ld %ld %ld %ld %ld %d", h.bf16 ? "bf16" : "f32", h.B, h.Tq, h.Tk, h.H, h.G, h.D, h.causal);
-    double pairs = (double)h.B * (double)h.H * (double)h.Tq * (double)h.Tk * (h.causal && h.Tq > 1 ? 0.5 : 1), size = h.bf16 ? 2 : 4;
+    snprintf(ask, sizeof ask, "attention %s %ld %ld %ld %ld %ld %ld %d", h.bf16 || h.kept ? "bf16" : "f32", h.B, h.Tq, h.Tk, h.H, h.G, h.D, h.causal);
+    double pairs = (double)h.B * (double)h.H * (double)h.Tq * (double)h.Tk * (h.causal && h.Tq > 1 ? 0.5 : 1), size = h.bf16 ? 2 : 4, kept = h.bf16 || h.kept ? 2 : 4;
     Contest c = {.area = area, .shape = shape, .ours = work, .ask = ask, .arg = &h, .flops = 4 * pairs * (double)h.D, .peak = h.bf16 ? b->bf16 : b->f32,
-                 .bytes = 2 * size * (double)(h.B * h.D) * (double)(h.Tq * h.H + h.Tk * h.G), .gate = gate, .goal = goal, .allow = h.bf16 ? 1e-2 : 2e-5};
+                 .bytes = 2 * (double)(h.B * h.D) * (size * (double)(h.Tq * h.H) + kept * (double)(h.Tk * h.G)), .gate = gate, .goal = goal, .allow = h.bf16 ? 1e-2 : 2e-5};
     if (!bench_begins(b, area, shape)) return;
     work(&h, 0);
     if (h.bf16) {
@@ -98,7 +102,7 @@ static void row(Bench *b, Heads h, double gate, double goal) {
         c.error = error_of(&h, a.q, a.k, a.v, a.out);
     } else {
         Attention a = f32_of(&h, 0);
-        c.error = error_of(&h, a.q, a.k, a.v, a.out);
+        c.error = error_of(&h, a.q, h.kept ? (const void *)a.k16 : a.k, h.kept ? (const void *)a.v16 : a.v, a.out);
     }
     contest(b, &c);
 }
@@ -113,6 +117,7 @@ void bench_attention(Bench *b) {
     for (int i = 0; hopper && i < 2; i++) row(b, (Heads){i ? 2 : 4, i ? 4096 : 2048, i ? 4096 : 2048, 32, 32, 128, true, true, false, 1128}, 0, 0);
     row(b, (Heads){1, 1, 2048, 32, 32, 128, true, false, true, 0}, 0, 0);
     row(b, (Heads){32, 1, 2048, 32, 32, 128, true, false, true, 0}, 0, 0);
+    for (int texts = 1; texts <= 32; texts *= 32) row(b, (Heads){texts, 1, 2048, 32, 32, 128, true, false, true, 0, true}, 0, 0);
     row(b, (Heads){8, 577, 577, 16, 16, 64, false, false, false, 0}, 0, 0);
     row(b, (Heads){1, 2048, 2048, 32, 32, 128, true, false, false, 0}, 0, 0);
     for (int version = 2; version >= 1; version--) row(b, (Heads){8, 577, 577, 16, 16, 64, false, false, false, version}, 0, 0);
