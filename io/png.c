@@ -104,7 +104,6 @@ static void read_header(Png *p, const Chunk *c) {
 }
 
 static void read_palette(Png *p, const Chunk *c) {
-    if (p->type == GREY || p->type == GREY_ALPHA) return;
     png_need(p, c->sound && c->size % 3 == 0 && c->size <= 768 && c->size > 0, "a palette chunk that is damaged");
     memcpy(p->palette, c->data, c->size);
     p->has_palette = true;
@@ -212,10 +211,20 @@ static size_t made_before(Arena *a, Png *p, const uint8_t *data, size_t limit, s
 
 static bool is(const Chunk *c, const char *type) { return memcmp(c->type, type, 4) == 0; }
 
-// Chunks that no pixel of RGB depends on.
+// Of an animation: where the data that follow lie in the picture.
+static void read_frame(Png *p, const Chunk *c) {
+    if (c->size < 20) return;
+    uint32_t w = be32(c->data + 4), h = be32(c->data + 8), x = be32(c->data + 12), y = be32(c->data + 16);
+    png_need(p, w == (uint32_t)p->width && h == (uint32_t)p->height && x == 0 && y == 0,
+             "an animation whose first frame is %u x %u at (%u, %u), not the whole of %d x %d; the file is damaged", w, h, x, y, p->width, p->height);
+}
+
+// Chunks that no pixel of RGB depends on, in a whole file.
 static void read_beside(Arena *a, Png *p, const Chunk *c) {
     if (is(c, "tRNS") && !p->data_chunks) {
         read_transparency(p, c);
+    } else if (is(c, "fcTL") && !p->data_chunks) {
+        read_frame(p, c);
     } else if (is(c, "eXIf")) {
         p->exif = exif_orientation(c->data, c->size);
         p->has_exif = true;
@@ -232,7 +241,7 @@ static void read_chunk(Arena *a, Png *p, const Chunk *c) {
     }
     if (is(c, "IHDR")) {
         read_header(p, c);
-    } else if (is(c, "PLTE") && !p->data_chunks) {
+    } else if (is(c, "PLTE") && p->type == PALETTE && !p->data_chunks) { // of other pictures it is advice
         read_palette(p, c);
     } else if (c->cut) {
         damaged(p, "the file ends in its chunk \"%s\"", c->type);

@@ -303,9 +303,31 @@ static void test_orientation(void) {
     arena_free(a);
 }
 
+// A picture of 2 x 1 that has colours of its own, and a chunk between its header and its data.
+static Bytes beside(Arena *a, const char *type, const char *text, size_t size) {
+    Bytes plain = png_encode(a, (const uint8_t *)"abcdef", 2, 1);
+    uint8_t *file = take(a, uint8_t, plain.size + 12 + size);
+    size_t head = 8 + 25, n = put_chunk(a, file + head, type, text, size, 0);
+    memcpy(file, plain.bytes, head);
+    memcpy(file + head + n, plain.bytes + head, plain.size - head);
+    return (Bytes){file, n + plain.size, "beside.png"};
+}
+
+static void test_beside(void) {
+    Arena *a = arena_new("test");
+    Bytes file = beside(a, "PLTE", "abcdefg", 7);
+    check_same("a palette of seven bytes, which nothing needs", image_decode(a, file, NULL).rgb, "abcdef", 6);
+    file = beside(a, "fcTL", "\0\0\0\0\0\0\0\2\0\0\0\1\0\0\0\0\0\0\0\0\0\1\0\1\0\0", 26);
+    check_same("an animation that begins with the whole", image_decode(a, file, NULL).rgb, "abcdef", 6);
+    file = beside(a, "fcTL", "\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\1\0\1\0\0", 26);
+    check_dies("an animation that begins with a part", "byte 71: an animation whose first frame is 1 x 1 at (1, 0), not the whole of 2 x 1") image_decode(a, file, NULL);
+    arena_free(a);
+}
+
 int main(void) {
     test_golden();
     test_orientation();
+    test_beside();
     test_ends();
     test_damage();
     test_match_too_far();
