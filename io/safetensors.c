@@ -145,6 +145,15 @@ static TensorEntry *header_read(Arena *a, Bytes file, size_t n, size_t *count, c
     return all;
 }
 
+// Why a file of torch.save gives nothing: it is no dict, or what stands in it is none of the tensors that are read.
+static _Noreturn void state_none(const TorchValue *v, const char *path) {
+    if (v->kind != TORCH_DICT) die("%s: holds %s, not a dict of tensors by their names; a state_dict() is wanted", path, torch_kind_name(v));
+    for (size_t k = 0; k < v->count; k++)
+        if (v->items[k]->kind == TORCH_OTHER && v->keys[k]->kind == TORCH_TEXT)
+            die("%s: holds a dict without tensors that are read: \"%s\" is %s; a state_dict() is wanted", path, v->keys[k]->text, torch_kind_name(v->items[k]));
+    die("%s: holds a dict without tensors in it; a state_dict() is wanted", path);
+}
+
 // The tensors of a file of torch.save: of a dict in it that has a state dict's usual name, or of its own dict.
 static TensorEntry *state_read(Arena *a, Bytes file, size_t *count) {
     static const char *const wrappers[] = {"state_dict", "model", "module", "model_state_dict"};
@@ -155,13 +164,14 @@ static TensorEntry *state_read(Arena *a, Bytes file, size_t *count) {
         for (size_t k = 0; inside && inside->kind == TORCH_DICT && k < inside->count; k++) n += inside->items[k]->kind == TORCH_TENSOR;
         if (n) d = inside;
     }
-    need(n > 0, "%s: holds %s without tensors in it; a state_dict() is wanted", file.path, torch_kind_name(d));
+    if (n == 0) state_none(d, file.path);
     TensorEntry *all = take_zero(a, TensorEntry, n);
     *count = 0;
     for (size_t k = 0; k < d->count; k++) {
         if (d->items[k]->kind != TORCH_TENSOR) continue;
         const TorchTensor *t = d->items[k]->tensor;
-        need(d->keys[k]->kind == TORCH_TEXT && strlen(d->keys[k]->text) == d->keys[k]->length, "%s: a tensor whose name is %s", file.path, torch_kind_name(d->keys[k]));
+        need(d->keys[k]->kind == TORCH_TEXT, "%s: a tensor whose name is %s", file.path, torch_kind_name(d->keys[k]));
+        need(strlen(d->keys[k]->text) == d->keys[k]->length, "%s: a tensor whose name \"%s\" goes on behind a zero byte", file.path, d->keys[k]->text);
         TensorEntry *e = &all[(*count)++];
         *e = (TensorEntry){.name = d->keys[k]->text, .dtype = t->dtype, .ndim = t->ndim, .bytes = torch_data(a, t, file.path), .size = t->size, .path = file.path};
         memcpy(e->shape, t->shape, sizeof e->shape);

@@ -31,14 +31,18 @@ static uint64_t le(const uint8_t *p, int n) {
 
 bool zip_is(Bytes file) { return file.size >= END && (memcmp(file.bytes, "PK\3\4", 4) == 0 || memcmp(file.bytes, "PK\5\6", 4) == 0); }
 
-// The end record: the last whose comment reaches exactly to the end of the file.
+// The end record: the last whose comment reaches exactly to the end of the file, else the last before something that was
+// appended, as zeros that fill a block: Python and PyTorch read such files.
 static const uint8_t *end_find(Bytes f) {
     if (f.size < END) return NULL;
+    const uint8_t *inside = NULL;
     size_t lowest = f.size - END > 65535 ? f.size - END - 65535 : 0;
     for (size_t at = f.size - END;; at--) {
         const uint8_t *p = f.bytes + at;
-        if (memcmp(p, "PK\5\6", 4) == 0 && le(p + 20, 2) == f.size - at - END) return p;
-        if (at == lowest) return NULL;
+        size_t comment = le(p + 20, 2), left = f.size - at - END;
+        if (memcmp(p, "PK\5\6", 4) == 0 && comment == left) return p;
+        if (memcmp(p, "PK\5\6", 4) == 0 && comment < left && !inside) inside = p;
+        if (at == lowest) return inside;
     }
 }
 

@@ -217,7 +217,7 @@ static void test_torch(Arena *a) {
     check(e->ndim == 3 && e->shape[0] == 5, "torch: a transposed view");
     check_same("torch: gathered", e->bytes, want, sizeof want);
     check_dies("torch: nothing in it", "holds a dict without tensors") tensors_open(a, GOLDEN "manifest.pt");
-    check_dies("torch: a module", "without tensors in it; a state_dict() is wanted") tensors_open(a, GOLDEN "module.pt");
+    check_dies("torch: a module", ", not a dict of tensors by their names; a state_dict() is wanted") tensors_open(a, GOLDEN "module.pt");
     Bytes b = file_read(a, GOLDEN "checkpoint.pt");
     scratch_file(a, "old/pytorch_model.bin", b.bytes, b.size);
     check(tensors_count(tensors_open(a, scratch_path(a, "old"))) == 7, "torch: pytorch_model.bin in a folder");

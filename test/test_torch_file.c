@@ -192,7 +192,7 @@ static void test_cut_off(Arena *a) {
 }
 
 // A pickle in an archive with one storage "0" of eight floats.
-static const TorchValue *pickle(Arena *a, const char *bytes, size_t n) {
+static const char *pickle_file(Arena *a, const char *bytes, size_t n) {
     static int turn = 0;
     const char *path = scratch_path(a, arena_print(a, "pickle%d.pt", turn++));
     ZipWriter *w = zip_create(a, path);
@@ -200,8 +200,10 @@ static const TorchValue *pickle(Arena *a, const char *bytes, size_t n) {
     zip_add(w, "a/data/0", x, sizeof x, 64);
     zip_add(w, "a/data.pkl", bytes, n, 1);
     zip_finish(w);
-    return open_file(a, path);
+    return path;
 }
+
+static const TorchValue *pickle(Arena *a, const char *bytes, size_t n) { return open_file(a, pickle_file(a, bytes, n)); }
 
 #define STORAGE(type, key, count) "(X\7\0\0\0storagectorch\n" type "\nX\1\0\0\0" key "X\3\0\0\0cpuK" count "tQ"
 #define TENSOR(offset, sizes, strides) "ctorch._utils\n_rebuild_tensor_v2\n(" STORAGE("FloatStorage", "0", "\10") "K" offset "(" sizes "t(" strides "t\x89NtR"
@@ -261,6 +263,17 @@ static void test_pickles(Arena *a) {
     check(torch_get(pickle(a, twice, sizeof twice - 1), "a")->integer == 2, "the last of two equal keys");
 }
 
+#define NO_STATE(name, bytes, part) check_dies(name, part) tensors_open(a, pickle_file(a, bytes, sizeof bytes - 1))
+
+// Files that are whole, but no state dict.
+static void test_no_state(Arena *a) {
+    NO_STATE("a bare tensor", "\x80\x02" TENSOR("\1", "K\2K\3", "K\3K\1") ".", "holds a tensor, not a dict of tensors by their names");
+    NO_STATE("a list", "\x80\x02]" TENSOR("\1", "K\2K\3", "K\3K\1") "a.", "holds a list, not a dict of tensors by their names");
+    NO_STATE("a storage that is not read", "\x80\x02}X\1\0\0\0w" STORAGE("QInt8Storage", "0", "\10") "s.", "without tensors that are read: \"w\" is a torch.QInt8Storage");
+    NO_STATE("a zero in a name", "\x80\x02}X\3\0\0\0w\0v" TENSOR("\1", "K\2K\3", "K\3K\1") "s.", "whose name \"w\" goes on behind a zero byte");
+    NO_STATE("a number as a name", "\x80\x02}K\1" TENSOR("\1", "K\2K\3", "K\3K\1") "s.", "a tensor whose name is a whole number");
+}
+
 static void test_written(Arena *a, const char *path) {
     float x[24];
     for (int i = 0; i < 24; i++) x[i] = (float)known(i, 1);
@@ -311,6 +324,7 @@ int main(int argc, char **argv) { // `test_torch_file FILE` leaves what it wrote
     test_refused_files(a);
     test_cut_off(a);
     test_pickles(a);
+    test_no_state(a);
     test_written(a, argc > 1 ? argv[1] : scratch_path(a, "written.pt"));
     arena_free(a);
     return check_end();
