@@ -237,8 +237,15 @@ static const Json *list_of(Arena *a, Tensors *t, const char *key, const char *pa
     return json_parse(a, text, strlen(text), path);
 }
 
+static char *need_part(Study *s, size_t p) {
+    char *path = part_path(s, p);
+    need(file_exists(path), "%s: is missing; run `retina connectors extract` with the same options first", path);
+    return path;
+}
+
 Vectors *vectors_open(Study *s) {
     if (s->vectors) return s->vectors;
+    need_part(s, 0); // before pictures are drawn or looked for
     Arena *a = s->arena;
     Vectors *v = take_zero(a, Vectors, 1);
     v->study = s;
@@ -247,8 +254,7 @@ Vectors *vectors_open(Study *s) {
     v->parts = take_zero(a, struct VectorPart, v->part_count);
     v->keys = take(a, const char *, N), v->paths = take(a, const char *, N), v->places = take(a, size_t, N), v->prints = take(a, Fingerprint, N);
     for (size_t p = 0; p < v->part_count; p++) {
-        char *path = part_path(s, p);
-        need(file_exists(path), "%s: is missing; run `retina connectors extract` with the same options first", path);
+        char *path = need_part(s, p);
         size_t from = p * (size_t)s->part_size, to = from + (size_t)s->part_size < N ? from + (size_t)s->part_size : N;
         need(part_fits(s, path, digest_of(s), from, to), "%s: holds vectors of other pictures, another model or other settings; run `retina connectors extract` with the same options first", path);
         Tensors *t = tensors_open(a, path);
