@@ -28,7 +28,7 @@ typedef struct {
     const void *in;
     long C;
     float eps;
-    bool plus_one;
+    bool plus_one, past;
     Act act;
     Dtype type;
 } Job;
@@ -45,25 +45,29 @@ static size_t rows_grain(long C) { return C >= GRAIN ? 1 : (size_t)(GRAIN / (C >
         }                                                                                          \
     }
 
+// More than a thread's share of any last cache is no longer there when it is wanted: written past the caches, its lines are not
+// read before they are written.
+static bool beyond_caches(long floats) { return floats > (64l << 20) / (long)sizeof(float); }
+
 static void layernorm_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
-    kernels()->layernorm(j->out + begin * (size_t)j->C, j->x + begin * (size_t)j->C, j->w, j->b, (long)(end - begin), j->C, j->eps);
+    kernels()->layernorm(j->out + begin * (size_t)j->C, j->x + begin * (size_t)j->C, j->w, j->b, (long)(end - begin), j->C, j->eps, j->past);
 }
 
 static void rmsnorm_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
-    kernels()->rmsnorm(j->out + begin * (size_t)j->C, j->x + begin * (size_t)j->C, j->w, (long)(end - begin), j->C, j->eps, j->plus_one);
+    kernels()->rmsnorm(j->out + begin * (size_t)j->C, j->x + begin * (size_t)j->C, j->w, (long)(end - begin), j->C, j->eps, j->plus_one, j->past);
 }
 
 ROWS(l2norm_job, k->l2norm(j->out + at, j->x + at, j->C, j->eps))
 ROWS(softmax_job, k->softmax(j->out + at, j->x + at, j->C))
 
 void layernorm_rows(float *out, const float *x, const float *w, const float *b, long R, long C, float eps) {
-    parallel_for((size_t)R, rows_grain(C), layernorm_job, &(Job){.out = out, .x = x, .w = w, .b = b, .C = C, .eps = eps});
+    parallel_for((size_t)R, rows_grain(C), layernorm_job, &(Job){.out = out, .x = x, .w = w, .b = b, .C = C, .eps = eps, .past = beyond_caches(R * C)});
 }
 
 void rmsnorm_rows(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one) {
-    parallel_for((size_t)R, rows_grain(C), rmsnorm_job, &(Job){.out = out, .x = x, .w = w, .C = C, .eps = eps, .plus_one = plus_one});
+    parallel_for((size_t)R, rows_grain(C), rmsnorm_job, &(Job){.out = out, .x = x, .w = w, .C = C, .eps = eps, .plus_one = plus_one, .past = beyond_caches(R * C)});
 }
 
 void l2norm_rows(float *out, const float *x, long R, long C, float floor) {

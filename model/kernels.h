@@ -131,8 +131,8 @@ typedef struct {
     void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);         // out[k NR + n]: one panel from column n0, filled up with zeros
     // C (M, N) = X · Bᵀ, M <= THIN_ROWS, X packed as (K, M): B is read once, in order
     void (*thin)(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c);
-    void (*layernorm)(float *out, const float *x, const float *w, const float *b, long R, long C, float eps);
-    void (*rmsnorm)(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one);
+    void (*layernorm)(float *out, const float *x, const float *w, const float *b, long R, long C, float eps, bool past);
+    void (*rmsnorm)(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one, bool past);
     void (*l2norm)(float *out, const float *x, long C, float floor);
     void (*softmax)(float *out, const float *x, long C);
     void (*activate)(float *out, const float *x, long n, Act act);

@@ -14,6 +14,8 @@ INLINE Mask number(V x) { return (I)_mm256_cmp_ps((__m256)x, (__m256)x, _CMP_ORD
 INLINE V pick(Mask m, V yes, V no) { return (V)_mm256_blendv_ps((__m256)no, (__m256)yes, (__m256)m); }
 INLINE V larger(V a, V b) { return (V)_mm256_max_ps((__m256)a, (__m256)b); }
 INLINE V smaller(V a, V b) { return (V)_mm256_min_ps((__m256)a, (__m256)b); }
+INLINE void store_past(float *p, V v) { _mm256_stream_ps(p, (__m256)v); }
+INLINE void past_done(void) { _mm_sfence(); }
 INLINE V root(V a) { return (V)_mm256_sqrt_ps((__m256)a); }
 INLINE V load_part(const float *p, long n, float fill) {
     I lane = {0, 1, 2, 3, 4, 5, 6, 7}, inside = alli((int32_t)n) > lane;

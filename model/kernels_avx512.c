@@ -14,6 +14,8 @@ INLINE Mask number(V x) { return _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_O
 INLINE V pick(Mask m, V yes, V no) { return (V)_mm512_mask_blend_ps(m, (__m512)no, (__m512)yes); }
 INLINE V larger(V a, V b) { return (V)_mm512_max_ps((__m512)a, (__m512)b); }
 INLINE V smaller(V a, V b) { return (V)_mm512_min_ps((__m512)a, (__m512)b); }
+INLINE void store_past(float *p, V v) { _mm512_stream_ps(p, (__m512)v); }
+INLINE void past_done(void) { _mm_sfence(); }
 INLINE V root(V a) { return (V)_mm512_sqrt_ps((__m512)a); }
 INLINE V load_part(const float *p, long n, float fill) { return (V)_mm512_mask_loadu_ps((__m512)all(fill), (__mmask16)((1u << n) - 1), p); }
 #define LOAD_F16

@@ -5,6 +5,7 @@
 //   Mask, more(a, b), number(x), pick(mask, yes, no)   a > b; not NaN; lane by lane
 //   larger(a, b), smaller(a, b)   the first if it is larger (smaller), else the second: a NaN in b stays
 //   root(a)                       the square root
+//   store_past(p, v), past_done() past the caches, p at a multiple of the vector's size; then, that others see it
 //   load_part(p, n, fill)         the first n < LANES floats
 //   load_f16(p)                   LANES halves
 //

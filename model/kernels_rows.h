@@ -66,25 +66,39 @@ static float dot_table(const float *a, const float *b, long C) {
 
 #define NORM_ROWS (PARTS == 1 ? 4 : PARTS == 2 ? 2 : 1)
 
+// past: whole vectors of out go past the caches. Only where each has a place of its own there.
+INLINE bool may_go_past(const float *out, long C) { return (size_t)out % sizeof(V) == 0 && C % LANES == 0; }
+
+// The rows that come next, while these are summed, or, where memory is waited for anyway, written.
+INLINE void ask_ahead(const float *x) { __builtin_prefetch(x, 0, 2); }
+
+INLINE void norm_put(float *out, V y, bool past) {
+    if (past) store_past(out, y);
+    else store(out, y);
+}
+
 // y * w[i] + b[i]; the weight and the bias may be missing.
 #define SCALED(w_, b_)                                                                             \
     for (; i + LANES <= C; i += LANES)                                                             \
-        for (int r = 0; r < rows; r++) store(out + r * C + i, (load(x + r * C + i) - m[r]) * s[r] w_ b_)
+        for (int r = 0; r < rows; r++) {                                                           \
+            norm_put(out + r * C + i, (load(x + r * C + i) - m[r]) * s[r] w_ b_, past);            \
+            if (past) ask_ahead(x + (rows + r) * C + i);                                           \
+        }
 
 // Two passes: E[x²] - E[x]² cancels for the outlier channels of deep transformers.
-INLINE void layernorm_some(int rows, float *out, const float *x, const float *w, const float *b, long C, float eps) {
+INLINE void layernorm_some(int rows, float *out, const float *x, const float *w, const float *b, long C, float eps, bool past) {
     Sums sums[NORM_ROWS];
     float mean[NORM_ROWS], root[NORM_ROWS];
     V m[NORM_ROWS], s[NORM_ROWS];
     for (int r = 0; r < rows; r++) sums[r] = sums_zero();
     ROWS(x, C, 0, sums[r].part[p] += v);
     for (int r = 0; r < rows; r++) m[r] = all(mean[r] = sums_fold(&sums[r]) / (float)C), sums[r] = sums_zero();
-    ROWS(x, C, mean[r], sums[r].part[p] = fused(v - m[r], v - m[r], sums[r].part[p]); __builtin_prefetch(x + (rows + r) * C + at + p * LANES, 0, 2));
+    ROWS(x, C, mean[r], sums[r].part[p] = fused(v - m[r], v - m[r], sums[r].part[p]); if (!past) ask_ahead(x + (rows + r) * C + at + p * LANES));
     for (int r = 0; r < rows; r++) s[r] = all(root[r] = 1 / sqrtf(sums_fold(&sums[r]) / (float)C + eps));
     long i = 0;
-    if (w && b) SCALED(*load(w + i), +load(b + i));
-    else if (w) SCALED(*load(w + i), );
-    else if (!b) SCALED(, );
+    if (w && b) SCALED(*load(w + i), +load(b + i))
+    else if (w) SCALED(*load(w + i), )
+    else if (!b) SCALED(, )
     for (int r = 0; r < rows; r++)
         for (long c = i; c < C; c++) {
             float y = (x[r * C + c] - mean[r]) * root[r];
@@ -94,12 +108,15 @@ INLINE void layernorm_some(int rows, float *out, const float *x, const float *w,
         }
 }
 
-static void layernorm_table(float *out, const float *x, const float *w, const float *b, long R, long C, float eps) {
-    for (; R >= NORM_ROWS; R -= NORM_ROWS, out += NORM_ROWS * C, x += NORM_ROWS * C) layernorm_some(NORM_ROWS, out, x, w, b, C, eps);
-    for (; R > 0; R--, out += C, x += C) layernorm_some(1, out, x, w, b, C, eps);
+static void layernorm_table(float *out, const float *x, const float *w, const float *b, long R, long C, float eps, bool past) {
+    if (past && may_go_past(out, C))
+        for (; R >= NORM_ROWS; R -= NORM_ROWS, out += NORM_ROWS * C, x += NORM_ROWS * C) layernorm_some(NORM_ROWS, out, x, w, b, C, eps, true);
+    for (; R >= NORM_ROWS; R -= NORM_ROWS, out += NORM_ROWS * C, x += NORM_ROWS * C) layernorm_some(NORM_ROWS, out, x, w, b, C, eps, false);
+    for (; R > 0; R--, out += C, x += C) layernorm_some(1, out, x, w, b, C, eps, false);
+    if (past) past_done();
 }
 
-INLINE void rmsnorm_some(int rows, float *out, const float *x, const float *w, long C, float eps, bool plus_one) {
+INLINE void rmsnorm_some(int rows, float *out, const float *x, const float *w, long C, float eps, bool plus_one, bool past) {
     Sums sums[NORM_ROWS];
     float root[NORM_ROWS];
     V s[NORM_ROWS], one = all(1);
@@ -111,17 +128,20 @@ INLINE void rmsnorm_some(int rows, float *out, const float *x, const float *w, l
         V scale = load(w + i);
         if (plus_one) scale = one + scale;
         for (int r = 0; r < rows; r++) {
-            store(out + r * C + i, load(x + r * C + i) * s[r] * scale);
-            __builtin_prefetch(x + (rows + r) * C + i, 0, 2);
+            norm_put(out + r * C + i, load(x + r * C + i) * s[r] * scale, past);
+            ask_ahead(x + (rows + r) * C + i);
         }
     }
     for (int r = 0; r < rows; r++)
         for (long c = i; c < C; c++) out[r * C + c] = x[r * C + c] * root[r] * (plus_one ? 1 + w[c] : w[c]);
 }
 
-static void rmsnorm_table(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one) {
-    for (; R >= NORM_ROWS; R -= NORM_ROWS, out += NORM_ROWS * C, x += NORM_ROWS * C) rmsnorm_some(NORM_ROWS, out, x, w, C, eps, plus_one);
-    for (; R > 0; R--, out += C, x += C) rmsnorm_some(1, out, x, w, C, eps, plus_one);
+static void rmsnorm_table(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one, bool past) {
+    if (past && may_go_past(out, C))
+        for (; R >= NORM_ROWS; R -= NORM_ROWS, out += NORM_ROWS * C, x += NORM_ROWS * C) rmsnorm_some(NORM_ROWS, out, x, w, C, eps, plus_one, true);
+    for (; R >= NORM_ROWS; R -= NORM_ROWS, out += NORM_ROWS * C, x += NORM_ROWS * C) rmsnorm_some(NORM_ROWS, out, x, w, C, eps, plus_one, false);
+    for (; R > 0; R--, out += C, x += C) rmsnorm_some(1, out, x, w, C, eps, plus_one, false);
+    if (past) past_done();
 }
 
 static void divide(float *out, const float *in, long n, float by) { RANGE(out, in, n, x / all(by)); }

@@ -26,6 +26,8 @@ INLINE Mask number(V x) { return x == x; }
 INLINE V pick(Mask m, V yes, V no) { return (V)((m & (I)yes) | (~m & (I)no)); }
 INLINE V larger(V a, V b) { return pick(a > b, a, b); }
 INLINE V smaller(V a, V b) { return pick(a < b, a, b); }
+INLINE void store_past(float *p, V v) { store(p, v); }
+INLINE void past_done(void) {}
 INLINE V root(V a) {
     for (int i = 0; i < LANES; i++) a[i] = sqrtf(a[i]);
     return a;

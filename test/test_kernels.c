@@ -281,10 +281,12 @@ static void test_levels(Arena *a) {
             printf("SKIP level %s: this machine lacks it\n", l ? "avx512" : "avx2");
             continue;
         }
-        for (long C = 1; C < 140; C += 13) {
+        static const long widths[] = {1, 14, 27, 32, 40, 53, 66, 79, 96, 105, 118, 131, 139};
+        for (size_t wide = 0; wide < sizeof widths / sizeof *widths; wide++) {
             enum { R = 7 }; // whole groups of rows and single ones
+            const long C = widths[wide];
             float *x = random_floats(a, (size_t)(R * C), "x"), *w = random_floats(a, (size_t)C, "w"), *b = random_floats(a, (size_t)C, "b");
-            float p[140 * R], q[140 * R];
+            _Alignas(64) float p[140 * R], q[140 * R];
             char name[64];
 #define BOTH_OF(n, what, call_p, call_q)                                                           \
     call_p;                                                                                        \
@@ -293,10 +295,14 @@ static void test_levels(Arena *a) {
     check_same(name, p, q, (size_t)(n) * 4)
 #define BOTH(what, call_p, call_q) BOTH_OF(C, what, call_p, call_q)
             const KernelTable *v = levels[l], *z = &kernels_scalar;
-            BOTH_OF(R * C, "layernorm", v->layernorm(p, x, w, b, R, C, 1e-5f), z->layernorm(q, x, w, b, R, C, 1e-5f));
-            BOTH_OF(R * C, "layernorm without weights", v->layernorm(p, x, NULL, NULL, R, C, 1e-5f), z->layernorm(q, x, NULL, NULL, R, C, 1e-5f));
-            BOTH_OF(R * C, "rmsnorm", v->rmsnorm(p, x, w, R, C, 1e-5f, false), z->rmsnorm(q, x, w, R, C, 1e-5f, false));
-            BOTH_OF(R * C, "rmsnorm, zero-centred", v->rmsnorm(p, x, w, R, C, 1e-5f, true), z->rmsnorm(q, x, w, R, C, 1e-5f, true));
+            BOTH_OF(R * C, "layernorm", v->layernorm(p, x, w, b, R, C, 1e-5f, false), z->layernorm(q, x, w, b, R, C, 1e-5f, false));
+            BOTH_OF(R * C, "layernorm without weights", v->layernorm(p, x, NULL, NULL, R, C, 1e-5f, false), z->layernorm(q, x, NULL, NULL, R, C, 1e-5f, false));
+            for (int i = 0; i < R * C; i++) p[i] = NAN;
+            BOTH_OF(R * C, "layernorm past the caches", v->layernorm(p, x, w, b, R, C, 1e-5f, true), z->layernorm(q, x, w, b, R, C, 1e-5f, false));
+            BOTH_OF(R * C, "rmsnorm", v->rmsnorm(p, x, w, R, C, 1e-5f, false, false), z->rmsnorm(q, x, w, R, C, 1e-5f, false, false));
+            for (int i = 0; i < R * C; i++) p[i] = NAN;
+            BOTH_OF(R * C, "rmsnorm past the caches", v->rmsnorm(p, x, w, R, C, 1e-5f, false, true), z->rmsnorm(q, x, w, R, C, 1e-5f, false, false));
+            BOTH_OF(R * C, "rmsnorm, zero-centred", v->rmsnorm(p, x, w, R, C, 1e-5f, true, false), z->rmsnorm(q, x, w, R, C, 1e-5f, true, false));
             float moments[4][140 * R];
             for (int k = 0; k < 4; k++)
                 for (long i = 0; i < R * C; i++) moments[k][i] = fabsf(x[i]) * (float)(k % 2 + 1);
