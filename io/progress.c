@@ -22,7 +22,7 @@ Progress progress_start(const char *what, size_t total) {
     return (Progress){.what = what, .total = total, .started = now, .shown = now - 1};
 }
 
-void progress_resume(Progress *p, size_t done) { p->done = p->start_done = done; }
+void progress_resume(Progress *p, size_t done) { p->done = p->start_done = (double)done; }
 
 static void time_text(char *t, size_t n, double s) {
     if (s < 100) snprintf(t, n, "%.0f s", s);
@@ -30,33 +30,34 @@ static void time_text(char *t, size_t n, double s) {
     else snprintf(t, n, "%.1f h", s / 3600);
 }
 
-void progress_at(Progress *p, size_t done) {
+void progress_at(Progress *p, double done) {
     p->done = done;
     if (quiet) return;
     double now = seconds_now(), passed = now - p->started;
-    bool finished = p->total && done >= p->total;
-    double rate = passed > 0 ? (double)(done - p->start_done) / passed : 0;
+    const double total = (double)p->total;
+    bool finished = p->total && done >= total;
+    double rate = passed > 0 ? (done - p->start_done) / passed : 0;
     char left[32], state[64] = "from an earlier run"; // "12/s  3 s left"
-    if (rate > 0) snprintf(state, sizeof state, rate >= 10 ? "%.0f/s" : "%.2f/s", rate);
+    if (rate > 0) snprintf(state, sizeof state, rate >= 10 ? "%.0f/s" : rate >= 0.1 ? "%.2f/s" : "%.0f s each", rate >= 0.1 ? rate : 1 / rate);
     if (p->total && rate > 0) {
-        time_text(left, sizeof left, (double)(p->total - done) / rate);
+        time_text(left, sizeof left, (total - done) / rate);
         snprintf(state + strlen(state), sizeof state - strlen(state), "  %s left", left);
     }
     if (isatty(2)) {
         if (now - p->shown < EVERY_SECONDS && !finished) return;
         p->shown = now;
         char bar[WIDTH + 1];
-        int full = p->total ? (int)(done * WIDTH / p->total) : 0;
+        int full = p->total ? (int)(done * WIDTH / total) : 0;
         for (int i = 0; i < WIDTH; i++) bar[i] = i < full ? '#' : '.';
         bar[WIDTH] = 0;
-        fprintf(stderr, "\r%s [%s] %zu/%zu  %s   ", p->what, bar, done, p->total, state);
+        fprintf(stderr, "\r%s [%s] %zu/%zu  %s   ", p->what, bar, (size_t)done, p->total, state);
         bar_stands = true;
     } else {
-        int tenths = p->total ? (int)(done * 10 / p->total) : (int)(passed / 30);
+        int tenths = p->total ? (int)(done * 10 / total) : (int)(passed / 30);
         if (tenths <= p->tenths) return;
         p->tenths = tenths;
-        if (p->total) fprintf(stderr, "%s %zu/%zu  %s\n", p->what, done, p->total, state);
-        else fprintf(stderr, "%s %zu  %s\n", p->what, done, state);
+        if (p->total) fprintf(stderr, "%s %zu/%zu  %s\n", p->what, (size_t)done, p->total, state);
+        else fprintf(stderr, "%s %zu  %s\n", p->what, (size_t)done, state);
     }
 }
 

@@ -37,7 +37,18 @@ typedef struct {
     Preprocess preprocess;
     Prompter prompter;
     GenerateOptions options;
+    Progress *bar;
+    size_t before; // pictures of the chunks before
+    double heard;  // ids of this one's texts so far
 } Captions;
+
+// A chunk of a large model takes minutes: each new id moves the bar. Texts that end early leave a jump to the chunk's end.
+static bool hear(void *arg, int text, int32_t id) {
+    Captions *c = arg;
+    (void)text, (void)id;
+    progress_at(c->bar, (double)c->before + ++c->heard / (3.0 * c->options.max_new));
+    return true;
+}
 
 static Taps *replaced(Arena *a, const Captions *c, const Inputs *in, const char *name, Tensor with, Projection *read) {
     Taps *t = taps_asking(a, model_taps(a, c->model, in), NULL, 0);
@@ -143,6 +154,7 @@ void connectors_captions(Study *s) {
     c.prompter = prompter_load(s->arena, c.model);
     c.options = generate_options(s->arena, c.model);
     c.options.max_new = s->max_new;
+    c.options.heard = hear, c.options.arg = &c;
     uint32_t *rows = take(s->arena, uint32_t, v->N);
     size_t n = 0;
     for (size_t g = 0; g < v->groups.count && n < (size_t)s->captions; g++) {
@@ -152,8 +164,10 @@ void connectors_captions(Study *s) {
     need(n > 0, "captions: no test picture among %zu; give more pictures", v->N);
     size_t chunks = (n + AT_ONCE - 1) / AT_ONCE;
     Progress bar = progress_start("captions", n);
+    c.bar = &bar;
     for (size_t k = 0; k < chunks; k++) {
         size_t from = k * AT_ONCE, m = n - from < AT_ONCE ? n - from : AT_ONCE;
+        c.before = from, c.heard = 0;
         if (s->fresh || !captions_chunk(s, v, k)) chunk(&c, chunk_path(s, k), rows + from, m);
         else progress_resume(&bar, from + m);
         progress_at(&bar, from + m);

@@ -373,7 +373,6 @@ static void made(Report *r) {
 
 void connectors_report(Study *s) {
     Report rep = {.s = s, .a = arena_new("the report")}, *r = &rep;
-    study_pictures(s);
     r->v = vectors_open(s);
     r->picture = take(r->a, int, r->v->N);
     for (size_t i = 0; i < r->v->N; i++) r->picture[i] = -1;

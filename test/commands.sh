@@ -179,7 +179,7 @@ if [ -d data/zoo/llava ]; then
     for i in 0 1; do $R connectors export --out "$D/s2" $S --shard $i/2 --threads 1 >/dev/null 2>&1; done
     for p in 0 3; do body "$D/s1/vectors_recon/part-0000$p.safetensors" "$D/v1" && body "$D/s2/vectors_recon/part-0000$p.safetensors" "$D/v2"; same "rebuilt vectors, two jobs and one: part $p" "$D/v1" "$D/v2"; done
     says "a shard of the whole" 2 "steps extract and export" $R connectors --out "$D/s2" $S --shard 0/2
-    says "a step before its vectors" 1 "part-00000.safetensors: is missing" $R connectors report --out "$D/s0" --count 30 --quiet
+    for i in geometry report; do says "$i before its vectors" 1 "part-00000.safetensors: is missing" $R connectors $i --out "$D/s0" --count 30 --quiet; done
     [ ! -e "$D/s0/images-42" ] && ok "a step before its vectors draws nothing" || fail "a step before its vectors has drawn its pictures"
     says "steps of other settings" 1 "holds vectors of other pictures" $R connectors report --out "$D/s2" --count 30 --part-size 16 --quiet
     says "geometry of another point" 1 "was made from other vectors" $R connectors report --out "$D/s2" $S --pre-point normed
