@@ -16,6 +16,7 @@
 #include "io/gather.h"
 #include "io/option.h"
 #include "io/picture_options.h"
+#include "io/progress.h"
 #include "model/model.h"
 #include "model/preprocess.h"
 #include "model/tokenizer.h"
@@ -91,6 +92,8 @@ typedef struct Speaker {
     int layer_count;
     const char *what; // "vision blocks of a LLaVA …": for reports
     Preprocess preprocess;
+    Progress *bar;    // which each id that a language model says moves on by bar_step, from bar_at; or NULL
+    double bar_at, bar_step;
     struct SpeakerOwn *own;
 } Speaker;
 

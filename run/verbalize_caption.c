@@ -151,7 +151,8 @@ static void put_failures(JsonOut *o, Verbalize *s, const States *chunks, size_t 
 
 static void part_run(Verbalize *s, const char *digest, size_t part, size_t from, size_t to, Progress *bar) {
     Arena *a = arena_new("a part of the captions"), *scratch = arena_new("captions");
-    size_t most = pictures_at_once(s), L = (size_t)verbalize_speaker(s)->layer_count, count = 0;
+    Speaker *k = verbalize_speaker(s);
+    size_t most = pictures_at_once(s), L = (size_t)k->layer_count, count = 0;
     StateReader *reader = states_reader(s, most);
     States *chunks = take(a, States, (to - from + most - 1) / most);
     JsonOut *o = json_out(a, 1);
@@ -164,7 +165,9 @@ static void part_run(Verbalize *s, const char *digest, size_t part, size_t from,
         States *x = &chunks[count++];
         *x = states_read(reader, s->save_features ? a : scratch, next, n);
         Spoken *said = take(scratch, Spoken, x->good * L + 1);
-        if (x->good) speak(s, scratch, x, said);
+        k->bar = bar, k->bar_at = (double)next;
+        if (x->good) k->bar_step = (double)n / ((double)(x->good * L) * s->max_new), speak(s, scratch, x, said);
+        k->bar = NULL;
         for (size_t i = 0; i < x->good; i++) {
             json_open(o, NULL, '{');
             json_put_int(o, "at", (int64_t)x->at[i]);

@@ -39,6 +39,14 @@ const char *speaker_tap(const Speaker *k, Arena *a, int l) {
     return l == 0 ? arena_print(a, "%spre_layrnorm", prefix) : arena_print(a, "%sencoder.layers.%d", prefix, l - 1);
 }
 
+// A large model needs minutes for the layers of one picture.
+static bool hear(void *arg, int text, int32_t id) {
+    Speaker *k = arg;
+    (void)text, (void)id;
+    if (k->bar) progress_at(k->bar, k->bar_at += k->bar_step);
+    return true;
+}
+
 static void open_llava(Speaker *k, Verbalize *s) {
     const Llava *m = k->model->own;
     struct SpeakerOwn *o = k->own;
@@ -53,6 +61,7 @@ static void open_llava(Speaker *k, Verbalize *s) {
     o->prompt = prompt_ids(a, &o->prompter, s->prompt, 1, false);
     o->options = generate_options(a, k->model);
     o->options.max_new = s->max_new, o->options.min_new = s->min_new;
+    o->options.heard = hear, o->options.arg = k;
 }
 
 static void open_coca(Speaker *k, Verbalize *s) {
