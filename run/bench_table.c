@@ -172,9 +172,10 @@ double table_row(const Table *t, const Row *r) {
         if (below == TRIES / 2) b = tries[i];
     }
     double floor = fmax(r->peak > 0 ? r->operations / r->peak : 0, r->bytes / t->top.memory), rate = (r->operations > 0 ? r->operations : r->bytes) / b.ours.median * 1e-9;
-    char line[400], of[32] = "";
+    char line[400], of[32] = "", speed[32] = "";
     if (floor > 0) snprintf(of, sizeof of, "%.2f", floor / b.ours.median);
-    int at = snprintf(line, sizeof line, "| %s | %.2f (%.2f – %.2f) | %.0f | %s |", r->name, 1e3 * b.ours.median, 1e3 * b.ours.least, 1e3 * b.ours.most, rate, of);
+    if (rate > 0) snprintf(speed, sizeof speed, "%.0f", rate);
+    int at = snprintf(line, sizeof line, "| %s | %.2f (%.2f – %.2f) | %s | %s |", r->name, 1e3 * b.ours.median, 1e3 * b.ours.least, 1e3 * b.ours.most, speed, of);
     if (t->peer && r->ask)
         at += snprintf(line + at, sizeof line - (size_t)at, " %.2f (%.2f – %.2f) | %.2f |", 1e3 * b.theirs.median, 1e3 * b.theirs.least, 1e3 * b.theirs.most,
                        b.ours.median / b.theirs.median);
