@@ -96,21 +96,25 @@ static void linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act, bool 
     cuda_gemm_bf16(&t, S);
 }
 
-// The same for several of few rows, as the kernel of many products takes them; false: one of them is another's.
+#define STEP_ROWS 64 // of a step of many texts: their products of one input may go together
+
+// The same for several of few rows, as kernels of many products take them; false: one of them is another's.
 static bool products_of(GemmBf16 *t, int count, Tensor *out, Tensor x, const Tensor *w, const Tensor *b, Act act) {
     const long M = tensor_rows(x), K = tensor_last(x);
-    if (M < 1 || M > FEW_ROWS || x.dtype != DTYPE_F32 || K % 8 != 0) return false;
+    if (M < 1 || M > (x.dtype == DTYPE_F32 ? FEW_ROWS : STEP_ROWS) || K % 8 != 0) return false;
     for (int i = 0; i < count; i++)
         if (w[i].dtype != DTYPE_BF16 || (uintptr_t)w[i].data % 16 != 0 || out[i].dtype != DTYPE_F32) return false;
     gpu_begin("linear", out[0]);
-    const float *A = floats(x);
+    const void *A = gpu_ready(x.data, tensor_bytes(x));
     if ((uintptr_t)A % 16 != 0) return false;
     memset(t, 0, (size_t)count * sizeof *t);
     for (int i = 0; i < count; i++) {
         Gemm g = gpu_linear_product(out[i], x, w[i], b[i], i == 0 ? act : ACT_NONE);
         if ((uintptr_t)g.B % 16 != 0) return false;
         t[i].M = M, t[i].N = t[i].ldc = g.N, t[i].K = t[i].lda = t[i].ldw = K;
-        t[i].A_f32 = A, t[i].W = (const uint16_t *)g.B, t[i].C = out[i].data, t[i].bias = g.bias, t[i].act = g.act;
+        if (x.dtype == DTYPE_F32) t[i].A_f32 = (const float *)A;
+        else t[i].A = (const uint16_t *)A;
+        t[i].W = (const uint16_t *)g.B, t[i].C = out[i].data, t[i].bias = g.bias, t[i].act = g.act;
     }
     return true;
 }
@@ -118,7 +122,9 @@ static bool products_of(GemmBf16 *t, int count, Tensor *out, Tensor x, const Ten
 static bool op_linears_bf16(Tensor *out, int count, Tensor x, const Tensor *w, const Tensor *b) {
     GemmBf16 t[RING_MOST];
     if (!gpu_way(WAY_TOGETHER) || !products_of(t, count, out, x, w, b, ACT_NONE)) return false;
-    cuda_gemm_bf16_together(t, count, false, S);
+    if (x.dtype == DTYPE_F32) cuda_gemm_bf16_together(t, count, false, S);
+    else if (cuda_gemm_hopper_together_takes(t, count)) cuda_gemm_hopper_together(t, count, S);
+    else return false;
     return true;
 }
 
@@ -126,7 +132,7 @@ static bool op_linear_gated_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act a
     GemmBf16 t[RING_MOST];
     Tensor to[2] = {out, out};
     const Tensor both[2] = {w, up_w}, biases[2] = {b, up_b};
-    if (!gpu_way(WAY_TOGETHER) || !products_of(t, 2, to, x, both, biases, act)) return false;
+    if (!gpu_way(WAY_TOGETHER) || x.dtype != DTYPE_F32 || !products_of(t, 2, to, x, both, biases, act)) return false;
     cuda_gemm_bf16_together(t, 2, true, S);
     return true;
 }

@@ -25,6 +25,8 @@
 //                                                  as 5.5 TB/s out of the L2 let expect. Measured: 17.3 and 53.8 (913), 50.6 (908) us
 //   915  913 with K cut into parts (their sums are added by a second kernel, in order), where tiles alone leave half of the processors without
 //        work: 4096 columns are 64 tiles      counted: 32 x 4096 x 4096 17.3 -> 13 us, 32 x 4096 x 11008 46 -> 30 us; not measured
+//   916  914 over up to three matrices of one A (queries, keys, values): 3 times 4096 columns are 96 tiles, which bring the bytes as fast as memory
+//        gives them, where one matrix is 32      counted: 32 x 3 times 4096 x 4096 three times 13 us and 2.5 us for adding parts up -> 28 us; not measured
 #include "device_hopper.h"
 #include "kernels.h"
 
@@ -32,6 +34,15 @@
 #define ROW 128
 #define WARPGROUP 128
 #define CHUNK 64 // columns of the result that a warp turns into rows at a time
+
+// Weights of several products of one A.
+typedef struct {
+    TensorMap map[3];
+    int begin[3]; // where each begins among the columns of all, which are filled up to whole tiles
+    long N[3];
+    void *C[3];
+    const float *bias[3];
+} Many;
 
 #if HOPPER_CODE
 // Sixteen rows by 64 columns of one warp pass through shared memory from the order of the accumulators to rows, and from there with
@@ -274,6 +285,16 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
+#define TILE(name) name##_64x128_many
+#define BM 64
+#define BN 128
+#define CONSUMERS 1
+#define STAGES 8
+#define TURNS 1
+#define CLUSTER 1
+#define MANY 1
+#include "gemm_hopper_tile.inc"
+
 #define TILE(name) name##_128x256_pair
 #define BM 128
 #define BN 256
@@ -394,3 +415,15 @@ HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream) 
     default: launch_128x128_turns(g, true, 12, stream);
     }
 }
+
+HOST bool cuda_gemm_hopper_together_takes(const GemmBf16 *g, int count) {
+    long columns = 0;
+    if (g->M < 1 || g->M > 64 || !g->A || count > 3) return false;
+    for (int k = 0; k < count; k++) {
+        if (!cuda_gemm_hopper_takes(g + k) || g[k].N % 4 != 0 || g[k].ldc != g[k].N || (uintptr_t)g[k].C % 16 != 0 || g[k].residual || g[k].C_bf16 || g[k].act != ACT_NONE) return false;
+        columns += g[k].N;
+    }
+    return columns < 1l << 30;
+}
+
+HOST void cuda_gemm_hopper_together(const GemmBf16 *g, int count, cudaStream_t stream) { launch_64x128_many(g, count, stream); }

@@ -49,6 +49,9 @@ HOST void cuda_gemm_bf16_together(const GemmBf16 *g, int count, bool gated, cuda
 HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g);
 HOST int cuda_gemm_hopper_parts(const GemmBf16 *g); // into how many K is cut, best; 1: it is not
 HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream); // -1: the best for the shape
+// Products of one A in one launch, with the bits of version 914: C_k = A W_kᵀ + bias_k in f32, of which only N, W, bias and C may differ. M <= 64
+HOST bool cuda_gemm_hopper_together_takes(const GemmBf16 *g, int count);
+HOST void cuda_gemm_hopper_together(const GemmBf16 *g, int count, cudaStream_t stream);
 
 // ---- attention_bf16.cu: tensor cores; letters and masks as in model/kernels.h's Attention
 typedef struct {

@@ -80,6 +80,43 @@ static void one(Case c) {
     free(af), free(wf), free(bias), free(oldf), free(a16), free(w16), free(old16), free(got16), free(a), free(w), free(got), free(want), free(dense);
 }
 
+// Several products of one A in one launch: the bits that each gives alone.
+static void together(long M, const long *N, int count, long K, bool bias) {
+    float *a = random_floats((size_t)(M * K), 5);
+    uint16_t *a16 = narrow_from(a, (size_t)(M * K));
+    GemmBf16 g[3];
+    float *alone[3], *got;
+    bool same = true;
+    const uint16_t *A = to_device(a16, (size_t)(M * K) * 2);
+    emu_forget();
+    for (int k = 0; k < count; k++) {
+        const size_t w_n = (size_t)(N[k] * K), c_n = (size_t)(M * N[k]);
+        float *w = random_floats(w_n, (unsigned long long)(6 + k)), *b = random_floats((size_t)N[k], (unsigned long long)(17 + k));
+        uint16_t *w16 = narrow_from(w, w_n);
+        g[k] = (GemmBf16){.M = M, .N = N[k], .K = K, .lda = K, .ldw = K, .ldc = N[k], .A = A, .W = to_device(w16, w_n * 2), .C = device_room(c_n * 4), .bias = bias ? to_device(b, (size_t)N[k] * 4) : NULL};
+        cuda_gemm_bf16_version(&g[k], 914, NULL);
+        alone[k] = malloc(c_n * 4);
+        need(alone[k], "a test: no memory");
+        from_device(alone[k], g[k].C, c_n * 4);
+        g[k].C = device_room(c_n * 4);
+        free(w), free(b), free(w16);
+    }
+    const bool takes = cuda_gemm_hopper_together_takes(g, count);
+    if (takes) cuda_gemm_hopper_together(g, count, NULL);
+    for (int k = 0; k < count && takes; k++) {
+        const size_t c_n = (size_t)(M * N[k]);
+        got = malloc(c_n * 4);
+        need(got, "a test: no memory");
+        from_device(got, g[k].C, c_n * 4);
+        same = same && memcmp(got, alone[k], c_n * 4) == 0;
+        free(got);
+    }
+    check(takes && same && emu_reports() == 0, "hopper 916, %ld x %ld x %ld, %ld, %ld%s: the bits of each alone %s", M, K, N[0], N[1], count > 2 ? N[2] : 0, bias ? ", biases" : "", emu_first_report());
+    for (int k = 0; k < count; k++) free(alone[k]);
+    free(a), free(a16);
+    device_empty();
+}
+
 static const int versions[] = {901, 902, 903, 904, 905, 906, 907, 908, 909, 910, 913, 914, 915};
 #define VERSIONS (int)(sizeof versions / sizeof *versions)
 
@@ -108,7 +145,11 @@ int main(void) {
     }
     one((Case){915, 33, 60, 2056, 1, ACT_SILU, true, true, false}); // K in four parts, the last of them shorter
     one((Case){915, 9, 68, 2056, 0, ACT_NONE, true, true, true});
+    together(33, (const long[]){132, 16, 8}, 3, 200, true);
+    together(9, (const long[]){128, 256, 4}, 3, 72, false);
+    together(64, (const long[]){36, 260}, 2, 1032, true);
     emu_backwards(true);
+    together(20, (const long[]){380, 140, 132}, 3, 136, true); // more tiles than processors
     one((Case){915, 64, 128, 1032, 4, ACT_GELU, true, false, true});
     for (int v = 0; v < VERSIONS; v++) one((Case){versions[v], 150, 280, 72, 0, ACT_NONE, true, false, v % 2 == 0});
     one((Case){907, 650, 130, 456, 0, ACT_NONE, true, false, true}); // more tiles than processors, more steps than stages
@@ -116,6 +157,6 @@ int main(void) {
     one((Case){910, 650, 130, 456, 0, ACT_QUICK_GELU, true, false, true});
     one((Case){910, 650, 270, 136, 0, ACT_SILU, true, false, true});
     one((Case){908, 650, 130, 456, 0, ACT_NONE, true, false, true});
-    if (real_shapes()) edges();
+    if (real_shapes()) edges(), together(32, (const long[]){4096, 4096, 4096}, 3, 4096, false), together(64, (const long[]){4096, 1024, 1024}, 3, 4096, true);
     return check_end();
 }
