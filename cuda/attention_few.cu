@@ -26,8 +26,9 @@ static __device__ bool seen(const AttentionArguments *a, long b, long i, long j,
     return !a->key_mask || a->key_mask[b * a->Tk + j];
 }
 
-// n parts, one behind the other, of D outputs, top and sum each, become one; or, whole, what attention gives. By the threads of a block.
-static __device__ __forceinline__ void add_parts(float *to, const float *parts, int n, int D, bool whole) {
+// n parts, one behind the other, of D outputs, top and sum each, become one; or, whole, what attention gives, in bf16 where `rounded` is there. By
+// the threads of a block.
+static __device__ __forceinline__ void add_parts(float *to, uint16_t *rounded, const float *parts, int n, int D, bool whole) {
     float top = -INFINITY;
     for (int g = 0; g < n; g++) top = larger(parts[g * (D + 2) + D], top);
     for (int d = (int)threadIdx.x; d < D; d += 32 * WARPS) {
@@ -37,7 +38,9 @@ static __device__ __forceinline__ void add_parts(float *to, const float *parts, 
             const float weight = f_exp(part[D] - top);
             sum += weight * part[D + 1], out += weight * part[d];
         }
-        to[d] = !whole ? out : sum > 0 ? out / sum : 0; // who sees nothing gets zeros
+        if (whole) out = sum > 0 ? out / sum : 0; // who sees nothing gets zeros
+        if (rounded) rounded[d] = bf16_of(out);
+        else to[d] = out;
         if (!whole && d == 0) to[D] = top, to[D + 1] = sum;
     }
 }
@@ -61,11 +64,12 @@ static __device__ __forceinline__ void add_parts(float *to, const float *parts, 
 #define VALUES(a) a.v16
 #include "attention_few_parts.inc"
 
-static __global__ __launch_bounds__(32 * WARPS) void attention_whole(AttentionArguments a, const float *room, int chunks) {
+static __global__ __launch_bounds__(32 * WARPS) void attention_whole(AttentionArguments a, uint16_t *rounded, const float *room, int chunks) {
     grid_release();
     grid_wait();
     const long h = blockIdx.x / a.Tq, i = blockIdx.x % a.Tq, b = blockIdx.y;
-    add_parts(a.out + ((b * a.Tq + i) * a.H + h) * a.D, room + ((b * a.H + h) * a.Tq + i) * chunks * (a.D + 2), chunks, (int)a.D, true);
+    const long at = ((b * a.Tq + i) * a.H + h) * a.D;
+    add_parts(a.out + at, rounded ? rounded + at : NULL, room + ((b * a.H + h) * a.Tq + i) * chunks * (a.D + 2), chunks, (int)a.D, true);
 }
 
 static int chunks_of(const Attention *a) { return (int)((a->Tk + CHUNK - 1) / CHUNK); }
@@ -78,7 +82,7 @@ HOST bool cuda_attention_few_takes(const Attention *a) {
     return !a->mask && !a->weights && a->dropout == 0 && a->D <= 32 * each && a->D % each == 0 && pointers % 16 == 0;
 }
 
-HOST void cuda_attention_few(const Attention *a, float *room, cudaStream_t stream) {
+HOST void cuda_attention_few(const Attention *a, uint16_t *rounded, float *room, cudaStream_t stream) {
     if (a->B == 0 || a->Tq == 0) return;
     need(cuda_attention_few_takes(a), "cuda: attention of a few tokens with heads of %ld", a->D);
     need(a->H * a->Tq <= 65535 && a->B <= 65535, "cuda: attention over %ld texts and %ld heads: more than one launch can take", a->B, a->H);
@@ -86,5 +90,5 @@ HOST void cuda_attention_few(const Attention *a, float *room, cudaStream_t strea
     const dim3 grid = DIM3(chunks, a->H * a->Tq, a->B), block = DIM3(32 * WARPS, 1, 1);
     if (a->k16) LAUNCH_EARLY(attention_parts_bf16, grid, block, 0, stream, *a, room, chunks);
     else LAUNCH_EARLY(attention_parts_f32, grid, block, 0, stream, *a, room, chunks);
-    LAUNCH_EARLY(attention_whole, DIM3(a->H * a->Tq, a->B, 1), block, 0, stream, *a, (const float *)room, chunks);
+    LAUNCH_EARLY(attention_whole, DIM3(a->H * a->Tq, a->B, 1), block, 0, stream, *a, rounded, (const float *)room, chunks);
 }

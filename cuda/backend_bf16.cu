@@ -189,9 +189,12 @@ static void op_attention_bf16(Tensor out, Tensor q, Tensor k, Tensor v, const At
         return;
     }
     Attention a = gpu_attention_of(out, q, k, v, s, weights);
+    if (few && cuda_attention_few_takes(&a)) {
+        cuda_attention_few(&a, out.dtype == DTYPE_BF16 ? (uint16_t *)out.data : NULL, (float *)gpu_room(cuda_attention_few_room(&a)), S);
+        return;
+    }
     if (out.dtype == DTYPE_BF16) a.out = (float *)gpu_room(tensor_count(out) * sizeof(float));
-    if (few && cuda_attention_few_takes(&a)) cuda_attention_few(&a, (float *)gpu_room(cuda_attention_few_room(&a)), S);
-    else gpu_attend(a);
+    gpu_attend(a);
     if (out.dtype == DTYPE_BF16) cuda_narrow((uint16_t *)out.data, a.out, tensor_count(out), S);
 }
 

@@ -72,7 +72,7 @@ HOST void cuda_attention_hopper_version(const AttentionBf16 *a, int version, cud
 
 // ---- attention_few.cu: few queries over many keys, of f32 or bf16 (k16, v16), the sums in an order of its own
 HOST bool cuda_attention_few_takes(const Attention *a);
-HOST void cuda_attention_few(const Attention *a, float *room, cudaStream_t stream);
+HOST void cuda_attention_few(const Attention *a, uint16_t *rounded, float *room, cudaStream_t stream); // rounded: where the result goes in bf16, instead of a->out; or NULL
 HOST size_t cuda_attention_few_room(const Attention *a); // bytes
 
 // ---- knn.cu

@@ -38,7 +38,7 @@ static void work(void *arg, int turn) {
         else cuda_attention_bf16(&a, NULL);
     } else {
         Attention a = f32_of(h, turn);
-        if (h->few) cuda_attention_few(&a, result_at(cuda_attention_few_room(&a), turn + 1), NULL);
+        if (h->few) cuda_attention_few(&a, NULL, result_at(cuda_attention_few_room(&a), turn + 1), NULL);
         else if (!h->version && cuda_attention_apart_takes(&a)) cuda_attention_apart(&a, result_at(cuda_attention_apart_room(&a), turn + 1), NULL);
         else cuda_attention_version(&a, h->version ? h->version : 2, NULL);
     }
