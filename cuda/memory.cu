@@ -415,7 +415,7 @@ HOST unsigned long gpu_read_begin(const void *from, size_t bytes) {
     if (commands_listed()) step_launch();
     if (bytes > r->room) {
         wait_for(gpu.stream);
-        CUDA_CHECK(cudaFreeHost(r->bytes));
+        if (r->bytes) CUDA_CHECK(cudaFreeHost(r->bytes));
         CUDA_CHECK(cudaMallocHost(&r->bytes, bytes));
         r->room = bytes;
     }
