@@ -162,7 +162,7 @@ void files_index(Extract *e, size_t files) {
 }
 
 static void tell(Extract *e, const Remarks *r, const char *kind, const char *column, const char *say) {
-    const char *job = e->shards > 1 ? arena_print(e->arena, "-%05d-of-%05d", e->shard, e->shards) : "", *path = arena_print(e->arena, "%s.%s%s.csv", e->out, kind, job);
+    const char *job = e->shards > 1 ? arena_print(e->arena, "-%05d-of-%05d", e->shard, e->shards) : "", *path = arena_print(e->arena, "%s.%s%s.csv", stem_of(e, e->arena), kind, job);
     remarks_save(r, path, column);
     if (r->count) fprintf(stderr, "retina: %zu of %zu pictures %s: see %s\n", r->count, e->count, say, path);
 }

@@ -356,9 +356,9 @@ static void damaged(void) {
     const char *words = "extract --model " G "clip-openai --image %s --taps visual_projection --quiet --out %s --shard-size 1 %s";
     int status = retina(words, at("some"), at("damaged.safetensors"), "--truncated ok");
     check(status == 1 && strstr(said, "1 of 3 pictures are damaged") && strstr(said, "1 of 3 pictures could not be read"), "a cut-off picture and one that is none: %s", said);
-    check(rows_of_csv("damaged.safetensors.damaged.csv", "damage", "a, \"b\".jpg") == 1 && rows_of_csv("damaged.safetensors.failed.csv", "reason", "caf") == 1, "both are listed");
+    check(rows_of_csv("damaged.damaged.csv", "damage", "a, \"b\".jpg") == 1 && rows_of_csv("damaged.failed.csv", "reason", "caf") == 1, "both are listed");
     status = retina(words, at("some"), at("damaged.safetensors"), "--truncated ok --keep-going");
-    check(status == 0 && rows_of_csv("damaged.safetensors.damaged.csv", "damage", "a, \"b\".jpg") == 1, "still when the run goes on");
+    check(status == 0 && rows_of_csv("damaged.damaged.csv", "damage", "a, \"b\".jpg") == 1, "still when the run goes on");
     const char *record = tensors_metadata(results("damaged-00000-of-00003.safetensors"), "damaged");
     check(record && strstr(record, "jpg"), "the file's head holds it: %s", record ? record : "nothing");
     const char *part = at("damaged-00001-of-00003.safetensors"); // of the picture that is none
@@ -373,7 +373,7 @@ static void damaged(void) {
               "a file whose head is damaged is made again: %s", said);
     }
     status = retina(words, at("some"), at("damaged.safetensors"), "");
-    check(status == 1 && strstr(said, "2 of 3") && !file_exists(at("damaged.safetensors.damaged.csv")), "without --truncated ok both fail: %s", said);
+    check(status == 1 && strstr(said, "2 of 3") && !file_exists(at("damaged.damaged.csv")), "without --truncated ok both fail: %s", said);
 }
 
 int main(int count, char **words) {
