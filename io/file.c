@@ -94,7 +94,7 @@ Bytes file_map(Arena *a, const char *path) {
     Mapping *m = memory_take(sizeof *m + n, path);
     *m = (Mapping){.size = 0};
     memcpy(m->path, path, n);
-    int fd = fail_now(FAIL_READ) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    int fd = fail_now(FAIL_READ) ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe that nobody writes to would keep us here
     const char *fault = fd < 0 ? "cannot be opened" : NULL;
     int reason = errno;
     struct stat st = {0};

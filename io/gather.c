@@ -27,26 +27,29 @@ static bool looks_like_picture(const char *path) {
     return strcasecmp(e, "jpg") == 0 || strcasecmp(e, "jpeg") == 0 || strcasecmp(e, "png") == 0;
 }
 
+// A link to nothing counts: it fails later, alone, and is listed.
+static bool picture_here(const char *path) { return looks_like_picture(path) && !folder_exists(path); }
+
 static void add_file(List *l, const char *path) { add(l, (Gathered){.path = path, .key = path_stem(l->arena, path)}); }
 
 static void add_folder(List *l, const char *path) {
     size_t n, before = l->count;
     char **names = folder_list(l->arena, path, &n);
     for (size_t i = 0; i < n; i++)
-        if (looks_like_picture(names[i]) && file_exists(names[i])) add_file(l, names[i]);
+        if (picture_here(names[i])) add_file(l, names[i]);
     for (size_t i = 0; i < n && before == l->count; i++) {
         if (!folder_exists(names[i])) continue;
         size_t m;
         char **inner = folder_list(l->arena, names[i], &m);
         for (size_t j = 0; j < m; j++)
-            if (looks_like_picture(inner[j]) && file_exists(inner[j])) add_file(l, inner[j]);
+            if (picture_here(inner[j])) add_file(l, inner[j]);
         if (l->count > before) { // the first sub-folder with pictures decides: then all of them count
             before = (size_t)-1;
             for (i++; i < n; i++) {
                 if (!folder_exists(names[i])) continue;
                 inner = folder_list(l->arena, names[i], &m);
                 for (size_t j = 0; j < m; j++)
-                    if (looks_like_picture(inner[j]) && file_exists(inner[j])) add_file(l, inner[j]);
+                    if (picture_here(inner[j])) add_file(l, inner[j]);
             }
         }
     }

@@ -85,6 +85,8 @@ static void print_help(const char *usage, const char *purpose, const Option *opt
     printf("  %-28s %s\n", "--help", "this text");
 }
 
+void stdout_end(void) { need(fflush(stdout) == 0 && !ferror(stdout), "stdout: cannot be written"); }
+
 static const Option *find(const Option *options, size_t count, const char *name, size_t n) {
     for (size_t i = 0; i < count; i++)
         if (options[i].name && strlen(options[i].name) == n && strncmp(options[i].name, name, n) == 0) return &options[i];
@@ -153,6 +155,7 @@ void options_parse(const char *usage, const char *purpose, Option *options, size
         }
         if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
             print_help(usage, purpose, options, count);
+            stdout_end();
             exit(0);
         }
         if (a[1] != '-') die_usage("%s: options are long, --name; usage: %s", a, command);

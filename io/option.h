@@ -58,6 +58,9 @@ void option_shard(const char *text, int *shard, int *shards);
 // which lists them and names the nearest.
 size_t option_which(const char *command, const char *word, const void *list, size_t size, size_t count);
 
+// What was printed is out, or the program dies: before every end without an error.
+void stdout_end(void);
+
 // The nearest of `names` to `wrong` by edit distance, or NULL when none is near.
 const char *nearest_name(const char *wrong, const char *const *names, size_t count);
 

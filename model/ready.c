@@ -61,7 +61,7 @@ Tensor ready_ids(Arena *a, const char *text, Tensor *mask, Tensor *types) {
 
 Tensor ready_replacement(Arena *a, const char *text, const char **tap) {
     const char *equals = strchr(text, '=');
-    if (!equals) die_usage("--replace %s: NAME=FILE[:TENSOR] is wanted", text);
+    if (!equals || equals == text || !equals[1]) die_usage("--replace %s: NAME=FILE[:TENSOR] is wanted", text);
     char *name = arena_text(a, text, (size_t)(equals - text)), *path = arena_print(a, "%s", equals + 1);
     const char *tensor = NULL;
     char *colon = strrchr(path, ':');

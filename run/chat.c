@@ -39,7 +39,6 @@ int run_chat(int argc, char **argv) {
     // As it is: a prompt may end with a line break of its own.
     fputs(chat_render(a, &chat, turns, count, !no_prompt, (ChatThinking)thinking), stdout);
     if (isatty(1)) putchar('\n');
-    need(fflush(stdout) == 0 && !ferror(stdout), "chat: the output cannot be written");
     arena_free(a);
     return 0;
 }

@@ -68,16 +68,18 @@ int main(int argc, char **argv) {
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help();
+        stdout_end();
         return 0;
     }
     if (strcmp(name, "--version") == 0) {
         printf("retina %s, commit %s, compiler %s, instructions %s, devices %s\n", VERSION, RETINA_COMMIT, __VERSION__, cpu_describe(), device_built());
+        stdout_end();
         return 0;
     }
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0) {
             int status = commands[i].run(argc - 2, argv + 2);
-            if (fflush(stdout) != 0 || ferror(stdout)) die("stdout: cannot be written");
+            stdout_end();
             return status;
         }
     const char *names[COMMANDS];

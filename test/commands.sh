@@ -49,7 +49,9 @@ says "unknown instruction set" 1 "scalar, avx2, avx512" env RETINA_ISA=mmx $R ge
 
 # ---- stdout and stderr closed: told, and no file in their place holds what is printed
 $R tokenize $G/clip-openai a >&- 2>"$D/err"
-[ $? -eq 1 ] && grep -q 'output cannot be written' "$D/err" && ok "stdout closed" || fail "stdout closed: $(cat "$D/err")"
+[ $? -eq 1 ] && grep -q 'stdout: cannot be written' "$D/err" && ok "stdout closed" || fail "stdout closed: $(cat "$D/err")"
+$R info --help >&- 2>"$D/err"
+[ $? -eq 1 ] && grep -q 'stdout: cannot be written' "$D/err" && ok "stdout closed for help" || fail "stdout closed for help: $(cat "$D/err")"
 $R world --out "$D/closed" --count 12 2>&- >/dev/null && ! grep -aq 'draw ' "$D/closed/scenes.jsonl" && [ "$(wc -l <"$D/closed/scenes.jsonl")" -eq 12 ] && ok "stderr closed" || fail "stderr closed"
 (program=$PWD/retina && cd "$D" && "$program" verbalize caption --limit 1 --layers 8 --seq-len 6 --out elsewhere --quiet && [ -s elsewhere/captions.csv ]) && ok "what is shipped is found from another folder" || fail "what is shipped is found from another folder"
 make -s -o retina install PREFIX="$D/usr" >"$D/out" 2>&1 && (cd "$D" && ./usr/bin/retina verbalize caption --limit 1 --layers 8 --seq-len 6 --out installed --quiet && [ -s installed/captions.csv ]) && ok "installed, it finds its small models" || fail "installed, it finds its small models: $(tail -n 3 "$D/out")"
@@ -70,10 +72,13 @@ sed 's/"intermediate_size": *[0-9]*/"intermediate_size": 7/' $G/llama-2/config.j
 says "weights of another shape" 1 "the configuration wants" $R generate --model "$D/shape" --ids 1,2 --json
 says "a prompt without its picture" 1 "0 images, and 1 are given; one <image> is wanted" $R generate --model data/zoo/llava --image $G/preprocess/square.png --raw --prompt hi
 says "id outside the vocabulary" 1 "outside the vocabulary" $R generate --model $G/llama-2 --ids 99999 --json
+says "a replacement of no file" 2 "NAME=FILE" $R generate --model $G/llama-2 --ids 1,2 --replace lm_head=
+says "a replacement of no tap" 2 "NAME=FILE" $R generate --model $G/llama-2 --ids 1,2 --replace =x.safetensors
 printf 'not a picture' >"$D/bad.jpg"
 says "no picture" 1 "bad.jpg" $R decode "$D/bad.jpg" --out "$D/x.ppm"
 says "no file to write" 1 "is a folder" $R extract --model $G/clip-openai --image $G/preprocess --taps visual_projection --out "$D" --quiet
 mkfifo "$D/pipe.ppm"
+says "a pipe where a file is to be read" 1 "not a regular file" timeout 10 $R decode "$D/pipe.ppm" --out "$D/x.ppm"
 says "a pipe to write" 1 "no regular file" $R decode $G/preprocess/square.png --out "$D/pipe.ppm"
 # interrupted: by the signal, and nothing half-written stays
 $R world --out "$D/interrupted" --count 100000 --quiet >/dev/null 2>&1 &
@@ -128,8 +133,10 @@ cmp -s "$D/v.body" "$D/w.body" && fail "other ids give other logits" || ok "othe
 # ---- one bad picture among good ones: counted, listed, exit 1 unless --keep-going
 mkdir "$D/pictures" && cp $P/square.png $P/tall.png "$D/pictures/" && cp "$D/bad.jpg" "$D/pictures/"
 $R extract --model $G/clip-openai --image "$D/pictures" --taps visual_projection --out "$D/e.safetensors" --quiet 2>"$D/err"
-[ $? -eq 1 ] && grep -q "1 of 3" "$D/err" && grep -q bad.jpg "$D/e.safetensors.failed.csv" && ok "a bad picture is listed" || fail "a bad picture is listed: $(cat "$D/err")"
+[ $? -eq 1 ] && grep -q "1 of 3" "$D/err" && grep -q bad.jpg "$D/e.failed.csv" && ok "a bad picture is listed" || fail "a bad picture is listed: $(cat "$D/err")"
 $R extract --model $G/clip-openai --image "$D/pictures" --taps visual_projection --out "$D/e.safetensors" --quiet --keep-going 2>/dev/null && ok "--keep-going" || fail "--keep-going"
+mkdir "$D/links" && ln -s gone "$D/links/gone.png" && mkfifo "$D/links/pipe.jpg" && cp $P/square.png "$D/links/"
+says "a link to nothing and a pipe among the pictures are counted" 1 "2 of 3" timeout 20 $R extract --model $G/clip-openai --image "$D/links" --taps visual_projection --out "$D/k.safetensors" --quiet
 mv "$D/pictures/bad.jpg" "$D/pictures/$(printf 'bad\377.jpg')"
 run_bad() { $R extract --model $G/clip-openai --image "$D/pictures" --taps visual_projection --out "$D/e.safetensors" --keep-going 2>&1 | grep -c '/s  '; }
 run_bad >/dev/null
