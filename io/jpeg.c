@@ -211,8 +211,11 @@ Image jpeg_decode(Arena *a, Bytes file, const ImageOptions *options) {
         if (trap_set(&trap)) {
             decode(j, room);
             trap_end(&trap);
-        } else if (!j->damage[0]) {
-            snprintf(j->damage, sizeof j->damage, "%.*s", (int)sizeof j->damage - 1, trap.message);
+        } else {
+            if (j->scan_number > JPEG_SCANS_MAX) die("%s", trap.message); // no damage
+            size_t n = strlen(file.path) + 2;                              // who prints the rest names the file
+            bool named = strlen(trap.message) > n && strncmp(trap.message, file.path, n - 2) == 0;
+            if (!j->damage[0]) snprintf(j->damage, sizeof j->damage, "%.*s", (int)sizeof j->damage - 1, trap.message + (named ? n : 0));
         }
     } else {
         decode(j, room);

@@ -121,6 +121,32 @@ static void test_refused(void) {
     arena_free(a);
 }
 
+// The last scan of a progressive picture once more, and once more; and damaged.
+static void test_scans(void) {
+    Arena *a = arena_new("test");
+    Pack p = pack_open(a, "test/golden/pictures/jpeg.pack");
+    size_t last = 0, size;
+    while (last == 0 && pack_next(&p)) {
+        bool progressive = false;
+        for (size_t i = 0; i + 1 < p.file.size; i++) {
+            progressive |= p.file.bytes[i] == 0xFF && p.file.bytes[i + 1] == 0xC2;
+            if (progressive && p.file.bytes[i] == 0xFF && p.file.bytes[i + 1] == 0xDA) last = i;
+        }
+    }
+    size = p.file.size - 2 - last;
+    uint8_t *many = take(a, uint8_t, p.file.size + 1000 * size);
+    memcpy(many, p.file.bytes, p.file.size);
+    for (size_t i = 0; i < 1000; i++) memcpy(many + last + (i + 1) * size, p.file.bytes + last, size + 2);
+    Bytes file = {many, p.file.size + 1000 * size, "many.jpg"};
+    message_has(a, "a thousand scans and more", file, "more than 1000 scans");
+    char message[1024] = "(accepted)";
+    check(refused(a, file, &(ImageOptions){.truncated_ok = true}, message) && strstr(message, "more than 1000 scans"), "they are no damage: %s", message);
+    many[last + 1] = 2;
+    Image m = image_decode(a, (Bytes){many, p.file.size, "many.jpg"}, &(ImageOptions){.truncated_ok = true});
+    check(m.damage && strncmp(m.damage, "byte ", 5) == 0, "what is damaged is said without the name: %s", m.damage);
+    arena_free(a);
+}
+
 // Pillow's own bytes, for the same picture, quality and sampling.
 static void test_encoder(void) {
     Arena *a = arena_new("test");
@@ -177,6 +203,7 @@ int main(void) {
     golden("test/golden/pictures/jpeg-damaged.pack", &(ImageOptions){.truncated_ok = true});
     test_cuts();
     test_refused();
+    test_scans();
     test_encoder();
     test_orientation();
     return check_end();
