@@ -10,13 +10,12 @@
 #define WHOLE ((size_t)1 << 20)
 enum { PIECES = 16, PIECE = 64 * 1024 };
 
-static uint64_t size_of(const char *path) {
-    struct stat s;
-    return stat(path, &s) == 0 && S_ISREG(s.st_mode) ? (uint64_t)s.st_size : 0;
-}
+// Of a regular file; false: none is there.
+static bool state_of(const char *path, struct stat *s) { return stat(path, s) == 0 && S_ISREG(s->st_mode); }
 
 void stamp_file(Blake2b *h, const char *path) {
-    uint64_t size = size_of(path);
+    struct stat s;
+    uint64_t size = state_of(path, &s) ? (uint64_t)s.st_size : 0;
     if (size == 0) return;
     blake2b_add(h, &size, sizeof size);
     Arena *a = arena_new("a file's stamp");
@@ -68,10 +67,15 @@ char *stamp_text(Blake2b *h, Arena *a) {
 void stamp_pictures(Blake2b *h, const Gathering *g) {
     for (size_t i = 0; i < g->count; i++) {
         const Gathered *p = &g->items[i];
-        uint64_t size = p->size ? p->size : size_of(p->path);
+        struct stat s;
+        bool there = state_of(p->path, &s);
+        const uint64_t about[] = {p->offset, p->size ? p->size : there ? (uint64_t)s.st_size : 0, there ? (uint64_t)s.st_mtim.tv_sec : 0, there ? (uint64_t)s.st_mtim.tv_nsec : 0};
         blake2b_add(h, p->path, strlen(p->path) + 1);
         blake2b_add(h, p->key, strlen(p->key) + 1);
-        blake2b_add(h, &p->offset, sizeof p->offset);
-        blake2b_add(h, &size, sizeof size);
+        blake2b_add(h, about, sizeof about);
     }
+}
+
+void stamp_drawn(Blake2b *h, const Gathering *g) {
+    for (size_t i = 0; i < g->count; i++) stamp_file(h, g->items[i].path);
 }

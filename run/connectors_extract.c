@@ -55,11 +55,13 @@ static const char *digest_of(Study *s) {
     return arena_print(s->arena, "%s|%d|%d|%d%s", s->model_stamp, study_model(s)->image_tokens, s->image_size, s->save, s->bf16 ? "|bf16" : "");
 }
 
-// Names and sizes of the pictures [from, to).
+// The pictures [from, to).
 static const char *pictures_digest(Study *s, Arena *a, size_t from, size_t to) {
     Blake2b h;
     blake2b_start(&h, 16, NULL, 0);
-    stamp_pictures(&h, &(Gathering){.items = study_pictures(s)->items + from, .count = to - from});
+    Gathering g = {.items = study_pictures(s)->items + from, .count = to - from};
+    if (s->from_world) stamp_drawn(&h, &g);
+    else stamp_pictures(&h, &g);
     return stamp_text(&h, a);
 }
 

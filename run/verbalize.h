@@ -151,6 +151,7 @@ typedef struct Verbal {
 void verbalize_caption(Verbalize *s);
 void verbalize_caption_whole(Verbalize *s, const Verbal *v); // the files of all parts together
 Verbal *verbal_open(Verbalize *s);
+uint32_t *verbalize_others(Verbalize *s, Arena *a, size_t N);          // [i]: whose caption picture i is dealt; never its own, of two or more
 const char *verbalize_digest(Verbalize *s);                           // of model, settings and pictures
 size_t verbal_batch(const Verbal *v, const Verbalize *s, int b, size_t *first); // pictures of batch b
 

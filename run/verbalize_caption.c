@@ -20,11 +20,6 @@
 
 #define ROWS_MEMORY ((size_t)1 << 30) // bytes of keys and values at once
 
-// Scenes by their content: they lie in --out, and moving that changes nothing.
-static void stamp_scenes(Blake2b *h, const Gathering *g) {
-    for (size_t i = 0; i < g->count; i++) stamp_file(h, g->items[i].path);
-}
-
 // What captions were made from: model, settings, pictures. Kept files of another digest are made again.
 const char *verbalize_digest(Verbalize *s) {
     if (s->digest) return s->digest;
@@ -40,10 +35,12 @@ const char *verbalize_digest(Verbalize *s) {
     stamp_model(&h, s->model_dir);
     if (s->tokenizer) stamp_model(&h, s->tokenizer);
     if (s->bank) stamp_file(&h, s->bank);
+    for (size_t i = 0; i < g->count && speaker_retrieves(k) && !s->bank; i++) // the captions beside the pictures are the bank
+        if (s->beside[i]) blake2b_add(&h, s->beside[i], strlen(s->beside[i]) + 1);
     if (s->tuned) blake2b_add(&h, "tuned", 5), stamp_file(&h, s->tuned);
     for (size_t i = 0; i < g->count && s->features; i++)
         if (g->items[i].offset == 0) stamp_file(&h, g->items[i].path); // the first picture of a file
-    if (s->from_world) stamp_scenes(&h, g);
+    if (s->from_world) stamp_drawn(&h, g);
     else stamp_pictures(&h, g);
     return s->digest = stamp_text(&h, s->arena);
 }
@@ -241,18 +238,25 @@ static void say_instead(Verbal *v, int l, size_t i, const Spoken *x) {
     v->captions[l][i] = x->text, v->entropy[l][i] = x->entropy, v->tokens[l][i] = x->tokens, v->finished[l][i] = x->finished;
 }
 
+uint32_t *verbalize_others(Verbalize *s, Arena *a, size_t N) {
+    uint32_t *order = take(a, uint32_t, N + 1), *other = take(a, uint32_t, N + 1);
+    rng_permutation(rng_of((uint64_t)s->seed, "shuffled control"), order, (uint32_t)N);
+    for (size_t i = 0; i < N; i++) other[order[i]] = order[(i + 1) % N]; // one round of all: nobody meets himself
+    return other;
+}
+
 // --control: every picture gets what is said of none, or of another one: a caption depends on its own state alone, so nothing has
 // to be said again.
 static void control(Verbalize *s, Verbal *v) {
     enum { NONE, MEAN, ZERO, SHUFFLE };
     if (s->control == NONE) return;
     need(v->mean && v->zero, "%s: the controls are missing; run `retina verbalize caption` with the same options first", s->out);
-    uint32_t *order = take(s->arena, uint32_t, v->N + 1);
-    rng_permutation(rng_of((uint64_t)s->seed, "shuffled control"), order, (uint32_t)v->N); // as the other pictures of truth.csv
+    need(s->control != SHUFFLE || v->N > 1, "--control shuffle: there is one picture, and its caption cannot be dealt to another");
+    uint32_t *other = verbalize_others(s, s->arena, v->N); // as the other pictures of truth.csv
     for (int l = 0; l < v->L; l++) {
         Spoken *own = take(s->arena, Spoken, v->N + 1);
         for (size_t i = 0; i < v->N; i++) own[i] = (Spoken){.text = v->captions[l][i], .entropy = v->entropy[l][i], .tokens = v->tokens[l][i], .finished = v->finished[l][i]};
-        for (size_t i = 0; i < v->N; i++) say_instead(v, l, i, s->control == MEAN ? &v->mean[l] : s->control == ZERO ? v->zero : &own[order[i]]);
+        for (size_t i = 0; i < v->N; i++) say_instead(v, l, i, s->control == MEAN ? &v->mean[l] : s->control == ZERO ? v->zero : &own[other[i]]);
     }
 }
 

@@ -108,6 +108,8 @@ Verbal *verbal_read_original(Verbalize *s) {
     const Json **j = take(a, const Json *, files);
     for (size_t f = 0; f < files; f++) {
         j[f] = layers_read(a, s->captions_given.items[f], &n);
+        for (size_t e = 0; e < f; e++) // answers are kept by the name
+            need(strcmp(path_name(s->captions_given.items[e]), path_name(s->captions_given.items[f])) != 0, "%s and %s: share a name, by which their answers are known; name them caps_batch0.json, caps_batch1.json …", s->captions_given.items[e], s->captions_given.items[f]);
         need(f == 0 || j[f]->count == j[0]->count, "%s: %zu layers, the first file has %zu", s->captions_given.items[f], j[f]->count, j[0]->count);
         need(f == 0 || f + 1 == files || n == j[0]->items[0].count, "%s: %zu captions a layer; only the last batch may be smaller than the first", s->captions_given.items[f], n);
         N += n;

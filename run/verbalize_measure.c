@@ -208,8 +208,7 @@ Truth *measure_truth(Verbalize *s, const Verbal *v, Arena *a) {
     need(until <= 512, "%d layers; emergence is worked out for at most 512", until);
     t->layers = take_zero(a, LayerTruth, (size_t)L);
     Quad(*own)[FACTS] = arena_take(a, (size_t)L, sizeof *own), (*shuffled)[FACTS] = arena_take(a, (size_t)L, sizeof *shuffled), mean[FACTS];
-    uint32_t *other = take(a, uint32_t, N + 1);
-    rng_permutation(rng_of((uint64_t)s->seed, "shuffled control"), other, (uint32_t)N);
+    uint32_t *other = verbalize_others(s, a, N);
     const char **moved = take(a, const char *, N + 1);
     for (int l = 0; l < L; l++) {
         LayerTruth *o = &t->layers[l];

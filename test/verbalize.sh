@@ -42,6 +42,8 @@ mkdir "$D/few" && cp $G/verbalize/labels/*layer_[0-4]* "$D/few/"
 says "a layer without answers" 1 "_layer_5_caps_batch0.json" $R verbalize tabulate --captions $G/verbalize/caps_batch0.json --labels "$D/few" --out "$D/x"
 printf '{"layer_0": ["a", "b"], "layer_1": ["a"]}' >"$D/caps_bad.json"
 says "layers of unequal length" 1 "layer_1 has 1 entries" $R verbalize tabulate --captions "$D/caps_bad.json" --categories none --out "$D/x"
+mkdir "$D/other" && cp $G/verbalize/caps_batch0.json "$D/other/"
+says "two files of captions of one name" 1 "share a name" $R verbalize label --captions $G/verbalize/caps_batch0.json --captions "$D/other/caps_batch0.json" --out "$D/x" --quiet
 printf '{"layer_x": ["a"]}' >"$D/caps_bad.json"
 says "a key that is no layer" 1 "layer_x" $R verbalize tabulate --captions "$D/caps_bad.json" --categories none --out "$D/x"
 
@@ -120,10 +122,13 @@ awk -F, '$2 == 5' "$D/e/captions.csv" >"$D/n1" && awk -F, '$2 == 5' "$D/f/captio
 # ---- a picture that could not be read is tried again by the next run, and so is what was made without it
 mkdir "$D/disk" && cp "$D/a"/images-0/0000[0-3].jpg "$D/disk/"
 V="$M --images $D/disk --layers 1,5 --part-size 2 --max-new-tokens 5 --rescale norm --categories none"
-$R verbalize $V --out "$D/k1" >/dev/null && mv "$D/disk/00001.jpg" "$D/good.jpg" && head -c "$(wc -c <"$D/good.jpg")" /dev/zero >"$D/disk/00001.jpg"
+$R verbalize $V --out "$D/k1" >/dev/null && mv "$D/disk/00001.jpg" "$D/good.jpg" && head -c "$(wc -c <"$D/good.jpg")" /dev/zero >"$D/disk/00001.jpg" && touch -r "$D/good.jpg" "$D/disk/00001.jpg" # nothing but the disk's fault differs
 $R verbalize $V --out "$D/k2" >/dev/null && holds "the picture that fails" "$D/k2/failed.csv" "00001.jpg,00001,"
-cp "$D/good.jpg" "$D/disk/00001.jpg" && $R verbalize $V --out "$D/k2" >/dev/null
+cp -p "$D/good.jpg" "$D/disk/00001.jpg" && $R verbalize $V --out "$D/k2" >/dev/null
 for f in captions.csv controls.csv likelihood.csv table.tsv failed.csv; do same "a picture that can be read again: $f" "$D/k1/$f" "$D/k2/$f"; done
+cp "$D/a/images-0/00003.jpg" "$D/new.jpg" && n=$(wc -c <"$D/new.jpg") m=$(wc -c <"$D/disk/00001.jpg") && if [ "$n" -gt "$m" ]; then head -c $((n - m)) /dev/zero >>"$D/disk/00001.jpg"; else head -c $((m - n)) /dev/zero >>"$D/new.jpg"; fi
+$R verbalize caption --images "$D/disk" --layers 8 --quiet --out "$D/k3" && cp "$D/new.jpg" "$D/disk/00001.jpg" && $R verbalize caption --images "$D/disk" --layers 8 --quiet --out "$D/k3" && $R verbalize caption --images "$D/disk" --layers 8 --quiet --out "$D/k4"
+same "another picture of the same name and size is seen" "$D/k3/captions.csv" "$D/k4/captions.csv"
 
 awk -F, 'NR > 1 && $2 == 5 {n++; more += $3 - $4} END {exit n != 4 || more < 4}' "$D/k1/likelihood.csv" && ok "captions are likelier under their own pictures' states than under the mean one" || fail "likelihoods: $(cut -d, -f1-4 "$D/k1/likelihood.csv")"
 
@@ -144,6 +149,9 @@ $R verbalize tabulate $C --save-steps --categories none --out "$D/sf"
 grep '^00003,8,' "$D/mean.csv" | cut -d, -f7- >"$D/c1" && grep '^mean,8,' "$D/sf/controls.csv" | cut -d, -f4- >"$D/c2" && same "control mean: every caption is the mean state's" "$D/c1" "$D/c2"
 for f in "$D/ff/captions.csv" "$D/shuffle.csv"; do grep ',8,7,' "$f" | cut -d, -f2- | sort >"$f.sorted"; done
 same "control shuffle: the same captions" "$D/ff/captions.csv.sorted" "$D/shuffle.csv.sorted"
+for s in 0 1 2 3; do for c in none shuffle; do $R verbalize caption --limit 2 --layers 8 --seed $s --control $c --quiet --out "$D/deal" && cp "$D/deal/captions.csv" "$D/deal-$c.csv"; done; paste -d, "$D/deal-none.csv" "$D/deal-shuffle.csv" | awk -F, -v s=$s 'NR > 1 && $6 == $(NF - 1)'; done >"$D/undealt"
+[ ! -s "$D/undealt" ] && ok "no caption is dealt to its own picture" || fail "captions dealt to their own pictures: $(wc -l <"$D/undealt") of 8"
+says "one caption cannot be dealt" 1 "one picture" $R verbalize caption --limit 1 --layers 8 --control shuffle --quiet --out "$D/deal"
 cmp -s "$D/ff/captions.csv" "$D/shuffle.csv" && fail "control shuffle: of other pictures" || ok "control shuffle: of other pictures"
 $R verbalize caption --features "$D/ff/../sf/features" --layers 8 --decode beam --out "$D/beam" --quiet
 $R generate --model data/zoo/coca --beams 6 --decode beam --image "$D/sf/images-0" --quiet >"$D/c1" && grep ',8,7,' "$D/beam/captions.csv" | cut -d, -f7- | tr -d '"' >"$D/c2" && same "later beams: as generate has them" "$D/c1" "$D/c2"
@@ -208,6 +216,12 @@ $R verbalize caption --model data/zoo/clip --limit 4 --out "$D/n" --quiet && [ "
 [ "$(awk -F, '$2 == 6' "$D/n/captions.csv" | cut -d, -f7- | sort -u | wc -l)" = 4 ] && [ "$(awk -F, '$2 == 0' "$D/n/captions.csv" | cut -d, -f7- | sort -u | wc -l)" -lt 3 ] && ok "the tower's last state tells four pictures apart, its first does not" || fail "retrieval: $(cut -d, -f2,7- "$D/n/captions.csv")"
 printf 'a\n' >"$D/bank"
 says "a bank of one" 1 "to choose from" $R verbalize caption --model data/zoo/clip --limit 4 --bank "$D/bank" --out "$D/n3" --quiet
+mkdir "$D/bp" && cp "$D/a"/images-0/0000[01].jpg "$D/bp/"
+for word in first second; do
+    for i in 0 1; do echo "$word caption $i" >"$D/bp/0000$i.txt"; done
+    $R verbalize caption --model data/zoo/clip --images "$D/bp" --layers 6 --out "$D/n4" --quiet
+done
+[ "$(grep -c ',second caption' "$D/n4/captions.csv")" = 2 ] && ok "another bank beside the pictures is chosen from again" || fail "another bank beside the pictures: $(cut -d, -f7 "$D/n4/captions.csv" | tr '\n' '/')"
 
 # ---- wrong use
 says "maps that are not there" 1 "no such file of maps" $R verbalize caption --limit 3 --out "$D/sf" --tuned "$D/none" --quiet
