@@ -10,6 +10,7 @@
 #include "io/progress.h"
 #include "io/temporary.h"
 #include "io/thread.h"
+#include "io/utf8.h"
 #include "model/cpu.h"
 #include "verbalize_states.h"
 
@@ -119,8 +120,23 @@ static void idle_options(Verbalize *s, int argc, char **argv) {
     const Speaker *k = s->speaker;
     for (size_t i = 0; k && i < sizeof own / sizeof *own; i++)
         if (!(own[i].kinds >> k->kind & 1) && place_of(own[i].name, argc, argv) >= 0) note("--%s says nothing to a %s model", own[i].name, k->model->family->name);
-    if (k && k->kind == SPEAKS_COCA && s->decode != DECODE_TOP_K && place_of("top-k", argc, argv) >= 0) note("--top-k says nothing without --decode top_k");
-    if (k && k->kind == SPEAKS_COCA && s->decode != DECODE_TOP_P && place_of("top-p", argc, argv) >= 0) note("--top-p says nothing without --decode top_p");
+    if (!k || k->kind != SPEAKS_COCA) return;
+    bool draws = s->decode == DECODE_TOP_K || s->decode == DECODE_TOP_P;
+    if (s->decode != DECODE_TOP_K && place_of("top-k", argc, argv) >= 0) note("--top-k says nothing without --decode top_k");
+    if (s->decode != DECODE_TOP_P && place_of("top-p", argc, argv) >= 0) note("--top-p says nothing without --decode top_p");
+    if (!draws && place_of("temperature-first", argc, argv) >= 0) note("--temperature-first says nothing without --decode top_k or top_p");
+    if (!draws && s->decode != DECODE_GREEDY && place_of("temperature", argc, argv) >= 0) note("--temperature says nothing to a search");
+}
+
+// "--model $M" of a variable that is not set. No prompt is one, too.
+static void check_empty(void) {
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        const Option *o = &options[i];
+        if (o->kind == OPT_TEXT && o->value != &study.prompt && *(const char **)o->value && !**(const char **)o->value) die_usage("--%s: is empty; give a value, or leave it out", o->name);
+        const TextList *list = o->kind == OPT_LIST ? o->value : NULL;
+        for (size_t k = 0; list && k < list->count; k++)
+            if (!*list->items[k]) die_usage("--%s: is empty; give a value, or leave it out", o->name);
+    }
 }
 
 static void check_counts(const Verbalize *s) {
@@ -272,7 +288,10 @@ int run_verbalize(int argc, char **argv) {
     if (rest.count > 1) die_usage("verbalize: \"%s\" behind \"%s\": one step at a time; without a step, all are done", rest.items[1], rest.items[0]);
     if (wish.shard) option_shard(wish.shard, &s->shard, &s->shards);
     s->bf16 = wish.dtype == 1, s->save_bf16 = wish.save ? wish.save == 2 : s->bf16;
+    check_empty();
     check_counts(s);
+    size_t prompt = s->prompt ? strlen(s->prompt) : 0, good = s->prompt ? utf8_valid(s->prompt, prompt) : 0;
+    if (good < prompt) die_usage("--prompt-text: is not UTF-8 at byte %zu", good);
     if (wish.threads) threads_set(wish.threads);
     device_pick(wish.device);
     bool whole = rest.count == 0 || strcmp(rest.items[0], "all") == 0;

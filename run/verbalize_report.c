@@ -83,6 +83,8 @@ static void published_table(Report *r) {
     csv_close(c);
 }
 
+static bool by_grammar(const Report *r) { return r->s->labeller == LABEL_WORLD && !r->s->labels_dir; }
+
 // In words: who put the parts of captions into categories.
 static const char *labelled_by(Report *r) {
     switch (r->s->labels_dir ? LABEL_NONE : r->s->labeller) {
@@ -98,8 +100,8 @@ static void category_section(Report *r) {
     Verbal *v = r->v;
     int shown;
     const char *svg = sac_figure(v, r->c, r->a, PLOT_INLINE, &shown);
-    page_section(r->page, "Categories", arena_print(r->a, "Each part of a caption has a category; each caption weighs the same. Labelled by: %s.", labelled_by(r)));
-    page_figure(r->page, svg, "Categories with at least 5 % at some layer, stacked in the order of their share at layer 1, in the form of the study's chart. What is left to 100 % are the others.");
+    page_section(r->page, "Categories", arena_print(r->a, "Each part of a caption has a category; each caption weighs the same. Labelled by: %s.%s", labelled_by(r), by_grammar(r) ? " The classes are the study's: a shape is an Inanimate Object, a size or a number Quantity, a pattern Shape & Style & State, a habitat a Location." : ""));
+    page_figure(r->page, svg, arena_print(r->a, "Categories with at least 5 %% at some layer, stacked in the order of their share at layer %d, in the form of the study's chart. What is left to 100 %% are the others.", v->layer[r->from]));
     size_t strict = 0, tolerant = 0, all = v->N * (size_t)v->L;
     for (int l = 0; l < v->L; l++) strict += r->c->strict_ok[l], tolerant += r->c->tolerant_ok[l];
     page_text(r->page, arena_print(r->a, "Of %zu answers the strict reader takes %zu, the tolerant one %zu; the tables are of the %s one.", all, strict, tolerant, r->s->parse == 1 ? "strict" : "tolerant"));

@@ -21,7 +21,7 @@ static int picture_of(Report *r, size_t i) {
     return page_thumbnail(r->page, p.rgb, p.width, p.height, THUMB, 88);
 }
 
-static const char *const world_kinds[KINDS] = {"colour", "shape", "size", "pattern", "number", "place", "position", "unknown"};
+static const char *const world_kinds[KINDS] = {"colour", "shape", "size", "pattern", "number", "habitat", "position", "unknown"};
 static const int kind_of_word[WORD_KINDS] = {[WORD_COLOUR] = 1, [WORD_SHAPE] = 2, [WORD_SIZE] = 3, [WORD_PATTERN] = 4, [WORD_NUMBER] = 5, [WORD_PLACE] = 6, [WORD_POSITION] = 7, [WORD_UNKNOWN] = 8};
 
 static void world_words(Report *r, const char *caption, const WorldScene *scene, PageLayer *out) {
@@ -104,8 +104,8 @@ static void card(Report *r, size_t i, const int *kind_of_class, double most) {
 
 static void control_table(Report *r) {
     Verbal *v = r->v;
-    PageColumn columns[] = {{"layer", true, NULL}, {"said of the mean picture", false, "the layer's state averaged over pictures, position by position"}, {"bits", true, NULL}, {"% of pictures that get this very caption", true, NULL}};
-    page_table_begin(r->page, "The control: what a layer says of no picture in particular. A claim that a layer knows something is a claim against this.", columns, 4);
+    PageColumn columns[] = {{"layer", true, NULL}, {"said of the mean picture", false, NULL}, {"bits", true, NULL}, {"% of pictures that get this very caption", true, NULL}};
+    page_table_begin(r->page, "The control: what is said of the mean picture, which is a layer's state averaged over pictures, position by position, and so of no picture in particular. A claim that a layer knows something is a claim against this.", columns, 4);
     for (int l = 0; l < v->L; l++) {
         page_cell_number(r->page, v->layer[l], 0);
         page_cell(r->page, v->mean[l].text);
@@ -118,10 +118,16 @@ static void control_table(Report *r) {
     else page_text(r->page, arena_print(r->a, "With every image token set to zero the decoder says: “%s” (%.2f bits a token).", v->zero->text, v->zero->entropy));
 }
 
+// What was done to a state before the decoder got it.
+static const char *treated(const Verbalize *s) {
+    static const char *const scales[] = {"unchanged", "brought to the mean length of those of the model's own layer", "each channel brought to the mean and the spread of the model's own layer"};
+    return s->tuned ? "read through the layer's own map" : scales[s->rescale];
+}
+
 void report_said(Report *r) {
     Verbal *v = r->v;
     page_section(r->page, "What each layer says", r->retrieval ? "The state behind each block goes through the tower's own last norm and projection; shown is the caption of the bank that is nearest. This is retrieval, not verbalisation: every answer is a well-formed caption, whatever the layer knows."
-                                            : "The state behind each block goes, unchanged, where the model puts its last one, and the model's own decoder says what it sees. Move the slider, or let it play. The bar is the decoder's mean uncertainty along its own words, in bits a token.");
+                                            : arena_print(r->a, "The state behind each block, %s, goes where the model puts its last one, and the model's own decoder says what it sees. Move the slider, or let it play. The bar is the decoder's mean uncertainty along its own words, in bits a token.", treated(r->s)));
     const char *kinds[KINDS];
     memcpy(kinds, world_kinds, sizeof kinds);
     int *kind_of_class = take_zero(r->a, int, r->c ? (size_t)r->c->K : 1), n = r->truth ? KINDS : r->c ? category_kinds(r, kinds, kind_of_class) : 0;

@@ -87,9 +87,9 @@ void report_truth(Report *r) {
     for (int k = 0; k < FACTS; k++) svgs[k] = plot_svg(panels[k], PLOT_INLINE);
     page_small_figures(r->page, svgs, FACTS, "Solid: captions, band 95 % over pictures. Dashed with squares: the mean control's one caption held against every scene. Dashed with dots: the captions dealt to other pictures; where they do no worse, nothing is known of the picture. "
                                    "Count: all objects told are as many as there are. Binding: two or more attributes of one object in one phrase. A missing point: next to nothing of the kind was said.");
-    PageColumn columns[] = {{"family", false, NULL}, {"emerges at layer", true, "first layer from which on F1, less that of captions dealt to other pictures, stays above half of its value at the model's own layer; with a 95 % interval over pictures"},
+    PageColumn columns[] = {{"family", false, NULL}, {"emerges at layer", true, NULL},
                             {"layers after colour", true, "in the same resamples of pictures, with a 95 % interval"}, {"F1, own layer", true, "count: told rightly; position: precision"}, {"mean control", true, NULL}, {"other pictures", true, NULL}, {"precision", true, "own layer; of at least ten words"}, {"recall", true, "own layer"}};
-    page_table_begin(r->page, "Where each family emerges, and how well the model's own layer tells it", columns, 8);
+    page_table_begin(r->page, "Where each family emerges: the first layer from which on F1, less that of captions dealt to other pictures, stays above half of what it is at the model's own layer. In brackets: 95 % over pictures", columns, 8);
     for (int k = 0; k < FACTS; k++) {
         const LayerTruth *t = &r->truth->layers[r->native];
         Interval e = r->truth->emergence[k], p = t->said[k] >= SAID_LEAST ? t->precision[k] : interval_alone(NAN);

@@ -115,6 +115,7 @@ for h in norm moments; do # golden: test/reference/verbalize_rescale.py
     same "--rescale $h, as transformers says it" "$D/r$h/caps_batch0.json" $G/verbalize/rescale_${h}_caps.json
     for f in "$D/r$h/entropy_batch0.json" $G/verbalize/rescale_${h}_entropy.json; do tr -c '0-9.\n' '\n' <"$f" | grep '[.]' >"$D/bits-$(basename "$(dirname "$f")")"; done
     paste "$D/bits-r$h" "$D/bits-verbalize" | awk '{d = $1 - $2; if (d > 1e-5 || d < -1e-5 || NF != 2) bad = 1} END {exit bad || NR != 9}' && ok "--rescale $h: entropies, 1e-5" || fail "--rescale $h: entropies"
+    $R verbalize report $M --limit 3 --layers 1,3,5 --max-new-tokens 16 --rescale $h --categories none --likelihood off --out "$D/r$h" && holds "--rescale $h, told on the page" "$D/r$h/report.html" "of the model&#39;s own layer, goes where the model puts its last one"
     grep ^mean "$D/r$h/controls.csv" | cut -d, -f4- | tr -d '"' >"$D/mean.txt" && same "--rescale $h, of the mean state" "$D/mean.txt" $G/verbalize/rescale_${h}_mean.txt
 done
 awk -F, '$2 == 5' "$D/e/captions.csv" >"$D/n1" && awk -F, '$2 == 5' "$D/f/captions.csv" >"$D/n2" && same "the native layer is not rescaled" "$D/n1" "$D/n2"
@@ -225,6 +226,11 @@ done
 
 # ---- wrong use
 says "maps that are not there" 1 "no such file of maps" $R verbalize caption --limit 3 --out "$D/sf" --tuned "$D/none" --quiet
+gzip -c "$D/w/00000.tar" >"$D/w/00000.tar.gz" && says "a compressed archive" 1 "gunzip" $R verbalize caption --images "$D/w/00000.tar.gz" --out "$D/u" --quiet
+says "a path from an unset variable" 2 "--model: is empty" $R verbalize caption --model "" --limit 2 --out "$D/u"
+says "a prompt that is no text" 2 "--prompt-text: is not UTF-8 at byte 2" $R verbalize caption --prompt-text "$(printf 'a \377')" --limit 2 --out "$D/u"
+$R verbalize caption --limit 2 --layers 8 --temperature-first --decode beam --temperature 2 --out "$D/u" 2>"$D/stderr"
+for o in temperature-first temperature; do holds "an option that says nothing to a search: $o" "$D/stderr" "--$o says nothing"; done
 says "a share above 1" 2 "--top-p 1.5: above 0 and at most 1" $R verbalize caption --top-p 1.5 --out "$D/u"
 says "a length below 2" 2 "--seq-len 1: 2 or more" $R verbalize caption --seq-len 1 --out "$D/u"
 says "runs beside one that knows no truth" 1 "--beside: where families" $R verbalize report $P --beside "$D/f" --out "$D/tolerant"
