@@ -39,7 +39,7 @@
 typedef struct {
     TensorMap map[3];
     int begin[3]; // where each begins among the columns of all, which are filled up to whole tiles
-    long N[3];
+    long N[3], ldc[3];
     void *C[3];
     const float *bias[3];
 } Many;
@@ -283,15 +283,6 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define STAGES 8
 #define TURNS 1
 #define CLUSTER 1
-#include "gemm_hopper_tile.inc"
-
-#define TILE(name) name##_64x128_many
-#define BM 64
-#define BN 128
-#define CONSUMERS 1
-#define STAGES 8
-#define TURNS 1
-#define CLUSTER 1
 #define MANY 1
 #include "gemm_hopper_tile.inc"
 
@@ -409,7 +400,7 @@ HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream) 
     case 907: launch_128x128(g, true, 12, stream); break;
     case 908: launch_64x256(g, true, 24, stream); break;
     case 913: launch_64x64(g, true, 1, stream); break;
-    case 914: launch_64x128(g, true, 1, stream); break;
+    case 914: launch_64x128(g, 1, stream); break;
     case 915: launch_parts(g, stream); break;
     case 909: launch_128x256_pair(g, true, 8, stream); break;
     default: launch_128x128_turns(g, true, 12, stream);
@@ -426,4 +417,4 @@ HOST bool cuda_gemm_hopper_together_takes(const GemmBf16 *g, int count) {
     return columns < 1l << 30;
 }
 
-HOST void cuda_gemm_hopper_together(const GemmBf16 *g, int count, cudaStream_t stream) { launch_64x128_many(g, count, stream); }
+HOST void cuda_gemm_hopper_together(const GemmBf16 *g, int count, cudaStream_t stream) { launch_64x128(g, count, stream); }
