@@ -103,7 +103,7 @@ static bool products_of(GemmBf16 *t, int count, Tensor *out, Tensor x, const Ten
     const long M = tensor_rows(x), K = tensor_last(x);
     if (M < 1 || M > (x.dtype == DTYPE_F32 ? FEW_ROWS : STEP_ROWS) || K % 8 != 0) return false;
     for (int i = 0; i < count; i++)
-        if (w[i].dtype != DTYPE_BF16 || (uintptr_t)w[i].data % 16 != 0 || out[i].dtype != DTYPE_F32) return false;
+        if (w[i].dtype != DTYPE_BF16 || (uintptr_t)w[i].data % 16 != 0) return false;
     gpu_begin("linear", out[0]);
     const void *A = gpu_ready(x.data, tensor_bytes(x));
     if ((uintptr_t)A % 16 != 0) return false;
@@ -114,7 +114,7 @@ static bool products_of(GemmBf16 *t, int count, Tensor *out, Tensor x, const Ten
         t[i].M = M, t[i].N = t[i].ldc = g.N, t[i].K = t[i].lda = t[i].ldw = K;
         if (x.dtype == DTYPE_F32) t[i].A_f32 = (const float *)A;
         else t[i].A = (const uint16_t *)A;
-        t[i].W = (const uint16_t *)g.B, t[i].C = out[i].data, t[i].bias = g.bias, t[i].act = g.act;
+        t[i].W = (const uint16_t *)g.B, t[i].C = out[i].data, t[i].C_bf16 = out[i].dtype == DTYPE_BF16, t[i].bias = g.bias, t[i].act = g.act;
     }
     return true;
 }
@@ -132,8 +132,10 @@ static bool op_linear_gated_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act a
     GemmBf16 t[RING_MOST];
     Tensor to[2] = {out, out};
     const Tensor both[2] = {w, up_w}, biases[2] = {b, up_b};
-    if (!gpu_way(WAY_TOGETHER) || x.dtype != DTYPE_F32 || !products_of(t, 2, to, x, both, biases, act)) return false;
-    cuda_gemm_bf16_together(t, 2, true, S);
+    if (!gpu_way(WAY_TOGETHER) || !products_of(t, 2, to, x, both, biases, act)) return false;
+    if (x.dtype == DTYPE_F32) cuda_gemm_bf16_together(t, 2, true, S);
+    else if (cuda_gemm_hopper_gated_takes(t)) cuda_gemm_hopper_gated(t, S);
+    else return false;
     return true;
 }
 

@@ -52,6 +52,9 @@ HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream);
 // Products of one A in one launch, with the bits of version 914: C_k = A W_kᵀ + bias_k in f32, of which only N, W, bias and C may differ. M <= 64
 HOST bool cuda_gemm_hopper_together_takes(const GemmBf16 *g, int count);
 HOST void cuda_gemm_hopper_together(const GemmBf16 *g, int count, cudaStream_t stream);
+// SiLU(A W_0ᵀ) (A W_1ᵀ) in bf16, rounded once, at C_0. M <= 64, where one round of tiles fills most of the processors
+HOST bool cuda_gemm_hopper_gated_takes(const GemmBf16 *g);
+HOST void cuda_gemm_hopper_gated(const GemmBf16 *g, cudaStream_t stream);
 
 // ---- attention_bf16.cu: tensor cores; letters and masks as in model/kernels.h's Attention
 typedef struct {

@@ -117,6 +117,36 @@ static void together(long M, const long *N, int count, long K, bool bias) {
     device_empty();
 }
 
+// A gate times what it lets through, against both products in f64.
+static void gated(long M, long N, long K, long gap) {
+    const size_t a_n = (size_t)(M * K), w_n = (size_t)(N * K), c_n = (size_t)(M * (N + gap));
+    float *f[3] = {random_floats(a_n, 5), random_floats(w_n, 6), random_floats(w_n, 7)}, *want = malloc((size_t)(M * N) * 4), *got = malloc((size_t)(M * N) * 4), *all = malloc(c_n * 4);
+    uint16_t *h[3] = {narrow_from(f[0], a_n), narrow_from(f[1], w_n), narrow_from(f[2], w_n)}, *back = malloc(c_n * 2);
+    need(want && got && all && back, "a test: no memory");
+    for (int i = 0; i < 3; i++) convert_bf16_f32(f[i], h[i], i ? w_n : a_n);
+    GemmBf16 g[2] = {{.M = M, .N = N, .K = K, .lda = K, .ldw = K, .ldc = N + gap, .A = to_device(h[0], a_n * 2), .W = to_device(h[1], w_n * 2), .C_bf16 = true, .act = ACT_SILU}};
+    g[0].C = device_room(c_n * 2);
+    g[1] = g[0], g[1].W = to_device(h[2], w_n * 2);
+    emu_forget();
+    const bool takes = cuda_gemm_hopper_gated_takes(g);
+    if (takes) cuda_gemm_hopper_gated(g, NULL);
+    from_device(back, g[0].C, c_n * 2);
+    convert_bf16_f32(all, back, c_n);
+    for (long m = 0; m < M; m++)
+        for (long n = 0; n < N; n++) {
+            double s[2] = {0, 0};
+            for (long k = 0; k < K; k++) s[0] += (double)f[0][m * K + k] * (double)f[1][n * K + k], s[1] += (double)f[0][m * K + k] * (double)f[2][n * K + k];
+            want[m * N + n] = (float)(s[0] / (1 + exp(-s[0])) * s[1]), got[m * N + n] = all[m * (N + gap) + n];
+        }
+    char name[100];
+    snprintf(name, sizeof name, "hopper 917, %ld x 2 times %ld x %ld", M, N, K);
+    check_near(name, got, want, (size_t)(M * N), 4e-3);
+    check(takes && emu_reports() == 0, "%s: %s", name, emu_first_report());
+    for (int i = 0; i < 3; i++) free(f[i]), free(h[i]);
+    free(want), free(got), free(all), free(back);
+    device_empty();
+}
+
 static const int versions[] = {901, 902, 903, 904, 905, 906, 907, 908, 909, 910, 913, 914, 915};
 #define VERSIONS (int)(sizeof versions / sizeof *versions)
 
@@ -148,6 +178,11 @@ int main(void) {
     together(33, (const long[]){132, 16, 8}, 3, 200, true);
     together(9, (const long[]){128, 256, 4}, 3, 72, false);
     together(64, (const long[]){36, 260}, 2, 1032, true);
+#ifdef RETINA_EMULATE
+    gated(33, 388, 200, 0); // of four processors; the last tile of 4 columns
+    gated(64, 512, 392, 4);
+    gated(9, 300, 72, 0);
+#endif
     emu_backwards(true);
     together(20, (const long[]){380, 140, 132}, 3, 136, true); // more tiles than processors
     one((Case){915, 64, 128, 1032, 4, ACT_GELU, true, false, true});
@@ -157,6 +192,6 @@ int main(void) {
     one((Case){910, 650, 130, 456, 0, ACT_QUICK_GELU, true, false, true});
     one((Case){910, 650, 270, 136, 0, ACT_SILU, true, false, true});
     one((Case){908, 650, 130, 456, 0, ACT_NONE, true, false, true});
-    if (real_shapes()) edges(), together(32, (const long[]){4096, 4096, 4096}, 3, 4096, false), together(64, (const long[]){4096, 1024, 1024}, 3, 4096, true);
+    if (real_shapes()) gated(32, 11008, 512, 0), edges(), together(32, (const long[]){4096, 4096, 4096}, 3, 4096, false), together(64, (const long[]){4096, 1024, 1024}, 3, 4096, true);
     return check_end();
 }

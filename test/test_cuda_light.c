@@ -227,6 +227,8 @@ static Tensor do_many(Run *r, const Tensor *in, long n) { // queries, keys, valu
     return concat_last(r, out[0], concat_last(r, out[1], out[2]));
 }
 
+static Tensor do_gated(Run *r, const Tensor *in, long n) { return linear_gated(r, rmsnorm_rounded(r, in[0], in[1], 1e-5f, RMS_PLAIN), in[2], NO_TENSOR, ACT_SILU, in[3], NO_TENSOR); }
+
 // What an operation leaves rounded for the product behind it; n > 3: other numbers are written in between.
 static Tensor do_chain(Run *r, const Tensor *in, long n) {
     Tensor y = n % 4 == 0 ? layernorm(r, in[0], in[3], in[4], 1e-5f) : n % 4 == 1 ? rmsnorm(r, in[0], in[3], 1e-5f, RMS_PLAIN) : n % 4 == 2 ? activation(r, in[0], ACT_QUICK_GELU) : mul(r, in[0], in[0]);
@@ -281,6 +283,7 @@ static void half(long T, long Tk, long D) {
     for (long n = 0; n < 8; n++)
         near_both("chain", do_chain, (Tensor[]){EXACT_ONE(3, T, 8 * D), numbers(DTYPE_BF16, DIMS(33, 8 * D), 4), EXACT_ONE(5, 33), EXACT_ONE(6, 8 * D), EXACT_ONE(7, 8 * D)}, n, 5e-3);
     near_both("linears", do_many, (Tensor[]){EXACT_ONE(3, T, 8 * D), numbers(DTYPE_BF16, DIMS(36, 8 * D), 4), EXACT_ONE(5, 36), EXACT_ONE(6, 8 * D), EXACT_ONE(7, 8 * D), numbers(DTYPE_BF16, DIMS(12, 8 * D), 8)}, 0, 5e-3);
+    near_both("linear_gated", do_gated, (Tensor[]){EXACT_ONE(3, T, 8 * D), EXACT_ONE(6, 8 * D), numbers(DTYPE_BF16, DIMS(388, 8 * D), 4), numbers(DTYPE_BF16, DIMS(388, 8 * D), 5)}, 0, 1e-2);
     for (long n = 0; n < 2; n++) near_both("linear", do_three, (Tensor[]){EXACT_ONE(3, T, 8 * D), numbers(DTYPE_BF16, DIMS(33, 8 * D), 4), EXACT_ONE(5, 33)}, n, 2e-6);
 }
 

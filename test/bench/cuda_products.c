@@ -41,6 +41,8 @@ typedef struct {
     bool gated, at_once;
 } Together;
 
+static Stored stored_halves(const void *x) { return (Stored){x, DTYPE_BF16}; }
+
 static void together_work(void *arg, int turn) {
     const Together *t = arg;
     GemmBf16 g[RING_MOST];
@@ -51,12 +53,14 @@ static void together_work(void *arg, int turn) {
         g[k].W = halves_at((size_t)(t->count * t->columns * t->K), turn, 1) + k * t->columns * t->K;
         const size_t own = (size_t)(t->M * t->columns);
         float *to = (float *)result_at(own * 4 * (size_t)(t->count + 4), turn);
-        g[k].C = to + (size_t)k * own;
+        g[k].C = to + (size_t)k * own, g[k].C_bf16 = t->M > 8 && t->gated;
         if (t->M > 8 && cuda_gemm_bf16_room(&g[k])) g[k].room = to + (size_t)t->count * own; // sums of parts of K
         if (!t->at_once) cuda_gemm_bf16(&g[k], NULL);
     }
-    if (t->at_once && t->M > 8) cuda_gemm_hopper_together(g, t->count, NULL);
+    if (t->at_once && t->M > 8 && t->gated) cuda_gemm_hopper_gated(g, NULL);
+    else if (t->at_once && t->M > 8) cuda_gemm_hopper_together(g, t->count, NULL);
     else if (t->at_once) cuda_gemm_bf16_together(g, t->count, t->gated, NULL);
+    else if (t->gated && t->M > 8) cuda_mul_rounded((uint16_t *)g[0].C, stored_halves(g[0].C), stored_halves(g[1].C), (size_t)(t->M * t->columns), NULL);
     else if (t->gated) cuda_mul((float *)g[0].C, (const float *)g[0].C, (const float *)g[1].C, (size_t)(t->M * t->columns), NULL);
 }
 
@@ -160,7 +164,7 @@ void bench_hopper(Bench *b) {
     for (int i = 0; i < 3; i++)
         for (int version = 913; version <= 915; version += 2) bf16_row(b, (Product){deep[i][0], 4096, deep[i][1], version, ACT_NONE, false}, 0, 0);
     const bool hopper = cuda_gemm_hopper_takes(&(GemmBf16){.M = 32, .N = 4096, .K = 4096});
-    for (int i = 0; hopper && i < 2; i++) together_row(b, (Together){32, 4096, 4096, 3, false, i});
+    for (int i = 0; hopper && i < 4; i++) together_row(b, (Together){32, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2});
     for (int i = 0; i < 4; i++) together_row(b, (Together){1, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2});
     for (int version = 905; version <= 910; version++) {
         bf16_row(b, (Product){64 * 577, 1024, 1024, version, ACT_NONE, false, false}, 0, 0);
