@@ -49,6 +49,8 @@ const char *lines_next(Lines *l, size_t *length) {
     return l->text;
 }
 
+const char *lines_path(const Lines *l) { return l->path; }
+
 uint64_t lines_number(const Lines *l) { return l->number; }
 
 void lines_close(Lines *l) { reader_close(l->in); }

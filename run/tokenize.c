@@ -1,10 +1,12 @@
 // tokenize.c: `retina tokenize`: texts to token ids, and back.
 #include "tokenize.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "io/json.h"
+#include "io/lines.h"
 #include "io/option.h"
 #include "model/tokenizer.h"
 #include "model/unicode.h"
@@ -25,8 +27,7 @@ static void print_text(const Job *j, const char *text, size_t n) {
     putchar('\n');
 }
 
-static void decode(const Job *j, const char *text, size_t n, const char *where) {
-    const Json *list = json_parse(j->arena, text, n, where);
+static void decode(const Job *j, const Json *list, const char *where) {
     need(list->kind == JSON_ARRAY, "%s: a JSON array of token ids is wanted", where);
     int32_t *ids = take(j->arena, int32_t, list->count + 1);
     for (size_t i = 0; i < list->count; i++) {
@@ -52,12 +53,15 @@ static void encode(const Job *j, const char *text, size_t n, const char *where) 
     printf("]\n");
 }
 
-static void one(const Job *j, const char *text, size_t n, bool json, const char *where) {
+// line: of the file; 0: a text of the command line.
+static void one(const Job *j, const char *text, size_t n, bool json, const char *path, uint64_t line) {
     Mark mark = arena_mark(j->arena);
+    const char *where = line ? arena_print(j->arena, "%s:%" PRIu64, path, line) : path;
+    const Json *v = NULL;
+    if (j->decode || json) v = line ? json_parse_line(j->arena, text, n, path, line) : json_parse(j->arena, text, n, path);
     if (j->decode) {
-        decode(j, text, n, where);
+        decode(j, v, where);
     } else if (json) {
-        const Json *v = json_parse(j->arena, text, n, where);
         need(v->kind == JSON_TEXT, "%s: a JSON string is wanted", where);
         encode(j, v->text, v->length, where);
     } else {
@@ -67,17 +71,12 @@ static void one(const Job *j, const char *text, size_t n, bool json, const char 
 }
 
 static void all_lines(const Job *j, const char *path) {
-    Bytes b = file_read(j->arena, path);
-    const char *text = (const char *)b.bytes;
-    for (size_t at = 0, line = 1; at < b.size; line++) {
-        const char *end = memchr(text + at, '\n', b.size - at);
-        size_t n = end ? (size_t)(end - text) - at : b.size - at, next = at + n + 1;
-        if (end && n && text[at + n - 1] == '\r') n--;
-        Mark mark = arena_mark(j->arena);
-        one(j, text + at, n, j->json_lines, arena_print(j->arena, "%s:%zu", b.path, line));
-        arena_release(j->arena, mark);
-        at = next;
-    }
+    Arena *a = arena_new("lines");
+    Lines *l = lines_open(a, path);
+    size_t n;
+    for (const char *text; (text = lines_next(l, &n));) one(j, text, n, j->json_lines, lines_path(l), lines_number(l));
+    lines_close(l);
+    arena_free(a);
 }
 
 int run_tokenize(int argc, char **argv) {
@@ -107,7 +106,7 @@ int run_tokenize(int argc, char **argv) {
     char where[64];
     for (size_t i = 1; i < rest.count; i++) {
         snprintf(where, sizeof where, "input %zu", i);
-        one(&j, rest.items[i], strlen(rest.items[i]), false, where);
+        one(&j, rest.items[i], strlen(rest.items[i]), false, where, 0);
     }
     if (file) all_lines(&j, file);
     arena_free(j.arena);

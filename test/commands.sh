@@ -56,6 +56,12 @@ $R world --out "$D/closed" --count 12 2>&- >/dev/null && ! grep -aq 'draw ' "$D/
 (program=$PWD/retina && cd "$D" && "$program" verbalize caption --limit 1 --layers 8 --seq-len 6 --out elsewhere --quiet && [ -s elsewhere/captions.csv ]) && ok "what is shipped is found from another folder" || fail "what is shipped is found from another folder"
 make -s -o retina install PREFIX="$D/usr" >"$D/out" 2>&1 && (cd "$D" && ./usr/bin/retina verbalize caption --limit 1 --layers 8 --seq-len 6 --out installed --quiet && [ -s installed/captions.csv ]) && ok "installed, it finds its small models" || fail "installed, it finds its small models: $(tail -n 3 "$D/out")"
 
+# ---- lines of a file: without a byte order mark, named by their numbers
+printf '\357\273\277a\r\nb' >"$D/lines" && $R tokenize $G/clip-openai --file "$D/lines" >"$D/a" && $R tokenize $G/clip-openai a b >"$D/b"
+same "a byte order mark and CRLF are no text" "$D/a" "$D/b"
+printf '[1]\n{\n' >"$D/lines"
+says "a line that is not JSON" 1 "lines:2: not JSON at byte 1" $R tokenize $G/clip-openai --file "$D/lines" --decode
+
 # ---- broken input: exit 1 and one sentence
 says "no directory" 1 "no such model directory" $R info "$D/none"
 mkdir "$D/empty"
