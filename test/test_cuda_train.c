@@ -421,6 +421,7 @@ static void long_sums(void) {
 }
 
 int main(void) {
+    emu_late(true); // the next batch is made while the GPU works: no bit may hang on when commands run
     const char *why;
     gpu = device_cuda(&why);
     arena = arena_new("a case"), step = arena_new("a step");
