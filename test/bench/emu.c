@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cuda/kernels.h"
+#include "cuda/light.h"
 #include "cuda_check.h"
 
 static void *values(size_t n) { return to_device(random_floats(n, 1), n * 4); }
@@ -73,6 +74,37 @@ static void attentions(long T, long H, long D, bool causal) {
     print("attention bf16", shape, flops);
 }
 
+// What stands around a step's attention: queries and keys turned, keys and values stored, in four launches and in one; and the attention over
+// what is kept, in f32 and in bf16.
+static void step(long B, long Tk, long H, long D) {
+    char shape[64];
+    const size_t row = (size_t)(B * H * D), all = row * (size_t)Tk;
+    snprintf(shape, sizeof shape, "%ld x 1/%ld, %ld x %ld", B, Tk, H, D);
+    int32_t at[64] = {0};
+    RotaryStored r = {.R = B, .T = 1, .capacity = Tk, .heads = H, .kv_heads = H, .D = D, .half = D / 2, .rows = B};
+    for (int way = 0; way < 3; way++) {
+        r.q = values(row), r.key = values(row), r.v = values(row), r.cosine = values(row), r.sine = values(row), r.out = device_room(row * 4);
+        r.keys = device_room(all * 4), r.values = device_room(all * 4), r.at = to_device(at, (size_t)B * 4), r.halves = way == 2;
+        float *turned = device_room(row * 4);
+        emu_forget();
+        if (way) cuda_rotary_stored(&r, NULL);
+        else {
+            cuda_rotary(r.out, r.q, r.cosine, r.sine, B, H, D, D / 2, B, NULL), cuda_rotary(turned, r.key, r.cosine, r.sine, B, H, D, D / 2, B, NULL);
+            cuda_rows_store(r.keys, turned, r.at, B, 1, Tk, H * D, NULL), cuda_rows_store(r.values, r.v, r.at, B, 1, Tk, H * D, NULL);
+        }
+        print((const char *[]){"turned, stored 4", "turned, stored 1", "the same in bf16"}[way], shape, 0);
+    }
+    for (int kept = 0; kept < 2; kept++) {
+        Attention a = {.B = B, .Tq = 1, .Tk = Tk, .H = H, .G = H, .D = D, .scale = 0.125f, .causal = true, .q = values(row), .out = device_room(row * 4)};
+        if (kept) a.k16 = halves(all), a.v16 = halves(all);
+        else a.k = values(all), a.v = values(all);
+        float *room = device_room(cuda_attention_few_room(&a));
+        emu_forget();
+        cuda_attention_few(&a, NULL, room, NULL);
+        print(kept ? "few, bf16 keys" : "few, f32 keys", shape, 0);
+    }
+}
+
 int main(void) {
     printf("%-16s %-24s %9s %9s %7s %9s %9s %9s %6s %8s %6s\n", "kernel", "shape", "asked MB", "touched", "ratio", "shared MB", "Mflop", "done", "ratio", "sh B/flop",
            "barr.");
@@ -80,6 +112,7 @@ int main(void) {
     gemms(145, 192, 128);
     attentions(145, 2, 64, false);
     attentions(145, 2, 64, true);
+    step(4, 200, 4, 128);
     CudaKnn k = {.Q = 64, .N = 512, .C = 64, .K = 10};
     for (int version = 1; version <= 3; version++) {
         char name[32];
