@@ -15,6 +15,7 @@
 #include "model/model.h"
 
 #define SHARD_BYTES 5000000000u // where the reference begins a new file
+#define RANDOM_WEIGHTS "random" // what a file's metadata says of its weights
 
 // OpenCLIP's bare projections lie (in, out), all other matrices (out, in).
 static bool input_first(const char *name) {
@@ -89,7 +90,7 @@ static size_t write_shard(Arena *a, const char *path, const Planned *list, size_
         plan[i] = (TensorPlan){.name = list[i].stored, .dtype = type, .ndim = list[i].weight.scalar ? 0 : t->ndim};
         for (int d = 0; d < t->ndim; d++) plan[i].shape[d] = t->shape[d];
     }
-    TensorsWriter *w = tensors_create(a, path, plan, count, (const char *const[]){"format", "pt", NULL});
+    TensorsWriter *w = tensors_create(a, path, plan, count, (const char *const[]){"format", "pt", "weights", RANDOM_WEIGHTS, NULL});
     size_t piece = 1 << 20;
     float *values = take(a, float, piece);
     void *narrow = take(a, float, piece);
@@ -107,6 +108,20 @@ static size_t write_shard(Arena *a, const char *path, const Planned *list, size_
     }
     tensors_finish(w);
     return done;
+}
+
+// Random weights may take the place of random ones, never of others, which could not be had again.
+static void keep_others(Arena *a, const char *dir) {
+    size_t count = 0;
+    char **names = folder_exists(dir) ? folder_list(a, dir, &count) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        bool safetensors = strcmp(path_extension(names[i]), "safetensors") == 0;
+        if (!safetensors && strcmp(path_extension(names[i]), "bin") != 0) continue;
+        Tensors *t = safetensors ? tensors_open(a, names[i]) : NULL;
+        const char *weights = t ? tensors_metadata(t, "weights") : NULL;
+        need(weights && strcmp(weights, RANDOM_WEIGHTS) == 0, "%s: holds weights that `retina random` did not write and would write over; name another directory", names[i]);
+        tensors_close(t);
+    }
 }
 
 // What a directory needs besides weights, copied from beside the configuration. Returns whether a tokenizer came with it.
@@ -188,6 +203,7 @@ int run_random(int argc, char **argv) {
     bool open_clip = !json_get(config, "model_type");
     need(!open_clip || json_get(config, "model_cfg") || json_get(config, "multimodal_cfg"), "%s: \"model_type\" is missing; a config.json of transformers is wanted here, or an open_clip_config.json", config_path);
     Model *m = model_build(a, dir, open_clip ? model_open_clip_config(a, config_path) : config, weights_dry(a));
+    keep_others(a, dir);
     folder_make(dir);
     file_write(path_join(a, dir, open_clip ? "open_clip_config.json" : "config.json"), text.bytes, text.size);
     bool tokenizer = copy_beside(a, config_path, dir);

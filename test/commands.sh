@@ -168,6 +168,8 @@ same "random weights repeat" "$D/random/model.safetensors" "$D/random2/model.saf
 
 echo '{}' >"$D/random2/model.safetensors.index.json" && $R random "$D/random2" --config $G/llama-3/config.json --seed 3 --quiet && [ ! -e "$D/random2/model.safetensors.index.json" ] && ok "random weights over sharded ones: their index goes" || fail "random weights over sharded ones: their index goes"
 head -c 4000 "$D/random/model.safetensors" | grep -q '"model.embed_tokens.weight"' && ! head -c 4000 "$D/random/model.safetensors" | grep -q language_model && ok "random weights bear the names under which they are published" || fail "random weights bear other names"
+cp -r $G/llama-3 "$D/trained" && says "random weights over a model's own" 1 "did not write" $R random "$D/trained" --config "$D/trained/config.json" --quiet
+cmp -s "$D/trained/model.safetensors" $G/llama-3/model.safetensors && ok "which stay" || fail "which stay"
 $R random "$D/coca" --config data/zoo/coca/open_clip_config.json --seed 3 --quiet && $R generate --model "$D/coca" --image $P/square.png --json --max-new-tokens 5 >"$D/out" && grep -q '"ids"' "$D/out" && ok "a random CoCa" || fail "a random CoCa"
 [ -s "$D/random/tokenizer.json" ] && ok "its tokenizer is copied from beside the configuration" || fail "random model: no tokenizer"
 
