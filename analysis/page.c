@@ -174,10 +174,26 @@ void page_cell_interval(Page *p, double value, double low, double high, int deci
     cell(p, text, value);
 }
 
+// The columns' explanations once more, for who cannot point at a header: on a phone, on paper.
+static void table_terms(Page *p) {
+    bool open = false;
+    for (int i = 0; i < p->columns; i++) {
+        if (!p->column[i].explanation) continue;
+        markup_put(p->body, open ? " " : "<p class=\"terms\">");
+        element(p->body, "b", NULL, p->column[i].name);
+        markup_put(p->body, ": ");
+        markup_text(p->body, p->column[i].explanation);
+        markup_put(p->body, ".");
+        open = true;
+    }
+    if (open) markup_put(p->body, "</p>\n");
+}
+
 void page_table_end(Page *p) {
     need(p->columns > 0 && p->cell % p->columns == 0, "report \"%s\": a table of %d columns ends after cell %d of its row", p->title,
          p->columns, p->columns ? p->cell % p->columns : 0);
     markup_put(p->body, "</tbody></table></div>\n");
+    table_terms(p);
     p->columns = 0;
 }
 

@@ -37,7 +37,7 @@ void page_small_figures(Page *p, const char *const *svgs, int count, const char 
 typedef struct {
     const char *name;
     bool numeric;
-    const char *explanation; // shown when pointed at; NULL: none
+    const char *explanation; // without a full stop; shown under the table, and when pointed at; NULL: none
 } PageColumn;
 void page_table_begin(Page *p, const char *caption, const PageColumn *columns, int count);
 void page_cell(Page *p, const char *text);                                       // cells in order, row after row

@@ -21,6 +21,7 @@ const char page_style[] =
     ".wide{overflow-x:auto}\n"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:1.2rem 0;font-size:.95rem}\n"
     "th,td{padding:.34rem 1.1rem .34rem 0;text-align:left;border-bottom:1px solid var(--line);vertical-align:baseline}th{border-bottom-color:var(--soft);white-space:nowrap}\n"
+    ".terms{color:var(--soft);font-size:.85rem;margin:-.6rem 0 1.2rem}.terms b{font-weight:600}\n"
     "td.num,th.num{text-align:right;padding:.34rem 1.1rem .34rem 1rem;white-space:nowrap}tbody tr:hover{background:var(--tint)}\n"
     "th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid var(--link);outline-offset:3px}\n"
     "th[aria-sort=ascending] button::after{content:' \\2191'}th[aria-sort=descending] button::after{content:' \\2193'}\n"

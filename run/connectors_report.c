@@ -56,7 +56,7 @@ static void measure(Report *r, const char *name, Interval i, double beside, cons
 }
 
 static const char *percent(Arena *a, double x) { return arena_print(a, "%.1f %%", 100 * x); }
-static const char *percent_interval(Arena *a, Interval i) { return arena_print(a, "%.1f – %.1f %%", 100 * i.low, 100 * i.high); }
+static const char *percent_interval(Arena *a, Interval i) { return arena_print(a, "95 %% interval: %.1f – %.1f %%", 100 * i.low, 100 * i.high); }
 
 static int picture_of(Report *r, size_t row) {
     if (r->picture[row] >= 0) return r->picture[row];
@@ -104,7 +104,7 @@ static void overlap_figure(Report *r, const int *ks, int n) {
     plot_line(p, floor, x, y, (size_t)n);
     const char *file = plot_svg(p, PLOT_FILE);
     file_write(study_path(r->s, "overlap.svg"), file, strlen(file));
-    page_figure(r->page, plot_svg(p, PLOT_INLINE), "How many of a picture's k nearest neighbours before the connector are among its k nearest after it. One picture per group of copies; bands are 95 % bootstrap intervals over pictures. Unrelated spaces would lie on the chance line.");
+    page_figure(r->page, plot_svg(p, PLOT_INLINE), "KNOR: the share of a picture's k nearest neighbours before the connector that are among its k nearest after it. One picture per group of copies; bands are 95 % bootstrap intervals over pictures. Unrelated spaces would lie on the chance line; where a set holds copies of a picture, these alone give the duplicate floor.");
 }
 
 static int numbers_of(const Json *list, double *x, int most) {
@@ -114,9 +114,9 @@ static int numbers_of(const Json *list, double *x, int most) {
 }
 
 static void spectrum_figure(Report *r) {
-    Plot *panels[2];
+    const char *svgs[2];
     for (int which = 0; which < 2; which++) {
-        Plot *p = panels[which] = plot_new(r->a, which ? "Share of the energy" : "Singular values", "Mean over pictures, component by component, before and after the connector");
+        Plot *p = plot_new(r->a, which ? "Shares of the energy" : "Singular values of a picture's tokens", "Mean over pictures, component by component, before and after the connector");
         plot_size(p, 380, 320);
         plot_x(p, (Axis){.label = "component"});
         plot_y(p, (Axis){.kind = AXIS_LOG, .label = which ? "share of energy" : "singular value"});
@@ -129,14 +129,15 @@ static void spectrum_figure(Report *r) {
             }
             plot_line(p, plot_series(p, side ? "after" : "before"), x, y, (size_t)n);
         }
+        svgs[which] = plot_svg(p, PLOT_INLINE);
     }
-    page_figure(r->page, plot_panels(r->a, "Singular spectra of a picture's tokens", "Two panels: singular values and shares of energy, before and after the connector", panels, 2, 2, PLOT_INLINE),
-                "Tokens of one picture, their mean subtracted; averaged over pictures. A steep fall means that few directions carry a picture.");
+    page_figures(r->page, svgs, 2, "Tokens of one picture, their mean subtracted; averaged over pictures. A steep fall means that few directions carry a picture.");
 }
 
 static void overlap_table(Report *r, const char *title, int first, const int *ks, int n) {
-    PageColumn columns[] = {{"metric", false, NULL}, {"k", true, NULL}, {"KNOR", true, "share of neighbours kept; one picture per group of copies; 95 % interval"},
-                            {"chance", true, "k / (N - 1)"}, {"rank displacement", true, "mean shift of a neighbour's place, k where it is gone"}};
+    bool again = first > 0; // said under the first table
+    PageColumn columns[] = {{"metric", false, NULL}, {"k", true, NULL}, {"KNOR", true, again ? NULL : "share of neighbours kept; one picture per group of copies; 95 % interval"},
+                            {"chance", true, again ? NULL : "k / (N - 1)"}, {"rank displacement", true, again ? NULL : "mean shift of a neighbour's place, k where it is gone"}};
     page_table_begin(r->page, title, columns, 5);
     for (int m = first; m < first + SHOWN_METRICS; m++)
         for (int k = 0; k < n; k++) {
@@ -214,7 +215,7 @@ static int neighbours_of(const char *text, size_t row, bool post, size_t *out) {
 }
 
 static void gallery(Report *r) {
-    page_section(r->page, "Neighbours", "Query pictures with their nearest neighbours before and after the connector. Framed: a neighbour that the other space has, too.");
+    page_section(r->page, "Neighbours", "Each row begins with a picture; the others are the nearest to it, as the connector is given them (before) and as it passes them on (after). Framed: a neighbour that the other row has, too.");
     Bytes b = file_read(r->a, study_path(r->s, "neighbours.csv"));
     size_t shown = r->v->groups.count < GALLERY ? r->v->groups.count : GALLERY;
     page_gallery_begin(r->page, NULL);
@@ -228,7 +229,7 @@ static void gallery(Report *r) {
                 for (int o = 0; o < n[!side]; o++) both = both || ids[!side][o] == ids[side][k];
                 rest[k] = (PagePicture){.picture = picture_of(r, ids[side][k]), .marked = both};
             }
-            page_gallery_row(r->page, side ? "after" : "before", &query, rest, n[side]);
+            page_gallery_row(r->page, arena_print(r->a, "%s, %s the connector", r->v->keys[row], side ? "after" : "before"), &query, rest, n[side]);
         }
     }
     page_gallery_end(r->page);
@@ -382,14 +383,14 @@ void connectors_report(Study *s) {
     need(strcmp(json_text_or(r->geometry, "made_from", ""), r->v->digest) == 0, "%s: was made from other vectors; run `retina connectors geometry` with the same options first", geometry);
     int ks[8], n = ks_of(r, ks);
     r->overlap = json_read(r->a, study_path(s, arena_print(r->a, "overlap_top%d_%s_torch.json", ks[n - 1], s->metric ? "cosine" : "l2")));
-    r->page = page_new(r->a, "What a connector does to an image", arena_print(r->a, "%s, %zu pictures", path_name(s->model_dir), r->v->N));
+    r->page = page_new(r->a, "What a connector does to an image", arena_print(r->a, "%s, %zu pictures. The connector turns what the vision tower makes of a picture (before) into what the language model reads of it (after).", path_name(s->model_dir), r->v->N));
     r->table = writer_open(study_path(s, "table.tsv"));
     writer_print(r->table, "measure\there\tlow\thigh\tbeside\twhat\n");
     Interval knor = interval_of(json_get(distinct(r, "l2", ks[0]), "knor"));
     page_headline(r->page, arena_print(r->a, "Of a picture's %d nearest neighbours, the connector keeps", ks[0]), percent(r->a, knor.value), percent_interval(r->a, knor),
                   arena_print(r->a, "chance: %.1f %%", 100 * json_real(distinct(r, "l2", ks[0]), "chance")));
     Interval pre = interval_of(json_path(r->geometry, "spectra.pre.effective_rank")), post = interval_of(json_path(r->geometry, "spectra.post.effective_rank"));
-    page_headline(r->page, "Effective rank of a picture's tokens after the connector", arena_print(r->a, "%.1f", post.value), arena_print(r->a, "%.1f – %.1f", post.low, post.high),
+    page_headline(r->page, "Effective rank of a picture's tokens after the connector", arena_print(r->a, "%.1f", post.value), arena_print(r->a, "95 %% interval: %.1f – %.1f", post.low, post.high),
                   arena_print(r->a, "before: %.1f", pre.value));
     geometry_section(r);
     gallery(r);

@@ -113,6 +113,17 @@ static Page *report(Arena *a) {
     return p;
 }
 
+// What a column's name does not say is read, too, where nothing can be pointed at: on a phone, on paper.
+static void test_terms(Arena *a) {
+    Page *p = page_new(a, "t", NULL);
+    page_table_begin(p, NULL, (PageColumn[]){{"a", false, "x < y"}, {"b", true, NULL}, {"c", true, "the rest"}}, 3);
+    page_table_end(p);
+    page_table_begin(p, NULL, (PageColumn[]){{"a", false, NULL}}, 1);
+    page_table_end(p);
+    const char *html = page_html(p, NULL);
+    check(count_of(html, "<p class=\"terms\">") == 1 && count_of(html, "<b>a</b>: x &lt; y. <b>c</b>: the rest.</p>") == 1, "a table's terms are explained under it");
+}
+
 static void test_small(Arena *a) {
     Page *p = page_new(a, "<script>alert(1)</script>", "a & b"), *q = page_new(a, "t", NULL);
     page_text(p, "one\n\ntwo < three\n\n\n");
@@ -172,6 +183,7 @@ int main(void) {
     page_write(p, "build/report.html");
     check(file_exists("build/report.html"), "build/report.html is there to be looked at");
 
+    test_terms(a);
     test_small(a);
     test_layers(a);
     arena_free(a);
