@@ -7,6 +7,7 @@
 
 #include "io/json.h"
 #include "io/number.h"
+#include "io/stamp.h"
 #include "io/utf8.h"
 
 void python_text(Writer *w, const char *text) {
@@ -73,6 +74,34 @@ Verbal *verbal_new(Arena *a, int L, size_t N) {
         for (size_t i = 0; i < N; i++) v->entropy[l][i] = NAN;
     }
     return v;
+}
+
+static char *mark_of(const Verbal *v, Arena *a, const char *by) {
+    Blake2b h;
+    blake2b_start(&h, 16, NULL, 0);
+    blake2b_add(&h, by, strlen(by) + 1);
+    for (int l = 0; l < v->L; l++) {
+        blake2b_add(&h, &v->layer[l], sizeof v->layer[l]);
+        for (size_t i = 0; i < v->N; i++) blake2b_add(&h, v->captions[l][i], strlen(v->captions[l][i]) + 1);
+    }
+    return stamp_text(&h, a);
+}
+
+void verbal_mark(const Verbal *v, const char *by, const char *path) {
+    Arena *a = arena_new("a mark");
+    const char *mark = mark_of(v, a, by);
+    file_write(path, mark, strlen(mark));
+    arena_free(a);
+}
+
+bool verbal_marked(const Verbal *v, const char *by, const char *path) {
+    if (!file_exists(path)) return false;
+    Arena *a = arena_new("a mark");
+    Bytes b = file_read(a, path);
+    const char *mark = mark_of(v, a, by);
+    bool same = b.size == strlen(mark) && memcmp(b.bytes, mark, b.size) == 0;
+    arena_free(a);
+    return same;
 }
 
 // "layer_7": 7, from 0.

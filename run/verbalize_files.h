@@ -15,4 +15,8 @@ void verbal_write_entropies(const Verbal *v, const Verbalize *s, int b, const ch
 Verbal *verbal_read_original(Verbalize *s); // --captions: caps_batch*.json, with entropy_batch*.json beside them if there
 Verbal *verbal_new(Arena *a, int L, size_t N);
 
+// A file that says of which captions the tables beside it were made, and by whom: of others they are made again.
+void verbal_mark(const Verbal *v, const char *by, const char *path);
+bool verbal_marked(const Verbal *v, const char *by, const char *path);
+
 #endif

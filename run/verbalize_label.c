@@ -69,6 +69,8 @@ static const char *world_answer(Arena *a, const char *caption) {
 
 static char *answers_folder(Verbalize *s) { return verbalize_path(s, arena_print(s->arena, "label_top3_%s", verbalize_labeller_name(s))); }
 
+static char *mark_path(Verbalize *s) { return path_join(s->arena, answers_folder(s), "captions.mark"); }
+
 static const char *caps_name(Verbalize *s, int b) {
     return s->captions_given.count ? path_name(s->captions_given.items[b]) : arena_print(s->arena, "caps_batch%d.json", b);
 }
@@ -114,6 +116,7 @@ void verbalize_label(Verbalize *s) {
     }
     for (int b = 0; b < v->batches; b++)
         for (int l = 0; l < v->L; l++) answers_write(s, v, &d, l, b);
+    verbal_mark(v, verbalize_labeller_name(s), mark_path(s));
 }
 
 // ---- reading
@@ -152,6 +155,7 @@ const char ***verbalize_answers(Verbalize *s, const Verbal *v) {
             }
         }
     }
+    need(names || verbal_marked(v, verbalize_labeller_name(s), mark_path(s)), "%s: answers of other captions; run `retina verbalize label` with the same options first", answers_folder(s));
     return answers;
 }
 

@@ -89,7 +89,7 @@ void report_truth(Report *r) {
                                    "Count: all objects told are as many as there are. Binding: two or more attributes of one object in one phrase. A missing point: next to nothing of the kind was said.");
     PageColumn columns[] = {{"family", false, NULL}, {"emerges at layer", true, NULL},
                             {"layers after colour", true, "in the same resamples of pictures, with a 95 % interval"}, {"F1, own layer", true, "count: told rightly; position: precision"}, {"mean control", true, NULL}, {"other pictures", true, NULL}, {"precision", true, "own layer; of at least ten words"}, {"recall", true, "own layer"}};
-    page_table_begin(r->page, "Where each family emerges: the first layer from which on F1, less that of captions dealt to other pictures, stays above half of what it is at the model's own layer. In brackets: 95 % over pictures", columns, 8);
+    page_table_begin(r->page, "Where each family emerges: the first layer from which on F1, less that of captions dealt to other pictures, stays above half of what it is at the model's own layer. In brackets: 95 % over pictures.", columns, 8);
     for (int k = 0; k < FACTS; k++) {
         const LayerTruth *t = &r->truth->layers[r->native];
         Interval e = r->truth->emergence[k], p = t->said[k] >= SAID_LEAST ? t->precision[k] : interval_alone(NAN);

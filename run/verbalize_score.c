@@ -15,8 +15,10 @@
 #include "model/batch.h"
 #include "model/coca_generate.h"
 #include "model/tokenizer.h"
+#include "verbalize_files.h"
 #include "verbalize_measure.h"
 
+#define SCORES_MARK "scores.mark"
 #define SMALL_LLAVA "data/zoo/llava" // its tower was trained as this CLIP's
 #define SMALL_CLIP "data/zoo/clip"
 
@@ -163,6 +165,7 @@ static void score(Verbalize *s, Verbal *v, const char *dir) {
         csv_end_row(w);
     }
     csv_finish(w);
+    verbal_mark(v, path_name(dir), verbalize_path(s, SCORES_MARK));
     arena_free(scratch);
     arena_free(a);
 }
@@ -178,6 +181,7 @@ void verbalize_score(Verbalize *s) {
 Scores *scores_open(Verbalize *s, const Verbal *v, Arena *a) {
     char *path = verbalize_path(s, "scores.csv");
     if (s->captions_given.count || !judge_dir(s) || !file_exists(path)) return NULL;
+    need(verbal_marked(v, path_name(judge_dir(s)), verbalize_path(s, SCORES_MARK)), "%s: belongs to other captions, or to another judge; run `retina verbalize score` again", path);
     Scores *o = take_zero(a, Scores, 1);
     o->judge = judge_dir(s);
     o->score = take(a, double *, (size_t)v->L), o->rank = take(a, double *, (size_t)v->L), o->mean_score = take(a, double, (size_t)v->L);

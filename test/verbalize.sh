@@ -55,6 +55,9 @@ $R verbalize label --captions "$D/caps_batch0.json" --lexicon "$D/small.tsv" --o
 printf '%s' '["{\"caf\u00e9\": [\"location\",\"\",\"\"],\"red\": [\"color\",\"\",\"\"],\"\u3059\u3057\": [\"UNKNOWN\",\"\",\"\"],\"\\\"q\\\"\": [\"UNKNOWN\",\"\",\"\"]}", "{\"man\": [\"person\",\"\",\"\"]}"]' >"$D/want.json"
 same "answers in Python's own JSON" "$D/lex/label_top3_lexicon/classification_lexicon_top3_labels_layer_0_caps_batch0.json" "$D/want.json"
 
+printf '{"layer_0": ["the man", "red"]}' >"$D/caps_batch0.json"
+says "answers of other captions" 1 "answers of other captions" $R verbalize tabulate --captions "$D/caps_batch0.json" --out "$D/lex" --quiet
+
 # ---- what a labelling model is asked
 for k in original fixed; do
     $R verbalize question --llm $G/chat/llama31 --prompt $k "a red disc on the café 's table" >"$D/q"
@@ -115,7 +118,7 @@ for h in norm moments; do # golden: test/reference/verbalize_rescale.py
     same "--rescale $h, as transformers says it" "$D/r$h/caps_batch0.json" $G/verbalize/rescale_${h}_caps.json
     for f in "$D/r$h/entropy_batch0.json" $G/verbalize/rescale_${h}_entropy.json; do tr -c '0-9.\n' '\n' <"$f" | grep '[.]' >"$D/bits-$(basename "$(dirname "$f")")"; done
     paste "$D/bits-r$h" "$D/bits-verbalize" | awk '{d = $1 - $2; if (d > 1e-5 || d < -1e-5 || NF != 2) bad = 1} END {exit bad || NR != 9}' && ok "--rescale $h: entropies, 1e-5" || fail "--rescale $h: entropies"
-    $R verbalize report $M --limit 3 --layers 1,3,5 --max-new-tokens 16 --rescale $h --categories none --likelihood off --out "$D/r$h" && holds "--rescale $h, told on the page" "$D/r$h/report.html" "of the model&#39;s own layer, goes where the model puts its last one"
+    $R verbalize report $M --limit 3 --layers 1,3,5 --max-new-tokens 16 --rescale $h --categories none --likelihood off --out "$D/r$h" && holds "--rescale $h, told on the page" "$D/r$h/report.html" "of the model&#39;s own layer, takes the place of the one that the model itself uses, behind block 5"
     grep ^mean "$D/r$h/controls.csv" | cut -d, -f4- | tr -d '"' >"$D/mean.txt" && same "--rescale $h, of the mean state" "$D/mean.txt" $G/verbalize/rescale_${h}_mean.txt
 done
 awk -F, '$2 == 5' "$D/e/captions.csv" >"$D/n1" && awk -F, '$2 == 5' "$D/f/captions.csv" >"$D/n2" && same "the native layer is not rescaled" "$D/n1" "$D/n2"
@@ -159,6 +162,8 @@ $R generate --model data/zoo/coca --beams 6 --decode beam --image "$D/sf/images-
 $R verbalize caption $C --dtype bf16 --save-features --out "$D/bf" && $R verbalize caption --features "$D/bf/features" --layers 8 --dtype bf16 --out "$D/bg" --quiet && grep -q ',8,7,' "$D/bg/captions.csv" && ok "in bf16" || fail "in bf16"
 
 $R verbalize score $C --save-features --save-steps --out "$D/sf" && [ "$(awk -F, '$2 == 8 && $4 == 1' "$D/sf/scores.csv" | wc -l)" = 5 ] && [ "$(awk -F, '$2 == 0 && $4 == 1' "$D/sf/scores.csv" | wc -l)" -lt 5 ] && ok "captions of the last layer find their pictures" || fail "captions of the last layer find their pictures: $(grep ',8,' "$D/sf/scores.csv")"
+
+$R verbalize caption $C --min-seq-len 9 --out "$D/sf" && says "scores of other captions" 1 "belongs to other captions" $R verbalize report $C --min-seq-len 9 --categories none --out "$D/sf"
 
 # ---- a map for each layer
 $R verbalize tune --limit 6 --layers 1,8 --tune-steps 4 --seed 9 --quiet --out "$D/tune" >/dev/null && [ "$(wc -l <"$D/tune/tuned.csv")" = 2 ] && ok "a map for every layer but the native one" || fail "a map for every layer but the native one"
