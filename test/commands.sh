@@ -215,9 +215,9 @@ if [ -d data/zoo/llava ]; then
     # ---- a picture that could not be read is tried again by the next run
     mkdir "$D/disk" && cp "$D/s1"/images-42/000[012]?.jpg "$D/disk/"
     S="--images $D/disk --part-size 16"
-    $R connectors extract --out "$D/k1" $S --quiet && mv "$D/disk/00007.jpg" "$D/good.jpg" && head -c "$(wc -c <"$D/good.jpg")" /dev/zero >"$D/disk/00007.jpg" && touch -r "$D/good.jpg" "$D/disk/00007.jpg" # nothing but the disk's fault differs
+    $R connectors extract --out "$D/k1" $S --quiet && cp "$D/disk/00007.jpg" "$D/good.jpg" && printf 'bad' | dd of="$D/disk/00007.jpg" conv=notrunc 2>/dev/null # where no glance falls
     $R connectors extract --out "$D/k2" $S 2>&1 | grep -q "1 of 30 pictures could not be read" && ok "a picture that fails is told" || fail "a picture that fails is told"
-    cp -p "$D/good.jpg" "$D/disk/00007.jpg" && $R connectors extract --out "$D/k2" $S --quiet
+    cp "$D/good.jpg" "$D/disk/00007.jpg" && $R connectors extract --out "$D/k2" $S --quiet
     same "a picture that can be read again: vectors" "$D/k1/vectors/part-00000.safetensors" "$D/k2/vectors/part-00000.safetensors"
     [ ! -e "$D/k2/failed.csv" ] && ok "and it is no longer listed" || fail "and it is no longer listed"
     for i in 0 1 2 3 4 5 6 7 8 9; do cp "$D/good.jpg" "$D/disk/same$i.jpg"; done && rm "$D"/disk/000*
