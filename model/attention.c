@@ -7,7 +7,10 @@
 //   few queries a text's next token: keys and values are read once, as they lie
 // Scores are summed over d ascending, outputs over keys ascending, both fused; the sum of a softmax is sixteen running
 // sums by key number mod 16. A hidden key adds exactly zero, so a query's result does not depend on its block, its
-// batch or on padding. Keys and values that are kept in bf16 (Attention.k16) are widened as they are read. Version 0 is the plain loop in test/test_kernels.c.
+// batch or on padding. Keys and values that are kept in bf16 (Attention.k16) are widened as they are read.
+//
+// Attention of bf16 (Attention.bf16) goes the same ways where dot products of bf16 are fast: attention_avx512bf16.c says what is
+// other then. Nobody asks for its weights there, and none are dropped: then it is f32's. Version 0 is the plain loop in test/test_kernels.c.
 #include <math.h>
 #include <string.h>
 
@@ -22,6 +25,8 @@
 typedef struct {
     const Attention *a;
     const KernelTable *k;
+    const AttentionDots *bf16; // NULL: f32
+    long words;                // of a query or a key, packed
     long share, chunk, chunks; // query heads of a group; queries of a task; tasks of a group
 } Job;
 
@@ -60,36 +65,68 @@ void attention_drop(const Attention *a, float *weights, size_t first, size_t n) 
 
 // ---- blocks of queries
 
-// One task's scratch. Keys [from, to) are packed: K by tiles of MR keys (d, mr), V row after row.
+// One task's scratch. Keys [from, to) are packed: K by tiles of MR keys (d, mr), V row after row; of bf16 in words, V by tiles of
+// MR channels (pair of keys, mr).
 typedef struct {
     float *K, *V, *S, *Q, *rows, *out;
     long from, to;
 } Room;
 
+#define BEHIND 512 // floats that packing may write behind K and V
+
 static size_t room_size(const Job *job) {
     const Attention *a = job->a;
     size_t D = (size_t)a->D, NR = (size_t)job->k->NR, keys = (size_t)a->Tk + ROWS_MAX;
-    return size_mul(keys, 2 * D + NR, "attention") + size_mul(3 * NR, D + 16, "attention") + 256;
+    return size_mul(keys, 2 * D + NR, "attention") + size_mul(3 * NR, D + 16, "attention") + 2 * BEHIND + 256;
 }
 
-static void pack(const Job *job, Room *w, long b, long g) {
+static Room room_take(const Job *job) {
+    long D = job->a->D, NR = job->k->NR, keys = job->a->Tk + ROWS_MAX;
+    Room w = {.K = thread_room(room_size(job))};
+    w.V = w.K + pad(keys * D, 16) + BEHIND, w.S = w.V + pad(keys * D, 16) + BEHIND;
+    w.Q = w.S + keys * NR, w.rows = w.Q + NR * (D + 16), w.out = w.rows + pad(NR * D, 16);
+    return w;
+}
+
+static void pack_keys(const Job *job, const Room *w, long b, long g) {
     const Attention *a = job->a;
     long ld = a->G * a->D, D = a->D, MR = job->k->MR, first = b * a->Tk;
     for (long j = w->from; j < w->to; j += MR) {
         int rows = (int)smaller(MR, w->to - j);
-        Gemm keys = {.kind = GEMM_NT, .A = a->k + (first + j) * ld + g * D, .lda = ld};
+        Gemm keys = {.kind = GEMM_NT, .A = a->k + (first + j) * ld + g * D, .lda = ld, .K = D};
         if (a->k16) {
             for (int r = 0; r < rows; r++) job->k->widen(w->rows + r * D, a->k16 + (first + j + r) * ld + g * D, DTYPE_BF16, D);
             keys.A = w->rows, keys.lda = D;
         }
-        job->k->pack_a(w->K + (j - w->from) * D, &keys, 0, rows, 0, D);
+        (job->bf16 ? job->bf16->tiles->pack_a : job->k->pack_a)(w->K + (j - w->from) * job->words, &keys, 0, rows, 0, D);
     }
-    for (long j = w->from; j < w->to; j++) { // what is hidden in a hole may be anything, even not a number
-        bool hidden = a->key_mask && !a->key_mask[first + j];
+}
+
+// Values of keys [j, to) of a group in f32, row after row.
+static void value_rows(const Job *job, float *out, long b, long g, long j, long to) {
+    const Attention *a = job->a;
+    long ld = a->G * a->D, D = a->D, first = b * a->Tk;
+    for (; j < to; j++, out += D) {
+        bool hidden = a->key_mask && !a->key_mask[first + j]; // what is hidden in a hole may be anything, even not a number
         long at = (first + j) * ld + g * D;
-        if (hidden) memset(w->V + (j - w->from) * D, 0, (size_t)D * sizeof(float));
-        else if (a->v16) job->k->widen(w->V + (j - w->from) * D, a->v16 + at, DTYPE_BF16, D);
-        else memcpy(w->V + (j - w->from) * D, a->v + at, (size_t)D * sizeof(float));
+        if (hidden) memset(out, 0, (size_t)D * sizeof(float));
+        else if (a->v16) job->k->widen(out, a->v16 + at, DTYPE_BF16, D);
+        else memcpy(out, a->v + at, (size_t)D * sizeof(float));
+    }
+}
+
+static long pairs_of(long keys) { return (keys + 1) / 2; }
+
+static void pack_values(const Job *job, const Room *w, long b, long g) {
+    if (!job->bf16) {
+        value_rows(job, w->V, b, g, w->from, w->to);
+        return;
+    }
+    long NR = job->k->NR;
+    for (long j = w->from; j < w->to; j += NR) {
+        long end = smaller(w->to, j + NR);
+        value_rows(job, w->rows, b, g, j, end);
+        job->bf16->pack_values(w->V, w->rows, end - j, job->a->D, (j - w->from) / 2, pairs_of(w->to - w->from), job->k->MR);
     }
 }
 
@@ -112,17 +149,40 @@ static void drop_weights(const Job *job, const Room *w, long b, long g, long r0,
 static void score(const Job *job, const Room *w, long b, long from, long to, const Query *q, long n, const Queries *lanes, float *top) {
     const Attention *a = job->a;
     const KernelTable *k = job->k;
-    long D = a->D, NR = k->NR;
+    long NR = k->NR;
     for (long j = from, rows; j < to; j += rows) {
         long in_tile = (j - w->from) % k->MR, base = j - in_tile; // from is a tile's first key
         rows = smaller(k->MR, w->to - base);
         float *S = w->S + (j - from) * NR, bias[ROWS_MAX * NR_MAX];
-        k->tile((int)rows, D, w->K + (base - w->from) * D, rows, w->Q, NR, S, NR, false);
+        (job->bf16 ? job->bf16->tiles->tile : k->tile)((int)rows, job->words, w->K + (base - w->from) * job->words, rows, w->Q, NR, S, NR, false);
         if (a->mask)
             for (long i = 0; i < rows; i++)
                 for (long r = 0; r < NR; r++) bias[i * NR + r] = a->mask[q[r < n ? r : 0].token * a->Tk + j + i];
         k->scores(S, rows, j, lanes, a->scale, a->softcap, a->mask ? bias : NULL, a->key_mask ? a->key_mask + b * a->Tk + j : NULL, top);
     }
+}
+
+// From the scores of keys [from, to) to the outputs (d, queries).
+static void mix_f32(const Job *job, const Room *w, long b, long g, long r0, long n, long from, long to, const Query *q, float *top) {
+    const KernelTable *k = job->k;
+    long D = job->a->D, NR = k->NR;
+    k->soften(w->S, to - from, top);
+    if (job->a->weights) write_weights(job, w, b, g, r0, n, from, to, q);
+    if (job->a->dropout > 0) drop_weights(job, w, b, g, r0, n, from, to);
+    for (long d = 0; d < D; d += k->MR)
+        k->tile((int)smaller(k->MR, D - d), to - from, w->V + (from - w->from) * D + d, D, w->S, NR, w->out + d * NR, NR, false);
+}
+
+static void mix_bf16(const Job *job, const Room *w, long from, long to, const float *top) {
+    const TileKernel *t = job->bf16->tiles;
+    long D = job->a->D, NR = t->NR, pairs = pairs_of(w->to - w->from);
+    float sum[NR_MAX];
+    job->bf16->soften(w->S, to - from, top, sum);
+    for (long d = 0; d < D; d += t->MR) {
+        long mr = smaller(t->MR, D - d);
+        t->tile((int)mr, pairs_of(to - from), w->V + d * pairs + (from - w->from) / 2 * mr, mr, w->S, NR, w->out + d * NR, NR, false);
+    }
+    job->bf16->divide(w->out, D, sum);
 }
 
 // Queries [r0, r0 + n) of group g, n <= NR.
@@ -145,13 +205,11 @@ static void block(const Job *job, const Room *w, long b, long g, long r0, long n
     first = first < last ? w->from + (first - w->from) / k->MR * k->MR : last;
     long end = smaller(w->to, w->from + pad(last - w->from, k->MR)); // whole tiles: the rest is hidden by `to`
     if (first >= last) end = first;
-    k->turn(w->Q, NR, w->rows, D, NR, D);
+    if (job->bf16) job->bf16->tiles->pack_b(w->Q, &(Gemm){.N = NR, .K = D, .B = w->rows, .B_type = DTYPE_F32, .ldb = D}, 0, D, 0);
+    else k->turn(w->Q, NR, w->rows, D, NR, D);
     score(job, w, b, first, end, q, n, &lanes, top);
-    k->soften(w->S, end - first, top);
-    if (a->weights) write_weights(job, w, b, g, r0, n, first, end, q);
-    if (a->dropout > 0) drop_weights(job, w, b, g, r0, n, first, end);
-    for (long d = 0; d < D; d += k->MR) // (d, queries)
-        k->tile((int)smaller(k->MR, D - d), end - first, w->V + (first - w->from) * D + d, D, w->S, NR, w->out + d * NR, NR, false);
+    if (job->bf16) mix_bf16(job, w, first, end, top);
+    else mix_f32(job, w, b, g, r0, n, first, end, q, top);
     k->turn(w->rows, D, w->out, NR, D, NR);
     for (long r = 0; r < n; r++) memcpy(a->out + q[r].row, w->rows + r * D, (size_t)D * sizeof(float));
 }
@@ -159,9 +217,8 @@ static void block(const Job *job, const Room *w, long b, long g, long r0, long n
 static void blocks_job(void *arg, size_t begin, size_t end) {
     const Job *job = arg;
     const Attention *a = job->a;
-    long D = a->D, NR = job->k->NR, total = a->Tq * job->share, keys = a->Tk + ROWS_MAX;
-    Room w = {.K = thread_room(room_size(job))};
-    w.V = w.K + pad(keys * D, 16), w.S = w.V + pad(keys * D, 16), w.Q = w.S + keys * NR, w.rows = w.Q + NR * D, w.out = w.rows + pad(NR * D, 16);
+    long NR = job->k->NR, total = a->Tq * job->share;
+    Room w = room_take(job);
     for (size_t t = begin; t < end; t++) {
         long bg = (long)t / job->chunks, b = bg / a->G, g = bg % a->G, r0 = (long)t % job->chunks * job->chunk, r1 = smaller(total, r0 + job->chunk);
         w.from = a->Tk, w.to = 0;
@@ -170,14 +227,16 @@ static void blocks_job(void *arg, size_t begin, size_t end) {
             if (q.from < q.to) w.from = smaller(w.from, q.from), w.to = larger(w.to, q.to);
         }
         if (w.from > w.to) w.from = w.to = 0;
-        pack(job, &w, b, g);
+        if (job->bf16) w.from -= w.from % 2; // pairs begin with an even key
+        pack_keys(job, &w, b, g);
+        pack_values(job, &w, b, g);
         for (long r = r0; r < r1; r += NR) block(job, &w, b, g, r, smaller(NR, r1 - r));
     }
 }
 
 // ---- few queries
 
-// Scales, caps, masks and normalises the scores of one query; s[j] is key from + j.
+// Scales, caps and masks the scores of one query; s[j] is key from + j.
 static void finish_row(const Attention *a, const KernelTable *k, float *s, long b, const Query *q, long from, long keys) {
     for (long j = 0; j < keys; j++) s[j] *= a->scale;
     if (a->softcap > 0) k->softcap(s, s, keys, a->softcap);
@@ -185,46 +244,100 @@ static void finish_row(const Attention *a, const KernelTable *k, float *s, long 
         for (long j = 0; j < keys; j++) s[j] += a->mask[q->token * a->Tk + from + j];
     for (long j = 0; j < keys; j++)
         if (from + j < q->from || from + j >= q->to || (a->key_mask && !a->key_mask[b * a->Tk + from + j])) s[j] = -INFINITY;
-    k->softmax(s, s, keys);
+}
+
+// The M queries of a group of a text with the keys [from, from + keys) that they see among them, and where these lie.
+typedef struct {
+    long b, g, M, from, keys;
+    Query q[THIN_ROWS];
+    const void *K, *V;
+    Dtype type;
+    float *S, *X, *rows; // (M, keys + FILL), (M, D) packed, (M, D filled up)
+} Few;
+
+#define FILL 32 // what words are filled up to
+
+static long few_width(const Job *job) { return job->a->Tk + SUMS + FILL; }
+
+static Few few_room(const Job *job) {
+    long M = job->a->Tq * job->share, wide = M * pad(job->a->D, FILL);
+    Few f = {.M = M, .S = thread_room((size_t)(M * few_width(job) + 2 * wide + FILL))};
+    f.X = f.S + M * few_width(job), f.rows = f.X + wide + FILL;
+    return f;
+}
+
+static void few_begin(const Job *job, Few *f, long b, long g) {
+    const Attention *a = job->a;
+    long D = a->D, from = a->Tk, to = 0;
+    f->b = b, f->g = g, f->type = a->k16 ? DTYPE_BF16 : DTYPE_F32;
+    for (long r = 0; r < f->M; r++) {
+        Query *q = &f->q[r];
+        *q = query_of(job, b, g, r);
+        if (q->from < q->to) from = smaller(from, q->from), to = larger(to, q->to);
+        memcpy(f->rows + r * D, a->q + q->row, (size_t)D * sizeof(float));
+    }
+    f->from = from < to ? from / SUMS * SUMS : to; // softmax counts its sixteen sums from here
+    f->keys = to - f->from;
+    long at = ((b * a->Tk + f->from) * a->G + g) * D;
+    f->K = a->k16 ? (const void *)(a->k16 + at) : a->k + at;
+    f->V = a->v16 ? (const void *)(a->v16 + at) : a->v + at;
+}
+
+static void few_f32(const Job *job, const Few *f) {
+    const Attention *a = job->a;
+    const KernelTable *k = job->k;
+    long M = f->M, D = a->D, ld = a->G * D, keys = f->keys;
+    k->turn(f->X, M, f->rows, D, M, D);
+    k->thin((int)M, f->S, keys, f->X, f->K, f->type, ld, keys, D, false);
+    for (long r = 0; r < M; r++) {
+        float *s = f->S + r * keys;
+        finish_row(a, k, s, f->b, &f->q[r], f->from, keys);
+        k->softmax(s, s, keys);
+        if (a->weights) {
+            float *row = a->weights + weights_at(job, f->b, f->g, r);
+            memset(row, 0, (size_t)a->Tk * sizeof(float));
+            memcpy(row + f->from, s, (size_t)keys * sizeof(float));
+        }
+        if (a->dropout > 0) attention_drop(a, s, weights_at(job, f->b, f->g, r) + (size_t)f->from, (size_t)keys);
+    }
+    k->mix(f->rows, D, f->S, keys, f->V, f->type, ld, M, keys, D);
+    for (long r = 0; r < M; r++) memcpy(a->out + f->q[r].row, f->rows + r * D, (size_t)D * sizeof(float));
+}
+
+static void few_bf16(const Job *job, const Few *f) {
+    const Attention *a = job->a;
+    long M = f->M, D = a->D, ld = a->G * D, wide = pad(D, FILL), keys = f->keys, width = few_width(job);
+    float sum[THIN_ROWS];
+    job->bf16->pack_queries(f->X, f->rows, M, D);
+    job->bf16->few_scores((int)M, f->S, width, f->X, f->K, f->type, ld, keys, D);
+    for (long r = 0; r < M; r++) {
+        finish_row(a, job->k, f->S + r * width, f->b, &f->q[r], f->from, keys);
+        sum[r] = job->bf16->few_soften(f->S + r * width, keys);
+    }
+    job->bf16->few_mix((int)M, f->rows, wide, f->S, width, sum, f->V, f->type, ld, keys, D);
+    for (long r = 0; r < M; r++) memcpy(a->out + f->q[r].row, f->rows + r * wide, (size_t)D * sizeof(float));
 }
 
 static void few_job(void *arg, size_t begin, size_t end) {
     const Job *job = arg;
-    const Attention *a = job->a;
-    const KernelTable *k = job->k;
-    long M = a->Tq * job->share, D = a->D, ld = a->G * D;
-    Dtype type = a->k16 ? DTYPE_BF16 : DTYPE_F32;
-    float *S = thread_room((size_t)(M * (a->Tk + SUMS) + 3 * M * D + 64)), *X = S + M * (a->Tk + SUMS), *rows = X + M * D + 16;
+    Few f = few_room(job);
     for (size_t t = begin; t < end; t++) {
-        long b = (long)t / a->G, g = (long)t % a->G, from = a->Tk, to = 0;
-        Query q[THIN_ROWS];
-        for (long r = 0; r < M; r++) {
-            q[r] = query_of(job, b, g, r);
-            if (q[r].from < q[r].to) from = smaller(from, q[r].from), to = larger(to, q[r].to);
-            memcpy(rows + r * D, a->q + q[r].row, (size_t)D * sizeof(float));
-        }
-        from = from < to ? from / SUMS * SUMS : to; // softmax counts its sixteen sums from here
-        long keys = to - from;
-        k->turn(X, M, rows, D, M, D);
-        long at = (b * a->Tk + from) * ld + g * D;
-        k->thin((int)M, S, keys, X, a->k16 ? (const void *)(a->k16 + at) : a->k + at, type, ld, keys, D, false);
-        for (long r = 0; r < M; r++) {
-            finish_row(a, k, S + r * keys, b, &q[r], from, keys);
-            if (a->weights) {
-                float *row = a->weights + weights_at(job, b, g, r);
-                memset(row, 0, (size_t)a->Tk * sizeof(float));
-                memcpy(row + from, S + r * keys, (size_t)keys * sizeof(float));
-            }
-            if (a->dropout > 0) attention_drop(a, S + r * keys, weights_at(job, b, g, r) + (size_t)from, (size_t)keys);
-        }
-        k->mix(rows, D, S, keys, a->v16 ? (const void *)(a->v16 + at) : a->v + at, type, ld, M, keys, D);
-        for (long r = 0; r < M; r++) memcpy(a->out + q[r].row, rows + r * D, (size_t)D * sizeof(float));
+        few_begin(job, &f, (long)t / job->a->G, (long)t % job->a->G);
+        (job->bf16 ? few_bf16 : few_f32)(job, &f);
     }
+}
+
+static const AttentionDots *by_bf16(const Attention *a) { // NULL: in f32
+#if defined(__x86_64__)
+    if (a->bf16 && !a->weights && a->dropout == 0 && gemm_bf16_tiles() == &tiles_avx512bf16) return &attention_avx512bf16;
+#endif
+    return NULL;
 }
 
 void attention_rows(const Attention *a) {
     if (a->B == 0 || a->Tq == 0) return;
-    Job job = {.a = a, .k = kernels(), .share = a->H / a->G};
+    Job job = {.a = a, .k = kernels(), .bf16 = by_bf16(a), .share = a->H / a->G};
+    job.words = job.bf16 ? pairs_of(a->D) : a->D;
     long total = a->Tq * job.share, groups = a->B * a->G;
     if (total <= THIN_ROWS && !a->key_mask) {
         parallel_for((size_t)groups, 1, few_job, &job);

@@ -55,6 +55,7 @@ typedef struct {
     float dropout; // 0: off
     uint64_t seed, stream;
     const uint16_t *k16, *v16; // k and v where they are kept in bf16; then k and v are NULL
+    bool bf16; // q, k, v and the softmax's weights may be rounded to bf16, where that is faster; sums stay f32
 } Attention;
 
 // ---- products, threaded
@@ -115,6 +116,18 @@ typedef struct {
     void (*columns)(const Gemm *g, const float *packed, long n0, long n1);
 } FewKernel;
 
+// Attention of bf16 (attention_avx512bf16.c): what attention.c does otherwise then. A word holds two channels, or two keys.
+typedef struct {
+    const TileKernel *tiles;
+    void (*pack_values)(float *out, const float *x, long keys, long D, long first, long pairs, int tile);
+    void (*soften)(float *S, long rows, const float *top, float *sum);
+    void (*divide)(float *out, long D, const float *sum);
+    void (*pack_queries)(float *out, const float *x, long M, long D);
+    void (*few_scores)(int M, float *S, long lds, const float *X, const void *K, Dtype type, long ld, long keys, long D);
+    float (*few_soften)(float *s, long keys);
+    void (*few_mix)(int M, float *out, long ldo, const float *P, long ldp, const float *sum, const void *x, Dtype type, long ld, long keys, long D);
+} AttentionDots;
+
 // AdamW on n numbers: g shrinks, m and v follow it, w w keep - rate m / (sqrt(v) / root2 + eps).
 typedef struct {
     float *w, *m, *v;
@@ -157,6 +170,7 @@ extern const KernelTable kernels_scalar;
 extern const KernelTable kernels_avx2, kernels_avx512;
 extern const TileKernel tiles_avx512bf16, tiles_amx; // products of bf16, GEMM_NT only
 extern const FewKernel few_avx512bf16;
+extern const AttentionDots attention_avx512bf16;
 void gemm_amx(const Gemm *g);                        // GEMM_NT
 #endif
 

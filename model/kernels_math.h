@@ -1,12 +1,5 @@
-// kernels_math.h: the formulas of formulas.h, lane by lane.
-
-#define Num V
-#define Whole I
-#define FORMULA INLINE
-#define FN(name) v##name
-#define to_whole(n) __builtin_convertvector(n, I)
-#define from_bits(k) ((V)(k))
-#include "formulas.h"
+// kernels_math.h: exp and activations over n elements.
+#include "kernels_formulas.h"
 
 // out[i] = expression of x over n elements.
 #define RANGE(out, in, n, expression)                                                              \

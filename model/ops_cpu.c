@@ -253,14 +253,18 @@ static void cpu_rotary_tables(Tensor cosine, Tensor sine, Tensor positions, Tens
         }
 }
 
-static void cpu_attention(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) {
+static void attend(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights, bool bf16) {
     bool kept = k.dtype == DTYPE_BF16;
     attention_rows(&(Attention){.out = f32(out), .q = f32(q), .k = kept ? NULL : f32(k), .v = kept ? NULL : f32(v), .k16 = kept ? k.data : NULL,
                                 .v16 = kept ? v.data : NULL, .B = q.shape[0], .Tq = q.shape[1], .Tk = k.shape[1],
                                 .H = s->heads, .G = s->kv_heads, .D = q.shape[2] / s->heads, .scale = s->scale, .softcap = s->softcap,
                                 .causal = s->causal, .window = s->window, .key_lengths = s->key_lengths, .key_mask = s->key_mask.data,
-                                .mask = f32(s->mask), .weights = f32(weights), .dropout = s->dropout, .seed = s->seed, .stream = s->stream});
+                                .mask = f32(s->mask), .weights = f32(weights), .dropout = s->dropout, .seed = s->seed, .stream = s->stream,
+                                .bf16 = bf16});
 }
+
+static void cpu_attention(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) { attend(out, q, k, v, s, weights, false); }
+static void cpu_attention_bf16(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights) { attend(out, q, k, v, s, weights, true); }
 
 // ---- losses: sums in double over rows in order
 
@@ -304,7 +308,7 @@ void device_use(const Device *device) { used = device; }
 
 const Device *device_used(void) { return used ? used : device_cpu(); }
 
-#define DEVICE_CPU(name_, linear_, activated_, keeps_) {                                                             \
+#define DEVICE_CPU(name_, linear_, activated_, attention_, keeps_) {                                                             \
         .name = name_, .read = cpu_copy, .write = cpu_copy, .copy = cpu_copy, .keep = cpu_keep, .bf16 = device_cpu_bf16, .linear = linear_, \
         .linear_activated = activated_, .keeps = keeps_, \
         .embedding = cpu_embedding, .layernorm = cpu_layernorm, .rmsnorm = cpu_rmsnorm, \
@@ -312,15 +316,15 @@ const Device *device_used(void) { return used ? used : device_cpu(); }
         .mul_row = cpu_mul_row, .scale = cpu_scale, .softcap = cpu_softcap, .clamp = cpu_clamp, .patchify = cpu_patchify, \
         .copy_tokens = cpu_copy_tokens, .copy_columns = cpu_copy_columns, .broadcast_row = cpu_broadcast_row, .rows_at = cpu_rows_at, \
         .rows_put = cpu_rows_put, .rows_store = cpu_rows_store, .mean_tokens = cpu_mean_tokens, .rotary = cpu_rotary, .rotary_tables = cpu_rotary_tables, \
-        .attention = cpu_attention, .cross_entropy = cpu_cross_entropy, .mean_squared = cpu_mean_squared, .choose = cpu_choose, .transpose = cpu_transpose, \
+        .attention = attention_, .cross_entropy = cpu_cross_entropy, .mean_squared = cpu_mean_squared, .choose = cpu_choose, .transpose = cpu_transpose, \
         .scale_by = cpu_scale_by, .exp_of = cpu_exp, .dropout = cpu_dropout, .gradients = &gradients_cpu}
 
 const Device *device_cpu(void) {
-    static const Device table = DEVICE_CPU("cpu", cpu_linear, cpu_linear_activated, DTYPE_F32);
+    static const Device table = DEVICE_CPU("cpu", cpu_linear, cpu_linear_activated, cpu_attention, DTYPE_F32);
     return &table;
 }
 
 const Device *device_cpu_bf16(void) {
-    static const Device table = DEVICE_CPU("cpu, bf16", cpu_linear_bf16, cpu_linear_activated_bf16, DTYPE_BF16);
+    static const Device table = DEVICE_CPU("cpu, bf16", cpu_linear_bf16, cpu_linear_activated_bf16, cpu_attention_bf16, DTYPE_BF16);
     return &table;
 }

@@ -106,29 +106,43 @@ static double attention_error(const Attention *a) { // sampled queries in double
     return sqrt(diff / norm);
 }
 
-static void attentions(Arena *a, const Table *t) {
+// Random numbers that bf16 holds, as f32 and in bf16.
+static const float *random_halves(Arena *a, size_t n, const char *what, uint16_t **half) {
+    float *wide = random_floats(a, n, what);
+    *half = take(a, uint16_t, n);
+    convert_f32_bf16(*half, wide, n);
+    convert_bf16_f32(wide, *half, n);
+    return wide;
+}
+
+// In bf16, keys and values of a text that is continued (one query) are kept in bf16.
+static void attentions(Arena *a, const Table *t, bool bf16) {
     static const struct {
         const char *name;
-        long Tq, Tk, H, D;
+        long Tq, Tk, H, G, D;
         bool causal;
-    } list[] = {{"577 tokens, 16 heads of 64", 577, 577, 16, 64, false}, {"729 tokens, 16 heads of 72", 729, 729, 16, 72, false},
-                {"600 tokens, 32 heads of 128, causal", 600, 600, 32, 128, true}, {"1 token of 600, 32 heads of 128", 1, 600, 32, 128, true}};
-    table_head(t, "attention, f32");
+    } list[] = {{"attention, 577 tokens, 16 heads of 64", 577, 577, 16, 16, 64, false}, {"attention, 729 tokens, 16 heads of 72", 729, 729, 16, 16, 72, false},
+                {"attention, 600 tokens, 32 heads of 128, causal", 600, 600, 32, 32, 128, true}, {"attention, 1 token of 600, 32 heads of 128", 1, 600, 32, 32, 128, true},
+                {"attention, 1 token of 600, 32 heads of 128 over 8", 1, 600, 32, 8, 128, true}};
+    table_head(t, bf16 ? "attention, bf16" : "attention, f32");
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         if (!table_wants(t, list[i].name)) continue;
         Mark mark = arena_mark(a);
-        long Tq = list[i].Tq, Tk = list[i].Tk, H = list[i].H, D = list[i].D;
-        size_t q = (size_t)(Tq * H * D), k = (size_t)(Tk * H * D);
-        Attention at = {.out = take(a, float, q), .q = random_floats(a, q, "q"), .k = random_floats(a, k, "k"), .v = random_floats(a, k, "v"), .B = 1, .Tq = Tq, .Tk = Tk,
-                        .H = H, .G = H, .D = D, .scale = (float)(1 / sqrt((double)D)), .causal = list[i].causal};
+        long Tq = list[i].Tq, Tk = list[i].Tk, H = list[i].H, G = list[i].G, D = list[i].D;
+        size_t q = (size_t)(Tq * H * D), k = (size_t)(Tk * G * D);
+        uint16_t *half[3];
+        Attention at = {.out = take(a, float, q), .q = random_halves(a, q, "q", &half[0]), .k = random_halves(a, k, "k", &half[1]), .v = random_halves(a, k, "v", &half[2]),
+                        .B = 1, .Tq = Tq, .Tk = Tk, .H = H, .G = G, .D = D, .scale = (float)(1 / sqrt((double)D)), .causal = list[i].causal, .bf16 = bf16};
         attention_rows(&at);
-        double error = attention_error(&at);
-        need(error <= 2e-6, "bench: attention of %s is wrong by %.1e; nothing is timed", list[i].name, error);
+        double error = attention_error(&at), allow = bf16 ? 4e-3 : 2e-6; // of bf16: the weights' rounding
+        need(error <= allow, "bench: attention of %s is wrong by %.1e; nothing is timed", list[i].name, error);
+        if (bf16 && Tq == 1) at.k = at.v = NULL, at.k16 = half[1], at.v16 = half[2];
         char ask[80];
-        snprintf(ask, sizeof ask, "attention %ld %ld %ld %ld %d %d", Tq, Tk, H, D, list[i].causal && Tq > 1, threads_count());
+        snprintf(ask, sizeof ask, "attention %s %ld %ld %ld %ld %ld %d %d", bf16 ? "bf16" : "f32", Tq, Tk, H, G, D, list[i].causal && Tq > 1, threads_count());
         double seen = list[i].causal && Tq > 1 ? 0.5 : 1;
         table_row(t, &(Row){.name = list[i].name, .ask = ask, .work = attention_work, .arg = &at, .operations = seen * 4.0 * (double)(Tq * Tk * H * D),
-                            .peak = t->top.f32});
+                            .peak = bf16 ? t->top.bf16 : t->top.f32});
+        if (t->w && bf16) bench_say(t->w, "| … | error %.1e of double on the same inputs | | | | | |", error);
         arena_release(a, mark);
     }
 }
@@ -193,7 +207,8 @@ void bench_speed(Arena *a, const char *venv, int rounds, const char *rows, Write
                   "Floor: the larger of operations over that peak and bytes over memory; 1.00 is as fast as this machine can.",
               venv ? " --peers VENV" : "", cpu_describe(), gemm_bf16_path(), threads_said(a), rounds, t.top.f32 * 1e-9, t.top.bf16 * 1e-9, t.top.l2 * 1e-9, t.top.memory * 1e-9);
     products(a, &t);
-    attentions(a, &t);
+    attentions(a, &t, false);
+    attentions(a, &t, true);
     bench_passes(a, &t);
     analyses(a, &t);
     if (venv) peer_end(&peer);

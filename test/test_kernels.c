@@ -175,9 +175,44 @@ static void kept_in_bf16(Arena *a, const Attention *f32_kept, size_t nq, size_t 
     check_same("their weights", w[1], w[0], weights * sizeof(float));
 }
 
+// With operands of bf16: the double's values on the rounded inputs but for the weights' rounding (2^-9 of each, by norm less); keys
+// and values kept in bf16 are the same bits, on five threads too. finite: whole's keys and values before what is hidden was NaN.
+static void in_bf16(Arena *a, const Attention *whole, float *const finite[2], const char *name, size_t nq, size_t nk) {
+    Attention t = *whole;
+    float *wide[3], *want = take(a, float, nq), *got[3];
+    uint16_t *half[3];
+    for (int i = 0; i < 3; i++) {
+        size_t n = i ? nk : nq;
+        wide[i] = take(a, float, n), half[i] = take(a, uint16_t, n), got[i] = take(a, float, nq);
+        convert_f32_bf16(half[i], i == 0 ? t.q : i == 1 ? t.k : t.v, n);
+        convert_bf16_f32(wide[i], half[i], n);
+    }
+    t.weights = NULL, t.dropout = 0, t.bf16 = true;
+    for (int i = 0; i < 2; i++)
+        for (size_t n = 0; n < nk; n++) finite[i][n] = bf16_round(finite[i][n]);
+    t.q = wide[0], t.k = finite[0], t.v = finite[1];
+    for (long b = 0; b < t.B; b++)
+        for (long h = 0; h < t.H; h++)
+            for (long i = 0; i < t.Tq; i++) plain_attention(want, &t, b, h, i);
+    t.k = wide[1], t.v = wide[2];
+    for (int kept = 0; kept < 3; kept++) {
+        t.out = got[kept];
+        if (kept == 1) t.k = t.v = NULL, t.k16 = half[1], t.v16 = half[2];
+        if (kept == 2) threads_set(5);
+        attention_rows(&t);
+    }
+    threads_set(1);
+    char line[96];
+    snprintf(line, sizeof line, "%s in bf16", name);
+    check_near(line, got[0], want, nq, 4e-3);
+    check_same("keys and values kept in bf16", got[1], got[0], nq * sizeof(float));
+    check_same("on five threads", got[2], got[0], nq * sizeof(float));
+}
+
 static void test_attention(Arena *a) {
     static const long shapes[][6] = {{1, 1, 1, 1, 1, 1},     {2, 5, 5, 4, 2, 8},    {1, 17, 33, 3, 3, 16}, {2, 31, 31, 6, 1, 20},  {1, 1, 200, 4, 4, 64},
-                                     {1, 300, 300, 2, 1, 33}, {2, 2, 97, 8, 2, 72}, {1, 3, 50, 2, 2, 257}, {2, 40, 130, 2, 1, 80}, {2, 8, 70, 1, 1, 12}};
+                                     {1, 300, 300, 2, 1, 33}, {2, 2, 97, 8, 2, 72}, {1, 3, 50, 2, 2, 257}, {2, 40, 130, 2, 1, 80}, {2, 8, 70, 1, 1, 12},
+                                     {1, 45, 61, 2, 2, 96},  {1, 33, 65, 4, 2, 128}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int mode = 0; mode < 9; mode++) {
             Mark mark = arena_mark(a);
@@ -185,6 +220,8 @@ static void test_attention(Arena *a) {
             Attention t = {.B = d[0], .Tq = d[1], .Tk = d[2], .H = d[3], .G = d[4], .D = d[5], .scale = 1 / sqrtf((float)d[5])};
             size_t nq = (size_t)(d[0] * d[1] * d[3] * d[5]), nk = (size_t)(d[0] * d[2] * d[4] * d[5]);
             t.q = random_floats(a, nq, "q"), t.k = random_floats(a, nk, "k"), t.v = random_floats(a, nk, "v");
+            float *finite[2] = {take(a, float, nk), take(a, float, nk)};
+            memcpy(finite[0], t.k, nk * sizeof(float)), memcpy(finite[1], t.v, nk * sizeof(float));
             int32_t lengths[2] = {(int32_t)(d[2] > 3 ? d[2] - 2 : d[2]), (int32_t)d[2]};
             uint8_t *keys = take(a, uint8_t, (size_t)(d[0] * d[2]));
             for (long i = 0; i < d[0] * d[2]; i++) keys[i] = i % 3 != 1;
@@ -211,15 +248,16 @@ static void test_attention(Arena *a) {
             snprintf(name, sizeof name, "attention mode %d %ldx%ldx%ld H%ld/%ld D%ld", mode, d[0], d[1], d[2], d[3], d[4], d[5]);
             check_near(name, got, want, nq, 3e-6); // float sums of up to 300 terms
             kept_in_bf16(a, &t, nq, nk);
+            in_bf16(a, &t, finite, name, nq, nk);
             arena_release(a, mark);
         }
 }
 
 // A query's result is its own: alone, with the keys up to its own, it has the bits that it has among all others.
-static void test_query_alone(Arena *a) {
+static void test_query_alone(Arena *a, bool bf16) {
     enum { T = 700, H = 1, D = 8, WINDOW = 37 }; // more queries than share their packed keys
     size_t n = T * H * D;
-    Attention t = {.B = 1, .Tq = T, .Tk = T, .H = H, .G = H, .D = D, .scale = 0.25f, .causal = true, .window = WINDOW,
+    Attention t = {.B = 1, .Tq = T, .Tk = T, .H = H, .G = H, .D = D, .scale = 0.25f, .causal = true, .window = WINDOW, .bf16 = bf16,
                    .q = random_floats(a, n, "q"), .k = random_floats(a, n, "k"), .v = random_floats(a, n, "v")};
     float *all = take(a, float, n), *alone = take(a, float, n);
     t.out = all;
@@ -229,7 +267,7 @@ static void test_query_alone(Arena *a) {
         t.Tq = 1, t.Tk = i + 1, t.q = q + i * H * D, t.out = alone + i * H * D;
         attention_rows(&t);
     }
-    check_same("queries of a window, alone and together", alone, all, n * sizeof *all);
+    check_same(bf16 ? "queries of a window in bf16, alone and together" : "queries of a window, alone and together", alone, all, n * sizeof *all);
 }
 
 static void test_rows(Arena *a) {
@@ -363,7 +401,8 @@ int main(void) {
     test_rows(a);
     test_gemm(a);
     test_attention(a);
-    test_query_alone(a);
+    test_query_alone(a, false);
+    test_query_alone(a, true);
     test_levels(a);
     test_threads(a);
     test_many_rows(a);

@@ -25,9 +25,9 @@ def linear(dtype, m, n, k, copies, _threads):
     return call
 
 
-def attention(tq, tk, h, d, causal, _threads):
-    q, k, v = torch.randn(1, int(h), int(tq), int(d)), torch.randn(1, int(h), int(tk), int(d)), torch.randn(1, int(h), int(tk), int(d))
-    return lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal == "1")
+def attention(dtype, tq, tk, h, g, d, causal, _threads):
+    q, k, v = (torch.randn(1, int(heads), int(t), int(d), dtype=TYPES[dtype]) for heads, t in ((h, tq), (g, tk), (g, tk)))
+    return lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal == "1", enable_gqa=h != g)
 
 
 def faster(*calls):

@@ -1,0 +1,185 @@
+// attention_avx512bf16.c: what attention of bf16 does otherwise than that of f32 (attention.c), by AVX512_BF16.
+//
+// Queries, keys and values are rounded to bf16, scores are f32 sums over pairs of d ascending, the softmax is f32's, its weights
+// e^(score - largest) are rounded to bf16 while their sum is not, outputs are f32 sums over pairs of keys ascending, and the sum
+// divides at the end. A pair is two neighbouring keys from an even one on, and few queries do what blocks do in the same
+// order: a query's result does not depend on its block, on how many there are, or on its batch. Denormals are zero.
+//   blocks       scores and outputs by the tile of products (kernels_avx512bf16.c): this file packs values by pairs of keys
+//   few queries  keys and values are read once, as they lie
+#if defined(__x86_64__)
+#include "kernels_dot.h"
+
+#include "kernels_avx512.h"
+#include "kernels_formulas.h"
+
+#define COLUMNS 32 // queries of a block: the tile's
+#define VECTORS (COLUMNS / LANES)
+
+// Sixteen words, low halves from the first.
+INLINE V words_between(V low, V high) {
+    static const uint16_t order[32] = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return (V)_mm512_permutexvar_epi16(_mm512_loadu_si512(order), (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
+}
+
+// ---- blocks
+
+// x (keys, D), the values of neighbouring keys, as words of pairs: of d from `tile` to `tile` on, out[(pair - first) mr + d],
+// tiles of `pairs` words each; and up to 16 words of no meaning behind.
+static void pack_values(float *out, const float *x, long keys, long D, long first, long pairs, int tile) {
+    for (long d = 0; d < D; d += tile) {
+        long mr = D - d < tile ? D - d : tile;
+        float *o = out + d * pairs + first * mr;
+        for (long j = 0; j < keys; j += 2, o += mr) {
+            V low = load_part(x + j * D + d, mr, 0), high = j + 1 < keys ? load_part(x + (j + 1) * D + d, mr, 0) : all(0);
+            _mm512_mask_storeu_ps(o, (__mmask16)((1u << mr) - 1), (__m512)words_between(low, high));
+        }
+    }
+}
+
+INLINE V largest_or_zero(V top) { return pick(more(top, all(-INFINITY)), top, all(0)); }
+
+INLINE V divisor(V sum) { return pick(more(sum, all(0)), sum, pick(number(sum), all(1), sum)); } // nothing seen: zeros; NaN stays
+
+// S (rows, COLUMNS) becomes e^(S - top) down the rows as words of pairs of rows (rows / 2, COLUMNS), in place; their sums as in
+// kernels_attention.h.
+static void soften(float *S, long rows, const float *top, float *sum) {
+    for (int v = 0; v < VECTORS; v++) {
+        V t = largest_or_zero(load(top + v * LANES)), sums[SUMS];
+        float *s = S + v * LANES;
+        for (int i = 0; i < SUMS; i++) sums[i] = all(0);
+        for (long j = 0; j < rows; j += 2) {
+            V low = vexp(load(s + j * COLUMNS) - t), high = j + 1 < rows ? vexp(load(s + (j + 1) * COLUMNS) - t) : all(0);
+            sums[j % SUMS] += low, sums[(j + 1) % SUMS] += high;
+            store(s + j / 2 * COLUMNS, words_between(low, high));
+        }
+        for (int half = SUMS / 2; half; half /= 2)
+            for (int i = 0; i < half; i++) sums[i] += sums[i + half];
+        store(sum + v * LANES, divisor(sums[0]));
+    }
+}
+
+// out (D, COLUMNS) over the sums.
+static void divide(float *out, long D, const float *sum) {
+    for (long d = 0; d < D; d++)
+        for (int v = 0; v < VECTORS; v++) store(out + d * COLUMNS + v * LANES, load(out + d * COLUMNS + v * LANES) / load(sum + v * LANES));
+}
+
+// ---- few queries: M of them, M <= THIN_ROWS
+
+// x (M, D) as words: out[word M + m], filled up with zeros to whole vectors of words.
+static void pack_queries(float *out, const float *x, long M, long D) {
+    for (long m = 0; m < M; m++)
+        for (long d = 0; d < D; d += 2 * LANES) {
+            V w = words_of(x + m * D, DTYPE_F32, d, D - d);
+            for (int j = 0; j < LANES; j++) out[(d / 2 + j) * M + m] = w[j];
+        }
+}
+
+// S (M, keys): sixteen keys at a time, turned in registers.
+INLINE void scores_of(int M, float *S, long lds, const float *X, const void *K, Dtype type, long ld, long keys, long D) {
+    const size_t row = (size_t)ld * (type == DTYPE_BF16 ? 2 : 4);
+    for (long n = 0; n < keys; n += LANES) {
+        const char *base = (const char *)K + (size_t)n * row;
+        const float *x = X;
+        __m512 acc[THIN_ROWS];
+        for (int m = 0; m < M; m++) acc[m] = _mm512_setzero_ps();
+        for (long d = 0; d < D; d += 2 * LANES) {
+            V t[LANES];
+#pragma GCC unroll 16
+            for (int r = 0; r < LANES; r++) t[r] = n + r < keys ? words_of(base + (size_t)r * row, type, d, D - d) : all(0);
+            turn(t);
+            for (int j = 0; j < LANES; j++, x += M)
+                for (int m = 0; m < M; m++) acc[m] = _mm512_dpbf16_ps(acc[m], (__m512bh)all(x[m]), (__m512bh)t[j]);
+        }
+        for (int m = 0; m < M; m++) _mm512_mask_storeu_ps(S + m * lds + n, (__mmask16)(keys - n < LANES ? (1u << (keys - n)) - 1 : 0xffff), acc[m]);
+    }
+}
+
+#define CASE(n)                                                                                    \
+    case n:                                                                                        \
+        if (type == DTYPE_BF16) scores_of(n, S, lds, X, K, DTYPE_BF16, ld, keys, D);               \
+        else scores_of(n, S, lds, X, K, DTYPE_F32, ld, keys, D);                                   \
+        break;
+
+static void few_scores(int M, float *S, long lds, const float *X, const void *K, Dtype type, long ld, long keys, long D) {
+    switch (M) {
+        CASE(1)
+        CASE(2)
+        CASE(3)
+        CASE(4)
+        CASE(5)
+        CASE(6)
+        CASE(7)
+        CASE(8)
+    }
+}
+
+// s (keys) becomes words of pairs, in place, as soften() makes them; room for 32 behind. Returns what divides in the end.
+static float few_soften(float *s, long keys) {
+    V top = all(-INFINITY), sums = all(0);
+    for (long j = 0; j < 2 * LANES; j++) s[keys + j] = -INFINITY;
+    for (long j = 0; j < keys; j += LANES) top = larger(load(s + j), top);
+    V t = largest_or_zero(all(_mm512_reduce_max_ps((__m512)top)));
+    for (long j = 0; j < keys; j += 2 * LANES) {
+        V a = vexp(load(s + j) - t), b = vexp(load(s + j + LANES) - t);
+        sums += a, sums += b;
+        store(s + j / 2, (V)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a));
+    }
+    float sum[SUMS];
+    store(sum, sums);
+    for (int half = SUMS / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) sum[i] += sum[i + half];
+    return divisor(all(sum[0]))[0];
+}
+
+// The words of two rows of values: 32 of them from d on.
+INLINE void pair_words(float *out, const void *x, Dtype type, size_t low, size_t high, long d, long D, bool both) {
+    static const uint16_t order[64] = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47,
+                                       16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55, 24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63};
+    V a = words_of((const char *)x + low, type, d, D - d), b = both ? words_of((const char *)x + high, type, d, D - d) : all(0);
+    store(out, (V)_mm512_permutex2var_epi16((__m512i)a, _mm512_loadu_si512(order), (__m512i)b));
+    store(out + LANES, (V)_mm512_permutex2var_epi16((__m512i)a, _mm512_loadu_si512(order + 32), (__m512i)b));
+}
+
+#define PAIRS 16 // of keys that stay in L1 while all queries use them
+#define WIDE 256 // channels at a time
+
+// out (D), from its old value, over `pairs` pairs: words (pairs, WIDE).
+INLINE void mix_words(float *out, const float *p, const float *words, long pairs, int vectors) {
+    __m512 acc[8];
+    for (int v = 0; v < vectors; v++) acc[v] = (__m512)load(out + v * LANES);
+    for (long w = 0; w < pairs; w++)
+        for (int v = 0; v < vectors; v++) acc[v] = _mm512_dpbf16_ps(acc[v], (__m512bh)all(p[w]), (__m512bh)load(words + w * WIDE + v * LANES));
+    for (int v = 0; v < vectors; v++) store(out + v * LANES, (V)acc[v]);
+}
+
+// out (M, ldo) = the weights P (M, pairs of keys) times x (keys, D), over sum (M); ldo: D filled up to 32.
+static void few_mix(int M, float *out, long ldo, const float *P, long ldp, const float *sum, const void *x, Dtype type, long ld, long keys, long D) {
+    const size_t row = (size_t)ld * (type == DTYPE_BF16 ? 2 : 4);
+    float words[PAIRS * WIDE];
+    for (long i = 0; i < M * ldo; i++) out[i] = 0;
+    for (long d0 = 0; d0 < D; d0 += WIDE)
+        for (long j = 0; j < keys; j += 2 * PAIRS) {
+            long pairs = keys - j < 2 * PAIRS ? (keys - j + 1) / 2 : PAIRS, end = D - d0 < WIDE ? D : d0 + WIDE;
+            for (long w = 0; w < pairs; w++)
+                for (long d = d0; d < end; d += 2 * LANES) {
+                    size_t low = (size_t)(j + 2 * w) * row;
+                    if (type == DTYPE_BF16) pair_words(words + w * WIDE + d - d0, x, DTYPE_BF16, low, low + row, d, D, j + 2 * w + 1 < keys);
+                    else pair_words(words + w * WIDE + d - d0, x, DTYPE_F32, low, low + row, d, D, j + 2 * w + 1 < keys);
+                }
+            for (long m = 0; m < M; m++) {
+                const float *p = P + m * ldp + j / 2;
+                long d = d0;
+                for (; d + 8 * LANES <= end; d += 8 * LANES) mix_words(out + m * ldo + d, p, words + d - d0, pairs, 8);
+                for (; d < end; d += 2 * LANES) mix_words(out + m * ldo + d, p, words + d - d0, pairs, 2);
+            }
+        }
+    for (long m = 0; m < M; m++)
+        for (long d = 0; d < ldo; d += LANES) store(out + m * ldo + d, load(out + m * ldo + d) / all(sum[m]));
+}
+
+const AttentionDots attention_avx512bf16 = {.tiles = &tiles_avx512bf16, .pack_values = pack_values, .soften = soften, .divide = divide, .pack_queries = pack_queries,
+                                            .few_scores = few_scores, .few_soften = few_soften, .few_mix = few_mix};
+#else
+typedef int not_this_processor;
+#endif
