@@ -86,7 +86,10 @@ INLINE void scores_of(int M, float *S, long lds, const float *X, const void *K, 
         for (long d = 0; d < D; d += 2 * LANES) {
             V t[LANES];
 #pragma GCC unroll 16
-            for (int r = 0; r < LANES; r++) t[r] = n + r < keys ? words_of(base + (size_t)r * row, type, d, D - d) : all(0);
+            for (int r = 0; r < LANES; r++) {
+                t[r] = n + r < keys ? words_of(base + (size_t)r * row, type, d, D - d) : all(0);
+                __builtin_prefetch(base + (size_t)(LANES + r) * row + (size_t)d * (row / (size_t)ld)); // rows are far apart
+            }
             turn(t);
             for (int j = 0; j < LANES; j++, x += M)
                 for (int m = 0; m < M; m++) acc[m] = _mm512_dpbf16_ps(acc[m], (__m512bh)all(x[m]), (__m512bh)t[j]);
@@ -132,17 +135,18 @@ static float few_soften(float *s, long keys) {
     return divisor(all(sum[0]))[0];
 }
 
+#define PAIRS 16 // of keys that stay in L1 while all queries use them
+#define WIDE 256 // channels at a time
+
 // The words of two rows of values: 32 of them from d on.
 INLINE void pair_words(float *out, const void *x, Dtype type, size_t low, size_t high, long d, long D, bool both) {
     static const uint16_t order[64] = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47,
                                        16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55, 24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63};
+    for (int i = 0; i < 2; i++) __builtin_prefetch((const char *)x + (i ? high : low) + (high - low) * 2 * PAIRS + (size_t)d * (type == DTYPE_BF16 ? 2 : 4));
     V a = words_of((const char *)x + low, type, d, D - d), b = both ? words_of((const char *)x + high, type, d, D - d) : all(0);
     store(out, (V)_mm512_permutex2var_epi16((__m512i)a, _mm512_loadu_si512(order), (__m512i)b));
     store(out + LANES, (V)_mm512_permutex2var_epi16((__m512i)a, _mm512_loadu_si512(order + 32), (__m512i)b));
 }
-
-#define PAIRS 16 // of keys that stay in L1 while all queries use them
-#define WIDE 256 // channels at a time
 
 // out (D), from its old value, over `pairs` pairs: words (pairs, WIDE).
 INLINE void mix_words(float *out, const float *p, const float *words, long pairs, int vectors) {
