@@ -221,8 +221,8 @@ static void ends(const char *directory) {
     arena_free(a);
 }
 
-// However the kernels of a step overlap, their answers are the same bits, and the CPU's ids; probabilities are as near as a number that another
-// order of sums rounds to the other side.
+// However the kernels of a step overlap, their answers are the same bits, and the CPU's ids; probabilities are as near as what the CPU rounds more:
+// a step's queries and the softmax's weights (attention_avx512bf16.c), which attention_few.cu keeps in f32. Measured: 4e-3.
 static void overlaps(const char *directory) {
     Arena *a = arena_new("test");
     const char *why;
@@ -242,7 +242,7 @@ static void overlaps(const char *directory) {
         Generated *want = answers(a, cpu, in, count, 1, false);
         for (int i = 0; i < count; i++) {
             check(memcmp(want[i].ids, out[0][i].ids, (size_t)want[i].count * sizeof(int32_t)) == 0, "%s: text %d of %d in bf16: the CPU's ids", directory, i, count);
-            check_near("its log probabilities", out[0][i].logprobs, want[i].logprobs, (size_t)want[i].count, 2e-3);
+            check_near("its log probabilities", out[0][i].logprobs, want[i].logprobs, (size_t)want[i].count, 1e-2);
         }
         check(same_answers(out[0], out[1], count) && same_answers(out[0], out[2], count), "%s: %d texts in bf16: kernels one by one, overlapping, and products beside each other", directory, count);
     }
