@@ -34,6 +34,8 @@ bool check_value(const char *name, double got, double want, double allow);
             if (check_ran_)
 void check_died_(const char *name, const char *part, Trap *t, bool ran_through);
 
+double own_seconds(void); // this process's time: on a busy machine the clock on the wall says little
+
 int check_end(void); // prints the count; 0 if nothing failed and something ran
 
 #endif

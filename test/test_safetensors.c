@@ -243,13 +243,13 @@ static void test_large(Arena *a) {
     header[n++] = '}';
     const char *path = file_of(a, header, n, N, -1);
     Arena *own = arena_new("large header");
-    double start = seconds_now();
+    double start = own_seconds();
     Tensors *t = tensors_open(own, path);
-    double took = seconds_now() - start, ratio = (double)arena_peak(own) / (double)n;
+    double took = own_seconds() - start, ratio = (double)arena_peak(own) / (double)n;
     check(tensors_count(t) == N, "10^6 tensors: all there");
     check(tensors_find(t, "model.layers.765432.weight") - tensors_at(t, 0) == 765432, "10^6 tensors: found by name");
     check(ratio < 4, "10^6 tensors: memory %.2f times the header (allow 4)", ratio);
-    check(took < 10, "10^6 tensors: opened in %.2f s (allow 10: linear, on a busy machine)", took);
+    check(took < 10, "10^6 tensors: opened in %.2f s (allow 10: linear)", took);
     check_dies("10^6 + 1 tensors", "more than 1000000") {
         n += (size_t)sprintf(header + n - 1, ",\"one more\":" T("U8", "1", "%d,%d") "}", N, N + 1) - 1;
         tensors_open(own, file_of(a, header, n, N + 1, -1));
