@@ -59,9 +59,11 @@ Tensor ready_ids(Arena *a, const char *text, Tensor *mask, Tensor *types) {
     return x;
 }
 
-Tensor ready_replacement(Arena *a, const char *text, const char **tap) {
-    const char *equals = strchr(text, '=');
+Tensor ready_replacement(Arena *a, const TextList *list, size_t i, const char **tap) {
+    const char *text = list->items[i], *equals = strchr(text, '=');
     if (!equals || equals == text || !equals[1]) die_usage("--replace %s: NAME=FILE[:TENSOR] is wanted", text);
+    for (size_t k = 0; k < list->count; k++)
+        if (k != i && strncmp(list->items[k], text, (size_t)(equals + 1 - text)) == 0) die_usage("--replace %.*s: is given twice", (int)(equals - text), text);
     char *name = arena_text(a, text, (size_t)(equals - text)), *path = arena_print(a, "%s", equals + 1);
     const char *tensor = NULL;
     char *colon = strrchr(path, ':');

@@ -214,7 +214,7 @@ static void inputs_open(Extract *e, const Given *g) {
     e->replacements = take(a, Replacement, g->replace.count);
     for (; e->replacement_count < g->replace.count; e->replacement_count++) {
         Replacement *r = &e->replacements[e->replacement_count];
-        r->with = ready_replacement(a, g->replace.items[e->replacement_count], &r->name);
+        r->with = ready_replacement(a, &g->replace, e->replacement_count, &r->name);
     }
 }
 

@@ -41,7 +41,7 @@ static Taps *replacements(Arena *a, const Model *m, Tensor pixels, const TextLis
     Taps *t = taps_asking(a, model_taps(a, m, &(Inputs){.pixels = pixels}), m->family->aliases, m->family->alias_count);
     for (size_t i = 0; i < list->count; i++) {
         const char *name;
-        Tensor with = ready_replacement(a, list->items[i], &name);
+        Tensor with = ready_replacement(a, list, i, &name);
         taps_replace(t, name, with);
     }
     return t;

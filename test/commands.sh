@@ -79,6 +79,7 @@ says "weights of another shape" 1 "the configuration wants" $R generate --model 
 says "a prompt without its picture" 1 "0 images, and 1 are given; one <image> is wanted" $R generate --model data/zoo/llava --image $G/preprocess/square.png --raw --prompt hi
 says "id outside the vocabulary" 1 "outside the vocabulary" $R generate --model $G/llama-2 --ids 99999 --json
 says "a replacement of no file" 2 "NAME=FILE" $R generate --model $G/llama-2 --ids 1,2 --replace lm_head=
+says "two replacements of one tap" 2 "lm_head: is given twice" $R generate --model $G/llama-2 --ids 1,2 --replace "lm_head=$G/llama-2/golden.safetensors" --replace lm_head=x.safetensors
 says "a replacement of no tap" 2 "NAME=FILE" $R generate --model $G/llama-2 --ids 1,2 --replace =x.safetensors
 printf 'not a picture' >"$D/bad.jpg"
 says "no picture" 1 "bad.jpg" $R decode "$D/bad.jpg" --out "$D/x.ppm"
