@@ -125,9 +125,10 @@ static const char *treated(const Verbalize *s) {
 }
 
 void report_said(Report *r) {
+    static const char *const taps[] = {"The state behind each block", "What each block's attention reads", "What each block's attention adds"}; // as --tap names them
     Verbal *v = r->v;
     page_section(r->page, "What each layer says", r->retrieval ? "The state behind each block goes through the tower's own last norm and projection; shown is the caption of the bank that is nearest. This is retrieval, not verbalisation: every answer is a well-formed caption, whatever the layer knows."
-                                            : arena_print(r->a, "The state behind each block, %s, takes the place of the one that the model itself uses%s, and the model's own decoder says what it sees. Move the slider, or let it play. The bar is the decoder's mean uncertainty along its own words, in bits a token.", treated(r->s), v->native >= 0 ? arena_print(r->a, ", behind block %d", v->layer[v->native]) : ""));
+                                            : arena_print(r->a, "%s, %s, takes the place of the one that the model itself uses%s, and the model's own decoder says what it sees. Move the slider, or let it play. The bar is the decoder's mean uncertainty along its own words, in bits a token.", taps[r->s->tap], treated(r->s), v->native >= 0 ? arena_print(r->a, ", behind block %d", v->layer[v->native]) : ""));
     const char *kinds[KINDS];
     memcpy(kinds, world_kinds, sizeof kinds);
     int *kind_of_class = take_zero(r->a, int, r->c ? (size_t)r->c->K : 1), n = r->truth ? KINDS : r->c ? category_kinds(r, kinds, kind_of_class) : 0;

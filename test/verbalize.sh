@@ -149,6 +149,7 @@ says "states of another model" 1 "another model" $R verbalize caption --features
 says "a layer that was not kept" 1 "choose --layers" $R verbalize caption --features "$D/sf/features" --layers 3 --tap attn --out "$D/u" --quiet
 says "states and pictures" 2 "in place of" $R verbalize caption --features "$D/sf/features" --images "$D/a/images-0" --out "$D/u"
 says "what holds no states" 1 "holds no features" $R verbalize caption --features data/zoo/clip/model.safetensors --out "$D/u" --quiet
+$R verbalize caption --limit 1 --layers 2,8 --tap attn --out "$D/at" --quiet && $R verbalize report --limit 1 --layers 2,8 --tap attn --categories none --likelihood off --out "$D/at" --quiet && holds "another tap is told on the page" "$D/at/report.html" "<p>What each block&#39;s attention adds, unchanged"
 for c in mean shuffle; do $R verbalize caption $C --save-steps --control $c --out "$D/sf" && cp "$D/sf/captions.csv" "$D/$c.csv"; done
 $R verbalize tabulate $C --save-steps --categories none --out "$D/sf"
 grep '^00003,8,' "$D/mean.csv" | cut -d, -f7- >"$D/c1" && grep '^mean,8,' "$D/sf/controls.csv" | cut -d, -f4- >"$D/c2" && same "control mean: every caption is the mean state's" "$D/c1" "$D/c2"
