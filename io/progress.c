@@ -37,7 +37,8 @@ void progress_at(Progress *p, double done) {
     const double total = (double)p->total;
     bool finished = p->total && done >= total;
     double rate = passed > 0 ? (done - p->start_done) / passed : 0;
-    char left[32], state[64] = "from an earlier run"; // "12/s  3 s left"
+    char left[32], state[64] = ""; // "12/s  3 s left"
+    if (done > 0) strcpy(state, "from an earlier run");
     if (rate > 0) snprintf(state, sizeof state, rate >= 10 ? "%.0f/s" : rate >= 0.1 ? "%.2f/s" : "%.0f s each", rate >= 0.1 ? rate : 1 / rate);
     if (p->total && rate > 0) {
         time_text(left, sizeof left, (total - done) / rate);

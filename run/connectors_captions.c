@@ -168,8 +168,10 @@ void connectors_captions(Study *s) {
     for (size_t k = 0; k < chunks; k++) {
         size_t from = k * AT_ONCE, m = n - from < AT_ONCE ? n - from : AT_ONCE;
         c.before = from, c.heard = 0;
-        if (s->fresh || !captions_chunk(s, v, k)) chunk(&c, chunk_path(s, k), rows + from, m);
-        else progress_resume(&bar, from + m);
+        if (s->fresh || !captions_chunk(s, v, k)) {
+            progress_at(&bar, (double)from); // a large model's first word takes minutes
+            chunk(&c, chunk_path(s, k), rows + from, m);
+        } else progress_resume(&bar, from + m);
         progress_at(&bar, from + m);
     }
     progress_end(&bar);
