@@ -5,7 +5,12 @@
 // divides at the end. A pair is two neighbouring keys from an even one on, and few queries do what blocks do in the same
 // order: a query's result does not depend on its block, on how many there are, or on its batch. Denormals are zero.
 //   blocks       scores and outputs by the tile of products (kernels_avx512bf16.c): this file packs values by pairs of keys
-//   few queries  keys and values are read once, as they lie
+//   few queries  keys and values are read once, as they lie; rows of the next keys are asked for, as they are far apart
+// In use where products of bf16 are by AVX512_BF16 (gemm.c measures that); with AMX, and below, attention of bf16 is f32's.
+//   version                                       577 tokens, 16 heads of 64; 1 of 600, 32 of 128 (one thread of a Zen 4, CPU time)
+//   0  f32 (attention.c)                          18.9 ms, 1.67 ms
+//   1  dot products of pairs                      11.9 ms, 1.15 ms: in use
+// `retina bench speed --threads 1 --rows attention` times both; test/bench/NOTES.md has the other shapes.
 #if defined(__x86_64__)
 #include "kernels_dot.h"
 

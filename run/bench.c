@@ -30,7 +30,7 @@ static void training(Bench *b) { bench_training(b->arena, b->clip, b->peers, rou
 
 static void forward(Bench *b) {
     if (!b->model) die_usage("bench forward: --model DIR is wanted");
-    bench_forward(b->arena, b->model, b->tokens, b->peers, rounds_of(b, 11), b->out);
+    bench_forward(b->arena, b->model, b->tokens, b->peers, rounds_of(b, 11), b->rows, b->out);
 }
 
 static void captions(Bench *b) {
@@ -68,7 +68,7 @@ int run_bench(int argc, char **argv) {
                         {"rounds", OPT_INT, &b->rounds, "of each contender; 0: 11, or 3 of verbalize", NULL},
                         {"out", OPT_TEXT, &out, "F.md, as test/bench/NAME.md; without it the table is only printed", NULL},
                         {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
-                        {NULL, OPT_FLAG, NULL, "speed, training", NULL},
+                        {NULL, OPT_FLAG, NULL, "speed, training, forward", NULL},
                         {"rows", OPT_TEXT, &b->rows, "only rows whose name holds this", NULL},
                         {NULL, OPT_FLAG, NULL, "forward", NULL},
                         {"model", OPT_TEXT, &b->model, "directory of the model (`retina random` makes one)", NULL},

@@ -48,14 +48,17 @@ static Inputs inputs_of(Arena *a, const Model *m, int tokens) {
 }
 
 static void one(const Table *t, Forward *f, const char *name, const char *ask) {
+    if (!table_wants(t, name)) return;
     double s = table_row(t, &(Row){.name = name, .ask = ask, .work = forward_work, .arg = f});
     bench_say(t->w, "| … | %.3f a second | | | | memory %zu KiB of %zu KiB planned |", 1 / s, f->used >> 10, f->planned >> 10);
     need(f->planned == 0 || f->used <= f->planned + (64 << 10), "bench: a forward took %zu bytes, the dry run said %zu", f->used, f->planned);
 }
 
 static void decode(Arena *a, const Table *t, Forward *f, int tokens, int texts) {
-    Mark mark = arena_mark(a);
     char name[80], ask[80];
+    snprintf(name, sizeof name, "next id of %d text%s, %d before, %s", texts, texts > 1 ? "s" : "", tokens, f->m->bf16 ? "bf16" : "f32");
+    if (!table_wants(t, name)) return;
+    Mark mark = arena_mark(a);
     f->cache = f->m->family->cache(a, f->m, texts, tokens + 1);
     f->cache->first = 0, f->cache->count = texts;
     Run *run = run_new(a);
@@ -70,7 +73,6 @@ static void decode(Arena *a, const Table *t, Forward *f, int tokens, int texts) 
     Inputs in = {.ids = tensor_take(a, DTYPE_I32, DIMS(texts, 1))};
     for (int b = 0; b < texts; b++) i32(in.ids)[b] = b + 3;
     f->in = in, f->at = tokens, f->planned = 0;
-    snprintf(name, sizeof name, "next id of %d text%s, %d before, %s", texts, texts > 1 ? "s" : "", tokens, f->m->bf16 ? "bf16" : "f32");
     snprintf(ask, sizeof ask, "next %s %d %d %d", f->m->bf16 ? "bf16" : "f32", texts, tokens, threads_count());
     one(t, f, name, ask);
     bench_say(t->w, "| … | keys and values in %s: %zu KiB | | | | | |", dtype_name(f->cache->k[0].dtype), cache_bytes(f->cache) >> 10);
@@ -84,9 +86,9 @@ static bool has_room_in_f32(const Model *m) {
     return 4 * (double)weights_parameters(m->weights) < 0.8 * memory;
 }
 
-void bench_forward(Arena *a, const char *directory, int tokens, const char *venv, int rounds, Writer *w) {
+void bench_forward(Arena *a, const char *directory, int tokens, const char *venv, int rounds, const char *rows, Writer *w) {
     Model *m = model_open(a, directory, false);
-    Table t = {.w = w, .rounds = rounds, .top = ceilings_measure(a)};
+    Table t = {.w = w, .rounds = rounds, .only = rows, .top = ceilings_measure(a)};
     Peer peer;
     if (venv) peer = peer_start(venv, "test/bench/peer_speed.py", directory), t.peer = &peer;
     bench_say(t.w, "\n`retina bench forward`, %s (%s, %.0f million parameters), %s, bf16 by %s, %s, %d alternating rounds; the peer is transformers in the same type.", path_name(directory),

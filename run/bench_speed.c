@@ -142,7 +142,7 @@ static void attentions(Arena *a, const Table *t, bool bf16) {
         double seen = list[i].causal && Tq > 1 ? 0.5 : 1;
         table_row(t, &(Row){.name = list[i].name, .ask = ask, .work = attention_work, .arg = &at, .operations = seen * 4.0 * (double)(Tq * Tk * H * D),
                             .peak = bf16 ? t->top.bf16 : t->top.f32});
-        if (t->w && bf16) bench_say(t->w, "| … | error %.1e of double on the same inputs | | | | | |", error);
+        if (bf16) bench_say(t->w, "| … | error %.1e of double on the same inputs | | | | | |", error);
         arena_release(a, mark);
     }
 }

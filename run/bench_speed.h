@@ -9,6 +9,6 @@
 void bench_speed(Arena *a, const char *venv, int rounds, const char *rows, Writer *w);
 // Forwards of a model directory in f32 and bf16 against transformers: pictures, or `tokens` ids and then one id for each of
 // 1, 8 and 32 texts.
-void bench_forward(Arena *a, const char *directory, int tokens, const char *venv, int rounds, Writer *w);
+void bench_forward(Arena *a, const char *directory, int tokens, const char *venv, int rounds, const char *rows, Writer *w);
 
 #endif
