@@ -236,6 +236,7 @@ static void settings_read(Extract *e, const Given *g) {
         json_put_text(o, "truncated", p->truncated ? "ok" : "error");
         json_put_text(o, "alpha", p->alpha ? "white" : "drop");
         json_put_text(o, "exif", p->exif ? "apply" : "ignore");
+        if (p->grey16) json_put_text(o, "grey16", "saturate");
     }
     json_put_bool(o, "interpolate", e->interpolate);
     json_open(o, "replace", '[');

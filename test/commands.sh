@@ -198,6 +198,7 @@ if [ -d data/zoo/llava ]; then
     for i in geometry report; do says "$i before its vectors" 1 "part-00000.safetensors: is missing" $R connectors $i --out "$D/s0" --count 30 --quiet; done
     [ ! -e "$D/s0/images-42" ] && ok "a step before its vectors draws nothing" || fail "a step before its vectors has drawn its pictures"
     says "steps of other settings" 1 "holds vectors of other pictures" $R connectors report --out "$D/s2" --count 30 --part-size 16 --quiet
+    says "pictures that enter otherwise" 1 "holds vectors of other pictures" $R connectors report --out "$D/s2" $S --grey16 saturate
     says "geometry of another point" 1 "was made from other vectors" $R connectors report --out "$D/s2" $S --pre-point normed
     $R connectors --out "$D/s3" $S --threads 1 >/dev/null 2>&1
     same "one thread: table.tsv" "$D/s1/table.tsv" "$D/s3/table.tsv"
