@@ -1,7 +1,8 @@
 // verbalize_pictures.c: what the study looks at: drawn scenes, folders, lists, tables, archives of the webdataset kind.
 //
 // An archive that is damaged in the middle gives what stands before the damage; a sample without a picture is counted, and so is
-// one without a caption where others have one. Nothing ends the run that concerns one picture only.
+// one without a caption where others have one. Nothing ends the run that concerns one picture only, but a caption's file that is
+// there and that the system does not give: to call it missing would be wrong.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -67,10 +67,11 @@ def coca(directory, pictures, seq_len=30, min_seq_len=5):
     @torch.no_grad()
     def likelihood(text, x):
         """Nats a token of a caption that is given, its end included."""
-        ids = torch.tensor([[sot] + tokenizer.tokenizer(text, add_special_tokens=False).input_ids + [eos]])
-        _, embedded = model._encode_text(ids)
+        most = min(model.text.context_length, model.text_decoder.context_length)  # start and words are fed, the end is predicted
+        ids = torch.tensor([[sot] + tokenizer.tokenizer(text, add_special_tokens=False).input_ids[:most - 1] + [eos]])
+        _, embedded = model._encode_text(ids[:, :-1])
         p = torch.log_softmax(model.text_decoder(model.visual.ln_post(model.visual.attn_pool(x))[:, 1:], embedded)[0].double(), -1)
-        return float(p[:-1].gather(1, ids[0, 1:, None]).mean())
+        return float(p.gather(1, ids[0, 1:, None]).mean())
     controls = {"said": [say(x) for x in mean], "likelihood": lambda text, i: [(likelihood(text, every[i][l]), likelihood(text, mean[l])) for l in range(len(mean))]}
     return out, score, controls
 
