@@ -129,7 +129,7 @@ static _Noreturn void refuse(Bytes file) {
         snprintf(how, sizeof how, converters[m->converter], path_name(file.path));
         die("%s: %s file%s; JPEG, PNG and PPM are read here; convert it: %s", file.path, m->name, strcmp(m->name, "a GIF") == 0 ? " (the studies take its first frame)" : "", how);
     }
-    need(!begins(file, "\x1F\x8B", 2, 0), "%s: is compressed; unpack it with `gunzip` first", file.path);
+    stray_refuse_packed(file);
     need(file.size > 0, "%s: an empty file; a JPEG, PNG or PPM picture is wanted here", file.path);
     char begin[16] = "";
     for (size_t i = 0; i < file.size && i < 4; i++) snprintf(begin + 3 * i, sizeof begin - 3 * i, " %02X", file.bytes[i]);

@@ -16,9 +16,11 @@ void stray_refuse(Bytes f) {
     need(!begins(f, "<!doctype html") && !begins(f, "<html"), "%s: is a web page, such as a server sends in place of a file; get the file again", f.path);
 }
 
+void stray_refuse_packed(Bytes f) { need(f.size < 2 || memcmp(f.bytes, "\x1F\x8B", 2) != 0, "%s: is compressed; unpack it with `gunzip` first", f.path); }
+
 void stray_refuse_text(Bytes f, const char *whose) {
     stray_refuse(f);
     bool utf16 = f.size >= 2 && (memcmp(f.bytes, "\xFF\xFE", 2) == 0 || memcmp(f.bytes, "\xFE\xFF", 2) == 0);
     need(!utf16, "%s: is UTF-16%s; convert it with `iconv -f utf-16 -t utf-8`", f.path, whose);
-    need(f.size < 2 || memcmp(f.bytes, "\x1F\x8B", 2) != 0, "%s: is compressed; unpack it with `gunzip` first", f.path);
+    stray_refuse_packed(f);
 }

@@ -6,7 +6,9 @@
 
 void stray_refuse(Bytes file); // dies for a pointer of Git LFS and for a web page: called where a file is not what it should be
 
-// … and for text that is not UTF-8 yet: UTF-16 (whose: what stands behind that word) and compressed text.
+void stray_refuse_packed(Bytes file); // dies for what gzip has made
+
+// The first, and for text that is not UTF-8 yet: UTF-16 (whose: what stands behind that word) and what gzip has made.
 void stray_refuse_text(Bytes file, const char *whose);
 
 #endif
