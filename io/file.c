@@ -90,6 +90,7 @@ Bytes file_map(Arena *a, const char *path) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_faults);
     size_t n = strlen(path) + 1;
+    memory_opened(path);
     const char *kept = arena_text(a, path, n - 1); // before anything is open: these two may die
     Mapping *m = memory_take(sizeof *m + n, path);
     *m = (Mapping){.size = 0};
@@ -134,6 +135,7 @@ static Reader *reader_make(const char *path, size_t room) {
     bool is_stdin = strcmp(path, "-") == 0;
     if (is_stdin) path = "stdin";
     size_t n = strlen(path) + 1;
+    memory_opened(path);
     Reader *r = memory_take(sizeof *r + room + n, path);
     *r = (Reader){.fd = is_stdin ? 0 : -1, .path = (char *)r->buffer + room};
     memcpy(r->buffer + room, path, n);

@@ -49,25 +49,36 @@ struct Arena {
     Chunk *far_first, *far_current;
 };
 
+// A path that was opened is shorter than this: the system opens no longer ones.
+static _Thread_local char opened[4096];
+
+void memory_opened(const char *path) { snprintf(opened, sizeof opened, "%s", path); }
+
+// Behind a message that may name an arena only; a message that begins with the file needs nothing.
+static bool opened_says(const char *what) { return opened[0] && strncmp(what, opened, strlen(opened)) != 0; }
+#define OPENED(what) opened_says(what) ? "; opened last: " : "", opened_says(what) ? opened : ""
+
 void *memory_take(size_t bytes, const char *what) {
     return memory_grow(NULL, bytes, what);
 }
 
 void *memory_grow(void *old, size_t bytes, const char *what) {
     void *p = fail_now(FAIL_MALLOC) ? NULL : realloc(old, bytes ? bytes : 1);
-    if (!p) die_system("%s: the system has no %zu %s of memory left", what, bytes >> 20 ? bytes >> 20 : bytes, bytes >> 20 ? "MiB" : "bytes");
+    if (!p)
+        die_system("%s: the system has no %zu %s of memory left%s%s", what, bytes >> 20 ? bytes >> 20 : bytes, bytes >> 20 ? "MiB" : "bytes",
+                   OPENED(what));
     return p;
 }
 
 size_t size_mul(size_t a, size_t b, const char *what) {
     size_t r;
-    need(!__builtin_mul_overflow(a, b, &r), "%s: a size of %zu times %zu is beyond this machine", what, a, b);
+    need(!__builtin_mul_overflow(a, b, &r), "%s: a size of %zu times %zu is beyond this machine%s%s", what, a, b, OPENED(what));
     return r;
 }
 
 size_t size_add(size_t a, size_t b, const char *what) {
     size_t r;
-    need(!__builtin_add_overflow(a, b, &r), "%s: a size of %zu plus %zu is beyond this machine", what, a, b);
+    need(!__builtin_add_overflow(a, b, &r), "%s: a size of %zu plus %zu is beyond this machine%s%s", what, a, b, OPENED(what));
     return r;
 }
 

@@ -28,7 +28,7 @@ typedef struct {
 Arena *arena_new(const char *what); // `what` names it in messages; kept by pointer
 void arena_free(Arena *a);
 
-// count * size bytes, 64-byte aligned, uninitialised. Dies, with the arena's name and the size, when
+// count * size bytes, 64-byte aligned, uninitialised. Dies, with the arena's name, the size and the file opened last, when
 // the product overflows or the system has no more memory.
 void *arena_take(Arena *a, size_t count, size_t size);
 void *arena_zero(Arena *a, size_t count, size_t size);
@@ -57,5 +57,9 @@ size_t size_add(size_t a, size_t b, const char *what);
 // malloc for the few things outside an arena (thread stacks, tables for the process): never NULL.
 void *memory_take(size_t bytes, const char *what);
 void *memory_grow(void *old, size_t bytes, const char *what); // realloc
+
+// This thread reads that file from now on: where memory is wanting or a size is too large, the message names it beside the
+// arena, which only says what for. file.c calls it for every file it opens.
+void memory_opened(const char *path);
 
 #endif

@@ -235,6 +235,7 @@ static void test_failing(Arena *a) {
             else
                 check(status == 1 && left == 1 && lines == 1 && strstr(text, all[k].part) && strncmp(text, "retina: ", 8) == 0,
                       "%s %d: exit %d, %zu files, %s", all[k].kind, n, status, left, text);
+            if (status && k == 0 && n > 1) check(strstr(text, "/failing/") != NULL, "malloc %d: the file in hand is not named: %s", n, text); // the first is copy's arena
             n++;
         } while (status == 1 && n < 100);
         check(n > 2, "%s: failed %d times before it went well", all[k].kind, n - 2);

@@ -183,6 +183,7 @@ static void one(const uint8_t *bytes, size_t size) {
     Arena *a = kept;
     Mark mark = arena_mark(a);
     Trap trap;
+    memory_opened(FUZZ_PATH);
     double start = own_seconds();
     if (trap_set(&trap)) {
         fuzz_target.parse(a, (Bytes){.bytes = exact, .size = size, .path = FUZZ_PATH});
@@ -191,8 +192,8 @@ static void one(const uint8_t *bytes, size_t size) {
     } else {
         state.refused++;
         message_count(trap.message);
-        const char *said = strchr(trap.message, ':'); // after the name of the arena or of the input
-        if (!said || strncmp(said, ": the system has no ", 20) == 0) fprintf(stderr, "%s\n", trap.message), failure(said ? "the system failed" : "a message without its place");
+        bool named = strstr(trap.message, FUZZ_PATH) || strstr(trap.message, FUZZ_DIR);
+        if (!named || strstr(trap.message, ": the system has no ")) fprintf(stderr, "%s\n", trap.message), failure(named ? "the system failed" : "a message without the file");
     }
     double took = own_seconds() - start;
     if (took > state.slowest) state.slowest = took;

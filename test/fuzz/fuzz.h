@@ -5,8 +5,10 @@
 //     make fuzz TARGET=csv FIRST=123 RUNS=1        one run again, as a failure names it
 //     make fuzz TARGET=csv ENGINE=libfuzzer        clang's coverage-guided one, until it is stopped
 //
-// A parser may accept its input or die with a message. Reported as failures: what the sanitizers find, a run of more than
-// ten seconds, more memory than the target allows, a message of more than a line, files and mappings left open.
+// A parser may accept its input or die with a message that names FUZZ_PATH or FUZZ_DIR; a target says by a die without
+// them that something is wrong. Reported as failures: what the sanitizers find, a run of more than
+// ten seconds, more memory than the target allows, a message that does not name the file, or is more than a line, files
+// and mappings left open.
 #ifndef RETINA_TEST_FUZZ_H
 #define RETINA_TEST_FUZZ_H
 
@@ -26,10 +28,10 @@ typedef struct {
 extern const Fuzz fuzz_target;
 
 // io/file.h gives the input under this path, its readers in pieces of odd sizes (files.c).
-#define FUZZ_PATH "input"
+#define FUZZ_PATH "the.input"
 void fuzz_input(const uint8_t *bytes, size_t size);
 // For what reads a folder: this one has the files placed in it since the run began, and no others.
-#define FUZZ_DIR "folder"
+#define FUZZ_DIR "the.folder"
 void fuzz_place(const char *path, const void *bytes, size_t size); // FUZZ_DIR "/name"
 Bytes fuzz_part(Bytes input, size_t i); // of those that zeros part; empty beyond the last
 

@@ -6,11 +6,11 @@
 
 static void parse(Arena *a, Bytes input) {
     bool strict = input.size % 3 == 0;
-    Bytes b = base64_decode(a, (const char *)input.bytes, input.size, strict ? BASE64_STRICT : BASE64_LOOSE, "input: text");
+    Bytes b = base64_decode(a, (const char *)input.bytes, input.size, strict ? BASE64_STRICT : BASE64_LOOSE, FUZZ_PATH ": text");
     fuzz_touch(b.bytes, b.size);
     const char *again = base64_encode(a, b.bytes, b.size);
     if (!strict) {
-        Bytes c = base64_decode(a, again, strlen(again), BASE64_STRICT, "input: again");
+        Bytes c = base64_decode(a, again, strlen(again), BASE64_STRICT, FUZZ_PATH ": again");
         if (c.size != b.size || (b.size && memcmp(c.bytes, b.bytes, b.size) != 0)) die("what was written comes back changed");
         return;
     }

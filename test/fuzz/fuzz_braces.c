@@ -20,7 +20,7 @@ static void parse(Arena *a, Bytes input) {
     uint32_t rare = crc32_of(0, input.bytes, input.size);
     if (rare % 512) // most are to stand for few names
         input.size = shorten((char *)(uintptr_t)input.bytes, input.size, rare % 8 ? 1 : 2);
-    const char *pattern = arena_print(a, "input: %s", arena_text(a, (const char *)input.bytes, input.size));
+    const char *pattern = arena_print(a, FUZZ_PATH ": %s", arena_text(a, (const char *)input.bytes, input.size));
     char **names = brace_expand(a, pattern, &n);
     for (size_t i = 0; i < n; i++) fuzz_touch(names[i], strlen(names[i]) + 1);
 }

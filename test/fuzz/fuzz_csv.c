@@ -20,7 +20,7 @@ static void parse(Arena *a, Bytes input) {
     if (first) {
         csv_go(c, place);
         if (!csv_next(c) || csv_line(c) != place.line || strcmp(csv_get(c, 0), first) != 0) die("the last row is another again");
-        PictureCell cell = picture_cell(a, first, strlen(first), "folder", "input: a cell");
+        PictureCell cell = picture_cell(a, first, strlen(first), FUZZ_DIR, FUZZ_PATH ": a cell");
         fuzz_touch(cell.bytes.bytes, cell.bytes.size);
     }
     csv_close(c);

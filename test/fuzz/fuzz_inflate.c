@@ -10,7 +10,7 @@ static void parse(Arena *a, Bytes input) {
         size_t n;
         const uint8_t *packed = deflate_zlib(a, input.bytes, input.size, &n);
         uint8_t *back = take(a, uint8_t, input.size);
-        inflate(back, input.size, packed, n, INFLATE_ZLIB, "input: packed by us");
+        inflate(back, input.size, packed, n, INFLATE_ZLIB, FUZZ_PATH ": packed by us");
         if (input.size && memcmp(back, input.bytes, input.size) != 0) die("what was packed comes back changed");
         return;
     }
@@ -20,7 +20,7 @@ static void parse(Arena *a, Bytes input) {
     Inflated r = inflate_some(out, room, input.bytes, input.size, form);
     if (r.written > room || r.used > input.size) die("more than there was");
     fuzz_touch(out, r.written);
-    inflate(out, r.written, input.bytes, input.size, form, "input: all of it");
+    inflate(out, r.written, input.bytes, input.size, form, FUZZ_PATH ": all of it");
 }
 
 const Fuzz fuzz_target = {

@@ -28,7 +28,7 @@ static void parse(Arena *a, Bytes input) {
     if (int_parse(text, &whole)) {
         if (strcmp(arena_print(a, "%lld", (long long)whole), text) != 0 && !strchr("+-0", text[0])) die("\"%s\": reads as another whole number", text);
     }
-    if (!real_parse(text, &real)) die("input: no number");
+    if (!real_parse(text, &real)) die(FUZZ_PATH ": no number");
     again(real, real_repr(real, buffer));
 }
 

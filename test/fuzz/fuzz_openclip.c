@@ -6,7 +6,7 @@
 #include "model/openclip_text.h"
 
 static void parse(Arena *a, Bytes input) {
-    need(utf8_valid(input.bytes, input.size) == input.size, "input: not UTF-8");
+    need(utf8_valid(input.bytes, input.size) == input.size, FUZZ_PATH ": not UTF-8");
     for (int lower = 0; lower < 2; lower++) {
         size_t n;
         const char *text = openclip_clean(a, (const char *)input.bytes, input.size, lower, &n);

@@ -18,8 +18,8 @@ static void find(Arena *a, const Regex *r, const char *text, size_t n, bool reme
     if (remember) s.remember_from = 0;
     size_t last = 0, begin, end;
     for (f->count = 0; f->count < MATCHES_MAX && regex_next(&s, &begin, &end); f->count++) {
-        if (begin < last || end < begin || end > n) die("input: a match outside the text");
-        if (utf8_valid(text, begin) < begin || utf8_valid(text, end) < end) die("input: a match that ends inside a character");
+        if (begin < last || end < begin || end > n) die("a match outside the text");
+        if (utf8_valid(text, begin) < begin || utf8_valid(text, end) < end) die("a match that ends inside a character");
         f->begin[f->count] = begin, f->end[f->count] = last = end;
     }
 }
@@ -30,13 +30,13 @@ static void parse(Arena *a, Bytes input) {
     const char *text = (const char *)rest.bytes;
     size_t n = utf8_valid(text, rest.size);
     if (n > 300) n = utf8_valid(text, 300); // what takes too many steps takes them all, and a second
-    const Regex *r = regex_read(a, (const char *)pattern.bytes, pattern.size, "input");
+    const Regex *r = regex_read(a, (const char *)pattern.bytes, pattern.size, FUZZ_PATH);
     static Found plain, remembered;
     find(a, r, text, n, false, &plain);
     find(a, r, text, n, true, &remembered);
-    if (plain.count != remembered.count) die("input: other matches when failures are remembered");
+    if (plain.count != remembered.count) die("other matches when failures are remembered");
     for (size_t i = 0; i < plain.count; i++)
-        if (plain.begin[i] != remembered.begin[i] || plain.end[i] != remembered.end[i]) die("input: another match when failures are remembered");
+        if (plain.begin[i] != remembered.begin[i] || plain.end[i] != remembered.end[i]) die("another match when failures are remembered");
 }
 
 const Fuzz fuzz_target = {

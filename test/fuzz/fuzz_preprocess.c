@@ -10,7 +10,7 @@ static void parse(Arena *a, Bytes input) {
         Bytes b = fuzz_part(input, i);
         if (b.size) fuzz_place(names[i], b.bytes, b.size);
     }
-    if (!preprocess_there(a, FUZZ_DIR)) die("input: nothing there");
+    if (!preprocess_there(a, FUZZ_DIR)) die(FUZZ_PATH ": nothing there");
     Preprocess p = preprocess_read(a, FUZZ_DIR);
     static uint8_t rgb[7 * 5 * 3];
     static const int sizes[][2] = {{640, 480}, {1, 1}, {3, 4000}, {7, 5}};

@@ -19,7 +19,7 @@ static void parse(Arena *a, Bytes input) {
     const Json *volatile whole = NULL;
     Trap trap;
     if (trap_set(&trap)) {
-        whole = json_parse(a, (const char *)input.bytes, input.size, "input");
+        whole = json_parse(a, (const char *)input.bytes, input.size, FUZZ_PATH);
         trap_end(&trap);
     }
     size_t count = read_all(a);

@@ -36,9 +36,21 @@ static void streamed(Arena *a, const Tokenizer *t, Ids ids, const char *whole, s
     if (at != n) die("the stream's text is shorter than the whole one");
 }
 
+// A tokenizer is given a text, no file: who has one says where the text stood.
+static void refused(Arena *a, const Tokenizer *t, Bytes input) {
+    Trap trap;
+    if (trap_set(&trap)) {
+        tokenizer_encode(t, a, (const char *)input.bytes, input.size, false);
+        trap_end(&trap);
+        die("a text that is not UTF-8 was taken");
+    }
+    die(FUZZ_PATH ": %s", trap.message);
+}
+
 static void parse(Arena *a, Bytes input) {
     if (!count) load();
     const Tokenizer *t = all[input.size % count];
+    if (utf8_valid((const char *)input.bytes, input.size) != input.size) refused(a, t, input);
     Ids ids = tokenizer_encode(t, a, (const char *)input.bytes, input.size, input.size % 2);
     for (size_t i = 0; i < ids.count; i++)
         if (!tokenizer_token(t, ids.ids[i], NULL)) die("an id without a token");
