@@ -128,7 +128,7 @@ $(BUILD)/libtest.a: $(call object,$(TEST_HELPERS))
 $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/test/test_extract: | $(BUILD)/retina # runs it
+$(BUILD)/test/test_connectors $(BUILD)/test/test_extract: | $(BUILD)/retina # run it
 
 # ---- CUDA kernels without a GPU: the same .cu files as C, every access to memory checked (test/cuda_emu/emulate.h)
 KERNELS := $(sort $(wildcard cuda/*.cu))

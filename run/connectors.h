@@ -46,6 +46,7 @@ typedef struct {
     Recon *recon;            // trained or read when first needed
     uint8_t *part;           // of each picture: PART_TRAIN …
     const char *model_stamp; // its directory by content, made when first needed
+    const char **picture_stamps; // of each part of them, made when first needed
 } Study;
 
 // What `extract` left: row i belongs to the picture keys[i].

@@ -55,14 +55,18 @@ static const char *digest_of(Study *s) {
     return arena_print(s->arena, "%s|%d|%d|%d|%s%s", s->model_stamp, study_model(s)->image_tokens, s->image_size, s->save, picture_options_text(s->arena, &s->picture_options), s->bf16 ? "|bf16" : "");
 }
 
-// The pictures [from, to).
-static const char *pictures_digest(Study *s, Arena *a, size_t from, size_t to) {
+// The pictures [from, to) of one part. Each is opened for it once in a run, and before it is read: one that is changed
+// meanwhile is of another digest to the next run.
+static const char *pictures_digest(Study *s, size_t from, size_t to) {
+    if (!s->picture_stamps) s->picture_stamps = take_zero(s->arena, const char *, parts_of(s));
+    const char **kept = &s->picture_stamps[from / (size_t)s->part_size];
+    if (*kept) return *kept;
     Blake2b h;
     blake2b_start(&h, 16, NULL, 0);
     Gathering g = {.items = study_pictures(s)->items + from, .count = to - from};
     if (s->from_world) stamp_drawn(&h, &g);
     else stamp_pictures(&h, &g);
-    return stamp_text(&h, a);
+    return *kept = stamp_text(&h, s->arena);
 }
 
 static char *part_path(Study *s, size_t part) { return arena_print(s->arena, "%s/vectors/part-%05zu.safetensors", s->out, part); }
@@ -77,7 +81,7 @@ bool part_fits(Study *s, const char *path, const char *digest, size_t from, size
         Tensors *t = tensors_open(a, path);
         const char *written = tensors_metadata(t, "digest"), *first = tensors_metadata(t, "from"), *last = tensors_metadata(t, "to"),
                    *pictures = tensors_metadata(t, "pictures");
-        ok = written && first && last && tensors_metadata(t, "places") && pictures && strcmp(written, digest) == 0 && strcmp(pictures, pictures_digest(s, a, from, to)) == 0 && strtoul(first, NULL, 10) == from && strtoul(last, NULL, 10) == to;
+        ok = written && first && last && tensors_metadata(t, "places") && pictures && strcmp(written, digest) == 0 && strcmp(pictures, pictures_digest(s, from, to)) == 0 && strtoul(first, NULL, 10) == from && strtoul(last, NULL, 10) == to;
         tensors_close(t);
         trap_end(&trap);
     }
@@ -135,7 +139,7 @@ void part_save(Study *s, const char *path, const PartRows *k) {
     json_close(keys);
     json_close(paths);
     json_close(places);
-    const char *metadata[] = {"digest", k->digest, "pictures", pictures_digest(s, a, k->from, k->to), "from", arena_print(a, "%zu", k->from), "to", arena_print(a, "%zu", k->to),
+    const char *metadata[] = {"digest", k->digest, "pictures", pictures_digest(s, k->from, k->to), "from", arena_print(a, "%zu", k->from), "to", arena_print(a, "%zu", k->to),
                               "keys", json_done(keys, NULL), "paths", json_done(paths, NULL), "places", json_done(places, NULL), "failed", remarks_text(a, &k->failed, 0),
                               "damaged", remarks_text(a, &k->damaged, 0), "model", s->model_dir, "token_order", "raster", "pre_point", "raw", NULL};
     TensorsWriter *w = tensors_create(a, path, plan, 3, metadata);
@@ -171,6 +175,7 @@ static void run_part(Study *s, const char *path, size_t from, size_t to, Progres
     ImageOptions options = picture_options(&s->picture_options);
     sink.places = take(a, size_t, n);
     sink.prints = take(a, Fingerprint, n);
+    pictures_digest(s, from, to);
     int w, h;
     preprocess_size(&preprocess, 100, 100, &w, &h);
     Inputs like = {.pixels = tensor_of(NULL, DTYPE_F32, DIMS(1, 3, h, w))};
