@@ -338,6 +338,19 @@ char *path_stem(Arena *a, const char *path) {
     return arena_text(a, name, n);
 }
 
+char *path_quoted(Arena *a, const char *path) {
+    size_t quotes = 0;
+    for (const char *p = path; *p; p++) quotes += *p == '\'';
+    char *out = take(a, char, size_add(strlen(path) + 3, size_mul(quotes, 3, path), path)), *end = out;
+    *end++ = '\'';
+    for (const char *p = path; *p; p++) {
+        if (*p == '\'') memcpy(end, "'\\'", 3), end += 3; // ends the word, a quote, begins it again with the quote itself
+        *end++ = *p;
+    }
+    *end++ = '\'', *end = 0;
+    return out;
+}
+
 // Closes, removes the half-written file and dies: the one way out when the system refuses a write.
 static _Noreturn void writer_fail(Writer *w, const char *what, int reason) {
     char path[600];

@@ -34,6 +34,7 @@ char *path_join(Arena *a, const char *folder, const char *name);
 const char *path_name(const char *path);      // after the last '/'
 char *path_folder(Arena *a, const char *path); // before it; "" where there is none, "/" of "/a"
 char *path_stem(Arena *a, const char *path);  // name without its last extension
+char *path_quoted(Arena *a, const char *path); // as one word of a shell
 const char *path_extension(const char *path); // after the last '.' of the name, or ""
 
 // From front to back through one buffer: any size, pipes too.

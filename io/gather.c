@@ -69,7 +69,7 @@ static void add_archive(List *l, const char *path) {
     Tar *t = tar_open(l->arena, path);
     for (TarEntry e; tar_next(t, &e);)
         if (e.size && looks_like_picture(e.name) && strncmp(path_name(e.name), "__", 2) != 0)
-            add(l, (Gathered){.path = kept, .key = path_stem(l->arena, e.name), .offset = e.offset, .size = e.size});
+            add(l, (Gathered){.path = kept, .key = path_stem(l->arena, e.name), .member = arena_text(l->arena, e.name, strlen(e.name)), .offset = e.offset, .size = e.size});
     tar_close(t);
 }
 
@@ -90,12 +90,16 @@ Gathering pictures_gather(Arena *a, const char *const *paths, size_t count) {
     return (Gathering){.items = l.items, .count = l.count};
 }
 
+const char *gathered_name(Arena *a, const Gathered *g) { return g->member ? arena_print(a, "%s: %s", g->path, g->member) : g->path; }
+
 Image gathered_read(Arena *a, const Gathered *g, const ImageOptions *options) {
-    if (g->size == 0) return image_read(a, g->path, options);
+    if (!g->member) return image_read(a, g->path, options);
     Bytes b = file_map(a, g->path);
-    need(g->offset <= b.size && g->size <= b.size - g->offset, "%s: has changed: \"%s\" is no longer inside", g->path, g->key);
-    Bytes member = {.bytes = b.bytes + g->offset, .size = (size_t)g->size, .path = arena_print(a, "%s:%s", g->path, g->key)};
-    Image image = image_decode(a, member, options);
+    need(g->offset <= b.size && g->size <= b.size - g->offset, "%s: has changed: \"%s\" is no longer inside", g->path, g->member);
+    Bytes member = {.bytes = b.bytes + g->offset, .size = (size_t)g->size, .path = gathered_name(a, g)};
+    ImageOptions own = options ? *options : (ImageOptions){0};
+    own.taken_out = arena_print(a, "tar -xOf %s %s >picture", path_quoted(a, g->path), path_quoted(a, g->member));
+    Image image = image_decode(a, member, &own);
     file_unmap(b);
     return image;
 }

@@ -7,6 +7,7 @@
 typedef struct {
     const char *path; // of the picture, or of the archive that holds it
     const char *key;  // its name without folder and extension: what tables call it
+    const char *member;    // its name inside that archive; NULL: it is a file of its own
     uint64_t offset, size; // inside an archive; size 0: the whole file
 } Gathered;
 
@@ -20,6 +21,7 @@ typedef struct {
 // else: one picture. Dies when a path does not exist or holds no picture.
 Gathering pictures_gather(Arena *a, const char *const *paths, size_t count);
 
+const char *gathered_name(Arena *a, const Gathered *g); // for messages: "a/b.jpg", or "a.tar: b/c.jpg"
 Image gathered_read(Arena *a, const Gathered *g, const ImageOptions *options); // dies as image_read does
 
 #endif

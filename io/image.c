@@ -110,32 +110,36 @@ static const Magic known[] = {
     {"P1", 2, 0, "a plain PBM"},     {"P2", 2, 0, "a plain PGM"},     {"P3", 2, 0, "a plain PPM"}};
 
 static const char *const converters[] = {
-    [BY_PILLOW] = "python3 -c \"from PIL import Image; Image.open('%s').convert('RGB').save('picture.png')\"",
-    [BY_HEIF] = "heif-convert '%s' picture.png (libheif)",
-    [BY_JXL] = "djxl '%s' picture.png (libjxl)",
-    [BY_SVG] = "rsvg-convert '%s' -o picture.png (librsvg)",
-    [BY_PDF] = "pdftoppm -png '%s' picture (poppler)"};
+    [BY_PILLOW] = "python3 -c \"import sys; from PIL import Image; Image.open(sys.argv[1]).convert('RGB').save('picture.png')\" %s",
+    [BY_HEIF] = "heif-convert %s picture.png (libheif)",
+    [BY_JXL] = "djxl %s picture.png (libjxl)",
+    [BY_SVG] = "rsvg-convert %s -o picture.png (librsvg)",
+    [BY_PDF] = "pdftoppm -png %s picture (poppler)"};
 
 static bool begins(Bytes file, const char *bytes, size_t length, size_t at) {
     return file.size >= at + length && memcmp(file.bytes + at, bytes, length) == 0;
 }
 
-static _Noreturn void refuse(Bytes file) {
+static const char *conversion(Arena *a, Bytes file, const ImageOptions *options, Converter c) {
+    const char *taken_out = options ? options->taken_out : NULL;
+    const char *command = arena_print(a, converters[c], taken_out ? "picture" : path_quoted(a, file.path));
+    return taken_out ? arena_print(a, "%s && %s", taken_out, command) : command;
+}
+
+static _Noreturn void refuse(Arena *a, Bytes file, const ImageOptions *options) {
     stray_refuse(file);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const Magic *m = &known[i];
         if (!begins(file, m->bytes, m->length, m->at)) continue;
-        char how[500];
-        snprintf(how, sizeof how, converters[m->converter], path_name(file.path));
-        die("%s: %s file%s; JPEG, PNG and PPM are read here; convert it: %s", file.path, m->name, strcmp(m->name, "a GIF") == 0 ? " (the studies take its first frame)" : "", how);
+        die("%s: %s file%s; JPEG, PNG and PPM are read here; convert it: %s", file.path, m->name, strcmp(m->name, "a GIF") == 0 ? " (the studies take its first frame)" : "",
+            conversion(a, file, options, m->converter));
     }
     stray_refuse_packed(file);
     need(file.size > 0, "%s: an empty file; a JPEG, PNG or PPM picture is wanted here", file.path);
     char begin[16] = "";
     for (size_t i = 0; i < file.size && i < 4; i++) snprintf(begin + 3 * i, sizeof begin - 3 * i, " %02X", file.bytes[i]);
-    char how[500];
-    snprintf(how, sizeof how, converters[BY_PILLOW], path_name(file.path));
-    die("%s: not a picture that is known here: it begins with%s; JPEG, PNG and PPM are read; if Pillow knows it, convert it: %s", file.path, begin, how);
+    die("%s: not a picture that is known here: it begins with%s; JPEG, PNG and PPM are read; if Pillow knows it, convert it: %s", file.path, begin,
+        conversion(a, file, options, BY_PILLOW));
 }
 
 Image image_decode(Arena *a, Bytes file, const ImageOptions *options) {
@@ -143,13 +147,17 @@ Image image_decode(Arena *a, Bytes file, const ImageOptions *options) {
     if (begins(file, "\xFF\xD8\xFF", 3, 0)) image = jpeg_decode(a, file, options);
     else if (begins(file, "\x89PNG\r\n\x1A\n", 8, 0)) image = png_decode(a, file, options);
     else if (begins(file, "P6", 2, 0) || begins(file, "P5", 2, 0)) image = ppm_decode(a, file, options);
-    else refuse(file);
+    else refuse(a, file, options);
     image.path = file.path;
     return options && options->exif_apply ? image_oriented(a, image) : image;
 }
 
 Image image_read(Arena *a, const char *path, const ImageOptions *options) {
-    if (strcmp(path, "-") == 0) return image_decode(a, file_read(a, path), options);
+    if (strcmp(path, "-") == 0) {
+        ImageOptions own = options ? *options : (ImageOptions){0};
+        own.taken_out = "cat >picture";
+        return image_decode(a, file_read(a, path), &own);
+    }
     Bytes file = file_map(a, path);
     Image image = image_decode(a, file, options);
     file_unmap(file);

@@ -30,6 +30,7 @@ typedef struct {
     bool exif_apply;      // turn the picture upright, as transformers' load_image does with paths
     bool grey16_saturate; // 16-bit grey as Pillow converts it (everything above 255 is white), not its high byte
     uint64_t pixels_max;  // 0: IMAGE_PIXELS_MAX
+    const char *taken_out; // for hints: the command that puts the file into one called "picture"; NULL: it lies at its path
 } ImageOptions;
 
 #define IMAGE_PIXELS_MAX 178956970u // where Pillow stops, too, and calls it a decompression bomb

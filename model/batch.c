@@ -71,7 +71,7 @@ bool batch_fails_still(const Remarks *failed, size_t first, const Gathered *item
     const Gathered **named = take(a, const Gathered *, n);
     size_t count = 0;
     for (size_t i = 0; i < n; i++)
-        if (remarks_name(failed, first, items[i].path)) named[count++] = &items[i];
+        if (remarks_name(failed, first, gathered_name(a, &items[i]))) named[count++] = &items[i];
     size_t failing = batch_failing(named, count, p, o);
     arena_free(a);
     return failing >= (n > 1 ? failed->count - first : 1);

@@ -120,7 +120,7 @@ static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n)
 // The caption beside the picture; NULL when there is none.
 static const char *truth_of(Arena *a, const Gathered *g) {
     const char *wrong = NULL;
-    const char *text = g->size ? NULL : beside_read(a, g->path, &wrong); // size: inside an archive
+    const char *text = g->member ? NULL : beside_read(a, g->path, &wrong);
     if (wrong) note("%s: the caption beside it counts as missing, for it is %s", g->path, wrong);
     return text;
 }

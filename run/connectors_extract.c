@@ -196,9 +196,9 @@ static void run_part(Study *s, const char *path, size_t from, size_t to, Progres
         for (size_t k = 0; k < m_now; k++) items[k] = &s->pictures.items[at + k];
         batch_read(&pictures, items, m_now, &preprocess, &options, look, &looked);
         for (size_t k = 0; k < m_now; k++) {
-            if (pictures.damage[k]) remarks_add(&sink.damaged, items[k]->path, pictures.damage[k]);
+            if (pictures.damage[k]) remarks_add(&sink.damaged, gathered_name(a, items[k]), pictures.damage[k]);
             if (pictures.errors[k]) {
-                remarks_add(&sink.failed, items[k]->path, pictures.errors[k]);
+                remarks_add(&sink.failed, gathered_name(a, items[k]), pictures.errors[k]);
                 continue;
             }
             sink.places[sink.rows + good] = at + k;

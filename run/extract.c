@@ -72,9 +72,9 @@ static void run_inputs(Extract *e, Arena *scratch, size_t from, size_t to, Progr
         for (size_t k = 0; e->pictures.count && k < n; k++) items[k] = &e->pictures.items[picture_of(e, at + k)];
         if (e->pictures.count) batch_read(&batch, items, n, &e->preprocess, &o, NULL, NULL);
         for (size_t k = 0; k < n; k++) {
-            if (batch.damage[k]) remarks_add(&e->damaged, items[k]->path, batch.damage[k]);
+            if (batch.damage[k]) remarks_add(&e->damaged, gathered_name(a, items[k]), batch.damage[k]);
             if (batch.errors[k]) {
-                remarks_add(&e->failed, items[k]->path, batch.errors[k]);
+                remarks_add(&e->failed, gathered_name(a, items[k]), batch.errors[k]);
                 continue;
             }
             if (e->prompt_count) texts[good] = e->texts[prompt_of(e, at + k)];

@@ -86,12 +86,12 @@ static Tensor pixels_of(Arena *a, const Model *m, const char *file, const TextLi
     const char **paths = take(a, const char *, list.count);
     *names = paths;
     for (size_t i = 0; i < list.count; i++) {
-        paths[i] = list.items[i].path;
+        paths[i] = gathered_name(a, &list.items[i]);
         Image image = gathered_read(a, &list.items[i], &o);
-        if (image.damage) note("%s: %s", list.items[i].path, image.damage);
+        if (image.damage) note("%s: %s", paths[i], image.damage);
         Tensor x = preprocess_picture(a, &p, picture_from(&image));
         if (i == 0) all = tensor_take(a, DTYPE_F32, DIMS((long)list.count, 3, x.shape[1], x.shape[2]));
-        need(x.shape[1] == all.shape[2] && x.shape[2] == all.shape[3], "%s: has another size than the first picture", list.items[i].path);
+        need(x.shape[1] == all.shape[2] && x.shape[2] == all.shape[3], "%s: has another size than the first picture", paths[i]);
         memcpy(f32(all) + i * tensor_count(x), x.data, tensor_bytes(x));
     }
     return all;

@@ -49,7 +49,7 @@ static void stream(const Job *j) {
             first = x;
             w = create(j, &(TensorPlan){.name = "pixel_values", .dtype = DTYPE_F32, .ndim = 4, .shape = {(int64_t)j->list.count, 3, x.shape[1], x.shape[2]}}, 1);
         }
-        need(tensor_same_shape(x, first), "%s: becomes %ld x %ld pixels, the first picture %ld x %ld; give pictures of one size, or one at a time", items[i]->path,
+        need(tensor_same_shape(x, first), "%s: becomes %ld x %ld pixels, the first picture %ld x %ld; give pictures of one size, or one at a time", gathered_name(j->arena, items[i]),
              x.shape[2], x.shape[1], first.shape[2], first.shape[1]);
         tensors_put(w, "pixel_values", x.data, tensor_bytes(x));
     }

@@ -64,7 +64,7 @@ static void member(PictureList *l, Sample *m, const char *path, const char *exte
     Mark mark = arena_mark(scratch);
     if (is_picture(extension) && e->size && !(png && m->has_picture)) { // beside a JPEG a PNG is a mask
         m->has_picture = true;
-        m->picture = (Gathered){.path = path, .key = path_name(m->key), .offset = e->offset, .size = e->size};
+        m->picture = (Gathered){.path = path, .key = path_name(m->key), .member = arena_text(l->arena, e->name, strlen(e->name)), .offset = e->offset, .size = e->size};
     } else if (strcasecmp(extension, "txt") == 0) {
         Bytes b = caption_bytes(scratch, t, e);
         m->text = beside_text(l->arena, (const char *)b.bytes, b.size, &m->bad_text);
@@ -146,7 +146,7 @@ static void add_path(Verbalize *s, PictureList *l, const char *path) {
         Gathering g = pictures_gather(l->arena, &path, 1);
         for (size_t i = 0; i < g.count; i++) {
             const char *picture = g.items[i].path, *wrong = NULL;
-            const char *text = g.items[i].size ? NULL : beside_read(l->arena, picture, &wrong);
+            const char *text = g.items[i].member ? NULL : beside_read(l->arena, picture, &wrong);
             count_unread(l, wrong, NULL, picture);
             picture_list_add(l, g.items[i], text);
         }

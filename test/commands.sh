@@ -47,6 +47,13 @@ done
 [ "$(RETINA_ISA=scalar $R --version | grep -c scalar)" = 1 ] && ok "version names the instruction set" || fail "version"
 says "unknown instruction set" 1 "scalar, avx2, avx512" env RETINA_ISA=mmx $R generate --model $G/llama-2 --ids 1 --json
 
+# ---- a hint is a command that works: a picture inside an archive is taken out by it
+mkdir -p "$D/ar/it's in" && printf 'GIF89a' >"$D/ar/it's in/b.c.jpg" && tar -C "$D/ar" -cf "$D/ar/it's.tar" "it's in"
+says "a picture of another kind in an archive" 1 "it's.tar: it's in/b.c.jpg: a GIF file" $R preprocess data/zoo/clip "$D/ar/it's.tar" --out "$D/x.safetensors"
+hint=$(sed 's/.*convert it: //; s/ && .*//' "$D/err")
+(cd "$D/ar" && sh -c "$hint")
+same "what its hint takes out" "$D/ar/it's in/b.c.jpg" "$D/ar/picture"
+
 # ---- stdout and stderr closed: told, and no file in their place holds what is printed
 $R tokenize $G/clip-openai a >&- 2>"$D/err"
 [ $? -eq 1 ] && grep -q 'stdout: cannot be written' "$D/err" && ok "stdout closed" || fail "stdout closed: $(cat "$D/err")"
