@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "cuda/backend.h"
+#include "cuda/device.h"
 #include "cuda_check.h"
 #include "io/random.h"
 #include "model/kernels.h"
@@ -324,6 +325,18 @@ static void too_little(void) {
 #endif
 }
 
+// The formula itself, against libm in double; that the CPU's and the GPU's activations have the bits of it is seen by points().
+static void test_erf(void) {
+    double worst = 0;
+    for (int i = -200000; i <= 200000; i++) {
+        float x = i % 2 ? (float)i * 3e-5f : ldexpf((float)i / 200000, -(i / 2 % 60));
+        double want = erf((double)x), e = want == 0 ? fabs((double)f_erf(x)) : fabs((double)f_erf(x) - want) / ldexp(1, ilogb(want) - 23);
+        if (!(e <= worst)) worst = e;
+    }
+    check(worst > 0 && worst <= 2, "erf within 2 units in the last place: %.2f", worst);
+    check(isnan(f_erf(NAN)) && f_erf(INFINITY) == 1 && f_erf(-INFINITY) == -1 && signbit(f_erf(-0.0f)), "erf of the special numbers");
+}
+
 int main(void) {
     const char *why;
     gpu = device_cuda(&why);
@@ -358,6 +371,7 @@ int main(void) {
     both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(2, 3, 9, 14), 16)}, 4);
     both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(1, 1, 5, 5), 16)}, 5);
     too_little();
+    test_erf();
     if (real_shapes()) {
         points(1000003);
         rows(577, 1024, DTYPE_BF16);

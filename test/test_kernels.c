@@ -70,16 +70,15 @@ static void test_functions(Arena *a) {
     struct {
         const char *name;
         double (*of)(double);
-        int act;
-    } list[] = {{"exp", exp, -1}, {"tanh", tanh, ACT_TANH}, {"erf", erf, -2}};
-    for (size_t f = 0; f < 3; f++) {
-        if (list[f].act == -1) exp_each(y, x, (size_t)n);
-        else if (list[f].act >= 0) activate(y, x, (size_t)n, (Act)list[f].act);
-        else continue;
+        Act act;
+    } list[] = {{"exp", exp, ACT_NONE}, {"tanh", tanh, ACT_TANH}}; // erf: test_cuda_light.c, where it has a name of its own
+    for (size_t f = 0; f < sizeof list / sizeof *list; f++) {
+        if (list[f].act == ACT_NONE) exp_each(y, x, (size_t)n);
+        else activate(y, x, (size_t)n, list[f].act);
         double worst = 0;
         for (int i = 0; i < n; i++) {
             double want = list[f].of((double)x[i]);
-            if (want > (double)3.4e38f || want < 1.2e-38) continue; // infinite, or below the normal numbers
+            if (fabs(want) > (double)3.4e38f || fabs(want) < 1.2e-38) continue; // infinite, or below the normal numbers
             double ulp = ldexp(1, ilogb(want) - 23), e = fabs((double)y[i] - want) / ulp;
             if (!(e <= worst)) worst = e;
         }
