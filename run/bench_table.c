@@ -95,6 +95,11 @@ static void streams_job(void *arg, size_t begin, size_t end) {
     (void)kept;
 }
 
+void plain_read(const void *bytes, size_t size) {
+    enum { RANGES = 8 };
+    parallel_for(RANGES, 1, streams_job, &(Reads){.x = bytes, .floats = size / sizeof(float) / RANGES});
+}
+
 static double read_rate(Arena *a, size_t floats, size_t ranges, size_t passes, ParallelFn *job) {
     Mark mark = arena_mark(a);
     Reads r = {.floats = floats, .passes = passes};
@@ -134,11 +139,11 @@ void table_head(const Table *t, const char *what) {
 }
 
 typedef struct {
-    Times ours, theirs;
+    Times ours, theirs, plain;
 } Both;
 
 static Both rounds_of(const Table *t, const Row *r) {
-    double ours[99], theirs[99];
+    double ours[99], theirs[99], plain[99];
     int n = t->rounds < 99 ? t->rounds : 99;
     r->work(r->arg);
     if (t->peer && r->ask) peer_ask(t->peer, "%s\n", r->ask);
@@ -146,9 +151,15 @@ static Both rounds_of(const Table *t, const Row *r) {
         double start = table_clock();
         r->work(r->arg);
         ours[i] = table_clock() - start;
+        if (r->plain) {
+            start = table_clock();
+            r->plain(r->arg);
+            plain[i] = table_clock() - start;
+        }
         if (t->peer && r->ask) theirs[i] = peer_ask(t->peer, "%s\n", r->ask);
     }
     Both b = {.ours = times_of(ours, n), .theirs = {NAN, NAN, NAN}};
+    if (r->plain) b.plain = times_of(plain, n);
     if (t->peer && r->ask) b.theirs = times_of(theirs, n);
     return b;
 }
@@ -171,7 +182,8 @@ double table_row(const Table *t, const Row *r) {
         }
         if (below == TRIES / 2) b = tries[i];
     }
-    double floor = fmax(r->peak > 0 ? r->operations / r->peak : 0, r->bytes / t->top.memory), rate = (r->operations > 0 ? r->operations : r->bytes) / b.ours.median * 1e-9;
+    double moved = r->plain ? r->plain_bytes / b.plain.median : t->top.memory; // bytes a second
+    double floor = fmax(r->peak > 0 ? r->operations / r->peak : 0, r->bytes / moved), rate = (r->operations > 0 ? r->operations : r->bytes) / b.ours.median * 1e-9;
     char line[400], of[32] = "", speed[32] = "";
     if (floor > 0) snprintf(of, sizeof of, "%.2f", floor / b.ours.median);
     if (rate > 0) snprintf(speed, sizeof speed, "%.0f", rate);

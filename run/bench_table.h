@@ -29,7 +29,13 @@ typedef struct {
     void (*work)(void *arg);
     void *arg;
     double operations, bytes, peak; // of one call; peak: operations a second; 0: no floor is known
+    // Moves plain_bytes as plainly as can be, in every round beside `work`: what memory gives changes from second to second, and so the
+    // floor of `bytes` is taken from these times. NULL: from the ceiling.
+    void (*plain)(void *arg);
+    double plain_bytes;
 } Row;
+
+void plain_read(const void *bytes, size_t size); // by all threads, from memory; size: a multiple of 64 KiB
 
 bool table_wants(const Table *t, const char *name);
 void table_head(const Table *t, const char *what);
