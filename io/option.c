@@ -112,8 +112,8 @@ static void set_value(const Option *o, const char *text) {
         break;
     }
     case OPT_REAL: {
-        double v = strtod(text, &end);
-        if (!*text || *end || !isfinite(v)) die_usage("--%s %s: a number is wanted", o->name, text);
+        double v;
+        if (!real_parse(text, &v) || !isfinite(v)) die_usage("--%s %s: a number is wanted", o->name, text);
         *(double *)o->value = v;
         break;
     }
@@ -206,9 +206,10 @@ size_t option_which(const char *command, const char *word, const void *list, siz
     die_usage("%s %s: none of %s", command, word, all);
 }
 
-void options_least(const OptionCount *list, size_t count) {
+void options_bounded(const OptionCount *list, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (list[i].value < list[i].least) die_usage("--%s %d: %d or more", list[i].name, list[i].value, list[i].least);
+        else if (list[i].most && list[i].value > list[i].most) die_usage("--%s %d: %d at most", list[i].name, list[i].value, list[i].most);
 }
 
 void option_shard(const char *text, int *shard, int *shards) {

@@ -44,12 +44,12 @@ const char *option_text(Arena *a, const Option *o);
 // "name = value" per line, all options with their values, for run records.
 void options_record(const Option *options, size_t count, Writer *w);
 
-// The least that counts may be; less is wrong use.
+// What counts may be; anything else is wrong use.
 typedef struct {
     const char *name;
-    int value, least;
+    int value, least, most; // most 0: no bound
 } OptionCount;
-void options_least(const OptionCount *list, size_t count);
+void options_bounded(const OptionCount *list, size_t count);
 
 // --shard i/n: the i-th of n parts, 0 <= i < n; anything else is wrong use.
 void option_shard(const char *text, int *shard, int *shards);

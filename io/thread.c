@@ -14,6 +14,8 @@
 #include "fail.h"
 #include "memory.h"
 
+enum { THREADS_MAX = 4096 };
+
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
@@ -42,7 +44,7 @@ int threads_available(void) {
 }
 
 void threads_set(int n) {
-    need(n >= 1 && n <= 4096, "%d threads: between 1 and 4096 are possible", n);
+    if (n < 1 || n > THREADS_MAX) die_usage("--threads %d: between 1 and %d are possible", n, THREADS_MAX);
     pool.wanted = n;
 }
 

@@ -184,14 +184,16 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
     need(!o->sample || !o->not_drawn, "%s: generation_config.json sets %s, with which text cannot be drawn; take it out, or leave out --sample", m->dir, o->not_drawn);
     need(!o->sample || (o->temperature > 0 && o->top_p > 0 && o->top_k >= 0), "%s: temperature %g, top_p %g and top_k %d, with which text cannot be drawn", m->dir, o->temperature, o->top_p, o->top_k);
     need(o->beams <= 1 || !o->not_searched, "%s: generation_config.json sets %s, with which beams cannot be searched; take it out, or --beams 1", m->dir, o->not_searched);
+    int longest = 0;
+    for (int i = 0; i < count; i++)
+        if (prompts[i].ids.shape[1] > longest) longest = (int)prompts[i].ids.shape[1];
+    need(o->max_new <= INT32_MAX - longest, "generate: %d new tokens after a prompt of %d are more than can be counted; ask for fewer", o->max_new, longest);
+    need(o->beams <= INT32_MAX / (o->eos_count + 2), "generate: %d beams are more than can be counted; ask for fewer", o->beams);
     Session s = {.m = m, .o = o, .count = count, .out = take_zero(a, Generated, (size_t)count)};
     s.kept = arena_new("the text's keys and values"), s.scratch = arena_new("generation");
     if (o->beams > 1) {
         for (int i = 0; i < count; i++) s.out[i] = beam_search(a, s.kept, s.scratch, m, &prompts[i], o, taps ? taps[i] : NULL);
     } else {
-        int longest = 0;
-        for (int i = 0; i < count; i++)
-            if (prompts[i].ids.shape[1] > longest) longest = (int)prompts[i].ids.shape[1];
         s.cache = m->family->cache(s.kept, m, count, longest + o->max_new);
         s.texts = take_zero(s.kept, Text, (size_t)count);
         s.ids = tensor_take_on(s.kept, m->device, DTYPE_I32, DIMS(count, 1));

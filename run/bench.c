@@ -92,7 +92,7 @@ int run_bench(int argc, char **argv) {
     if (b->given.count && kinds[kind].run != tokenizer) die_usage("bench %s %s: only tokenizer takes directories", kinds[kind].name, b->given.items[0]);
     const OptionCount counts[] = {{"tokens", b->tokens, 1}, {"rounds", b->rounds, 0}, {"threads", threads, 0}, {"layers", b->captions.layers, 1}, {"pictures", b->captions.pictures, 1},
                                   {"peer-layers", b->captions.peer_layers, 1}, {"length", b->captions.length, 2}};
-    options_least(counts, sizeof counts / sizeof *counts);
+    options_bounded(counts, sizeof counts / sizeof *counts);
     if (threads) threads_set(threads);
     if (out) b->out = writer_open(out);
     kinds[kind].run(b);

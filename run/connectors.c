@@ -126,8 +126,8 @@ static const char *study_prompt(Arena *a, const char *model_dir) {
 
 static void check_counts(const Study *s, int threads) {
     const OptionCount counts[] = {{"part-size", s->part_size, 1}, {"batch", s->batch, 1}, {"topk", s->topk, 1}, {"captions", s->captions, 1}, {"max-new-tokens", s->max_new, 1},
-                                  {"epochs", s->epochs, 1}, {"hidden-size", s->hidden, 1}, {"num-layers", s->layers, 3}, {"count", s->count, 0}, {"threads", threads, 0}, {"img-size", s->image_size, -1}};
-    options_least(counts, sizeof counts / sizeof *counts);
+                                  {"epochs", s->epochs, 1, RECON_EPOCHS_MAX}, {"hidden-size", s->hidden, 1}, {"num-layers", s->layers, 3, RECON_LAYERS_MAX}, {"count", s->count, 0}, {"threads", threads, 0}, {"img-size", s->image_size, -1}};
+    options_bounded(counts, sizeof counts / sizeof *counts);
 }
 
 // Told before a picture is drawn or read.

@@ -166,7 +166,7 @@ static void forward(Study *s, Arena *scratch, Taps *taps, Tensor *pixels, size_t
 static void run_part(Study *s, const char *path, size_t from, size_t to, Progress *bar) {
     Model *m = study_model(s);
     Arena *a = arena_new("a part of the vectors"), *scratch = arena_new("a forward pass");
-    size_t batch = (size_t)s->batch, n = to - from;
+    size_t n = to - from, batch = (size_t)s->batch < n ? (size_t)s->batch : n;
     PartRows sink = {.digest = digest_of(s), .from = from, .to = to, .failed = {.arena = a}, .damaged = {.arena = a}};
     Preprocess preprocess = preprocess_read(a, s->model_dir);
     Batch pictures = batch_new(a, batch);

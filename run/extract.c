@@ -61,7 +61,7 @@ static bool same_size(Tensor a, Tensor b) { return tensor_given(a) == tensor_giv
 // Inputs [from, to): pictures read by all threads, grouped into forwards of equal shape, order kept.
 static void run_inputs(Extract *e, Arena *scratch, size_t from, size_t to, Progress *bar) {
     Arena *a = arena_new("a batch");
-    size_t room = (size_t)e->batch;
+    size_t room = (size_t)e->batch < to - from ? (size_t)e->batch : to - from;
     Batch batch = batch_new(a, room);
     const Gathered **items = take(a, const Gathered *, room);
     size_t *inputs = take(a, size_t, room);
@@ -311,7 +311,7 @@ int run_extract(int argc, char **argv) {
     if (rest.count && !merge) die_usage("extract %s: not expected; inputs are given by --image, --pixels, --prompt, --prompts or --ids", rest.items[0]);
     if (!dir || !g->taps || !e->out) die_usage("extract: --model, --taps and --out are wanted; --help lists the rest");
     const OptionCount counts[] = {{"batch", e->batch, 1}, {"shard-size", e->shard_size, 0}, {"threads", threads, 0}};
-    options_least(counts, sizeof counts / sizeof *counts);
+    options_bounded(counts, sizeof counts / sizeof *counts);
     if (shard) option_shard(shard, &e->shard, &e->shards);
     if (merge && shard) die_usage("extract merge: --shard is for the jobs before it");
     writer_drop(writer_open(e->out)); // what cannot be written is told now, not after hours

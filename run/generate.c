@@ -131,7 +131,7 @@ static void check_options(const Given *g) {
     if (g->pixels && g->images.count) die_usage("generate: --image or --pixels, not both");
     const OptionCount counts[] = {{"max-new-tokens", w->max_new, -1}, {"min-new-tokens", w->min_new, -1}, {"beams", w->beams, 0}, {"beam-groups", w->groups, 0}, {"top-k", w->top_k, -1},
                                   {"no-repeat-ngram", g->ngram, -1}, {"threads", g->threads, 0}};
-    options_least(counts, sizeof counts / sizeof *counts);
+    options_bounded(counts, sizeof counts / sizeof *counts);
     if (w->max_new == 0) die_usage("--max-new-tokens 0: one at least");
     if (w->repetition_penalty <= 0 && w->repetition_penalty != -1) die_usage("--repetition-penalty %g: above 0; 1 is off, -1 as generation_config.json says", w->repetition_penalty);
     if (w->temperature <= 0 || w->top_p <= 0 || w->top_p > 1) die_usage("generate: --temperature is above 0, --top-p above 0 and at most 1");

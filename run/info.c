@@ -95,6 +95,23 @@ static void print_human(Arena *a, const Model *m) {
     printf("studies       %s\n", m->image_token >= 0 ? "connectors, verbalize" : strcmp(m->family->name, "coca") == 0 ? "verbalize" : strcmp(m->family->name, "clip") == 0 ? "ex2 (scorer), verbalize, connectors (reference)" : "");
 }
 
+static void size_parse(const char *text, int *height, int *width) {
+    char first[12];
+    size_t n = strcspn(text, "x");
+    snprintf(first, sizeof first, "%.*s", n < sizeof first ? (int)n : 0, text);
+    int64_t h, w;
+    bool good = text[n] && int_parse(first, &h) && int_parse(text + n + 1, &w) && h >= 1 && w >= 1 && h <= INT32_MAX && w <= INT32_MAX;
+    if (!good) die_usage("--image-size %s: HEIGHTxWIDTH is wanted, as 336x336", text);
+    *height = (int)h, *width = (int)w;
+}
+
+// Many towers have positions for pictures of one size only.
+static void size_check(const Model *m, const char *text, Tensor pixels, int height, int width) {
+    if (!tensor_given(pixels)) die_usage("--image-size %s: a %s model takes no pictures", text, m->family->name);
+    if (pixels.shape[2] != height || pixels.shape[3] != width)
+        die_usage("--image-size %s: this %s takes pictures of %ldx%ld", text, m->family->name, pixels.shape[2], pixels.shape[3]);
+}
+
 int run_info(int argc, char **argv) {
     const char *taps = NULL, *size = NULL;
     int tokens = 0;
@@ -108,8 +125,9 @@ int run_info(int argc, char **argv) {
     options_parse("retina info DIR [--taps[=GLOB]] [--image-size HxW] [--tokens N] [--json]",
                   "What is in a model directory. With --taps, only config.json is read.", options, sizeof options / sizeof *options, argc, argv, &rest);
     if (rest.count != 1) die_usage("info: one model directory is wanted; usage: retina info DIR [--taps]");
+    if ((size || tokens) && !taps && !json) die_usage("info: --image-size and --tokens go with --taps or --json");
     int height = 0, width = 0;
-    if (size && (sscanf(size, "%dx%d", &height, &width) != 2 || height < 1 || width < 1)) die_usage("--image-size %s: HEIGHTxWIDTH is wanted, as 336x336", size);
+    if (size) size_parse(size, &height, &width);
     if (tokens < 0) die_usage("--tokens %d: a positive number is wanted", tokens);
     Arena *a = arena_new("info");
     Model *m = model_open(a, rest.items[0], true);
@@ -119,6 +137,8 @@ int run_info(int argc, char **argv) {
         return 0;
     }
     Inputs in = m->family->example(a, m, height, width, tokens);
+    if (size) size_check(m, size, in.pixels, height, width);
+    if (tokens && !tensor_given(in.ids)) die_usage("--tokens %d: a %s model takes no text", tokens, m->family->name);
     const TapInfo *list;
     size_t n = taps_listed(model_taps(a, m, &in), &list), shown = 0;
     const char *pattern = taps && *taps ? taps : "*";

@@ -143,7 +143,7 @@ static void check_counts(const Verbalize *s) {
     const OptionCount counts[] = {{"limit", s->count, 0}, {"part-size", s->part_size, 1}, {"batch", s->rows, 0}, {"batch-size", s->batch_size, 1}, {"max-new-tokens", s->max_new, 1},
                                   {"min-new-tokens", s->min_new, 0}, {"calibration", s->calibration, 1}, {"label-tokens", s->label_tokens, 1}, {"tune-steps", s->tune_steps, 1}, {"top-k", s->top_k, 1}, {"choices", s->choices, -1},
                                   {"seq-len", s->seq_len, 2}, {"min-seq-len", s->min_seq_len, 0}, {"threads", wish.threads, 0}};
-    options_least(counts, sizeof counts / sizeof *counts);
+    options_bounded(counts, sizeof counts / sizeof *counts);
     const struct {
         const char *name;
         double value, most;

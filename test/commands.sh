@@ -31,6 +31,13 @@ says "no value" 2 "wants a value" $R generate --model
 says "bad number" 2 "whole number" $R generate --model $G/llama-2 --ids 1 --max-new-tokens many
 says "bad choice" 2 "one of" $R extract --pool sum
 says "a count too small" 2 "--epochs 0: 1 or more" $R connectors --epochs 0 --out "$D/none"
+says "a count too large" 2 "--epochs 65536: 65535 at most" $R connectors --epochs 65536 --out "$D/none"
+says "too many threads" 2 "--threads 5000: between 1 and 4096" $R generate --model $G/llama-2 --ids 1 --threads 5000
+says "a hexadecimal number" 2 "--top-p 0x1: a number is wanted" $R generate --model $G/llama-2 --ids 1 --top-p 0x1
+says "more tokens than can be counted" 1 "2147483647 new tokens after a prompt of 1" $R generate --model $G/llama-2 --ids 1 --max-new-tokens 2147483647 --json
+says "more beams than can be counted" 1 "2147483647 beams" $R generate --model $G/llama-2 --ids 1 --beams 2147483647 --json
+for size in 64x64x 99999999999x64 64; do says "bad size $size" 2 "HEIGHTxWIDTH is wanted" $R info data/zoo/clip --taps --image-size $size; done
+says "a size that the model does not take" 2 "this clip takes pictures of 64x64" $R info data/zoo/clip --taps --image-size 64x48
 says "unknown bench" 2 "did you mean products" $R bench produts
 says "unknown step" 2 "did you mean recon" $R connectors recn --out "$D/none"
 says "two values of one option: the last, and not in silence" 0 "--ids is given more than once; the last holds" $R generate --model $G/llama-2 --ids 9 --ids=1,2 --max-new-tokens 2 --json

@@ -12,8 +12,6 @@
 #include "io/random.h"
 #include "recon_net.h"
 
-enum { EPOCHS_MAX = 0xffff }; // a checkpoint's stage: the epochs below bit 16, there whether it is done
-
 struct Recon {
     Arena *arena;
     ReconConfig cfg;
@@ -43,8 +41,8 @@ static float *statistic(Recon *r, const char *name, long n) {
 
 Recon *recon_new(Arena *a, ReconConfig c) {
     int least = c.kind == RECON_TOKENS ? 3 : 1;
-    need(c.layers >= least && c.layers <= 64, "a reconstructor of %d layers: %d to 64 are possible", c.layers, least);
-    need(c.epochs <= EPOCHS_MAX, "a reconstructor trained for %d epochs; %d at most", c.epochs, EPOCHS_MAX);
+    need(c.layers >= least && c.layers <= RECON_LAYERS_MAX, "a reconstructor of %d layers: %d to %d are possible", c.layers, least, RECON_LAYERS_MAX);
+    need(c.epochs <= RECON_EPOCHS_MAX, "a reconstructor trained for %d epochs; %d at most", c.epochs, RECON_EPOCHS_MAX);
     Recon *r = take_zero(a, Recon, 1);
     r->arena = a;
     r->cfg = c;
@@ -192,7 +190,7 @@ static void resume(Recon *r, Arena *a, Checkpoint *c, CheckpointHead head, Recon
     memcpy(list + n, best, P * sizeof *list);
     checkpoint_read(c, tape_device(r->tape), list, n + P);
     r->adam->step = head.step;
-    h->epochs = head.stage & EPOCHS_MAX;
+    h->epochs = head.stage & RECON_EPOCHS_MAX;
     int used = 0;
     const char *notes = head.notes;
     need(h->epochs <= r->cfg.epochs && sscanf(notes, "%d %lg %lg%n", &h->best, &h->train_loss, &h->best_loss, &used) == 3, "a reconstructor's checkpoint with damaged notes; use --fresh");

@@ -13,6 +13,9 @@
 
 typedef enum { RECON_TOKENS, RECON_ENCODER, RECON_MIXER } ReconKind; // A, B, C
 
+#define RECON_EPOCHS_MAX 65535 // a checkpoint's stage: the epochs below bit 16, there whether it is done
+#define RECON_LAYERS_MAX 64
+
 typedef struct {
     ReconKind kind;
     int I, O, h;     // h = min(hidden, max(I, O)) for A
