@@ -102,9 +102,8 @@ static Search search_open(Arena *kept, const Model *m, const Inputs *prompt, con
 }
 
 // The candidates of a step become running or finished texts; false: the search is over.
-static bool advance(Search *s, Run *run, Arena *scratch, Tensor logits, int step) {
-    int taken = 0, count;
-    Candidate *best = candidates(s, run, scratch, logits, step, &count);
+static bool advance(Search *s, const Candidate *best, int count, int step) {
+    int taken = 0;
     bool all_end = true;
     for (int i = 0; i < count; i++) {
         Candidate c = best[i];
@@ -151,7 +150,11 @@ Generated beam_search(Arena *a, Arena *kept, Arena *scratch, const Model *m, con
     for (int k = 0; k < s.K; k++) run_copy(run, tensor_of(f32(logits) + (size_t)k * (size_t)s.V, DTYPE_F32, DIMS(1, s.V)), first);
     for (int k = 1; k < s.K; k++) cache_copy(cache, k, 0);
     cache->count = s.K;
-    for (int step = 0; advance(&s, run, scratch, logits, step); step++) {
+    for (int step = 0;; step++) {
+        int count;
+        const Candidate *best = candidates(&s, run, scratch, logits, step, &count);
+        if (isnan(best->logprob)) model_refuse_nan(m, prompt, taps);
+        if (!advance(&s, best, count, step)) break;
         arena_release(scratch, mark);
         cache_gather(cache, scratch, s.from);
         Tensor ids = tensor_take(scratch, DTYPE_I32, DIMS(s.K, 1));

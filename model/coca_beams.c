@@ -118,6 +118,7 @@ void coca_beam_search(Arena *a, const Model *model, Tensor tokens, const CocaOpt
         for (int r = 0; r < R; r++) {
             Search *s = &searches[r];
             for (int k = 0; k < G; k++) from[r * G + k] = k;
+            if (!s->done) coca_need_number((double)best[r * 2 * G * G].logprob);
             if (!s->done) advance(s, best + r * 2 * G * G, G, length, room, o, from + r * G);
             for (int k = 0; k < G; k++) {
                 if (s->done) s->ids[k * room + length] = o->pad;

@@ -1,6 +1,7 @@
 // coca_generate.c: see coca_generate.h. Held by: test/test_coca.c, ids and entropies of open_clip for every setting.
 #include "coca_generate.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "io/random.h"
@@ -16,6 +17,10 @@ CocaOptions coca_options(const Model *model) {
 void coca_rules(Arena *a, Rules *r, int V, const int32_t *x, int count, const CocaOptions *o) {
     if (count < o->min_seq_len) rules_ban(a, r, V, &o->eos, 1);
     if (o->repetition_penalty != 1) rules_penalise(a, r, V, x, count);
+}
+
+void coca_need_number(double score) {
+    need(!isnan(score), "the scores of a caption's next id are no numbers (NaN); look at the weights, and at the image tokens that the decoder was given");
 }
 
 typedef struct {
@@ -47,6 +52,7 @@ static Choosing choosing_of(const Step *s, Arena *a, int active) {
 static void keep_choice(const Step *s, Caption *c, const Choice *best, const Choice *likeliest, const Distribution *d) {
     const CocaOptions *o = s->o;
     Choice taken = *best;
+    coca_need_number(d->log_sum);
     c->entropy[c->steps] = d->entropy;
     for (int i = 0; i < o->top; i++) {
         c->top_ids[c->steps * o->top + i] = likeliest[i].id;

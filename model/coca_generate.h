@@ -56,6 +56,7 @@ char *coca_words(Arena *a, const Tokenizer *t, const CocaOptions *o, const Capti
 
 // ---- between coca_generate.c and coca_beams.c
 void coca_rules(Arena *a, Rules *r, int V, const int32_t *x, int count, const CocaOptions *o); // least length and repetition
+void coca_need_number(double score); // dies for NaN
 void coca_beam_search(Arena *a, const Model *model, Tensor tokens, const CocaOptions *o, Caption *out);
 void coca_later_beams(Arena *a, const Model *model, Tensor tokens, const CocaOptions *o, Caption *out);
 Tensor coca_step(Run *run, const Coca *m, Tensor ids, Cache *cache); // logits of the next ids

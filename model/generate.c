@@ -5,6 +5,7 @@
 // then, when drawing, temperature, top-k, top-p.
 #include "generate.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "beams.h"
@@ -44,6 +45,8 @@ typedef struct {
 typedef struct {
     const Model *m;
     const GenerateOptions *o;
+    const Inputs *prompts;
+    Taps *const *taps; // what acts while each prompt is read, or NULL
     Arena *kept, *scratch; // for the whole call; for one step
     Cache *cache;
     Text *texts;
@@ -52,10 +55,19 @@ typedef struct {
     Tensor ids, chosen; // where results lie: the last id of every text (count, 1), and what a step chose
 } Session;
 
+// Of the text so far, or of its prompt, of whose shapes replaced taps and masks are.
+static _Noreturn void refuse_nan(const Session *s, int i) {
+    Inputs in = s->prompts[i];
+    Taps *taps = s->taps ? s->taps[i] : NULL;
+    if (!taps && !tensor_given(in.mask) && !tensor_given(in.types)) in.ids = tensor_of(s->texts[i].sequence, DTYPE_I32, DIMS(1, s->texts[i].prompt + s->out[i].count));
+    model_refuse_nan(s->m, &in, taps);
+}
+
 // Text i gets its next id.
 static void keep_choice(const Session *s, int i, const Choice *c, const Distribution *d) {
     Text *t = &s->texts[i];
     Generated *g = &s->out[i];
+    if (isnan(d->log_sum)) refuse_nan(s, i);
     g->entropies[g->count] = d->entropy;
     g->logprobs[g->count] = (float)((double)c->logit - d->log_sum);
     t->sequence[t->prompt + g->count] = c->id;
@@ -189,7 +201,7 @@ Generated *generate(Arena *a, const Model *m, const Inputs *prompts, int count, 
         if (prompts[i].ids.shape[1] > longest) longest = (int)prompts[i].ids.shape[1];
     need(o->max_new <= INT32_MAX - longest, "generate: %d new tokens after a prompt of %d are more than can be counted; ask for fewer", o->max_new, longest);
     need(o->beams <= INT32_MAX / (o->eos_count + 2), "generate: %d beams are more than can be counted; ask for fewer", o->beams);
-    Session s = {.m = m, .o = o, .count = count, .out = take_zero(a, Generated, (size_t)count)};
+    Session s = {.m = m, .o = o, .prompts = prompts, .taps = taps, .count = count, .out = take_zero(a, Generated, (size_t)count)};
     s.kept = arena_new("the text's keys and values"), s.scratch = arena_new("generation");
     if (o->beams > 1) {
         for (int i = 0; i < count; i++) s.out[i] = beam_search(a, s.kept, s.scratch, m, &prompts[i], o, taps ? taps[i] : NULL);

@@ -85,6 +85,9 @@ Outputs model_forward(Run *run, const Model *m, const Inputs *in);
 // The family's next (see there), as the model computes.
 Tensor model_next(Run *run, const Model *m, const Inputs *in, Cache *cache);
 
+// For a forward whose logits hold NaN: dies and names the first tap that is not finite. taps: NULL, or the replacements.
+_Noreturn void model_refuse_nan(const Model *m, const Inputs *in, Taps *taps);
+
 const Family *const *model_families(size_t *count);
 
 // What model_build takes of OpenCLIP's open_clip_config.json: {"model_cfg": …, "preprocess_cfg": …}, or the inner object alone.

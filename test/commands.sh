@@ -110,6 +110,10 @@ wait $! 2>/dev/null
 [ $? -eq 143 ] && [ -z "$(find "$D/interrupted" -name '*.tmp.*')" ] && ok "interrupted: no temporary file is left" || fail "interrupted: $(find "$D/interrupted" -name '*.tmp.*')"
 [ -z "$(ls "$D" | grep tmp)" ] && ok "no temporary file is left" || fail "temporary files are left: $(ls "$D")"
 
+# ---- a text of what is no number is none, and it is said where it began
+mkdir "$D/nan" && cp $G/llama-2/* "$D/nan" && sed 's/"rms_norm_eps": [^,]*/"rms_norm_eps": -1/' $G/llama-2/config.json >"$D/nan/config.json"
+for beams in 1 3; do says "NaN, --beams $beams" 1 "first tap with such a value is model.layers.0.input_layernorm:" $R generate --model "$D/nan" --ids 5,6,7 --json --beams $beams; done
+
 # ---- info needs config.json only
 mkdir "$D/config" && cp $G/llava-default/config.json "$D/config/"
 $R info "$D/config" --taps >"$D/taps" && [ "$(wc -l <"$D/taps")" -gt 50 ] && ok "taps from config.json alone" || fail "taps from config.json alone"
