@@ -149,8 +149,8 @@ void page_table_begin(Page *p, const char *caption, const PageColumn *columns, i
     markup_put(m, "</tr></thead>\n<tbody>\n");
 }
 
-// sort: what the column is sorted by, if not the text; NaN: the text.
-static void cell(Page *p, const char *text, double sort) {
+// sort: what the column is sorted by, if not the text; NaN: the text. more: what goes to the next line in one piece where it is narrow, or NULL.
+static void cell(Page *p, const char *text, const char *more, double sort) {
     need(p->columns > 0, "report \"%s\": a cell outside of a table", p->title);
     int column = p->cell++ % p->columns;
     if (column == 0) markup_put(p->body, "<tr>");
@@ -158,20 +158,19 @@ static void cell(Page *p, const char *text, double sort) {
     if (!isnan(sort)) markup_print(p->body, " data-v=\"%.17g\"", sort);
     markup_put(p->body, ">");
     markup_text(p->body, text);
+    if (more) markup_put(p->body, " "), element(p->body, "span", NULL, more);
     markup_put(p->body, "</td>");
     if (column == p->columns - 1) markup_put(p->body, "</tr>\n");
 }
 
-void page_cell(Page *p, const char *text) { cell(p, text, NAN); }
+void page_cell(Page *p, const char *text) { cell(p, text, NULL, NAN); }
 
-void page_cell_number(Page *p, double value, int decimals) { cell(p, number_text(p->arena, value, decimals), value); }
+void page_cell_number(Page *p, double value, int decimals) { cell(p, number_text(p->arena, value, decimals), NULL, value); }
 
 void page_cell_interval(Page *p, double value, double low, double high, int decimals) {
     Arena *a = p->arena;
-    const char *text = number_text(a, value, decimals);
-    if (!isnan(low) && !isnan(high))
-        text = arena_print(a, "%s (%s – %s)", text, number_text(a, low, decimals), number_text(a, high, decimals));
-    cell(p, text, value);
+    bool known = !isnan(low) && !isnan(high);
+    cell(p, number_text(a, value, decimals), known ? arena_print(a, "(%s – %s)", number_text(a, low, decimals), number_text(a, high, decimals)) : NULL, value);
 }
 
 // The columns' explanations once more, for who cannot point at a header: on a phone, on paper.
@@ -277,7 +276,8 @@ void page_captions(Page *p, int picture, const char *name, const PageCaption *ca
     for (int i = 0; i < count; i++) {
         Piece *first, *own;
         size_t n, k;
-        caption_difference(p->arena, captions[0].text, captions[i].text, &first, &n, &own, &k);
+        caption_difference(p->arena, captions[0].text, captions[i ? i : count - 1].text, &first, &n, &own, &k);
+        if (i == 0) own = first, k = n;
         markup_put(m, "<div><dt>");
         markup_text(m, captions[i].label);
         if (captions[i].note) markup_put(m, " "), element(m, "span", NULL, captions[i].note);

@@ -42,7 +42,7 @@ typedef struct {
 void page_table_begin(Page *p, const char *caption, const PageColumn *columns, int count);
 void page_cell(Page *p, const char *text);                                       // cells in order, row after row
 void page_cell_number(Page *p, double value, int decimals);                      // NaN: an en dash
-void page_cell_interval(Page *p, double value, double low, double high, int decimals); // "0.467 (0.459 – 0.475)", sorts by value
+void page_cell_interval(Page *p, double value, double low, double high, int decimals); // "0.467 (0.459 – 0.475)", sorts by value; on two lines where it is narrow
 void page_table_end(Page *p);
 
 // Pictures. Each is stored once, however often it is shown. bytes: a whole JPEG or PNG file.
@@ -64,7 +64,7 @@ typedef struct {
     const char *label, *text;
     const char *note; // beside the label: a score; NULL: none
 } PageCaption;
-// A picture with captions side by side. The words of each that differ from the first caption's are marked.
+// A picture with captions side by side. Marked are the words of each that the first has not, and of the first what the last has not.
 void page_captions(Page *p, int picture, const char *name, const PageCaption *captions, int count);
 
 // What was said of pictures at each layer of a model: a card per picture, a slider that goes through the layers, and everything

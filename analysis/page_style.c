@@ -51,7 +51,8 @@ const char page_style[] =
     ".bar{display:inline-block;width:6rem;height:.45rem;border-radius:.25rem;background:var(--line);overflow:hidden}.bar i{display:block;height:100%;background:var(--link)}\n"
     ".one .card li{display:none}.one .card li.now{display:block;margin-top:0;min-height:7.2rem}.one .cards{align-items:stretch}\n"
     "@media (max-width:40rem){body{padding:0 1rem 3rem}h1{font-size:1.6rem}.caps{flex-direction:column;gap:.8rem}.caps .shot{width:100%;max-width:11rem}"
-    ".made{grid-template-columns:1fr}.made dd{margin-bottom:.5rem}.shot{width:calc((100% - 1.4rem)/3)}.first{margin-right:0}"
+    ".made{grid-template-columns:1fr}.made dd{margin-bottom:.5rem}.row{display:grid;grid-template-columns:repeat(4,1fr);gap:.5rem}.row .label{grid-column:1/-1}.row .shot{width:auto}"
+    ".row .first{grid-row:span 2;margin-right:0}th,td.num,th.num{white-space:normal}td span{white-space:nowrap}td.num,th.num{padding:.34rem .5rem}" // the query beside two rows of neighbours
     ".card{grid-template-columns:5rem 1fr}.card .shot{width:100%}}\n"
     "@media print{nav{display:none}body{max-width:none}figure,.caps,tr{break-inside:avoid}}\n";
 

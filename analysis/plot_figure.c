@@ -216,7 +216,7 @@ void plot_begin(Markup *m, double width, double height, const char *title, const
     markup_put(m, "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" role=\"img\"");
     view_box(m, box);
     if (use == PLOT_FILE) markup_print(m, " width=\"%.0f\" height=\"%.0f\"", box[2], box[3]);
-    else markup_print(m, " style=\"max-width:%.0fpx;min-width:%.0fpx\"", width, fmin(width, 416)); // letters neither huge nor tiny
+    else markup_print(m, " style=\"max-width:%.0fpx;min-width:%.0fpx\"", width, fmin(0.72 * width, 416)); // letters neither huge nor tiny
     markup_put(m, " aria-label=\"");
     markup_text(m, title ? title : "");
     markup_put(m, "\">\n<title>");

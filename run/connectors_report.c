@@ -16,6 +16,7 @@
 #define NEAREST 6  // neighbours of each
 #define SHOWN 12   // captions side by side
 #define MAPS 6     // pictures with their reconstruction error
+#define FIGURE 480 // pixels of the first figure's width: whole on a phone, too
 #define THUMB 128  // pixels of a shown picture's longer side
 
 typedef struct {
@@ -85,6 +86,7 @@ static const char *const metric_names[SHOWN_METRICS] = {"l2", "cosine", "l2, cha
 
 static void overlap_figure(Report *r, const int *ks, int n) {
     Plot *p = plot_new(r->a, "Neighbours kept by the connector", "Share of the k nearest pictures that stay among the k nearest, over k, with chance and duplicate floor");
+    plot_size(p, FIGURE, 340);
     plot_x(p, (Axis){.kind = n > 1 ? AXIS_LOG : AXIS_LINEAR, .label = "k, neighbours"});
     plot_y(p, (Axis){.label = "KNOR, share kept", .fixed = true, .low = 0, .high = 1});
     double x[8], y[8], low[8], high[8];
@@ -165,14 +167,14 @@ static const char *spectrum_name(const char *key) {
 }
 
 static void geometry_section(Report *r) {
-    page_section(r->page, "Geometry", "Which pictures are close to each other, and how a picture's tokens are spread.");
+    page_section(r->page, "Geometry", "Which pictures are close to each other, each by the mean of its tokens, and how a picture's tokens are spread.");
     int ks[8], n = ks_of(r, ks);
     overlap_figure(r, ks, n);
     overlap_table(r, "Neighbour overlap, copies removed", 0, ks, n);
     if (distinct(r, metrics[SHOWN_METRICS], ks[0])) overlap_table(r, "The same, the connector's input after the tower's final norm, which the model does not apply to it", SHOWN_METRICS, ks, n);
     PageColumn raw[] = {{"k", true, NULL}, {"KNOR", true, "all pictures, copies included: what the original study reports"}, {"duplicate floor", true, "what copies reach by themselves"},
                         {"chance", true, NULL}, {"above the floor", true, "(KNOR - floor) / (1 - floor)"}};
-    page_table_begin(r->page, "Neighbour overlap, all pictures", raw, 5);
+    page_table_begin(r->page, arena_print(r->a, "Neighbour overlap, all pictures, %s", r->s->metric ? "cosine" : "l2"), raw, 5);
     for (int k = 0; k < n; k++) {
         const Json *j = json_path(r->geometry, arena_print(r->a, "all_pictures.k%d", ks[k]));
         Interval i = interval_of(json_get(j, "knor"));
@@ -215,7 +217,8 @@ static int neighbours_of(const char *text, size_t row, bool post, size_t *out) {
 }
 
 static void gallery(Report *r) {
-    page_section(r->page, "Neighbours", "Each row begins with a picture; the others are the nearest to it, as the connector is given them (before) and as it passes them on (after). Framed: a neighbour that the other row has, too.");
+    page_section(r->page, "Neighbours",
+                 arena_print(r->a, "Each row begins with a picture; the others are the nearest to it (%s between the means of their tokens), as the connector is given them (before) and as it passes them on (after). Framed: a neighbour that the other row has, too.", r->s->metric ? "cosine" : "l2"));
     Bytes b = file_read(r->a, study_path(r->s, "neighbours.csv"));
     size_t shown = r->v->groups.count < GALLERY ? r->v->groups.count : GALLERY;
     page_gallery_begin(r->page, NULL);
@@ -273,7 +276,7 @@ static void recon_section(Report *r) {
     need(n == r->v->N, "recon.csv: %zu rows for %zu pictures; run `retina connectors recon` again", n, r->v->N);
     page_section(r->page, "Reconstruction", "A small network learns to rebuild what the connector was given from what it gave, token by token. Pictures of the test part were never seen, nor were copies of them.");
     PageColumn columns[] = {{"part", false, NULL}, {"pictures", true, NULL}, {"explained variance", true, "1 - error / error of predicting the mean training token"},
-                            {"normalised error", true, NULL}, {"mean prediction", true, "the error of predicting the mean training token"},
+                            {"normalised error", true, "squared error, each channel divided by its deviation over the training tokens"}, {"mean prediction", true, "the error of predicting the mean training token"},
                             {"cosine", true, "inflated by what all tokens share"}, {"cosine, centred", true, "after subtracting the mean training token"}};
     page_table_begin(r->page, "How much of the connector's input can be rebuilt", columns, 7);
     Interval test = {NAN, NAN, NAN};
@@ -319,7 +322,7 @@ static void captions_shown(Report *r) {
             if (count[same] < SHOWN) first[same][count[same]] = &list->items[i];
             count[same]++;
         }
-    page_text(r->page, arena_print(r->a, "%zu of %zu rebuilt captions differ from the injected one; they are shown first, words that the other does not have marked.", count[0], count[0] + count[1]));
+    page_text(r->page, arena_print(r->a, "%zu of %zu rebuilt captions differ from the injected one; they are shown first. Marked: words of the live caption that the rebuilt one has not, and words of the others that the live one has not. Cosine of the projection: between what the connector makes of the rebuilt input and what it made of the true one.", count[0], count[0] + count[1]));
     for (int same = 0; same < 2; same++)
         for (size_t i = 0; i < count[same] && shown < SHOWN; i++, shown++) {
             const Json *j = first[same][i];
@@ -335,10 +338,10 @@ static void caption_section(Report *r) {
     double control = NAN;
     need(captions_chunk(r->s, r->v, 0), "%s: was made from other vectors or with other options; run `retina connectors captions` with the same options first", path);
     static const char *const names[] = {"same_post_direct_live", "same_recon_post_direct", "f1_post_direct_vs_live", "f1_recon_vs_post_direct", "f1_live_vs_gt", "f1_post_direct_vs_gt", "f1_recon_vs_gt"};
-    static const char *const meanings[] = {"injected caption the same as the live one", "rebuilt caption the same as the injected one", "word F1, injected against live",
-                                           "word F1, rebuilt against injected", "word F1, live against the given caption", "word F1, injected against the given caption", "word F1, rebuilt against the given caption"};
+    static const char *const meanings[] = {"injected caption the same as the live one", "rebuilt caption the same as the injected one", "word F1: injected against live",
+                                           "word F1: rebuilt against injected", "word F1: live against the given caption", "word F1: injected against the given caption", "word F1: rebuilt against the given caption"};
     page_section(r->page, "Captions", "The same prompt three times: live; with the stored connector output injected unchanged (the control); with the rebuilt input injected, so that the model's own connector projects it again.");
-    PageColumn columns[] = {{"measure", false, NULL}, {"mean", true, "95 % interval over pictures"}};
+    PageColumn columns[] = {{"measure", false, "word F1: twice the words that two captions share, in any order, by the words of both: 0 to 1"}, {"mean", true, "95 % interval over pictures"}};
     page_table_begin(r->page, "Captions compared", columns, 2);
     for (int k = 0; k < 7; k++) {
         double *x = column_of(r->a, path, names[k], &n);
