@@ -64,7 +64,7 @@ FOUND := cpu: $(MACHINE), $(COMPILER); cuda: $(CUDA_FOUND)
 Q := $(if $(V),,@)
 
 .PRECIOUS: $(BUILD)/%.o build/gpu/%.o
-.PHONY: all retina test test_cuda zoo help clean sanitize fuzz install format-check bench run_connectors run_verbalize
+.PHONY: all always retina test test_cuda zoo help clean sanitize fuzz install format-check bench run_connectors run_verbalize
 all: retina
 	@echo "$(FOUND)"
 
@@ -116,6 +116,11 @@ $(BUILD)/model/kernels_%.o: FLAGS += $(if $(findstring clang,$(COMPILER)),-fno-v
 # Commands do no arithmetic: half of their compiler's time buys nothing.
 $(BUILD)/run/%.o: FLAGS += $(if $(filter -O3,$(CFLAGS)),-O1)
 $(BUILD)/run/retina.o: FLAGS += -DRETINA_COMMIT='"$(COMMIT)"'
+$(BUILD)/run/retina.o: $(BUILD)/commit
+$(BUILD)/commit: always # written when it is another one: --version says what was built
+	@mkdir -p $(@D)
+	@echo $(COMMIT) | cmp -s - $@ || echo $(COMMIT) >$@
+always:
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
