@@ -36,25 +36,30 @@ endif
 # Not when the compiler makes programs for another machine: nvcc would make them for this one.
 NVCC := $(if $(findstring $(shell uname -m),$(MACHINE)),$(shell command -v nvcc 2>/dev/null))
 ifneq (,$(NVCC))
-# Kernels for the GPUs of this machine, Hopper's where there is none; every other GPU from sm_80 on translates the PTX of sm_80 when it
-# first meets it. CUDA_ARCHS="80 90a 100" compiles for these.
-CUDA_ARCHS ?= $(or $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sed -n 's/^\([0-9]*\)\.\([0-9]\)$$/\1\2/p' | awk '$$1 >= 80 {print $$1 == 90 ? "90a" : $$1}' | sort -u),90a)
+# Machine code for the GPUs of this machine, and the PTX of sm_80, which every other GPU from there on translates when it first meets it.
+# No GPU here: PTX alone, Hopper's beside it; but `make gpu` packs Hopper's machine code. CUDA_ARCHS="80 90a 100" compiles for these.
+ifeq (undefined,$(origin CUDA_ARCHS))
+CUDA_ARCHS := $(or $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sed -n 's/^\([0-9]*\)\.\([0-9]\)$$/\1\2/p' | awk '$$1 >= 80 {print $$1 == 90 ? "90a" : $$1}' | sort -u),$(if $(filter gpu test_cuda bench_cuda,$(MAKECMDGOALS)),90a))
+endif
 CUDA_LIB := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/lib64,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/lib,$(realpath $(NVCC)))))
 CUDA_INCLUDE := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/include,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/include,$(realpath $(NVCC)))))
 # The guard of libstdc++'s special functions is set: nobody here wants them, and they are a third of what is read, several times a file.
 CUDA_CODE := -std=c++17 -D_GLIBCXX_BITS_SPECFUN_H -O3 -fmad=false -I. -Icuda
-CUDA_FLAGS := $(CUDA_CODE) $(if $(filter 90a,$(CUDA_ARCHS)),-DRETINA_SM90A) \
-              -Werror all-warnings -Xcompiler -fno-exceptions,-fno-threadsafe-statics,-Wall,-Wextra,-Werror,-Wno-unused-parameter,-Wno-missing-field-initializers,-Wno-unused-function
-# Kernels that ask which generation they are for (early launches, Hopper's instructions) are read once for each; all others once, in the
-# form of sm_80, from which every generation's machine code is the same as from its own form.
-CUDA_EACH := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) -gencode arch=compute_80,code=compute_80
-CUDA_ONCE := -DRETINA_ONE_FORM -gencode 'arch=compute_80,code=[compute_80$(subst $() ,,$(foreach a,$(CUDA_ARCHS),$(comma)sm_$(a)))]'
-CUDA_ASKING := attention_few attention_hopper elementwise gemm_bf16 gemm_bf16_thin gemm_hopper norms rotary rows
+CUDA_FLAGS := $(CUDA_CODE) -Werror all-warnings -Xcompiler -fno-exceptions,-fno-threadsafe-statics,-Wall,-Wextra,-Werror,-Wno-unused-parameter,-Wno-missing-field-initializers,-Wno-unused-function
+# Kernels are read once, in the form of sm_80, from which every generation's machine code is the same as from its own form; those with
+# Hopper's instructions a second time for sm_90a, which other GPUs cannot run.
+cuda_form = -gencode 'arch=compute_$(1),code=[$(subst $() ,$(comma),$(strip $(2)))]'
+CUDA_ONE_FORM := $(call cuda_form,80,compute_80 $(CUDA_ARCHS:%=sm_%))
+CUDA_TWO_FORMS := $(call cuda_form,80,compute_80 $(patsubst %,sm_%,$(filter-out 90a,$(CUDA_ARCHS)))) \
+                  $(if $(CUDA_ARCHS),$(if $(filter 90a,$(CUDA_ARCHS)),$(call cuda_form,90a,sm_90a)),$(call cuda_form,90a,compute_90a))
+CUDA_HOPPER := $(shell grep -l '"device_hopper.h"' cuda/*.cu)
+CUDA_FOR := $(or $(subst $() ,-,$(strip $(CUDA_ARCHS))),ptx)
+CUDA_BUILD := build/nvcc/$(CUDA_FOR)
 CUDA_HOST := $(shell grep -L '__global__\|\.inc"' cuda/*.cu) # no kernel in them: C for the host's compiler
 CUDA_LONG := gemm_f32 gemm_bf16 gemm_hopper norms attention_bf16 # first, so that every core is busy until the end
-CUDA_OBJECTS := $(patsubst %,build/nvcc/cuda/%.o,$(CUDA_LONG) $(filter-out $(CUDA_LONG),$(patsubst cuda/%.cu,%,$(sort $(wildcard cuda/*.cu))))) # one folder: these flags do not change
+CUDA_OBJECTS := $(patsubst %,$(CUDA_BUILD)/cuda/%.o,$(CUDA_LONG) $(filter-out $(CUDA_LONG),$(patsubst cuda/%.cu,%,$(sort $(wildcard cuda/*.cu)))))
 CUDA_LIBS := -L$(CUDA_LIB) -lcudart_static -ldl -lrt
-CUDA_FOUND := nvcc $(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'), $(foreach a,$(CUDA_ARCHS),sm_$(a)), PTX
+CUDA_FOUND := nvcc $(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'), $(if $(CUDA_ARCHS),$(foreach a,$(CUDA_ARCHS),sm_$(a)$(comma)) PTX,PTX of sm_80 and sm_90a (no GPU here))
 else
 CUDA_FOUND := none
 endif
@@ -74,19 +79,20 @@ retina: $(BUILD)/retina # every set of flags has its own folder; ./retina is the
 $(BUILD)/retina: $(CUDA_OBJECTS) $(call object,$(COMMANDS)) $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
 
-build/nvcc/%.o: %.cu
+$(CUDA_BUILD)/%.o: %.cu
 	@mkdir -p $(@D)
-	$(Q)$(NVCC) $(CUDA_FLAGS) $(if $(filter $(CUDA_ASKING),$(*F)),$(CUDA_EACH),$(CUDA_ONCE)) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+	$(Q)$(NVCC) $(CUDA_FLAGS) $(if $(filter $(CUDA_HOPPER),$<),$(CUDA_TWO_FORMS),$(CUDA_ONE_FORM)) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 ifneq (,$(NVCC))
-$(patsubst %.cu,build/nvcc/%.o,$(CUDA_HOST)): build/nvcc/%.o: %.cu
+$(patsubst %.cu,$(CUDA_BUILD)/%.o,$(CUDA_HOST)): $(CUDA_BUILD)/%.o: %.cu
 	@mkdir -p $(@D)
 	$(Q)$(CC) -x c $(FLAGS) -Icuda -isystem $(CUDA_INCLUDE) -Wno-unused-function -MMD -MP -c -o $@ $<
 endif
 
-# With or without CUDA: another device.o, so the file that says which was last must be this one.
+# Programs with other kernels, or none, are linked anew: the file that says which were last must be this one.
+CUDA_LAST := $(BUILD)/cuda-$(if $(NVCC),$(CUDA_FOR),no)
 $(BUILD)/run/device.o: FLAGS += $(if $(NVCC),-DRETINA_CUDA)
-$(BUILD)/run/device.o: $(BUILD)/cuda-$(if $(NVCC),yes,no)
+$(BUILD)/run/device.o: $(CUDA_LAST)
 $(BUILD)/cuda-%:
 	@mkdir -p $(@D) && rm -f $(BUILD)/cuda-* && touch $@
 
@@ -193,7 +199,7 @@ GPU_FLAGS = -std=gnu11 -Itest -isystem $(CUDA_INCLUDE)
 GPU_TESTS := $(patsubst test/%.c,build/gpu/%,$(filter-out test/test_cuda_mistakes.c,$(wildcard test/test_cuda_*.c)))
 GPU_PROGRAMS := $(GPU_TESTS) $(patsubst %,build/gpu/%,bench_cuda retina test_bf16) # stripped, and packed in build/gpu.tar.xz, to be carried
 GPU_BENCH := $(patsubst test/%.c,build/gpu/%.o,$(wildcard test/bench/cuda*.c))
-build/gpu/%.o: test/%.c
+build/gpu/%.o: test/%.c $(CUDA_LAST)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(GPU_FLAGS) -MMD -MP -c -o $@ $<
 build/gpu/test_cuda_%: build/gpu/test_cuda_%.o build/gpu/cuda_emu/check.o $(CUDA_OBJECTS) $(BUILD)/libtest.a $(BUILD)/libretina.a

@@ -65,8 +65,6 @@ static __device__ __forceinline__ void add_parts(float *to, uint16_t *rounded, c
 #include "attention_few_parts.inc"
 
 static __global__ __launch_bounds__(32 * WARPS) void attention_whole(AttentionArguments a, uint16_t *rounded, const float *room, int chunks) {
-    grid_release();
-    grid_wait();
     const long h = blockIdx.x / a.Tq, i = blockIdx.x % a.Tq, b = blockIdx.y;
     const long at = ((b * a.Tq + i) * a.H + h) * a.D;
     add_parts(a.out + at, rounded ? rounded + at : NULL, room + ((b * a.H + h) * a.Tq + i) * chunks * (a.D + 2), chunks, (int)a.D, true);
@@ -88,7 +86,7 @@ HOST void cuda_attention_few(const Attention *a, uint16_t *rounded, float *room,
     need(a->H * a->Tq <= 65535 && a->B <= 65535, "cuda: attention over %ld texts and %ld heads: more than one launch can take", a->B, a->H);
     const int chunks = chunks_of(a);
     const dim3 grid = DIM3(chunks, a->H * a->Tq, a->B), block = DIM3(32 * WARPS, 1, 1);
-    if (a->k16) LAUNCH_EARLY(attention_parts_bf16, grid, block, 0, stream, *a, room, chunks);
-    else LAUNCH_EARLY(attention_parts_f32, grid, block, 0, stream, *a, room, chunks);
-    LAUNCH_EARLY(attention_whole, DIM3(a->H * a->Tq, a->B, 1), block, 0, stream, *a, rounded, (const float *)room, chunks);
+    if (a->k16) LAUNCH(attention_parts_bf16, grid, block, 0, stream, *a, room, chunks);
+    else LAUNCH(attention_parts_f32, grid, block, 0, stream, *a, room, chunks);
+    LAUNCH(attention_whole, DIM3(a->H * a->Tq, a->B, 1), block, 0, stream, *a, rounded, (const float *)room, chunks);
 }

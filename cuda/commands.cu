@@ -18,8 +18,7 @@ typedef struct {
     const char *name;
     unsigned grid[3], block[3];
     size_t shared;
-    int count;  // of arguments
-    bool early; // LAUNCH_EARLY
+    int count; // of arguments
     void *to;
     const void *from; // NULL: zeros
     size_t bytes;
@@ -33,12 +32,10 @@ typedef struct {
 
 static struct {
     bool listing;
-    Overlap overlap;
     int without;
-    unsigned long count;
     List now, last;      // commands of the step in progress, and of the graph
     cudaGraphExec_t step;
-} commands = {false, OVERLAP_USED, 0, 0, {NULL, 0, 0}, {NULL, 0, 0}, NULL};
+} commands = {false, 0, {NULL, 0, 0}, {NULL, 0, 0}, NULL};
 
 static void list_add(const void *from, size_t size) {
     List *l = &commands.now;
@@ -49,21 +46,6 @@ static void list_add(const void *from, size_t size) {
     memcpy(l->bytes + l->size, from, size);
     l->size += size;
 }
-
-#ifndef RETINA_EMULATE
-static int generation(void) {
-    static int major;
-    if (!major) CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
-    return major;
-}
-
-// Its code waits for those before it: not what an older GPU's PTX was translated to.
-static bool may_begin_early(const void *kernel) {
-    struct cudaFuncAttributes a;
-    CUDA_CHECK(cudaFuncGetAttributes(&a, kernel));
-    return commands.overlap != OVERLAP_NONE && a.ptxVersion >= 90 && generation() >= 9;
-}
-#endif
 
 // ---- RETINA_CUDA_TIMES (on the emulated GPU: launches, without times)
 
@@ -136,27 +118,19 @@ static void times_add(const Command *c, float ms) {
 
 // ---- at once, or noted
 
-// early: c may begin while the command before it, a kernel, still runs.
-static void issue(const Command *c, const void *const *arguments, const size_t *sizes, cudaStream_t stream, bool early) {
+static void issue(const Command *c, const void *const *arguments, const size_t *sizes, cudaStream_t stream) {
     if (!c->kernel) {
         if (times_wanted()) times_add(c, 0); // counted only
         gpu_done(c->from ? cudaMemcpyAsync(c->to, c->from, c->bytes, c->kind, stream) : cudaMemsetAsync(c->to, 0, c->bytes, stream));
         return;
     }
 #ifdef RETINA_EMULATE
-    (void)stream, (void)early;
+    (void)stream;
     if (times_wanted()) times_add(c, times_since());
     emu_launch(c->name, (void (*)(void *))c->kernel, arguments[0], sizes[0], DIM3(c->grid[0], c->grid[1], c->grid[2]), DIM3(c->block[0], c->block[1], c->block[2]), c->shared);
 #else
     (void)sizes;
-    cudaLaunchAttribute overlap;
     cudaLaunchConfig_t config = {.gridDim = {c->grid[0], c->grid[1], c->grid[2]}, .blockDim = {c->block[0], c->block[1], c->block[2]}, .dynamicSmemBytes = c->shared, .stream = stream};
-    if (early && may_begin_early(c->kernel)) {
-        memset(&overlap, 0, sizeof overlap);
-        overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-        overlap.val.programmaticStreamSerializationAllowed = 1;
-        config.attrs = &overlap, config.numAttrs = 1;
-    }
     const bool timed = times_wanted(); // then nothing is captured
     if (timed) CUDA_CHECK(cudaEventRecord(times.before, stream));
     cudaError_t e = cudaLaunchKernelExC(&config, c->kernel, (void **)arguments);
@@ -175,7 +149,6 @@ static void issue(const Command *c, const void *const *arguments, const size_t *
 static void list_issue(const List *l) {
     const void *arguments[ARGUMENTS_MOST];
     size_t sizes[ARGUMENTS_MOST];
-    bool behind_kernel = false;
     for (size_t at = 0; at < l->size;) {
         Command c;
         memcpy(&c, l->bytes + at, sizeof c);
@@ -185,21 +158,17 @@ static void list_issue(const List *l) {
             arguments[i] = l->bytes + at + sizeof(size_t);
             at += sizeof(size_t) + sizes[i];
         }
-        issue(&c, arguments, sizes, gpu_stream(), c.early && behind_kernel);
-        behind_kernel = c.kernel != NULL;
+        issue(&c, arguments, sizes, gpu_stream());
     }
 }
 
-HOST void gpu_launch(const char *name, bool early, const void *kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t stream, int count, const void *const *arguments,
-                     const size_t *sizes) {
+HOST void gpu_launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t stream, int count, const void *const *arguments, const size_t *sizes) {
     Command c;
     memset(&c, 0, sizeof c);
     c.kernel = kernel, c.name = name, c.shared = shared, c.count = count;
     c.grid[0] = grid.x, c.grid[1] = grid.y, c.grid[2] = grid.z, c.block[0] = block.x, c.block[1] = block.y, c.block[2] = block.z;
-    c.early = early;
-    commands.count++;
     if (!commands.listing) {
-        issue(&c, arguments, sizes, stream, false); // alone, a kernel gains nothing by it
+        issue(&c, arguments, sizes, stream);
         return;
     }
     need(count <= ARGUMENTS_MOST, "cuda: %s has %d arguments", name, count);
@@ -214,9 +183,8 @@ HOST void commands_copy(void *to, const void *from, size_t bytes, enum cudaMemcp
     Command c;
     memset(&c, 0, sizeof c);
     c.to = to, c.from = from, c.bytes = bytes, c.kind = kind, c.name = from ? "a copy" : "zeros";
-    commands.count++;
     if (commands.listing) list_add(&c, sizeof c);
-    else issue(&c, NULL, NULL, gpu_stream(), false);
+    else issue(&c, NULL, NULL, gpu_stream());
 }
 
 HOST void gpu_zero(void *to, size_t bytes) { commands_copy(to, NULL, bytes, cudaMemcpyDeviceToDevice); }
@@ -253,17 +221,9 @@ HOST void commands_launch(void *to, const void *from, size_t bytes) {
     gpu_done(cudaGraphLaunch(commands.step, gpu_stream()));
 }
 
-HOST unsigned long commands_count(void) { return commands.count; }
-HOST bool gpu_beside(void) { return commands.overlap == OVERLAP_BESIDE; }
-
-HOST void gpu_overlap(Overlap wanted) {
-    commands.overlap = wanted;
-    commands.last.size = 0; // the next step's graph is made anew
-}
-
 HOST bool gpu_way(Way way) { return !(commands.without & way); }
 
 HOST void gpu_without(int ways) {
     commands.without = ways;
-    commands.last.size = 0;
+    commands.last.size = 0; // the next step's graph is made anew
 }

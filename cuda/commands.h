@@ -11,7 +11,6 @@ extern "C" {
 void commands_copy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind); // from NULL: zeros
 void commands_list(void); // from now on they are noted (gpu_launch, device.h, too)
 bool commands_listed(void);
-unsigned long commands_count(void); // how many have been put
 void commands_launch(void *to, const void *from, size_t bytes); // these go up, the list runs, and ends
 
 #ifdef __cplusplus

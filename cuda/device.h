@@ -4,8 +4,6 @@
 // Kernels are C with CUDA's keywords: no templates, no classes, no overloads; a macro makes the sizes. One file
 // compiles as CUDA (nvcc reads it as C++: cast from void *, no compound literals) and as C. What differs:
 //   LAUNCH(kernel, grid, block, shared_bytes, stream, arguments…)   for kernel<<<…>>>(…); grid and block are DIM3(x, y, z)
-//   LAUNCH_EARLY(…)   the same; in a step that repeats it may begin while the kernels before it still run: all its threads call
-//                     grid_wait() before they read or write what another kernel writes or reads
 //   DYNAMIC_SHARED(type, name);                                     for extern __shared__; aligned to 1024 bytes
 //   FRAGMENT(type, name, n);                                        a thread's own array that stays in registers
 // Shuffles have no width argument (always 32). bf16 and f16 are uint16_t, converted by our own functions.
@@ -61,11 +59,7 @@ static inline void cuda_check(cudaError_t e, const char *what, const char *file,
 #define CUDA_CHECK(call) cuda_check(call, #call, __FILE__, __LINE__)
 
 // More than 48 KiB of shared memory has to be asked for. Arguments become what the kernel's parameters are, as in a call.
-#define LAUNCH(kernel, grid, block, shared_bytes, stream, ...) LAUNCH_AS(false, kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
-#ifndef RETINA_ONE_FORM // its kernels would not wait (device_ptx.h)
-#define LAUNCH_EARLY(kernel, grid, block, shared_bytes, stream, ...) LAUNCH_AS(true, kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
-#endif
-#define LAUNCH_AS(early, kernel, grid, block, shared_bytes, stream, ...)                           \
+#define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                     \
     do {                                                                                           \
         static size_t launch_most_ = 48 * 1024;                                                    \
         size_t launch_bytes_ = (shared_bytes);                                                     \
@@ -74,7 +68,7 @@ static inline void cuda_check(cudaError_t e, const char *what, const char *file,
                        #kernel ": shared memory", __FILE__, __LINE__);                             \
             launch_most_ = launch_bytes_;                                                          \
         }                                                                                          \
-        launch_of(#kernel, early, kernel, grid, block, launch_bytes_, stream, __VA_ARGS__);        \
+        launch_of(#kernel, kernel, grid, block, launch_bytes_, stream, __VA_ARGS__);               \
     } while (0)
 
 // The device's arena tells the emulator what it hands out and takes back, so that a step beyond a tensor is seen.
@@ -87,18 +81,17 @@ static inline void device_released(void *p, size_t bytes) { (void)p, (void)bytes
 #endif
 
 // commands.cu: puts a kernel on a stream, or notes it while a step that repeats is listed.
-HOST void gpu_launch(const char *name, bool early, const void *kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t stream, int count, const void *const *arguments,
-                     const size_t *sizes);
+HOST void gpu_launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t stream, int count, const void *const *arguments, const size_t *sizes);
 
 #ifdef __CUDACC__
 template <typename T> struct Parameter {
     typedef T type;
 };
 template <typename... P>
-static inline void launch_of(const char *name, bool early, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream, typename Parameter<P>::type... given) {
+static inline void launch_of(const char *name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream, typename Parameter<P>::type... given) {
     const void *arguments[] = {&given...};
     const size_t sizes[] = {sizeof given...};
-    gpu_launch(name, early, (const void *)kernel, grid, block, shared, stream, (int)sizeof...(P), arguments, sizes);
+    gpu_launch(name, (const void *)kernel, grid, block, shared, stream, (int)sizeof...(P), arguments, sizes);
 }
 #endif
 

@@ -10,10 +10,6 @@
 #ifndef RETINA_CUDA_DEVICE_HOPPER_H
 #define RETINA_CUDA_DEVICE_HOPPER_H
 
-#ifdef RETINA_ONE_FORM
-#error "this file has to be read for each generation: name it in CUDA_ASKING (Makefile)"
-#endif
-
 #include "device.h"
 
 #if defined(RETINA_EMULATE) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
@@ -181,7 +177,7 @@ static __device__ __forceinline__ uint64_t wgmma_columns(const void *p, int apar
 #endif
 
 // ---- hopper.cu
-HOST bool gpu_is_hopper(void); // and this program has machine code for it
+HOST bool gpu_is_hopper(void); // and its driver took the form of the kernels that is for it
 HOST int gpu_processors(void);
 HOST TensorMap tile_map(const void *x, long rows, long columns, long ld, int box_rows); // of bf16 (rows, columns); boxes of 64 columns
 HOST TensorMap tile_map_3d(const void *x, long columns, long rows, long count, int box_rows); // of bf16 (count, rows, columns); boxes of one matrix

@@ -69,22 +69,6 @@ static __device__ __forceinline__ uint32_t bf16_two(float low, float high) {
     return u;
 }
 
-#ifndef RETINA_ONE_FORM // code that is read once, for all generations, cannot ask for one
-// For LAUNCH_EARLY. grid_wait: the kernels before this one are done and what they wrote is seen. grid_release: the next one may begin.
-// A product that another one may stand beside (GemmBf16.beside) releases it when it has waited itself: then what both read is there. The
-// other waits at its end instead, so that whoever waits for it has waited for both.
-static __device__ __forceinline__ void grid_wait(void) {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-static __device__ __forceinline__ void grid_release(void) {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
-}
-#endif
-
 // A barrier of some whole warps of the block; arriving does not wait.
 #define BARRIER_SYNC(id, threads) asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory")
 #define BARRIER_ARRIVE(id, threads) asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory")

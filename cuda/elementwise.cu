@@ -39,8 +39,6 @@ static dim3 blocks_of(size_t n) { return DIM3((n + WIDE * EACH - 1) / (WIDE * EA
     static __global__ void name(type_ *out, __VA_ARGS__) {                                         \
         const size_t first = FIRST;                                                                \
         FRAGMENT(float, v, EACH);                                                                  \
-        grid_release();                                                                            \
-        grid_wait();                                                                               \
         if (BLOCK_IS_WHOLE) {                                                                      \
             EVERY(true, v[k] = load)                                                               \
             EVERY(true, const type_ y = expression; out[i] = y; store)                             \
@@ -79,8 +77,6 @@ static __global__ void gated_kernel(float *out, uint16_t *also, size_t n, const 
     float top = 0;
     FRAGMENT(float, v, EACH);
     FRAGMENT(float, d, EACH);
-    grid_release();
-    grid_wait();
     if (BLOCK_IS_WHOLE) {
         EVERY(true, v[k] = x[i])
     } else {
@@ -107,8 +103,6 @@ static __global__ void gated_kernel(float *out, uint16_t *also, size_t n, const 
         const size_t first = FIRST;                                                                \
         size_t at = first >> 32 || period >> 32 ? first % period : (uint32_t)first % (uint32_t)period; /* 64 bits: a hundred instructions */ \
         FRAGMENT(float, v, EACH);                                                                  \
-        grid_release();                                                                            \
-        grid_wait();                                                                               \
         EVERY(true, if (i < n) v[k] = x[i] operation row; at += step; if (at >= period) at -= period) \
         EVERY(i < n, out[i] = v[k])                                                                \
         (void)type;                                                                                \
@@ -120,17 +114,17 @@ REPEATED(mul_rows_stored, *, widened(rows, type, at))
 
 #define RUN(kernel, ...)                                                                           \
     do {                                                                                           \
-        if (n) LAUNCH_EARLY(kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, n, __VA_ARGS__);    \
+        if (n) LAUNCH(kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, n, __VA_ARGS__);          \
     } while (0)
 
 HOST void cuda_activation_and_bf16(float *out, uint16_t *also, const float *x, size_t n, int act, cudaStream_t s) {
     if (!n) return;
     switch (act) {
-    case ACT_GELU: LAUNCH_EARLY(gelu_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x); break;
-    case ACT_GELU_TANH: LAUNCH_EARLY(gelu_tanh_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x); break;
-    case ACT_QUICK_GELU: LAUNCH_EARLY(gated_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x, 1.702f); break;
-    case ACT_SILU: LAUNCH_EARLY(gated_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x, 1.0f); break;
-    default: LAUNCH_EARLY(other_act_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x, act);
+    case ACT_GELU: LAUNCH(gelu_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x); break;
+    case ACT_GELU_TANH: LAUNCH(gelu_tanh_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x); break;
+    case ACT_QUICK_GELU: LAUNCH(gated_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x, 1.702f); break;
+    case ACT_SILU: LAUNCH(gated_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x, 1.0f); break;
+    default: LAUNCH(other_act_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, x, act);
     }
 }
 
@@ -138,7 +132,7 @@ HOST void cuda_activation(float *out, const float *x, size_t n, int act, cudaStr
 
 HOST void cuda_add(float *out, const float *a, const float *b, size_t n, cudaStream_t s) { RUN(add_kernel, a, b); }
 HOST void cuda_mul_and_bf16(float *out, uint16_t *also, const float *a, const float *b, size_t n, cudaStream_t s) {
-    if (n) LAUNCH_EARLY(mul_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, a, b);
+    if (n) LAUNCH(mul_kernel, blocks_of(n), DIM3(WIDE, 1, 1), 0, s, out, also, n, a, b);
 }
 HOST void cuda_mul(float *out, const float *a, const float *b, size_t n, cudaStream_t s) { cuda_mul_and_bf16(out, NULL, a, b, n, s); }
 HOST void cuda_scale(float *out, const float *x, size_t n, float factor, cudaStream_t s) { RUN(scale_kernel, x, factor); }

@@ -10,10 +10,8 @@
 //   1  mma.sync m16n8k16, 128 x 128 x 32, four stages of cp.async     in use everywhere but on Hopper: gemm_hopper.cu
 // Shared memory: a row of a tile is 32 bf16 = four pieces of 16 bytes; piece c of row r lies at c ^ (r / 2 % 4), so that the
 // eight rows an ldmatrix reads at once lie in different banks.
-#include "commands.h"
 #include "device.h"
 #include "kernels.h"
-#include "memory.h"
 
 #define BK 32
 #define STAGES 4
@@ -56,16 +54,6 @@ static __device__ __forceinline__ void store_output(const GemmBf16 *g, long m, l
 #define WN 2
 #include "gemm_bf16_tile.inc"
 
-// Queries, keys and values are products of one input by commands that follow each other: the second and third need not wait for the first.
-static bool beside_last(const GemmBf16 *g) {
-    static const void *last;
-    static unsigned long count;
-    const void *A = g->A ? (const void *)g->A : (const void *)g->A_f32;
-    const bool beside = gpu_beside() && A == last && commands_count() == count && !g->residual;
-    last = g->residual ? NULL : A, count = commands_count() + 1; // when this one is put
-    return beside;
-}
-
 // Where a step of few texts would leave half of the processors without work.
 HOST size_t cuda_gemm_bf16_room(const GemmBf16 *g) {
     if (g->M <= FEW || g->M > THIN_MOST || !g->A || !cuda_gemm_hopper_takes(g)) return 0;
@@ -73,11 +61,8 @@ HOST size_t cuda_gemm_bf16_room(const GemmBf16 *g) {
     return parts > 1 ? (size_t)parts * (size_t)(g->M * g->N) * sizeof(float) : 0;
 }
 
-HOST void cuda_gemm_bf16(const GemmBf16 *given, cudaStream_t stream) {
-    GemmBf16 product = *given;
-    const GemmBf16 *g = &product;
+HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream) {
     if (g->M == 0 || g->N == 0) return;
-    product.beside = beside_last(given);
     need(g->K % 8 == 0 && g->lda % 8 == 0 && g->ldw % 8 == 0, "cuda: a bf16 product with rows of %ld, %ld and %ld values: multiples of 8 are wanted; pad the weights", g->K,
          g->lda, g->ldw);
     need(((uintptr_t)g->A | (uintptr_t)g->A_f32 | (uintptr_t)g->W) % 16 == 0, "cuda: a bf16 product of matrices that do not start on 16 bytes");

@@ -323,8 +323,6 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 // C from the sums of the parts of K (parts, M, N), four columns a thread where rows allow it.
 static __global__ __launch_bounds__(GATHER) void gather_parts(GemmBf16 g, const float *sums, int parts) {
 #if HOPPER_CODE
-    grid_wait();
-    grid_release();
     const long pieces = (g.N + 3) / 4, i = (long)blockIdx.x * GATHER + threadIdx.x, m = i / pieces, n = i % pieces * 4, one = g.M * g.N;
     if (m >= g.M) return;
     const float *from = sums + m * g.N + n;
@@ -350,13 +348,23 @@ static __global__ __launch_bounds__(GATHER) void gather_parts(GemmBf16 g, const 
 
 // ---- host
 
+HOST int cuda_gemm_hopper_form(void) {
+#ifdef RETINA_EMULATE
+    return 90;
+#else
+    struct cudaFuncAttributes a;
+    CUDA_CHECK(cudaFuncGetAttributes(&a, (const void *)gather_parts));
+    return a.ptxVersion;
+#endif
+}
+
 static void launch_parts(const GemmBf16 *g, cudaStream_t stream) {
     GemmBf16 sums = *g;
     need(g->room, "cuda: a product whose K is cut wants room");
     const int parts = cuda_gemm_hopper_parts(g);
     sums.C = g->room, sums.C_bf16 = false, sums.ldc = g->N, sums.bias = NULL, sums.residual = NULL, sums.act = ACT_NONE;
     launch_64x64_parts(&sums, true, parts, stream);
-    LAUNCH_EARLY(gather_parts, DIM3((g->M * ((g->N + 3) / 4) + GATHER - 1) / GATHER, 1, 1), DIM3(GATHER, 1, 1), 0, stream, *g, (const float *)g->room, parts);
+    LAUNCH(gather_parts, DIM3((g->M * ((g->N + 3) / 4) + GATHER - 1) / GATHER, 1, 1), DIM3(GATHER, 1, 1), 0, stream, *g, (const float *)g->room, parts);
 }
 
 static void launch_plain(const GemmBf16 *g, cudaStream_t stream) {

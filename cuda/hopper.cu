@@ -41,9 +41,7 @@ static const struct cudaDeviceProp *gpu(void) {
 HOST int gpu_processors(void) { return gpu()->multiProcessorCount; }
 
 HOST bool gpu_is_hopper(void) {
-#if defined(RETINA_EMULATE) || defined(RETINA_SM90A) // its machine code is in the program
-    return gpu()->major == 9 && gpu()->minor == 0;
-#else
-    return false;
-#endif
+    static int is = -1;
+    if (is < 0) is = gpu()->major == 9 && gpu()->minor == 0 && cuda_gemm_hopper_form() >= 90;
+    return is;
 }

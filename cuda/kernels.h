@@ -32,7 +32,6 @@ typedef struct {
     Act act;
     const void *residual; // (M, N) with C's stride, or NULL; may be C
     bool residual_bf16;
-    bool beside; // cuda_gemm_bf16's own: the command before is a product of the same A, which this one need not wait for
     float *room; // cuda_gemm_bf16_room bytes, or NULL: then K is not cut
 } GemmBf16;
 HOST size_t cuda_gemm_bf16_room(const GemmBf16 *g);
@@ -46,6 +45,7 @@ HOST void cuda_gemm_bf16_ring(const GemmBf16 *g, cudaStream_t stream); // versio
 HOST void cuda_gemm_bf16_together(const GemmBf16 *g, int count, bool gated, cudaStream_t stream); // M <= 8
 
 // ---- gemm_hopper.cu: the same with Hopper's instructions
+HOST int cuda_gemm_hopper_form(void); // what the driver took, machine code or PTX, was made for: 90, or 80, whose kernels only trap
 HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g);
 HOST int cuda_gemm_hopper_parts(const GemmBf16 *g); // into how many K is cut, best; 1: it is not
 HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream); // -1: the best for the shape

@@ -32,16 +32,11 @@ void gpu_copy(void *to, const void *from, size_t bytes);
 void gpu_zero(void *to, size_t bytes); // on the GPU
 void gpu_keep(Arena *a, const void *bytes, size_t size);
 void gpu_repeats(void);
-// What kernels of a step do while the one before still runs: for the bench, which times all of them.
-typedef enum { OVERLAP_NONE, OVERLAP_BEGIN, OVERLAP_BESIDE } Overlap; // nothing; LAUNCH_EARLY; products of the same input run beside each other, too
-#define OVERLAP_USED OVERLAP_NONE // measured: the next token of 7B's 8 layers 1.97 ms, with OVERLAP_BEGIN 2.03 (H200)
-void gpu_overlap(Overlap wanted);
 // Ways that can be left out, for the bench, which times the older ones beside them: a step's products of one input in one launch; products whose K
 // is cut; queries and keys turned and stored in one launch; a step begun while the one before it runs.
 typedef enum { WAY_TOGETHER = 1, WAY_SPLIT = 2, WAY_STORED = 4, WAY_AHEAD = 8 } Way;
 void gpu_without(int ways); // sums of Way; 0: all are taken
 bool gpu_way(Way way);
-bool gpu_beside(void);
 void gpu_plan(size_t bytes, long inputs, const char *where);
 
 #ifdef __cplusplus

@@ -106,8 +106,6 @@ static __device__ __forceinline__ float normed(Kind kind, float x, Scale s, bool
 // ---- version 1
 
 static __global__ void norm_plain(Norm a, Kind kind) {
-    grid_release();
-    grid_wait();
     long row = (long)blockIdx.x * ROWS + threadIdx.x / LANES;
     const int lane = (int)threadIdx.x % LANES;
     const bool there = row < a.R, has_w = a.w.data, has_b = a.b.data;
@@ -152,8 +150,6 @@ static __device__ __forceinline__ void weights_of(float4 *to, Stored w, int firs
 static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int rows) {
     DYNAMIC_SHARED(float, shared);
     __shared__ Scale scales[ROWS];
-    grid_release();
-    grid_wait();
     const int t = (int)threadIdx.x, C = a->C, stride = STRIDE(C);
     const long first = (long)blockIdx.x * rows;
     const int here = a->R - first < rows ? (int)(a->R - first) : rows;
@@ -232,10 +228,10 @@ static void norm(float *out, uint16_t *also, const float *x, Stored w, Stored b,
     if (R == 0) return;
     const int rows = rows_brought(&a);
     const size_t bytes = (size_t)rows * (size_t)STRIDE(a.C) * sizeof(float);
-    if (!rows) LAUNCH_EARLY(norm_plain, DIM3((R + ROWS - 1) / ROWS, 1, 1), DIM3(THREADS, 1, 1), 0, s, a, kind);
-    else if (kind == LAYER) LAUNCH_EARLY(layernorm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), bytes, s, a, rows);
-    else if (kind == RMS) LAUNCH_EARLY(rmsnorm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), bytes, s, a, rows);
-    else LAUNCH_EARLY(l2norm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), bytes, s, a, rows);
+    if (!rows) LAUNCH(norm_plain, DIM3((R + ROWS - 1) / ROWS, 1, 1), DIM3(THREADS, 1, 1), 0, s, a, kind);
+    else if (kind == LAYER) LAUNCH(layernorm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), bytes, s, a, rows);
+    else if (kind == RMS) LAUNCH(rmsnorm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), bytes, s, a, rows);
+    else LAUNCH(l2norm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), bytes, s, a, rows);
 }
 
 static const Stored absent = {NULL, DTYPE_F32};

@@ -22,8 +22,6 @@
 
 // Per head: half pairs, then D - 2 half channels that stay.
 static __global__ void rotary_kernel(float *out, const float *x, const float *cosine, const float *sine, long heads, long D, long half, long rows) {
-    grid_release();
-    grid_wait();
     const int each = (int)(D - half), n = (int)heads * each;
     const long r = blockIdx.x;
     cosine += r % rows * half, sine += r % rows * half, x += r * heads * D, out += r * heads * D;
@@ -55,8 +53,6 @@ static __device__ __forceinline__ void put_turned(void *to, bool halves, size_t 
 
 // Heads of 2 half channels, half a multiple of four: group i is four pairs. Two groups a thread, read before the first is written.
 static __global__ void rotary_fours(float *out, const float *x, const float *cosine, const float *sine, int groups, int quarter, long rows) { // groups of a row, of a head
-    grid_release();
-    grid_wait();
     const float *from = x + (size_t)blockIdx.x * groups * 8;
     float *to = out + (size_t)blockIdx.x * groups * 8;
     cosine += blockIdx.x % rows * quarter * 4, sine += blockIdx.x % rows * quarter * 4;
@@ -81,8 +77,6 @@ static __global__ void rotary_fours(float *out, const float *x, const float *cos
 
 // The same for q and key, of which key goes to its place in the store, as v does. Item i of a row: a group of q's, of key's, or two fours of v.
 static __global__ __launch_bounds__(WIDE) void rotary_stored_kernel(RotaryStored k, int q_groups, int groups, int quarter) { // groups of key, and of v
-    grid_release();
-    grid_wait();
     const int i = (int)(blockIdx.y * WIDE + threadIdx.x), own = i < q_groups ? i : (i - q_groups) % groups;
     const uint32_t r = blockIdx.x, b = r / (uint32_t)k.T;
     const size_t row = (size_t)r * groups * 8, stored = ((size_t)b * k.capacity + k.at[b] + r % (uint32_t)k.T) * groups * 8;
@@ -100,8 +94,6 @@ static __global__ __launch_bounds__(WIDE) void rotary_stored_kernel(RotaryStored
 
 static __global__ void tables_kernel(float *cosine, float *sine, const int32_t *positions, const float *frequencies, long n, long half) {
     const long i = (long)blockIdx.x * WIDE + threadIdx.x;
-    grid_release();
-    grid_wait();
     if (i >= n * half) return;
     double s, c;
     exact_sincos((double)((float)positions[i / half] * frequencies[i % half]), &s, &c);
@@ -113,8 +105,8 @@ HOST void cuda_rotary(float *out, const float *x, const float *cosine, const flo
     need(heads * D <= INT32_MAX, "rotary: %ld heads of %ld are too many", heads, D);
     if (R <= 0 || heads <= 0 || D <= half) return;
     const bool fours = D == 2 * half && half % 4 == 0 && ((uintptr_t)out | (uintptr_t)x | (uintptr_t)cosine | (uintptr_t)sine) % 16 == 0;
-    if (fours) LAUNCH_EARLY(rotary_fours, DIM3(R, 1, 1), DIM3(WIDE, 1, 1), 0, s, out, x, cosine, sine, (int)(heads * half / 4), (int)(half / 4), rows);
-    else LAUNCH_EARLY(rotary_kernel, DIM3(R, 1, 1), DIM3(WIDE, 1, 1), 0, s, out, x, cosine, sine, heads, D, half, rows);
+    if (fours) LAUNCH(rotary_fours, DIM3(R, 1, 1), DIM3(WIDE, 1, 1), 0, s, out, x, cosine, sine, (int)(heads * half / 4), (int)(half / 4), rows);
+    else LAUNCH(rotary_kernel, DIM3(R, 1, 1), DIM3(WIDE, 1, 1), 0, s, out, x, cosine, sine, heads, D, half, rows);
 }
 
 HOST bool cuda_rotary_stored(const RotaryStored *a, cudaStream_t s) {
@@ -122,10 +114,10 @@ HOST bool cuda_rotary_stored(const RotaryStored *a, cudaStream_t s) {
     const long q_groups = a->heads * a->half / 4, groups = a->kv_heads * a->half / 4, items = q_groups + 2 * groups;
     if (a->D != 2 * a->half || a->half % 4 != 0 || pointers % 16 != 0 || a->R > INT32_MAX || items > 65535L * WIDE) return false;
     if (a->R <= 0 || items <= 0) return true;
-    LAUNCH_EARLY(rotary_stored_kernel, DIM3(a->R, (items + WIDE - 1) / WIDE, 1), DIM3(WIDE, 1, 1), 0, s, *a, (int)q_groups, (int)groups, (int)(a->half / 4));
+    LAUNCH(rotary_stored_kernel, DIM3(a->R, (items + WIDE - 1) / WIDE, 1), DIM3(WIDE, 1, 1), 0, s, *a, (int)q_groups, (int)groups, (int)(a->half / 4));
     return true;
 }
 
 HOST void cuda_rotary_tables(float *cosine, float *sine, const int32_t *positions, const float *frequencies, long n, long half, cudaStream_t s) {
-    if (n > 0 && half > 0) LAUNCH_EARLY(tables_kernel, DIM3((n * half + WIDE - 1) / WIDE, 1, 1), DIM3(WIDE, 1, 1), 0, s, cosine, sine, positions, frequencies, n, half);
+    if (n > 0 && half > 0) LAUNCH(tables_kernel, DIM3((n * half + WIDE - 1) / WIDE, 1, 1), DIM3(WIDE, 1, 1), 0, s, cosine, sine, positions, frequencies, n, half);
 }

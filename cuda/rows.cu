@@ -36,8 +36,6 @@ static __device__ inline long row_at(long i, long C) { return i >> 31 || C >> 31
 #define MOVES_OF(name, wide, element, widened_, to, source, type, from, ...)                       \
     static __global__ void name(__VA_ARGS__, long R, long C) {                                     \
         FRAGMENT(element, y, EACH);                                                                \
-        grid_release();                                                                            \
-        grid_wait();                                                                               \
         UNROLL                                                                                     \
         for (int k = 0; k < EACH; k++) {                                                           \
             MOVED(wide);                                                                           \
@@ -67,8 +65,6 @@ MOVES(rows_store_kernel, (r / T * capacity + at[r / T] + r % T) * width + c, x, 
     static __global__ __launch_bounds__(WIDE) void name(float *out, const stored_four *table, int type, const int32_t *ids, int fours) { \
         const int first = (int)blockIdx.y * WIDE * EACH + (int)threadIdx.x;                        \
         FRAGMENT(stored_four, y, EACH);                                                            \
-        grid_release();                                                                            \
-        grid_wait();                                                                               \
         const stored_four *from = table + (size_t)ids[blockIdx.x] * fours;                         \
         float4 *to = (float4 *)out + (size_t)blockIdx.x * fours;                                   \
         UNROLL                                                                                     \
@@ -136,8 +132,8 @@ static __global__ void transpose_kernel(float *out, const float *x, long R, long
     if (R <= 0 || C <= 0) return;                                                                  \
     if (fours) {                                                                                   \
         C /= 4;                                                                                    \
-        LAUNCH_EARLY(kernel##_fours, BLOCKS, DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__, R, C);                 \
-    } else LAUNCH_EARLY(kernel, BLOCKS, DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__, R, C)
+        LAUNCH(kernel##_fours, BLOCKS, DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__, R, C);                 \
+    } else LAUNCH(kernel, BLOCKS, DIM3(WIDE, 1, 1), 0, s, __VA_ARGS__, R, C)
 
 // Both stand on sixteen bytes, and so do all rows: their lengths and distances are fours.
 static bool in_fours(const void *a, const void *b, long lengths) { return ((uintptr_t)a | (uintptr_t)b) % 16 == 0 && lengths % 4 == 0; }
@@ -146,9 +142,9 @@ HOST void cuda_embedding(float *out, Stored table, const int32_t *ids, long R, l
     if (R <= 0 || C <= 0) return;
     const dim3 pieces = DIM3(R, (C / 4 + WIDE * EACH - 1) / (WIDE * EACH), 1);
     const bool fours = in_fours(out, table.data, C) && C < INT32_MAX;
-    if (fours && table.type == DTYPE_F32) LAUNCH_EARLY(gather_f32, pieces, DIM3(WIDE, 1, 1), 0, s, out, (const float4 *)table.data, table.type, ids, (int)(C / 4));
-    else if (fours) LAUNCH_EARLY(gather_halves, pieces, DIM3(WIDE, 1, 1), 0, s, out, (const uint2 *)table.data, table.type, ids, (int)(C / 4));
-    else LAUNCH_EARLY(embedding_kernel, BLOCKS, DIM3(WIDE, 1, 1), 0, s, out, table.data, table.type, ids, C, R, C);
+    if (fours && table.type == DTYPE_F32) LAUNCH(gather_f32, pieces, DIM3(WIDE, 1, 1), 0, s, out, (const float4 *)table.data, table.type, ids, (int)(C / 4));
+    else if (fours) LAUNCH(gather_halves, pieces, DIM3(WIDE, 1, 1), 0, s, out, (const uint2 *)table.data, table.type, ids, (int)(C / 4));
+    else LAUNCH(embedding_kernel, BLOCKS, DIM3(WIDE, 1, 1), 0, s, out, table.data, table.type, ids, C, R, C);
 }
 
 HOST void cuda_copy_block(float *out, long ldo, const float *x, long ldx, long R, long C, cudaStream_t s) {

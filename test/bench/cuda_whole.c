@@ -117,17 +117,16 @@ static const char *without_text(int ways) { // sums of Way
     return text;
 }
 
-static void answers(Bench *b, const char *dir, int texts, Overlap overlap, int without) {
+static void answers(Bench *b, const char *dir, int texts, int without) {
     Arena *a = arena_new("a model");
     Whole w = language_model(a, dir, texts, 64);
     char ask[600];
     double python, bytes = weights_of(a, dir, w.m);
     snprintf(ask, sizeof ask, "answers %s %d 64", dir, texts);
-    static uint64_t said[2]; // of 1 text, of more: the same ids however kernels overlap
-    gpu_overlap(overlap), gpu_without(without);
-    double ours = rounds_of(tokens_once, &w, overlap == OVERLAP_USED && !without ? b->torch : NULL, ask, &python), roof = bytes / b->copy / ours;
-    bench_say(b->page, "| 7B language model, 8 of its 32 layers, bf16 | next token of %d text%s%s%s: %.0f tokens/s (PyTorch %.0f) | %.3f | %.2f TB/s | - | %.2f | %.2f | %s | %s | |", texts, texts > 1 ? "s" : "", overlap == OVERLAP_USED ? "" : (const char *[]){", kernel after kernel", ", kernels that begin early", ", products beside each other"}[overlap],
-              without_text(without),
+    static uint64_t said[2]; // of 1 text, of more: the same ids whatever is left out
+    gpu_without(without);
+    double ours = rounds_of(tokens_once, &w, !without ? b->torch : NULL, ask, &python), roof = bytes / b->copy / ours;
+    bench_say(b->page, "| 7B language model, 8 of its 32 layers, bf16 | next token of %d text%s%s: %.0f tokens/s (PyTorch %.0f) | %.3f | %.2f TB/s | - | %.2f | %.2f | %s | %s | |", texts, texts > 1 ? "s" : "", without_text(without),
               texts / ours, python > 0 ? texts / python : 0, ours * 1e3, bytes / ours * 1e-12, python / ours, roof, texts == 1 ? "0.60 | 0.80" : "0.50 | 0.70", texts == 1 ? mark(roof, 0.6, 0.8) : mark(roof, 0.5, 0.7));
     const int others = WAY_SPLIT | (texts > 8 ? WAY_TOGETHER : 0); // sums in another order
     if (!(without & others) && said[texts > 1] && said[texts > 1] != w.said) b->wrong++, bench_say(b->page, "| 7B language model | other ids than before: WRONG | | | | | | | | | |");
@@ -159,15 +158,12 @@ void bench_whole(Bench *b, const char *models) {
     if (bench_begins(b, "ViT-L/14-336 forward", "64 pictures")) pictures(b, path, 64);
     snprintf(path, sizeof path, "%s/llama", models);
     for (int texts = 1; texts <= 32; texts *= 32)
-        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text" : "next token of 32 texts")) answers(b, path, texts, OVERLAP_USED, 0);
-    if (bench_begins(b, "7B language model", "next token of 1 text, products one by one")) answers(b, path, 1, OVERLAP_USED, WAY_TOGETHER);
-    if (bench_begins(b, "7B language model", "next token of 32 texts, products one by one")) answers(b, path, 32, OVERLAP_USED, WAY_TOGETHER);
-    if (bench_begins(b, "7B language model", "next token of 32 texts, K not cut")) answers(b, path, 32, OVERLAP_USED, WAY_SPLIT);
-    if (bench_begins(b, "7B language model", "next token of 1 text, turned and stored one by one")) answers(b, path, 1, OVERLAP_USED, WAY_STORED);
+        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text" : "next token of 32 texts")) answers(b, path, texts, 0);
+    if (bench_begins(b, "7B language model", "next token of 1 text, products one by one")) answers(b, path, 1, WAY_TOGETHER);
+    if (bench_begins(b, "7B language model", "next token of 32 texts, products one by one")) answers(b, path, 32, WAY_TOGETHER);
+    if (bench_begins(b, "7B language model", "next token of 32 texts, K not cut")) answers(b, path, 32, WAY_SPLIT);
+    if (bench_begins(b, "7B language model", "next token of 1 text, turned and stored one by one")) answers(b, path, 1, WAY_STORED);
     for (int texts = 1; texts <= 32; texts *= 32)
-        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text, no step ahead" : "next token of 32 texts, no step ahead")) answers(b, path, texts, OVERLAP_USED, WAY_AHEAD);
-    for (int way = OVERLAP_NONE; way <= OVERLAP_BESIDE; way++)
-        for (int texts = 1; texts <= 32; texts *= 32)
-            if (way != OVERLAP_USED && bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text, overlapping" : "next token of 32 texts, overlapping")) answers(b, path, texts, (Overlap)way, 0);
+        if (bench_begins(b, "7B language model", texts == 1 ? "next token of 1 text, no step ahead" : "next token of 32 texts, no step ahead")) answers(b, path, texts, WAY_AHEAD);
     if (bench_begins(b, "7B language model", "prompt of 2048 tokens")) prompt(b, path, 2048);
 }

@@ -306,10 +306,7 @@ void emu_launch(const char *name, void (*run)(void *), const void *arguments, si
         const void *emu_list_ = &emu_given_;                                                       \
         size_t emu_size_ = sizeof emu_given_;                                                      \
         __builtin_clear_padding(&emu_given_); /* lists of commands are compared */                 \
-        gpu_launch(#kernel, false, (const void *)emu_call_, grid, block, shared_bytes, stream, 1, &emu_list_, &emu_size_); \
+        gpu_launch(#kernel, (const void *)emu_call_, grid, block, shared_bytes, stream, 1, &emu_list_, &emu_size_); \
     } while (0)
-#define LAUNCH_EARLY LAUNCH
-#define grid_wait() ((void)0)
-#define grid_release() ((void)0)
 
 #endif
