@@ -44,7 +44,15 @@ Tar *tar_open(Arena *a, const char *path) {
 
 void tar_close(Tar *t) { reader_close(t->in); }
 
-// Octal digits between spaces, ended by a space or a zero; or, with the highest bit set, a number to the base of 256.
+// Octal digits after spaces, ended by a space or a zero.
+static bool octal(const uint8_t *f, int n, uint64_t *v) {
+    int i = 0;
+    while (i < n && f[i] == ' ') i++;
+    for (*v = 0; i < n && f[i] >= '0' && f[i] <= '7'; i++) *v = *v << 3 | (uint64_t)(f[i] - '0');
+    return i == n || f[i] == ' ' || f[i] == 0;
+}
+
+// Octal; or, with the highest bit set, to the base of 256.
 static uint64_t number(const Tar *t, const uint8_t *f, int n, uint64_t at) {
     uint64_t v = 0;
     if (f[0] & 0x80) {
@@ -55,10 +63,7 @@ static uint64_t number(const Tar *t, const uint8_t *f, int n, uint64_t at) {
         }
         return v;
     }
-    int i = 0;
-    while (i < n && f[i] == ' ') i++;
-    for (; i < n && f[i] >= '0' && f[i] <= '7'; i++) v = v << 3 | (uint64_t)(f[i] - '0');
-    if (i < n && f[i] != ' ' && f[i] != 0) refuse(t, at, "a number that is not octal");
+    if (!octal(f, n, &v)) refuse(t, at, "a number that is not octal");
     return v;
 }
 
@@ -103,13 +108,27 @@ static void pax_read(Tar *t, const char *p, size_t n, uint64_t at, bool *named, 
     }
 }
 
-// After the end: only padding. Something else is a second archive behind the first, which would be lost in silence.
+typedef enum { BLOCK_ZERO, BLOCK_HEADER, BLOCK_OTHER } BlockKind;
+
+static BlockKind block_kind(const uint8_t h[BLOCK]) {
+    bool zero = true;
+    unsigned sum = 0;
+    int signed_sum = 0; // of old programs with signed chars
+    for (int i = 0; i < BLOCK; i++) {
+        uint8_t b = i >= 148 && i < 156 ? ' ' : h[i];
+        zero = zero && h[i] == 0;
+        sum += b;
+        signed_sum += (int8_t)b;
+    }
+    uint64_t told;
+    return zero ? BLOCK_ZERO : octal(h + 148, 8, &told) && (told == sum || told == (uint64_t)signed_sum) ? BLOCK_HEADER : BLOCK_OTHER;
+}
+
+// After the end comes padding: zeros, or what was on the tape before. But a second archive would be lost in silence.
 static void end_check(Tar *t) {
-    const uint8_t *s;
-    for (size_t n; (n = reader_peek(t->in, &s)) > 0; reader_pass(t->in, n))
-        for (size_t i = 0; i < n; i++)
-            need(s[i] == 0, "%s: more data after the end of the archive, at byte %llu; join archives with `tar --concatenate`", t->path,
-                 (unsigned long long)(reader_offset(t->in) + i));
+    uint8_t h[BLOCK];
+    for (uint64_t at; at = reader_offset(t->in), reader_read(t->in, h, BLOCK) == BLOCK;)
+        need(block_kind(h) != BLOCK_HEADER, "%s: another archive after the end of the first, at byte %llu; join archives with `tar --concatenate`", t->path, (unsigned long long)at);
 }
 
 // The next block that is a header; false at the end of the archive.
@@ -121,21 +140,12 @@ static bool header_next(Tar *t, uint8_t h[BLOCK], uint64_t *at) {
     size_t n = reader_read(t->in, h, BLOCK);
     if (n == 0) return false;
     if (n < BLOCK) refuse(t, *at, "is cut off");
-    bool zero = true;
-    unsigned sum = 0;
-    int signed_sum = 0; // of old programs with signed chars
-    for (int i = 0; i < BLOCK; i++) {
-        uint8_t b = i >= 148 && i < 156 ? ' ' : h[i];
-        zero = zero && h[i] == 0;
-        sum += b;
-        signed_sum += (int8_t)b;
-    }
-    if (zero) {
+    BlockKind kind = block_kind(h);
+    if (kind == BLOCK_ZERO) {
         end_check(t);
         return false;
     }
-    uint64_t told = number(t, h + 148, 8, *at);
-    if (told != sum && told != (uint64_t)signed_sum) refuse(t, *at, *at ? "is damaged: its checksum does not fit" : "its checksum does not fit; this is no tar archive");
+    if (kind != BLOCK_HEADER) refuse(t, *at, *at ? "is damaged: its checksum does not fit" : "its checksum does not fit; this is no tar archive");
     t->end = *at + BLOCK;
     return true;
 }
@@ -150,6 +160,14 @@ static char *extra_read(Tar *t, uint64_t size, uint64_t at) {
     if (reader_read(t->in, t->extra, (size_t)size) != size) refuse(t, at, "is cut off");
     t->extra[size] = 0;
     return t->extra;
+}
+
+// Of the folders before the name: ustar's, and those of Go before 1.8, which called its archives GNU's. There the time of the last
+// access stands in their place, if anything does.
+static size_t prefix_length(const uint8_t h[BLOCK]) {
+    uint64_t time;
+    bool gnu = memcmp(h + 257, "ustar ", 6) == 0;
+    return gnu && octal(h + 345, 12, &time) ? 0 : strnlen((char *)h + 345, 155);
 }
 
 static uint64_t padded(uint64_t size) { return (size + BLOCK - 1) / BLOCK * BLOCK; }
@@ -173,8 +191,7 @@ bool tar_next(Tar *t, TarEntry *e) {
         if (type == 'S') refuse(t, at, "a sparse member; make the archive again without --sparse");
         if (!sized) size = own_size;
         if (!named) {
-            size_t prefix = memcmp(h + 257, "ustar\0", 6) == 0 ? strnlen((char *)h + 345, 155) : 0;
-            name_set(t, (char *)h + 345, prefix, (char *)h, strnlen((char *)h, 100));
+            name_set(t, (char *)h + 345, prefix_length(h), (char *)h, strnlen((char *)h, 100));
         }
         size_t n = strlen(t->name);
         bool link = type >= '1' && type <= '6', folder = type == 0 && n > 0 && t->name[n - 1] == '/'; // these have no content

@@ -119,8 +119,12 @@ static void test_forms(Arena *a) {
     check_text("kinds of members", listed(a, &m, m.size), "a=abc|old=xy|contiguous=z|big=four|");
     memset(m.bytes + m.size, 0, 1024);
     check_text("end blocks", listed(a, &m, m.size + 1024), "a=abc|old=xy|contiguous=z|big=four|");
-    memcpy(m.bytes + m.size + 1024, m.bytes, 1024);
-    check_dies("an archive behind", "more data after the end of the archive, at byte 7680; join") listed(a, &m, m.size + 2048);
+    memcpy(m.bytes + m.size + 1024, m.bytes, 2048);
+    check_dies("an archive behind", "another archive after the end of the first, at byte 7680; join") listed(a, &m, m.size + 2048);
+    m.bytes[m.size + 1024 + 148] ^= 1; // the sum of its first header; the second is at byte 8704
+    check_dies("an archive behind, damaged", "another archive after the end of the first, at byte 8704; join") listed(a, &m, m.size + 3072);
+    memset(m.bytes + m.size + 1024, '\n', 1024); // what a tape or another program left there
+    check_text("something behind", listed(a, &m, m.size + 2047), "a=abc|old=xy|contiguous=z|big=four|");
 
     m.size = 0;
     header(&m, 'L', "././@LongLink", "6");
@@ -138,11 +142,16 @@ static void test_forms(Arena *a) {
     sum(h);
     content(&m, "4", 1);
     h = header(&m, '0', "base", "1");
-    memcpy(h + 257, "ustar  ", 8); // GNU's: what stands at 345 is no prefix
-    memcpy(h + 345, "pre/fix", 7);
+    memcpy(h + 257, "ustar  ", 8); // GNU's: the time of the last access stands there
+    memcpy(h + 345, "15123456701", 11);
     sum(h);
     content(&m, "5", 1);
-    check_text("names and sizes from other headers", listed(a, &m, m.size), "longer=1|next=2|named=3|pre/fix/base=4|base=5|");
+    h = header(&m, '0', "base", "1");
+    memcpy(h + 257, "ustar  ", 8); // of Go before 1.8
+    memcpy(h + 345, "2016/fix", 8);
+    sum(h);
+    content(&m, "6", 1);
+    check_text("names and sizes from other headers", listed(a, &m, m.size), "longer=1|next=2|named=3|pre/fix/base=4|base=5|2016/fix/base=6|");
 }
 
 static void refused(Arena *a, char type, const char *name, const char *size, const char *text, const char *part) {
