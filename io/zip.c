@@ -105,6 +105,7 @@ Zip *zip_open(Arena *a, Bytes f) {
         zip64_read(e, p + CENTRAL + name, extra, f);
         p += CENTRAL + name + extra + comment;
     }
+    need(end - p < 4 || memcmp(p, "PK\1\2", 4) != 0, "%s: the archive's directory goes on after the %zu entries that its end tells of; the file is damaged", f.path, z->count);
     z->names = names_build(a, z->entries, sizeof *z->entries, z->count, f.path, "entry");
     return z;
 }

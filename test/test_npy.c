@@ -189,6 +189,7 @@ static void test_zip(Arena *a) {
     zip_broken(a, "more entries than fit", end + 11, 0x7f, "does not fit the file");
     zip_broken(a, "a directory beyond", end + 18, 0x7f, "does not fit the file");
     zip_broken(a, "one entry too many", end + 10, 20, "directory is damaged at entry 19");
+    zip_broken(a, "one entry too few", end + 10, 18, "directory goes on after the 18 entries that its end tells of");
     zip_broken(a, "no entry", central, 'x', "directory is damaged at entry 0");
     zip_broken(a, "a long name", central + 29, 0xff, "directory is cut off at entry 0");
     zip_broken(a, "a zero in a name", central + 46, 0, "a zero byte in its name");
