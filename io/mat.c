@@ -125,23 +125,26 @@ typedef struct {
     const char *name;
 } Head;
 
+static void dimensions_read(Arena *a, Head *h, Input *in) {
+    Element dims = element(in);
+    need((dims.type == INT32 || dims.type == UINT32) && size_of(&dims) % 4 == 0 && size_of(&dims) >= 8 && size_of(&dims) / 4 <= RANK_MAX, "%s: a matrix without its dimensions", in->where);
+    h->ndim = (int)(size_of(&dims) / 4);
+    h->dims = take(a, size_t, h->ndim);
+    for (int i = 0; i < h->ndim; i++) {
+        uint32_t d = (uint32_t)le(dims.data.at + 4 * i, 4);
+        need(d <= INT32_MAX, "%s: a negative dimension", in->where);
+        h->dims[i] = d;
+        h->count = size_mul(h->count, d, in->where);
+    }
+}
+
 static Head head_read(Arena *a, Input *in) {
     Head h = {.count = 1};
     Element flags = element(in);
     need(flags.type == UINT32 && size_of(&flags) == 8, "%s: a matrix without its flags", in->where);
     h.flags = (unsigned)le(flags.data.at, 4);
     h.class = h.flags & 0xFF;
-    if (h.class == CLASS_OPAQUE) return h; // has no dimensions
-    Element dims = element(in);
-    need((dims.type == INT32 || dims.type == UINT32) && size_of(&dims) % 4 == 0 && size_of(&dims) >= 8 && size_of(&dims) / 4 <= RANK_MAX, "%s: a matrix without its dimensions", in->where);
-    h.ndim = (int)(size_of(&dims) / 4);
-    h.dims = take(a, size_t, h.ndim);
-    for (int i = 0; i < h.ndim; i++) {
-        uint32_t d = (uint32_t)le(dims.data.at + 4 * i, 4);
-        need(d <= INT32_MAX, "%s: a negative dimension", in->where);
-        h.dims[i] = d;
-        h.count = size_mul(h.count, d, in->where);
-    }
+    if (h.class != CLASS_OPAQUE) dimensions_read(a, &h, in); // objects have none
     Element name = element(in);
     need(name.type == INT8 || name.type == UINT8 || name.type == UTF8 || size_of(&name) == 0, "%s: a matrix whose name is no text", in->where);
     h.name = arena_text(a, (const char *)name.data.at, size_of(&name));
@@ -231,6 +234,13 @@ static void numbers_read(Arena *a, MatValue *v, Input *in) {
     v->numbers = x;
 }
 
+// MATLAB's own objects (strings, dates, tables) say of which class they are.
+static const char *object_name(Arena *a, Input *in) {
+    element(in); // "MCOS" or "java"
+    Element class = element(in);
+    return arena_print(a, "an object of class %.*s", size_of(&class) < 64 ? (int)size_of(&class) : 64, (const char *)class.data.at);
+}
+
 static void matrix_read(Arena *a, MatValue *v, Input in, int depth) {
     static const size_t nothing[2] = {0, 0};
     need(depth <= DEPTH_MAX, "%s: more than %d matrices inside each other", in.where, DEPTH_MAX);
@@ -246,7 +256,7 @@ static void matrix_read(Arena *a, MatValue *v, Input in, int depth) {
     else if (v->kind == MAT_TEXT) text_read(a, v, &in);
     else if (h.class >= CLASS_DOUBLE && h.class <= CLASS_UINT64 && !(h.flags & COMPLEX)) numbers_read(a, v, &in);
     else
-        *v = (MatValue){.kind = MAT_OTHER, .dims = nothing, .ndim = 2, .what = h.class == CLASS_SPARSE ? "a sparse matrix" : h.class == CLASS_OBJECT || h.class == CLASS_OPAQUE ? "an object"
+        *v = (MatValue){.kind = MAT_OTHER, .dims = nothing, .ndim = 2, .what = h.class == CLASS_SPARSE ? "a sparse matrix" : h.class == CLASS_OPAQUE ? object_name(a, &in) : h.class == CLASS_OBJECT ? "an object"
                                                                              : h.class == CLASS_FUNCTION ? "a function" : h.flags & COMPLEX ? "a complex matrix" : "of an unknown class"};
 }
 
@@ -284,16 +294,17 @@ Mat *mat_open(Arena *a, const char *path) {
     Input in = {f.bytes + HEAD, f.bytes + f.size, f.path};
     uint8_t *room = take(a, uint8_t, PEEK);
     while (in.at < in.end) {
+        const char *where = in.where = arena_print(a, "%s: byte %zu", f.path, (size_t)(in.at - f.bytes));
         Element e = element(&in);
         Variable v = {.at = e.data.at, .size = size_of(&e), .packed = e.type == COMPRESSED};
-        need(v.packed || e.type == MATRIX, "%s: an element of type %u where a variable is due", f.path, e.type);
+        need(v.packed || e.type == MATRIX, "%s: an element of type %u where a variable is due", where, e.type);
         Input begin = e.data;
         if (v.packed) { // only its beginning, tag included
             Inflated some = inflate_some(room, PEEK, e.data.at, v.size, INFLATE_ZLIB);
-            need(some.written >= 8, "%s: a variable that cannot be unpacked: %s", f.path, some.fault ? some.fault : "it is empty");
+            need(some.written >= 8, "%s: a variable that cannot be unpacked: %s", where, some.fault ? some.fault : "it is empty");
             v.type = (uint32_t)le(room, 4);
             v.unpacked = (size_t)le(room + 4, 4);
-            begin = (Input){room + 8, room + some.written, f.path};
+            begin = (Input){room + 8, room + some.written, where};
         }
         if (begin.at == begin.end) continue;
         v.name = name_of(m, begin);

@@ -146,6 +146,27 @@ static void test_other_types(Arena *a) {
     check(mat_number(opened(a, &m), mat_need(opened(a, &m), "longer", MAT_NUMBERS), "longer") == 7, "dimensions without a sign, a name in UTF-8");
 }
 
+// MATLAB's strings, dates and tables: no dimensions, but a name and a class.
+static void test_objects(Arena *a) {
+    Made m;
+    start(&m);
+    u32(&m, 14);
+    size_t at = m.size;
+    u32(&m, 0);
+    uint32_t flags[2] = {17, 0};
+    data(&m, 6, flags, 8);
+    data(&m, 1, "words", 5);
+    small(&m, 1, "MCOS", 4);
+    data(&m, 1, "string", 6);
+    finish(&m, at);
+    Mat *f = opened(a, &m);
+    check(mat_count(f) == 1 && mat_find(f, "words")->kind == MAT_OTHER, "an object has a name");
+    check_dies("an object for numbers", "\"words\" is an object of class string, which is not read") mat_need(f, "words", MAT_NUMBERS);
+    m.size -= 16; // without its class
+    finish(&m, at);
+    check_dies("an object of no class", "words: is cut off") mat_find(opened(a, &m), "words");
+}
+
 static void test_sizes(Arena *a) { // that do not fit together
     Made m;
     start(&m);
@@ -165,7 +186,7 @@ static void test_sizes(Arena *a) { // that do not fit together
     start(&m);
     at = matrix(&m, 6, 0xffffffff, 2, "x");
     finish(&m, at);
-    check_dies("a negative dimension", "a negative dimension") opened(a, &m);
+    check_dies("a negative dimension", "byte 128: a negative dimension") opened(a, &m);
     start(&m);
     at = matrix(&m, 4, 0x7fffffff, 0, "x");
     small(&m, 16, "", 0);
@@ -175,7 +196,7 @@ static void test_sizes(Arena *a) { // that do not fit together
     at = matrix(&m, 6, 1, 1, "x");
     finish(&m, at);
     m.bytes[at]++;
-    check_dies("cut off", "where 40 are left: the file is cut off or damaged") opened(a, &m);
+    check_dies("cut off", "byte 128: an element of 41 bytes, where 40 are left: the file is cut off or damaged") opened(a, &m);
     start(&m);
     size_t ends[64];
     for (int i = 0; i < 64; i++) ends[i] = matrix(&m, 1, 1, 1, i ? "" : "deep");
@@ -229,6 +250,7 @@ int main(void) {
     test_variables(a, GOLDEN "packed.mat");
     test_made(a);
     test_other_types(a);
+    test_objects(a);
     test_sizes(a);
     test_heads(a);
     test_compressed(a);
