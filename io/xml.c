@@ -4,6 +4,7 @@
 #include "xml.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "number.h"
 #include "stray.h"
@@ -228,7 +229,7 @@ static void markup_read(Parser *p, Tree *t) { // at a '<'
         text_put(p, t, begin, (size_t)(p->at - 3 - begin));
     } else if (passed(p, "<!DOCTYPE")) {
         begin = up_to(p, ">", "a document type that does not end");
-        if (memchr(begin, '[', (size_t)(p->at - begin))) refuse(p, "a document type that defines entities");
+        if (memchr(begin, '[', (size_t)(p->at - begin))) refuse(p, "a document type with declarations, such as of entities");
     } else if (passed(p, "</")) {
         element_close(p, t);
     } else {
@@ -248,12 +249,27 @@ static Bytes line_ends(Arena *a, Bytes f) {
     return (Bytes){.bytes = text, .size = (size_t)(o - text), .path = f.path};
 }
 
+// What the first line says of the file's letters must be so, unless all of them are ASCII's.
+static void encoding_check(Bytes f, size_t begin) {
+    const char *at = (const char *)f.bytes + begin, *end = memchr(at, '>', f.size - begin), *key = "encoding";
+    size_t length = 0, ascii = 0;
+    if (!end || end - at < 5 || memcmp(at, "<?xml", 5) != 0) return;
+    while (at < end && (size_t)(end - at) > strlen(key) && memcmp(at, key, strlen(key)) != 0) at++;
+    at += strlen(key);
+    while (at < end && (is_space(*at) || *at == '=' || *at == '"' || *at == '\'')) at++;
+    while (at + length < end && !is_space(at[length]) && at[length] != '"' && at[length] != '\'' && at[length] != '?') length++;
+    while (ascii < f.size && f.bytes[ascii] < 0x80) ascii++;
+    if (at >= end || length == 0 || ascii == f.size || (length == 5 && strncasecmp(at, "UTF-8", 5) == 0)) return;
+    die("%s:1: its first line says %.*s; convert it with `iconv -f %.*s -t utf-8`, and have it say UTF-8", f.path, (int)length, at, (int)length, at);
+}
+
 const Xml *xml_parse(Arena *a, Bytes f) {
     stray_refuse_text(f, "");
     f = line_ends(a, f);
     size_t good = utf8_valid(f.bytes, f.size), mark = f.size >= 3 && memcmp(f.bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     Parser p = {.arena = a, .path = f.path, .begin = (const char *)f.bytes, .at = (const char *)f.bytes + mark, .end = (const char *)f.bytes + f.size, .line = 1};
     p.counted = p.begin;
+    encoding_check(f, mark);
     if (good < f.size) {
         p.at = p.begin + good;
         refuse(&p, "a byte that is not UTF-8; convert the file, as with `iconv -f latin1 -t utf-8`");

@@ -62,8 +62,12 @@ static void test_refused(Arena *a) {
     refused(a, "<a><!-- </a>", "a comment that does not end");
     refused(a, "<a><![CDATA[ </a>", "a CDATA section that does not end");
     refused(a, "<?xml ", "an instruction that does not end");
-    refused(a, "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "a document type that defines entities");
+    refused(a, "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "a document type with declarations, such as of entities");
     refused(a, "<a>\n\xe9</a>", "x.xml:2: not XML that is read here: a byte that is not UTF-8; convert");
+    refused(a, "<?xml version='1.0' encoding = 'gb2312'?>\n<a>\xe9\xa9</a>", "x.xml:1: its first line says gb2312; convert it with `iconv -f gb2312 -t utf-8`, and have it say UTF-8");
+    refused(a, "<?xml encoding=\"latin1\"?><a>\xc3\xa9</a>", "x.xml:1: its first line says latin1");
+    check_text("a first line of other letters", parse(a, "<?xml encoding=\"us-ascii\"?><a>b</a>")->text, "b");
+    check_text("UTF-8 in small letters", parse(a, "<?xml encoding=\"utf-8\"?><a>\xc3\xa9</a>")->text, "\u00e9");
     check_dies("UTF-16", "UTF-16; convert it") xml_parse(a, (Bytes){(const uint8_t *)"\xff\xfe<\0a\0", 6, "x"});
     check_dies("a zero byte", "a zero byte") xml_parse(a, (Bytes){(const uint8_t *)"<a>\0</a>", 8, "x"});
     char *deep = take(a, char, 3 * 300 + 1);
