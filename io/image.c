@@ -120,6 +120,13 @@ static bool begins(Bytes file, const char *bytes, size_t length, size_t at) {
     return file.size >= at + length && memcmp(file.bytes + at, bytes, length) == 0;
 }
 
+// At its beginning, or behind XML's first line and what else may stand before the root.
+static bool is_svg(Bytes file) {
+    for (size_t i = 0; begins(file, "<?xml", 5, 0) && i < 4096; i++)
+        if (begins(file, "<svg", 4, i)) return true;
+    return begins(file, "<svg", 4, 0);
+}
+
 static const char *conversion(Arena *a, Bytes file, const ImageOptions *options, Converter c) {
     const char *taken_out = options ? options->taken_out : NULL;
     const char *command = arena_print(a, converters[c], taken_out ? "picture" : path_quoted(a, file.path));
@@ -130,7 +137,7 @@ static _Noreturn void refuse(Arena *a, Bytes file, const ImageOptions *options) 
     stray_refuse(file);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const Magic *m = &known[i];
-        if (!begins(file, m->bytes, m->length, m->at)) continue;
+        if (m->converter == BY_SVG ? !is_svg(file) : !begins(file, m->bytes, m->length, m->at)) continue;
         die("%s: %s file%s; JPEG, PNG and PPM are read here; convert it: %s", file.path, m->name, strcmp(m->name, "a GIF") == 0 ? " (the studies take its first frame)" : "",
             conversion(a, file, options, m->converter));
     }

@@ -4,6 +4,8 @@
 
 #include "image.h"
 
+static bool is_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
 // A number of the header: white space and comments before it.
 static long number(Bytes f, size_t *at, const char *what) {
     size_t i = *at;
@@ -11,7 +13,7 @@ static long number(Bytes f, size_t *at, const char *what) {
         uint8_t c = f.bytes[i];
         if (c == '#') comment = true;
         if (c == '\n' || c == '\r') comment = false;
-        if (!comment && !(c == ' ' || (c >= '\t' && c <= '\r'))) break;
+        if (!comment && !is_space(c)) break;
     }
     long v = 0;
     size_t first = i;
@@ -31,7 +33,8 @@ Image ppm_decode(Arena *a, Bytes file, const ImageOptions *options) {
     long w = number(file, &at, "width"), h = number(file, &at, "height"), most = number(file, &at, "largest value");
     image_check_size(file.path, (uint64_t)w, (uint64_t)h, options);
     need(most == 255, "%s: a PPM whose largest value is %ld; only 255 is read here, save it with 8 bits", file.path, most);
-    at++; // one white space
+    need(at < file.size && is_space(file.bytes[at]), "%s: byte %zu: no white space after the largest value in the PPM header; the file is damaged", file.path, at);
+    at++;
     size_t pixels = size_mul((size_t)w, (size_t)h, file.path), bytes = size_mul(pixels, grey ? 1 : 3, file.path);
     size_t there = file.size > at ? file.size - at : 0;
     bool cut = there < bytes;

@@ -114,7 +114,7 @@ static void test_refused(void) {
     static const struct {
         const char *bytes, *name;
         size_t size;
-    } others[] = {{"BM123456", "a BMP", 8}, {"GIF89a..", "a GIF", 8}, {"RIFF\1\1\1\1WEBPVP8 ", "a WebP", 16}, {"II*\0\1\1\1\1", "a TIFF", 8}, {"nothing", "not a picture", 7}, {"x", "not a picture", 1}};
+    } others[] = {{"BM123456", "a BMP", 8}, {"GIF89a..", "a GIF", 8}, {"RIFF\1\1\1\1WEBPVP8 ", "a WebP", 16}, {"II*\0\1\1\1\1", "a TIFF", 8}, {"<svg xm", "an SVG", 7}, {"<?xml version=\"1.0\"?>\n<!-- a -->\n<svg xmlns", "an SVG", 46}, {"<?xml version=\"1.0\"?><a>", "not a picture", 24}, {"nothing", "not a picture", 7}, {"x", "not a picture", 1}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         message_has(a, others[i].name, (Bytes){(const uint8_t *)others[i].bytes, others[i].size, "x.jpg"}, others[i].name);
     message_has(a, "empty", (Bytes){(const uint8_t *)"", 0, "x.jpg"}, "empty file");

@@ -170,6 +170,7 @@ static void test_encoder(void) {
     Bytes ppm = ppm_encode(a, rgb, 13, 9);
     check_same("PPM and back", image_decode(a, ppm, NULL).rgb, rgb, 13 * 9 * 3);
     check_same("PPM with comments", image_decode(a, (Bytes){(const uint8_t *)"P6 # a\n#b\n1\t1\n255\nabc", 21, "c.ppm"}, NULL).rgb, "abc", 3);
+    check_dies("a PPM with more than white space before its pixels", "c.ppm: byte 10: no white space after the largest value") image_decode(a, (Bytes){(const uint8_t *)"P6 1 1 255#\nabc", 15, "c.ppm"}, NULL);
     check(refused(a, (Bytes){ppm.bytes, ppm.size - 1, "cut.ppm"}, NULL), "a PPM that is cut is refused");
     check(refused(a, (Bytes){(const uint8_t *)"P6 99999999 99999999 255 a", 26, "big.ppm"}, NULL), "a PPM beyond all bounds is refused");
     arena_free(a);
