@@ -11,6 +11,7 @@
 #include "utf8.h"
 
 #define DEPTH_MAX 256
+#define ENCODING "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-" // letters of a name of letters
 
 typedef struct {
     Xml *element, *last_child;
@@ -93,7 +94,7 @@ static char *reference(Parser *p, char *o) {
         if (d == 99 || u > 0x10FFFF) refuse(p, "a character reference that is none");
         u = u * (hex ? 16 : 10) + d;
     }
-    if (!passed(p, ";") || digits == 0 || u == 0 || u > 0x10FFFF || (u >= 0xD800 && u <= 0xDFFF)) refuse(p, "a character reference that is none");
+    if (!passed(p, ";") || digits == 0 || u > 0x10FFFF || (u >= 0xD800 && u <= 0xDFFF) || (u < 0x20 && !is_space((char)u)) || (u & ~1u) == 0xFFFE) refuse(p, "a character reference that is none");
     return utf8_put(o, u);
 }
 
@@ -175,7 +176,8 @@ static void text_read(Parser *p, Tree *t) { // up to the next '<'
             text_put(p, t, room, (size_t)(reference(p, room) - room));
         } else {
             const char *begin = p->at;
-            while (p->at < p->end && *p->at != '<' && *p->at != '&') p->at++;
+            for (; p->at < p->end && *p->at != '<' && *p->at != '&'; p->at++)
+                if (*p->at == '>' && p->at - begin >= 2 && p->at[-1] == ']' && p->at[-2] == ']') refuse(p, "\"]]>\" outside of a CDATA section");
             text_put(p, t, begin, (size_t)(p->at - begin));
         }
     }
@@ -217,12 +219,23 @@ static void element_close(Parser *p, Tree *t) {
     o->element->text = o->text + begin;
 }
 
+static void instruction_check(Parser *p, const char *begin, const char *end) {
+    const char *after = begin;
+    while (after < end && is_name(*after, after == begin)) after++;
+    if (after == begin) refuse(p, "no name where one is due");
+    if (after < end && !is_space(*after)) refuse(p, "an instruction without a space behind its name");
+    if (after - begin == 3 && strncasecmp(begin, "xml", 3) == 0) refuse(p, "<?xml that is not the file's beginning");
+}
+
 static void markup_read(Parser *p, Tree *t) { // at a '<'
     const char *begin;
     if (passed(p, "<!--")) {
-        up_to(p, "-->", "a comment that does not end");
+        begin = up_to(p, "-->", "a comment that does not end");
+        for (const char *end = p->at - 3; begin < end; begin++)
+            if (begin[0] == '-' && begin[1] == '-') refuse(p, "\"--\" inside a comment");
     } else if (passed(p, "<?")) {
-        up_to(p, "?>", "an instruction that does not end");
+        begin = up_to(p, "?>", "an instruction that does not end");
+        instruction_check(p, begin, p->at - 2);
     } else if (passed(p, "<![CDATA[")) {
         if (t->depth == 0) refuse(p, "text outside of the root element");
         begin = up_to(p, "]]>", "a CDATA section that does not end");
@@ -249,32 +262,53 @@ static Bytes line_ends(Arena *a, Bytes f) {
     return (Bytes){.bytes = text, .size = (size_t)(o - text), .path = f.path};
 }
 
-// What the first line says of the file's letters must be so, unless all of them are ASCII's.
-static void encoding_check(Bytes f, size_t begin) {
-    const char *at = (const char *)f.bytes + begin, *end = memchr(at, '>', f.size - begin), *key = "encoding";
-    size_t length = 0, ascii = 0;
-    if (!end || end - at < 5 || memcmp(at, "<?xml", 5) != 0) return;
-    while (at < end && (size_t)(end - at) > strlen(key) && memcmp(at, key, strlen(key)) != 0) at++;
-    at += strlen(key);
-    while (at < end && (is_space(*at) || *at == '=' || *at == '"' || *at == '\'')) at++;
-    while (at + length < end && !is_space(at[length]) && at[length] != '"' && at[length] != '\'' && at[length] != '?') length++;
+// <?xml version="1.N" encoding="…" standalone="…"?>, of which the last two may be left out: what it says of the file's letters.
+static const char *declaration_read(Parser *p) {
+    static const char *const names[] = {"version", "encoding", "standalone"}, *const form = "a first line <?xml … ?> of another form";
+    const char *letters = "UTF-8", *begin = p->at;
+    if (!begins(p, "<?xml") || p->end - p->at < 6 || is_name(p->at[5], false)) return letters;
+    up_to(p, "?>", "an instruction that does not end");
+    p->at = begin + 5;
+    const char *const *said = attributes_read(p);
+    bool fits = passed(p, "?>") && said[0] && strcmp(said[0], "version") == 0;
+    for (size_t i = 0, k = 0; fits && said[i]; i += 2) {
+        while (k < 3 && strcmp(names[k], said[i]) != 0) k++;
+        const char *value = said[i + 1];
+        size_t n = strlen(value);
+        fits = k < 3 && n > 0;
+        if (k == 0) fits = n > 2 && strncmp(value, "1.", 2) == 0 && strspn(value + 2, "0123456789") == n - 2;
+        if (k == 1) fits = n > 0 && is_name(*value, true) && strspn(value, ENCODING) == n, letters = value;
+        if (k == 2) fits = strcmp(value, "yes") == 0 || strcmp(value, "no") == 0;
+    }
+    if (!fits) p->at = begin, refuse(p, form);
+    return letters;
+}
+
+// Letters that are no UTF-8, or said to be none though they are not only ASCII's, and characters that XML does not have.
+static void letters_check(Parser *p, Bytes f, const char *letters) {
+    size_t good = utf8_valid(f.bytes, f.size), ascii = 0;
     while (ascii < f.size && f.bytes[ascii] < 0x80) ascii++;
-    if (at >= end || length == 0 || ascii == f.size || (length == 5 && strncasecmp(at, "UTF-8", 5) == 0)) return;
-    die("%s:1: its first line says %.*s; convert it with `iconv -f %.*s -t utf-8`, and have it say UTF-8", f.path, (int)length, at, (int)length, at);
+    need(ascii == f.size || strcasecmp(letters, "UTF-8") == 0, "%s:1: its first line says %s; convert it with `iconv -f %s -t utf-8`, and have it say UTF-8", f.path, letters, letters);
+    if (good < f.size) {
+        p->at = p->begin + good;
+        refuse(p, "a byte that is not UTF-8; convert the file, as with `iconv -f latin1 -t utf-8`");
+    }
+    need(f.size == 0 || !memchr(f.bytes, 0, f.size), "%s: a zero byte; this is no XML, or UTF-16 (convert it with `iconv -f utf-16 -t utf-8`)", f.path);
+    for (const char *c = p->begin; c < p->end; c++) {
+        bool control = (unsigned char)*c < 0x20 && !is_space(*c), none = p->end - c > 2 && memcmp(c, "\xEF\xBF", 2) == 0 && ((unsigned char)c[2] & 0xFE) == 0xBE;
+        if (control || none) p->at = c, refuse(p, "a control character");
+    }
 }
 
 const Xml *xml_parse(Arena *a, Bytes f) {
     stray_refuse_text(f, "");
     f = line_ends(a, f);
-    size_t good = utf8_valid(f.bytes, f.size), mark = f.size >= 3 && memcmp(f.bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    size_t mark = f.size >= 3 && memcmp(f.bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     Parser p = {.arena = a, .path = f.path, .begin = (const char *)f.bytes, .at = (const char *)f.bytes + mark, .end = (const char *)f.bytes + f.size, .line = 1};
     p.counted = p.begin;
-    encoding_check(f, mark);
-    if (good < f.size) {
-        p.at = p.begin + good;
-        refuse(&p, "a byte that is not UTF-8; convert the file, as with `iconv -f latin1 -t utf-8`");
-    }
-    need(f.size == 0 || !memchr(f.bytes, 0, f.size), "%s: a zero byte; this is no XML, or UTF-16 (convert it with `iconv -f utf-16 -t utf-8`)", f.path);
+    const char *letters = declaration_read(&p), *at = p.at;
+    letters_check(&p, f, letters);
+    p.at = at;
     Tree *t = take_zero(a, Tree, 1);
     for (text_read(&p, t); p.at < p.end; text_read(&p, t)) markup_read(&p, t);
     if (t->depth) die("%s: ends inside <%s> of line %llu", f.path, t->stack[t->depth - 1].element->name, (unsigned long long)t->stack[t->depth - 1].element->line);

@@ -65,9 +65,23 @@ static void test_refused(Arena *a) {
     refused(a, "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "a document type with declarations, such as of entities");
     refused(a, "<a>\n\xe9</a>", "x.xml:2: not XML that is read here: a byte that is not UTF-8; convert");
     refused(a, "<?xml version='1.0' encoding = 'gb2312'?>\n<a>\xe9\xa9</a>", "x.xml:1: its first line says gb2312; convert it with `iconv -f gb2312 -t utf-8`, and have it say UTF-8");
-    refused(a, "<?xml encoding=\"latin1\"?><a>\xc3\xa9</a>", "x.xml:1: its first line says latin1");
-    check_text("a first line of other letters", parse(a, "<?xml encoding=\"us-ascii\"?><a>b</a>")->text, "b");
-    check_text("UTF-8 in small letters", parse(a, "<?xml encoding=\"utf-8\"?><a>\xc3\xa9</a>")->text, "\u00e9");
+    refused(a, "<?xml version=\"1.0\" encoding=\"latin1\"?><a>\xc3\xa9</a>", "x.xml:1: its first line says latin1");
+    refused(a, "<a>\n\x01</a>", "x.xml:2: not XML that is read here: a control character");
+    refused(a, "<a>\n\xef\xbf\xbf</a>", "x.xml:2: not XML that is read here: a control character");
+    refused(a, "<a>&#1;</a>", "a character reference that is none");
+    refused(a, "<a>&#xFFFE;</a>", "a character reference that is none");
+    refused(a, "<a><!-- a -- b --></a>", "x.xml:1: not XML that is read here: \"--\" inside a comment");
+    refused(a, "<a><!-- a ---></a>", "\"--\" inside a comment");
+    refused(a, "<a>b ]]> c</a>", "\"]]>\" outside of a CDATA section");
+    refused(a, "\n<?xml version='1.0'?><a/>", "x.xml:2: not XML that is read here: <?xml that is not the file's beginning");
+    refused(a, "<a><? b?></a>", "no name where one is due");
+    refused(a, "<a><?b+?></a>", "an instruction without a space behind its name");
+    const char *const first[] = {"<?xml?>", "<?xml encoding='utf-8'?>", "<?xml version='1.0' Encoding='utf-8'?>", "<?xml version='1.0' standalone='yes' encoding='utf-8'?>", "<?xml version='1.0' a='b'?>",
+                                 "<?xml version='1,0'?>", "<?xml version='1.0' encoding='a b'?>", "<?xml version='1.0' encoding=''?>", "<?xml version='1.0' standalone='no.'?>"};
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++) refused(a, arena_print(a, "%s<a/>", first[i]), "x.xml:1: not XML that is read here: a first line <?xml … ?> of another form");
+    check_text("a first line with all it can have", parse(a, "<?xml\tversion = \"1.0\"\nencoding='UTF-8' standalone='no' ?><?b?><?c d?><a>]]&gt;<!---b--></a>")->text, "]]>");
+    check_text("a first line of other letters", parse(a, "<?xml version=\"1.0\" encoding=\"us-ascii\"?><a>b</a>")->text, "b");
+    check_text("UTF-8 in small letters", parse(a, "<?xml version=\"1.0\" encoding=\"utf-8\"?><a>\xc3\xa9</a>")->text, "\u00e9");
     check_dies("UTF-16", "UTF-16; convert it") xml_parse(a, (Bytes){(const uint8_t *)"\xff\xfe<\0a\0", 6, "x"});
     check_dies("a zero byte", "a zero byte") xml_parse(a, (Bytes){(const uint8_t *)"<a>\0</a>", 8, "x"});
     char *deep = take(a, char, 3 * 300 + 1);
