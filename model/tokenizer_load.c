@@ -235,15 +235,17 @@ static bool has(const Load *l, const char *name) {
 // Vocabularies in forms that are not read here. The same name stands for SentencePiece's protobuf, whose first byte is 10,
 // and for tiktoken's lines of base64 and rank.
 static void refuse_other_forms(const Load *l) {
+    typedef struct { const char *name, *needs; } Form;
+    static const Form tekken = {"Mistral's tekken", "transformers and mistral-common"}, pieces = {"a SentencePiece", "transformers, sentencepiece and protobuf"},
+                      ranks = {"a tiktoken", "transformers and tiktoken"};
     static const char *const names[] = {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "qwen.tiktoken", "tekken.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!has(l, names[i])) continue;
         Bytes b = file_read(l->scratch, path_join(l->scratch, l->dir, names[i]));
-        const char *form = strcmp(names[i], "tekken.json") == 0 ? "Mistral's tekken" : b.size && b.bytes[0] == '\n' ? "a SentencePiece" : "a tiktoken";
-        die("%s: %s is %s file, which this program does not read; convert it once "
-            "with: python -c \"from transformers import AutoTokenizer as A; "
-            "A.from_pretrained('%s').save_pretrained('%s')\"",
-            l->dir, names[i], form, l->dir, l->dir);
+        const Form *form = strcmp(names[i], "tekken.json") == 0 ? &tekken : b.size && b.bytes[0] == '\n' ? &pieces : &ranks;
+        die("%s: %s is %s file, which this program does not read; convert it once, with %s installed: "
+            "python -c \"from transformers import AutoTokenizer as A; A.from_pretrained('%s').save_pretrained('%s')\"",
+            l->dir, names[i], form->name, form->needs, l->dir, l->dir);
     }
 }
 

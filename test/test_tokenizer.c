@@ -364,10 +364,10 @@ static void errors(void) {
     check_dies("no such folder", "no such folder") {
         tokenizer_load(a, "build/there/is/none", false);
     }
-    other_form("s/tokenizer.model", "\n\016\n\005<unk>", "tokenizer.model is a SentencePiece file");
+    other_form("s/tokenizer.model", "\n\016\n\005<unk>", "tokenizer.model is a SentencePiece file, which this program does not read; convert it once, with transformers, sentencepiece and protobuf installed: python");
     other_form("t/tokenizer.model", "IQ== 0\nIg== 1\n", "tokenizer.model is a tiktoken file");
     other_form("q/qwen.tiktoken", "IQ== 0\n", "qwen.tiktoken is a tiktoken file");
-    other_form("k/tekken.json", "{}", "tekken.json is Mistral's tekken file");
+    other_form("k/tekken.json", "{}", "tekken.json is Mistral's tekken file, which this program does not read; convert it once, with transformers and mistral-common installed");
     put_file(a, "tokenizer.json", small(a, ""));
     Tokenizer *t = tokenizer_load(a, folder(a), false);
     check_dies("text that is not UTF-8", "not UTF-8 at byte 2") {
