@@ -33,8 +33,8 @@ static const ZipEntry *pickle_find(const Zip *z, const char *path) {
 
 const TorchValue *torch_read(Arena *a, Bytes f) {
     need(!legacy(f),
-         "%s: is in the form that torch.save had before version 1.6; convert it: python -c \"import torch; torch.save(torch.load('%s', map_location='cpu'), 'converted.pt')\"",
-         f.path, path_name(f.path));
+         "%s: is in the form that torch.save had before version 1.6; convert it: python -c \"import sys, torch; torch.save(torch.load(sys.argv[1], map_location='cpu'), 'converted.pt')\" %s",
+         f.path, path_quoted(a, f.path));
     stray_refuse(f);
     need(zip_is(f), "%s: is no file of torch.save", f.path);
     Zip *z = zip_open(a, f);

@@ -147,7 +147,7 @@ static void test_checkpoint(Arena *a) {
 static void test_refused_files(Arena *a) {
     const char *path = scratch_path(a, "x.zip");
     static const char magic[] = "\x80\x02\x8a\nl\xfc\x9c" "F\xf9 j\xa8P\x19.";
-    check_dies("legacy", "had before version 1.6; convert it: python -c \"import torch; torch.save(torch.load('old.bin'")
+    check_dies("legacy", "had before version 1.6; " "convert it: python -c \"import sys, torch; torch.save(torch.load(sys.argv[1]")
         open_file(a, scratch_file(a, "old.bin", magic, sizeof magic - 1));
     check_dies("safetensors", "is no file of torch.save") open_file(a, GOLDEN "kinds.safetensors");
     check_dies("empty", "is no file of torch.save") open_file(a, scratch_file(a, "x", "", 0));
