@@ -8,25 +8,7 @@
 
 #include "tokenizer_parts.h"
 
-#define SHORT_WORD 24 // symbols; up to here the lowest rank is searched, beyond it a heap keeps it
-
 // ---- reading
-
-static uint32_t hash_pair(uint64_t key) {
-    key *= 0x9E3779B97F4A7C15u;
-    return (uint32_t)(key >> 32);
-}
-
-static uint32_t pair_slot(const Model *m, uint64_t key) {
-    uint32_t h = hash_pair(key) & m->pair_mask;
-    while (m->pairs[h] && m->pairs[h] != key) h = (h + 1) & m->pair_mask;
-    return h;
-}
-
-static const Merge *merge_of(const Model *m, int32_t left, int32_t right) {
-    uint32_t h = pair_slot(m, ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) + 1);
-    return m->pairs[h] ? &m->merges[h] : NULL;
-}
 
 static int32_t id_wanted(const Model *m, Piece text, size_t rank, const char *where) {
     int32_t id = words_id(&m->words, text.text, text.length);
@@ -59,13 +41,9 @@ static void merge_read(const Json *v, Piece *left, Piece *right, size_t rank, co
 }
 
 static void merges_read(Model *m, Arena *a, const Json *list, const char *where) {
-    uint32_t slots = 16;
     need(list->count < 1u << 29, "%s: %zu merges are more than this program can hold", where,
          list->count);
-    while (slots < list->count * 2) slots *= 2;
-    m->pair_mask = slots - 1;
-    m->pairs = take_zero(a, uint64_t, slots);
-    m->merges = take(a, Merge, slots);
+    merges_open(m, a, list->count);
     Growing whole = {.arena = a};
     size_t rank = 0;
     for (size_t i = 0; i < list->count; i++) {
@@ -82,11 +60,9 @@ static void merges_read(Model *m, Arena *a, const Json *list, const char *where)
         growing_put(&whole, right.text + m->prefix.length, right.length - m->prefix.length);
         growing_put(&whole, "", 1); // for messages
         Piece both = {whole.text, whole.length - 1};
-        uint64_t key = ((uint64_t)(uint32_t)x << 32 | (uint32_t)y) + 1;
-        uint32_t h = pair_slot(m, key);
-        m->pairs[h] = key;
-        m->merges[h] = (Merge){(uint32_t)rank, id_wanted(m, both, rank, where)};
+        merges_add(m, x, y, (uint32_t)rank, id_wanted(m, both, rank, where));
         if (mark_inside(both)) m->parts = false;
+        if (right.length == m->prefix.length) m->twins = true; // it adds nothing
         rank++;
     }
 }
@@ -105,6 +81,12 @@ static void short_find(Model *m) {
         if (w->text.length == 1 || (w->text.length == 2 && (unsigned char)w->text.text[0] >= 0xC0))
             m->short_ids[utf8_next(w->text.text, &at)] = w->id;
     }
+}
+
+static bool ids_shared(const Words *w) {
+    for (size_t i = 0; i < w->count; i++)
+        if (words_word(w, w->words[i].id) != &w->words[i]) return true;
+    return false;
 }
 
 void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Json *merges,
@@ -127,6 +109,7 @@ void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Jso
     }
     bytes_find(m);
     short_find(m);
+    m->twins = ids_shared(&m->words);
     // Parts are words of their own only if nothing depends on where a word begins and ends, and if
     // ▁ is a token, so that no run of unknown characters reaches across it.
     m->parts = !m->prefix.length && !m->suffix.length && !m->ignore_merges &&
@@ -135,19 +118,6 @@ void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Jso
 }
 
 // ---- one word
-
-typedef struct {
-    int32_t id;
-    uint32_t previous, next; // NONE: the end
-} Symbol;
-
-typedef struct {
-    uint64_t key; // rank << 32 | position
-    int32_t whole;
-} Candidate;
-
-#define NONE UINT32_MAX
-#define GONE (-1) // id of a symbol that was merged into the one before it
 
 // A character as the vocabulary spells it: with the prefix unless it is the first, with the suffix
 // if it is the last.
@@ -203,78 +173,6 @@ static size_t symbols_of(const Model *m, Encoder *e, Piece word, Symbol *s) {
     return count;
 }
 
-// Few symbols: find the lowest rank, merge, close the gap.
-static size_t merge_short(const Model *m, Symbol *s, size_t count) {
-    const Merge *of[SHORT_WORD];
-    for (size_t i = 0; i + 1 < count; i++) of[i] = merge_of(m, s[i].id, s[i + 1].id);
-    for (;;) {
-        size_t best = count;
-        for (size_t i = 0; i + 1 < count; i++)
-            if (of[i] && (best == count || of[i]->rank < of[best]->rank)) best = i;
-        if (best == count) return count;
-        s[best].id = of[best]->whole;
-        count--;
-        for (size_t i = best + 1; i < count; i++) s[i] = s[i + 1];
-        for (size_t i = best + 1; i + 1 < count; i++) of[i] = of[i + 1];
-        if (best > 0) of[best - 1] = merge_of(m, s[best - 1].id, s[best].id);
-        if (best + 1 < count) of[best] = merge_of(m, s[best].id, s[best + 1].id);
-    }
-}
-
-static void heap_down(Candidate *h, size_t count, size_t i) {
-    Candidate c = h[i];
-    for (size_t child; (child = 2 * i + 1) < count; i = child) {
-        if (child + 1 < count && h[child + 1].key < h[child].key) child++;
-        if (c.key <= h[child].key) break;
-        h[i] = h[child];
-    }
-    h[i] = c;
-}
-
-static void heap_push(Candidate *h, size_t *count, Candidate c) {
-    size_t i = (*count)++;
-    for (; i > 0 && c.key < h[(i - 1) / 2].key; i = (i - 1) / 2) h[i] = h[(i - 1) / 2];
-    h[i] = c;
-}
-
-// Many symbols: a linked list, and a heap of candidates, each checked for being still there when
-// its turn comes. Each merge adds at most two, so 3 * count have room.
-static size_t merge_long(const Model *m, Symbol *s, size_t count, Candidate *heap) {
-    size_t waiting = 0;
-    for (size_t i = 0; i < count; i++) {
-        s[i].previous = i ? (uint32_t)i - 1 : NONE;
-        s[i].next = i + 1 < count ? (uint32_t)i + 1 : NONE;
-        const Merge *merge = i + 1 < count ? merge_of(m, s[i].id, s[i + 1].id) : NULL;
-        if (merge) heap[waiting++] = (Candidate){(uint64_t)merge->rank << 32 | i, merge->whole};
-    }
-    for (size_t i = waiting / 2; i-- > 0;) heap_down(heap, waiting, i);
-    while (waiting) {
-        Candidate top = heap[0];
-        heap[0] = heap[--waiting];
-        if (waiting) heap_down(heap, waiting, 0);
-        uint32_t at = (uint32_t)top.key;
-        uint32_t right = s[at].id == GONE ? NONE : s[at].next;
-        if (right == NONE) continue;
-        const Merge *still = merge_of(m, s[at].id, s[right].id);
-        if (!still || still->whole != top.whole) continue;
-        s[at].id = top.whole;
-        s[at].next = s[right].next;
-        s[right].id = GONE;
-        if (s[at].next != NONE) s[s[at].next].previous = at;
-        uint32_t before = s[at].previous, after = s[at].next;
-        const Merge *merge;
-        if (before != NONE && (merge = merge_of(m, s[before].id, s[at].id)))
-            heap_push(heap, &waiting,
-                      (Candidate){(uint64_t)merge->rank << 32 | before, merge->whole});
-        if (after != NONE && (merge = merge_of(m, s[at].id, s[after].id)))
-            heap_push(heap, &waiting, (Candidate){(uint64_t)merge->rank << 32 | at, merge->whole});
-    }
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++)
-        if (s[i].id != GONE) s[kept++].id = s[i].id;
-    return kept;
-}
-
 void bpe_word(const Model *m, Encoder *e, Piece word) {
     if (m->ignore_merges) {
         int32_t id = words_id(&m->words, word.text, word.length);
@@ -286,14 +184,9 @@ void bpe_word(const Model *m, Encoder *e, Piece word) {
     size_t most = word.length;
     if (m->byte_fallback)
         most = size_add(size_mul(most, 1 + m->prefix.length, m->path), m->suffix.length, m->path);
-    need(most < NONE, "a word of %zu bytes without a break is more than this program can hold",
+    need(most < UINT32_MAX, "a word of %zu bytes without a break is more than this program can hold",
          word.length);
-    Symbol *s = scratch_take(e, 0, most, sizeof *s);
-    size_t count = symbols_of(m, e, word, s);
-    if (count <= SHORT_WORD)
-        count = merge_short(m, s, count);
-    else
-        count = merge_long(m, s, count,
-                           scratch_take(e, 1, size_mul(count, 3, m->path), sizeof(Candidate)));
+    Symbol *s = scratch_take(e, SCRATCH_SYMBOLS, most + 1, sizeof *s);
+    size_t count = merge_all(m, e, s, symbols_of(m, e, word, s));
     for (size_t i = 0; i < count; i++) ids_put(e, s[i].id);
 }

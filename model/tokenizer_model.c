@@ -97,7 +97,7 @@ void ids_put(Encoder *e, int32_t id) {
     e->ids[e->count++] = id;
 }
 
-void *scratch_take(Encoder *e, int which, size_t count, size_t size) {
+void *scratch_take(Encoder *e, Scratch which, size_t count, size_t size) {
     size_t bytes = size_mul(count, size, "token scratch");
     if (bytes > e->scratch_size[which]) {
         bytes = size_add(bytes, bytes / 2, "token scratch");

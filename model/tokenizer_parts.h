@@ -192,6 +192,7 @@ PrependScheme prepend_of(const Json *json, const char *where);
 typedef enum { MODEL_BPE, MODEL_WORDPIECE, MODEL_WORDLEVEL, MODEL_UNIGRAM } ModelKind;
 
 typedef struct {
+    uint64_t pair; // left << 32 | right, + 1; 0: this place of the table is free
     uint32_t rank;
     int32_t whole;
 } Merge;
@@ -202,13 +203,14 @@ typedef struct {
     Words words;
     int32_t unk; // -1: none
     // BPE
-    uint64_t *pairs; // left << 32 | right, + 1; 0 is free
-    Merge *merges;   // of that pair
-    uint32_t pair_mask;
+    Merge *merges; // a table with open addressing
+    uint32_t merge_places, ranks;
+    int32_t *wholes; // by rank
     Piece prefix, suffix; // continuing_subword_prefix, end_of_word_suffix; empty: none
     bool has_unk, fuse_unk, byte_fallback, ignore_merges;
     int32_t bytes[256];      // ids of <0x00> …, -1: none
     int32_t short_ids[2048]; // ids of the characters below U+0800, -1: none
+    bool twins; // two pairs may make the same token of one place (tokenizer_merge.c: bites)
     bool parts; // no merge makes "x▁", so a text falls apart before every ▁ that begins a run of
                 // them
     // WordPiece
@@ -227,11 +229,14 @@ void bpe_read(Model *m, Arena *a, const Json *json, const Json *vocab, const Jso
               const char *where);
 void wordpiece_read(Model *m, Arena *a, const Json *json, const char *where);
 void unigram_read(Model *m, Arena *a, const Json *json, const char *where);
+void merges_open(Model *m, Arena *a, size_t count);
+void merges_add(Model *m, int32_t left, int32_t right, uint32_t rank, int32_t whole);
 void bytes_find(Model *m); // the ids of <0x00> … <0xFF>
 void vocab_read(Words *w, Arena *a, const Json *vocab, const char *where); // {"text": id, …}
 
 // What encoding one text needs: the ids so far, and room that is used again and again.
 typedef struct Seen Seen;
+typedef enum { SCRATCH_SYMBOLS, SCRATCH_HEAP, SCRATCH_LISTS, SCRATCH_PLACES, SCRATCHES } Scratch;
 typedef struct {
     Arena *arena;
     const Tokenizer *tokenizer;
@@ -239,8 +244,9 @@ typedef struct {
     size_t count, room;
     Growing normal[2], *split, affixed;
     RegexRoom normal_room, *split_rooms;
-    void *scratch[2];
-    size_t scratch_size[2];
+    void *scratch[SCRATCHES];
+    size_t scratch_size[SCRATCHES];
+    uint64_t *filled; // bits of merge_all, all 0 between words; NULL: not needed yet
     Seen *seen; // words of this text with their ids
     uint32_t seen_mask;
 } Encoder;
@@ -248,7 +254,20 @@ typedef struct {
 void seen_open(Encoder *e, size_t text_bytes);
 void model_word(const Model *m, Encoder *e, Piece word);
 void ids_put(Encoder *e, int32_t id);
-void *scratch_take(Encoder *e, int which, size_t count, size_t size);
+void *scratch_take(Encoder *e, Scratch which, size_t count, size_t size);
+// One of the symbols that a word begins with and merges make fewer of.
+typedef struct {
+    int32_t id;
+    union {
+        uint32_t rank; // of its merge with the next one
+        uint32_t span; // of a place inside a symbol: how many places that has
+    };
+} Symbol;
+#define NO_MERGE UINT32_MAX
+
+// Merges them, and brings those that are left together at the front; returns how many. Only the ids count, before and after.
+// There is a place behind the last one.
+size_t merge_all(const Model *m, Encoder *e, Symbol *s, size_t count);
 void bpe_word(const Model *m, Encoder *e, Piece word);
 void wordpiece_word(const Model *m, Encoder *e, Piece word);
 void unigram_word(const Model *m, Encoder *e, Piece word);

@@ -112,7 +112,7 @@ static void piece_put(const Model *m, Encoder *e, Piece p) {
 void unigram_word(const Model *m, Encoder *e, Piece word) {
     const size_t n = word.length;
     need(n < NONE, "a word of %zu bytes without a break is more than this program can hold", n);
-    Best *best = scratch_take(e, 0, n + 1, sizeof *best);
+    Best *best = scratch_take(e, SCRATCH_SYMBOLS, n + 1, sizeof *best);
     for (size_t i = 0; i <= n; i++) best[i].from = NONE, best[i].score = 0;
     for (size_t at = 0, next = 0; at < n; at = next) {
         utf8_next(word.text, &next);

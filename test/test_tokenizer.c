@@ -418,6 +418,84 @@ static void long_lines(void) {
     arena_free(a);
 }
 
+// a, ab, aba, abaab …: each the one before it with the one before that.
+static void fibonacci(Growing *out, size_t size) {
+    growing_put(out, "ab", 2);
+    for (size_t before = 1, whole; out->length < size; before = whole) {
+        whole = out->length;
+        growing_room(out, before);
+        growing_put(out, out->text, before);
+    }
+    out->length = size;
+}
+
+// The words of test/reference/long_words.py.
+static void long_word(Growing *out, const char *kind, size_t size) {
+    static const struct {
+        const char *kind;
+        uint32_t first, count;
+    } drawn[] = {{"letters", 'a', 26}, {"three letters", 'a', 3}, {"digits", '0', 10}, {"characters", 0x4E00, 500}};
+    uint32_t state = 1;
+    for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++)
+        while (strcmp(kind, drawn[i].kind) == 0 && out->length + (drawn[i].first < 0x80 ? 1 : 3) <= size) {
+            state = state * 1664525u + 1013904223u;
+            growing_char(out, drawn[i].first + (state >> 16) % drawn[i].count);
+        }
+    if (strcmp(kind, "one letter") == 0) while (out->length < size) growing_put(out, "a", 1);
+    if (strcmp(kind, "two letters") == 0) while (out->length < size) growing_put(out, "ab", 2);
+    if (strcmp(kind, "Fibonacci") == 0) fibonacci(out, size);
+}
+
+static uint32_t checksum(Ids ids) {
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < ids.count; i++) h = (h ^ (uint32_t)ids.ids[i]) * 16777619u;
+    return h;
+}
+
+// Words of 64 KiB in which every order of merges that is not the library's shows.
+static void long_words(void) {
+    Arena *a = arena_new("long words");
+    const Json *families = json_read(a, GOLDEN "/words.json");
+    for (size_t i = 0; i < families->count; i++) {
+        Mark mark = arena_mark(a);
+        Tokenizer *t = tokenizer_load(a, arena_print(a, GOLDEN "/%s", families->keys[i]), false);
+        const Json *words = &families->items[i];
+        const char *wrong = "";
+        for (size_t k = 0; k < words->count; k++) {
+            Growing word = {.arena = a};
+            long_word(&word, words->keys[k], 1 << 16);
+            Ids ids = tokenizer_encode(t, a, word.text, word.length, false);
+            const Json *want = words->items[k].items; // count, checksum
+            if ((int64_t)ids.count != want[0].integer || checksum(ids) != want[1].integer) wrong = words->keys[k];
+        }
+        check(words->count == 7 && !*wrong, "%-16s %zu words of 64 KiB%s%s", families->keys[i], words->count, *wrong ? ", wrong: " : "", wrong);
+        arena_release(a, mark);
+    }
+    check(families->count >= 26, "%zu families", families->count);
+    arena_free(a);
+}
+
+// One id for several texts. Then a candidate stays although another pair stands there now, if that makes the same token; and
+// pairs come to their rank from the right to the left. Ids of the library.
+static void twins(void) {
+    static const struct {
+        const char *text, *ids;
+        int times;
+    } rows[] = {{"abcd", "5 3 ", 1}, {"abcd", "5 3 ", 20}, {"abxxd", "7 5 3 ", 20}};
+    Arena *a = arena_new("twins");
+    put_file(a, "tokenizer.json", "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"c\":2,\"d\":3,\"bc\":4,\"ab\":5,\"abc\":5,\"bcd\":6,\"x\":5,\"xx\":7},"
+                                  "\"merges\":[\"b c\",\"a b\",\"bc d\",\"a bc\",\"x x\"]}}");
+    Tokenizer *t = tokenizer_load(a, folder(a), false);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Growing text = {.arena = a};
+        for (int k = 0; k < rows[i].times; k++) growing_put(&text, rows[i].text, strlen(rows[i].text));
+        Ids ids = tokenizer_encode(t, a, text.text, text.length, false), first = {ids.ids, ids.count / (size_t)rows[i].times};
+        check_text(arena_print(a, "one id for several texts, %s %d times", rows[i].text, rows[i].times), print_ids(a, first.ids, first.count), rows[i].ids);
+        check(memcmp(ids.ids, ids.ids + first.count, (ids.count - first.count) * sizeof *ids.ids) == 0, "and again and again");
+    }
+    arena_free(a);
+}
+
 static void limits(void) {
     Arena *a = arena_new("limits");
     Tokenizer *t = tokenizer_load(a, GOLDEN "/clip", false);
@@ -475,5 +553,7 @@ int main(void) {
     lone_bytes();
     limits();
     long_lines();
+    long_words();
+    twins();
     return check_end();
 }
