@@ -309,7 +309,7 @@ int run_extract(int argc, char **argv) {
                   sizeof options / sizeof *options, argc, argv, &rest);
     bool merge = rest.count == 1 && strcmp(rest.items[0], "merge") == 0;
     if (rest.count && !merge) die_usage("extract %s: not expected; inputs are given by --image, --pixels, --prompt, --prompts or --ids", rest.items[0]);
-    if (!dir || !g->taps || !e->out) die_usage("extract: --model, --taps and --out are wanted; --help lists the rest");
+    if (!dir || !g->taps || !e->out || !*e->out) die_usage("extract: --model, --taps and --out are wanted; --help lists the rest");
     const OptionCount counts[] = {{"batch", e->batch, 1}, {"shard-size", e->shard_size, 0}, {"threads", threads, 0}};
     options_bounded(counts, sizeof counts / sizeof *counts);
     if (shard) option_shard(shard, &e->shard, &e->shards);

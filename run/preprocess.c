@@ -126,7 +126,7 @@ int run_preprocess(int argc, char **argv) {
                   "Writes what the directory's image processor makes of the pictures: pixel_values, and image_grid_thw or pixel_attention_mask; Molmo's: images, image_masks, image_input_idx.", options,
                   sizeof options / sizeof *options, argc, argv, &rest);
     size_t skip = model ? 0 : 1;
-    if (rest.count <= skip || !out) die_usage("preprocess: a model directory, pictures and --out are wanted");
+    if (rest.count <= skip || !out || !*out) die_usage("preprocess: a model directory, pictures and --out are wanted");
     Arena *a = arena_new("pictures");
     Job j = {.arena = a, .out = out, .options = picture_options(&pictures), .preprocess = preprocess_read(a, model ? model : rest.items[0])};
     if (square) j.preprocess.square = true;

@@ -152,7 +152,7 @@ int run_world(int argc, char **argv) {
     };
     options_parse("retina world --out DIR [options]", "Draws the procedural world: pictures, and what is true of them.", options,
                   sizeof options / sizeof *options, argc, argv, NULL);
-    if (!out) die_usage("world: --out DIR is missing: where to write the scenes");
+    if (!out || !*out) die_usage("world: --out DIR is missing: where to write the scenes");
     if (count < 1 || first < 0) die_usage("world: --count %lld --first %lld: at least one scene, numbered from 0", (long long)count, (long long)first);
     if (size < WORLD_SIZE_MIN || size > WORLD_SIZE_MAX) die_usage("world: --size %d: from %d to %d pixels", size, WORLD_SIZE_MIN, WORLD_SIZE_MAX);
     if (threads < 0) die_usage("world: --threads %d", threads);

@@ -38,6 +38,7 @@ says "more tokens than can be counted" 1 "2147483647 new tokens after a prompt o
 says "more beams than can be counted" 1 "2147483647 beams" $R generate --model $G/llama-2 --ids 1 --beams 2147483647 --json
 for size in 64x64x 99999999999x64 64; do says "bad size $size" 2 "HEIGHTxWIDTH is wanted" $R info data/zoo/clip --taps --image-size $size; done
 says "a size that the model does not take" 2 "this clip takes pictures of 64x64" $R info data/zoo/clip --taps --image-size 64x48
+says "no folder named: not the one we stand in" 2 "--out DIR is missing" $R world --count 1 --out ""
 says "unknown bench" 2 "did you mean products" $R bench produts
 says "unknown step" 2 "did you mean recon" $R connectors recn --out "$D/none"
 says "two values of one option: the last, and not in silence" 0 "--ids is given more than once; the last holds" $R generate --model $G/llama-2 --ids 9 --ids=1,2 --max-new-tokens 2 --json
