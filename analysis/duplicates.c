@@ -177,25 +177,45 @@ double groups_floor(const Groups *g, int k) {
 
 // ---- splits
 
+// [0, 1), by the seed and a content
+static double place_of(const Fingerprint *content, uint64_t seed) {
+    uint8_t key[8], digest[8];
+    for (int b = 0; b < 8; b++) key[b] = (uint8_t)(seed >> 8 * b);
+    Blake2b hash;
+    blake2b_start(&hash, sizeof digest, key, sizeof key);
+    blake2b_add(&hash, content->bytes, 16);
+    blake2b_end(&hash, digest);
+    uint64_t value = 0;
+    for (int b = 0; b < 8; b++) value = value << 8 | digest[b];
+    return (double)(value >> 11) * 0x1p-53;
+}
+
+// Gives `wanted` the group that lies nearest to it, where it has none: that of the largest place among earlier parts.
+static void fill(Part *of, const double *place, size_t count, Part wanted) {
+    size_t best = count;
+    for (size_t k = 0; k < count; k++) {
+        if (of[k] == wanted) return;
+        if (of[k] < wanted && (best == count || place[k] > place[best])) best = k;
+    }
+    if (best < count) of[best] = wanted;
+}
+
 void split_by_group(uint8_t *part, const Groups *g, const Fingerprint *print, double train, double validation, uint64_t seed) {
     need(train >= 0 && validation >= 0 && train + validation <= 1, "split: shares of %g and %g", train, validation);
     uint32_t *least = memory_take(g->count * sizeof *least, "split"); // row of the smallest fingerprint
     for (size_t k = 0; k < g->count; k++) least[k] = g->first[k];
     for (size_t i = 0; i < g->n; i++)
         if (memcmp(print[i].bytes, print[least[g->group[i]]].bytes, 16) < 0) least[g->group[i]] = (uint32_t)i;
-    uint8_t key[8], digest[8];
-    for (int b = 0; b < 8; b++) key[b] = (uint8_t)(seed >> 8 * b);
-    for (size_t i = 0; i < g->n; i++) {
-        Blake2b hash;
-        blake2b_start(&hash, sizeof digest, key, sizeof key);
-        blake2b_add(&hash, print[least[g->group[i]]].bytes, 16);
-        blake2b_end(&hash, digest);
-        uint64_t value = 0;
-        for (int b = 0; b < 8; b++) value = value << 8 | digest[b];
-        double u = (double)(value >> 11) * 0x1p-53;
-        part[i] = u < train ? PART_TRAIN : u < train + validation ? PART_VALIDATION : PART_TEST;
+    double *place = memory_take(g->count * sizeof *place, "split");
+    Part *of = memory_take(g->count * sizeof *of, "split");
+    for (size_t k = 0; k < g->count; k++) {
+        place[k] = place_of(&print[least[k]], seed);
+        of[k] = place[k] < train ? PART_TRAIN : place[k] < train + validation ? PART_VALIDATION : PART_TEST;
     }
-    free(least);
+    if (train + validation < 1) fill(of, place, g->count, PART_TEST);
+    if (validation > 0) fill(of, place, g->count, PART_VALIDATION);
+    for (size_t i = 0; i < g->n; i++) part[i] = (uint8_t)of[g->group[i]];
+    free(least), free(place), free(of);
 }
 
 void split_as_original(uint8_t *part, uint32_t *order, size_t n, double train, uint32_t seed) {

@@ -45,7 +45,8 @@ double groups_floor(const Groups *g, int k);
 typedef enum { PART_TRAIN, PART_VALIDATION, PART_TEST } Part;
 
 // Each group goes to one part as a whole. Where it goes depends on the seed and its content only (the smallest
-// fingerprint in it), so it stays there when other images come and go. Shares are met on average.
+// fingerprint in it), so it stays there when other images come and go. Shares are met on average; of few groups a part that has
+// none gets the one nearest to it.
 void split_by_group(uint8_t *part, const Groups *g, const Fingerprint *print, double train, double validation, uint64_t seed);
 
 // The original's split: torch.randperm(n) under the seed, the first int(train * n) rows of it are for training, the rest

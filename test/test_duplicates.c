@@ -126,6 +126,15 @@ static void test_splits(Arena *a) {
     check(memcmp(again, part + 1000, (size_t)n - 1000) == 0, "an image stays where it is when others leave");
     split_by_group(again, &g, print, 0.7, 0.2, 6);
     check(memcmp(again, part, (size_t)n) != 0, "another seed, another split");
+    int lost = 0, empty = 0; // of few groups: no part is empty whose share is not
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        Groups few = groups_of_equal(a, print + 2000, NULL, 0, 20);
+        split_by_group(again, &few, print + 2000, 0.8, 0.1, seed);
+        lost += !memchr(again, PART_TRAIN, 20) || !memchr(again, PART_VALIDATION, 20) || !memchr(again, PART_TEST, 20);
+        split_by_group(again, &few, print + 2000, 0.5, 0.5, seed);
+        empty += !memchr(again, PART_TEST, 20);
+    }
+    check(lost == 0 && empty == 200, "20 pictures: in %d of 200 splits a part is empty; a share of 0 is empty in %d", lost, empty);
     check_dies("shares above 1", "shares") { split_by_group(part, &g, print, 0.9, 0.2, 5); }
 
     uint32_t *order = take(a, uint32_t, 8675);
