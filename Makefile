@@ -17,7 +17,8 @@ COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 LIBRARY := $(sort $(wildcard io/*.c model/*.c analysis/*.c train/*.c))
 COMMANDS := $(sort $(wildcard run/*.c))
-TESTS := $(sort $(wildcard test/test_*.c))
+TILED := bf16 kernels generate # tests that run once more, over tiles in software: test_tiles_X is test_X
+TESTS := $(sort $(wildcard test/test_*.c) $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),$(TILED:%=test/test_tiles_%.c)))
 TEST_HELPERS := $(filter-out test/test_%.c test/large.c,$(sort $(wildcard test/*.c)))
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TEST_PROGRAMS := $(patsubst test/%.c,$(BUILD)/test/%,$(TESTS))
@@ -68,7 +69,7 @@ FOUND := cpu: $(MACHINE), $(COMPILER); cuda: $(CUDA_FOUND)
 # Short lines by default; V=1 shows the commands.
 Q := $(if $(V),,@)
 
-.PRECIOUS: $(BUILD)/%.o build/gpu/%.o
+.PRECIOUS: $(BUILD)/%.o $(BUILD)/test/tiles/%.o build/gpu/%.o
 .PHONY: all always retina test test_cuda zoo help clean sanitize fuzz install format-check bench run_connectors run_verbalize
 all: retina
 	@echo "$(FOUND)"
@@ -138,6 +139,16 @@ $(BUILD)/libtest.a: $(call object,$(TEST_HELPERS))
 
 $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
+
+# The sources that use AMX's tiles, compiled over a program for the instructions (test/amx_model.h), take the place of the library's, and
+# all products and attention of bf16 go their way (test/tiles_forced.c).
+TILES := $(patsubst %,$(BUILD)/test/%.o,tiles/gemm_amx tiles/attention_amx tiles_forced)
+$(BUILD)/test/tiles/%.o: model/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(AVX512BF16) -DAMX_MODEL='"test/amx_model.h"' -MMD -MP -c -o $@ $<
+
+$(BUILD)/test/test_tiles_%: $(BUILD)/test/test_%.o $(TILES) $(BUILD)/libtest.a $(BUILD)/libretina.a
+	$(Q)$(CC) $(FLAGS) -Wl,--wrap=cpu_bf16 -o $@ $^ $(LIBS)
 
 $(BUILD)/test/test_connectors $(BUILD)/test/test_extract: | $(BUILD)/retina # run it
 

@@ -9,8 +9,8 @@
 // sums by key number mod 16. A hidden key adds exactly zero, so a query's result does not depend on its block, its
 // batch or on padding. Keys and values that are kept in bf16 (Attention.k16) are widened as they are read.
 //
-// Attention of bf16 (Attention.bf16) goes the same ways where dot products of bf16 are fast: attention_avx512bf16.c says what is
-// other then. Nobody asks for its weights there, and none are dropped: then it is f32's. Version 0 is the plain loop in test/test_kernels.c.
+// Attention of bf16 (Attention.bf16) goes the same ways where dot products or tiles of bf16 are fast: attention_avx512bf16.c and
+// attention_amx.c say what is other then. Nobody asks for its weights there, and none are dropped: then it is f32's. Version 0 is the plain loop in test/test_kernels.c.
 #include <math.h>
 #include <string.h>
 
@@ -20,19 +20,22 @@
 #include "kernels.h"
 
 #define NR_MAX 32
-#define ROWS_MAX 16
+#define ROWS_MAX 32
 
 typedef struct {
     const Attention *a;
     const KernelTable *k;
     const AttentionDots *bf16; // NULL: f32
-    long words;                // of a query or a key, packed
+    long MR, words;            // rows of a tile; words of a query or a key, packed
     long share, chunk, chunks; // query heads of a group; queries of a task; tasks of a group
 } Job;
 
 static long smaller(long a, long b) { return a < b ? a : b; }
 static long larger(long a, long b) { return a > b ? a : b; }
 static long pad(long n, long to) { return (n + to - 1) / to * to; }
+
+// Of so many channels or keys, packed.
+static long words_of(const Job *job, long n) { return job->bf16 ? pad(n, job->bf16->step) / 2 : n; }
 
 // Query r of group g of text b: its row, and the keys it sees, [from, to).
 typedef struct {
@@ -76,21 +79,21 @@ typedef struct {
 
 static size_t room_size(const Job *job) {
     const Attention *a = job->a;
-    size_t D = (size_t)a->D, NR = (size_t)job->k->NR, keys = (size_t)a->Tk + ROWS_MAX;
-    return size_mul(keys, 2 * D + NR, "attention") + size_mul(3 * NR, D + 16, "attention") + 2 * BEHIND + 256;
+    size_t D = (size_t)a->D, NR = (size_t)job->k->NR, keys = (size_t)a->Tk + ROWS_MAX, each = (size_t)larger(a->D, job->words);
+    return size_mul(keys, 2 * each + NR, "attention") + size_mul(3 * NR, D + 16, "attention") + 2 * BEHIND + 256;
 }
 
 static Room room_take(const Job *job) {
-    long D = job->a->D, NR = job->k->NR, keys = job->a->Tk + ROWS_MAX;
+    long D = job->a->D, NR = job->k->NR, keys = job->a->Tk + ROWS_MAX, each = larger(D, job->words);
     Room w = {.K = thread_room(room_size(job))};
-    w.V = w.K + pad(keys * D, 16) + BEHIND, w.S = w.V + pad(keys * D, 16) + BEHIND;
+    w.V = w.K + pad(keys * each, 16) + BEHIND, w.S = w.V + pad(keys * each, 16) + BEHIND;
     w.Q = w.S + keys * NR, w.rows = w.Q + NR * (D + 16), w.out = w.rows + pad(NR * D, 16);
     return w;
 }
 
 static void pack_keys(const Job *job, const Room *w, long b, long g) {
     const Attention *a = job->a;
-    long ld = a->G * a->D, D = a->D, MR = job->k->MR, first = b * a->Tk;
+    long ld = a->G * a->D, D = a->D, MR = job->MR, first = b * a->Tk;
     for (long j = w->from; j < w->to; j += MR) {
         int rows = (int)smaller(MR, w->to - j);
         Gemm keys = {.kind = GEMM_NT, .A = a->k + (first + j) * ld + g * D, .lda = ld, .K = D};
@@ -115,8 +118,6 @@ static void value_rows(const Job *job, float *out, long b, long g, long j, long 
     }
 }
 
-static long pairs_of(long keys) { return (keys + 1) / 2; }
-
 static void pack_values(const Job *job, const Room *w, long b, long g) {
     if (!job->bf16) {
         value_rows(job, w->V, b, g, w->from, w->to);
@@ -126,7 +127,7 @@ static void pack_values(const Job *job, const Room *w, long b, long g) {
     for (long j = w->from; j < w->to; j += NR) {
         long end = smaller(w->to, j + NR);
         value_rows(job, w->rows, b, g, j, end);
-        job->bf16->pack_values(w->V, w->rows, end - j, job->a->D, (j - w->from) / 2, pairs_of(w->to - w->from), job->k->MR);
+        job->bf16->pack_values(w->V, w->rows, end - j, job->a->D, (j - w->from) / 2, words_of(job, w->to - w->from), (int)job->MR);
     }
 }
 
@@ -151,8 +152,8 @@ static void score(const Job *job, const Room *w, long b, long from, long to, con
     const KernelTable *k = job->k;
     long NR = k->NR;
     for (long j = from, rows; j < to; j += rows) {
-        long in_tile = (j - w->from) % k->MR, base = j - in_tile; // from is a tile's first key
-        rows = smaller(k->MR, w->to - base);
+        long in_tile = (j - w->from) % job->MR, base = j - in_tile; // from is a tile's first key
+        rows = smaller(job->MR, w->to - base);
         float *S = w->S + (j - from) * NR, bias[ROWS_MAX * NR_MAX];
         (job->bf16 ? job->bf16->tiles->tile : k->tile)((int)rows, job->words, w->K + (base - w->from) * job->words, rows, w->Q, NR, S, NR, false);
         if (a->mask)
@@ -175,12 +176,12 @@ static void mix_f32(const Job *job, const Room *w, long b, long g, long r0, long
 
 static void mix_bf16(const Job *job, const Room *w, long from, long to, const float *top) {
     const TileKernel *t = job->bf16->tiles;
-    long D = job->a->D, NR = t->NR, pairs = pairs_of(w->to - w->from);
+    long D = job->a->D, NR = t->NR, pairs = words_of(job, w->to - w->from);
     float sum[NR_MAX];
     job->bf16->soften(w->S, to - from, top, sum);
     for (long d = 0; d < D; d += t->MR) {
-        long mr = smaller(t->MR, D - d);
-        t->tile((int)mr, pairs_of(to - from), w->V + d * pairs + (from - w->from) / 2 * mr, mr, w->S, NR, w->out + d * NR, NR, false);
+        long mr = smaller(t->MR, D - d), wide = pad(mr, job->bf16->rows);
+        t->tile((int)mr, words_of(job, to - from), w->V + d * pairs + (from - w->from) / 2 * wide, wide, w->S, NR, w->out + d * NR, NR, false);
     }
     job->bf16->divide(w->out, D, sum);
 }
@@ -202,8 +203,8 @@ static void block(const Job *job, const Room *w, long b, long g, long r0, long n
         if (q[r].from < q[r].to) first = smaller(first, q[r].from), last = larger(last, q[r].to);
         memcpy(w->rows + r * D, a->q + q[r].row, (size_t)D * sizeof(float));
     }
-    first = first < last ? w->from + (first - w->from) / k->MR * k->MR : last;
-    long end = smaller(w->to, w->from + pad(last - w->from, k->MR)); // whole tiles: the rest is hidden by `to`
+    first = first < last ? w->from + (first - w->from) / job->MR * job->MR : last;
+    long end = smaller(w->to, w->from + pad(last - w->from, job->MR)); // whole tiles: the rest is hidden by `to`
     if (first >= last) end = first;
     if (job->bf16) job->bf16->tiles->pack_b(w->Q, &(Gemm){.N = NR, .K = D, .B = w->rows, .B_type = DTYPE_F32, .ldb = D}, 0, D, 0);
     else k->turn(w->Q, NR, w->rows, D, NR, D);
@@ -214,11 +215,20 @@ static void block(const Job *job, const Room *w, long b, long g, long r0, long n
     for (long r = 0; r < n; r++) memcpy(a->out + q[r].row, w->rows + r * D, (size_t)D * sizeof(float));
 }
 
+static void tiles_begin(const Job *job) {
+    if (job->bf16 && job->bf16->tiles->begin) job->bf16->tiles->begin();
+}
+
+static void tiles_end(const Job *job) {
+    if (job->bf16 && job->bf16->tiles->end) job->bf16->tiles->end();
+}
+
 static void blocks_job(void *arg, size_t begin, size_t end) {
     const Job *job = arg;
     const Attention *a = job->a;
     long NR = job->k->NR, total = a->Tq * job->share;
     Room w = room_take(job);
+    tiles_begin(job);
     for (size_t t = begin; t < end; t++) {
         long bg = (long)t / job->chunks, b = bg / a->G, g = bg % a->G, r0 = (long)t % job->chunks * job->chunk, r1 = smaller(total, r0 + job->chunk);
         w.from = a->Tk, w.to = 0;
@@ -227,11 +237,12 @@ static void blocks_job(void *arg, size_t begin, size_t end) {
             if (q.from < q.to) w.from = smaller(w.from, q.from), w.to = larger(w.to, q.to);
         }
         if (w.from > w.to) w.from = w.to = 0;
-        if (job->bf16) w.from -= w.from % 2; // pairs begin with an even key
+        if (job->bf16) w.from -= w.from % job->bf16->step; // sums go on by steps from the first key of all
         pack_keys(job, &w, b, g);
         pack_values(job, &w, b, g);
         for (long r = r0; r < r1; r += NR) block(job, &w, b, g, r, smaller(NR, r1 - r));
     }
+    tiles_end(job);
 }
 
 // ---- few queries
@@ -252,7 +263,7 @@ typedef struct {
     Query q[THIN_ROWS];
     const void *K, *V;
     Dtype type;
-    float *S, *X, *rows; // (M, keys + FILL), (M, D) packed, (M, D filled up)
+    float *S, *X, *rows; // (M, keys + FILL), (THIN_ROWS, D filled up) at most: packed, (M, D filled up)
 } Few;
 
 #define FILL 32 // what words are filled up to
@@ -260,9 +271,9 @@ typedef struct {
 static long few_width(const Job *job) { return job->a->Tk + SUMS + FILL; }
 
 static Few few_room(const Job *job) {
-    long M = job->a->Tq * job->share, wide = M * pad(job->a->D, FILL);
-    Few f = {.M = M, .S = thread_room((size_t)(M * few_width(job) + 2 * wide + FILL))};
-    f.X = f.S + M * few_width(job), f.rows = f.X + wide + FILL;
+    long M = job->a->Tq * job->share, wide = pad(job->a->D, FILL);
+    Few f = {.M = M, .S = thread_room((size_t)(M * few_width(job) + (THIN_ROWS + M) * wide + FILL))};
+    f.X = f.S + M * few_width(job), f.rows = f.X + THIN_ROWS * wide + FILL;
     return f;
 }
 
@@ -276,7 +287,8 @@ static void few_begin(const Job *job, Few *f, long b, long g) {
         if (q->from < q->to) from = smaller(from, q->from), to = larger(to, q->to);
         memcpy(f->rows + r * D, a->q + q->row, (size_t)D * sizeof(float));
     }
-    f->from = from < to ? from / SUMS * SUMS : to; // softmax counts its sixteen sums from here
+    long step = job->bf16 ? larger(SUMS, job->bf16->step) : SUMS;
+    f->from = from < to ? from / step * step : to; // softmax counts its sixteen sums from here
     f->keys = to - f->from;
     long at = ((b * a->Tk + f->from) * a->G + g) * D;
     f->K = a->k16 ? (const void *)(a->k16 + at) : a->k + at;
@@ -321,15 +333,19 @@ static void few_bf16(const Job *job, const Few *f) {
 static void few_job(void *arg, size_t begin, size_t end) {
     const Job *job = arg;
     Few f = few_room(job);
+    tiles_begin(job);
     for (size_t t = begin; t < end; t++) {
         few_begin(job, &f, (long)t / job->a->G, (long)t % job->a->G);
         (job->bf16 ? few_bf16 : few_f32)(job, &f);
     }
+    tiles_end(job);
 }
 
 static const AttentionDots *by_bf16(const Attention *a) { // NULL: in f32
+    if (!a->bf16 || a->weights || a->dropout > 0) return NULL;
 #if defined(__x86_64__)
-    if (a->bf16 && !a->weights && a->dropout == 0 && gemm_bf16_tiles() == &tiles_avx512bf16) return &attention_avx512bf16;
+    if (gemm_bf16_tiles() == &tiles_amx) return &attention_amx;
+    if (gemm_bf16_tiles() == &tiles_avx512bf16) return &attention_avx512bf16;
 #endif
     return NULL;
 }
@@ -337,7 +353,7 @@ static const AttentionDots *by_bf16(const Attention *a) { // NULL: in f32
 void attention_rows(const Attention *a) {
     if (a->B == 0 || a->Tq == 0) return;
     Job job = {.a = a, .k = kernels(), .bf16 = by_bf16(a), .share = a->H / a->G};
-    job.words = job.bf16 ? pairs_of(a->D) : a->D;
+    job.MR = job.bf16 ? job.bf16->tiles->MR : job.k->MR, job.words = words_of(&job, a->D);
     long total = a->Tq * job.share, groups = a->B * a->G;
     if (total <= THIN_ROWS && !a->key_mask) {
         parallel_for((size_t)groups, 1, few_job, &job);

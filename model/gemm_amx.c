@@ -9,8 +9,8 @@
 //   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles;
 //             asked for meanwhile: the same rows further on where each is used once, else the next 32 rows
 // Sums run over ascending k in the instruction's own order, denormals count as zero: compare by tolerance; blocks, threads and
-// other rows change no bit. test/test_bf16.c runs this source on any AVX-512 machine, over a program that stands for the
-// instructions (AMX_MODEL).
+// other rows change no bit. Tests run this source on any AVX-512 machine, over a program that stands for the instructions
+// (test/amx_model.h).
 #if defined(__x86_64__)
 #include <unistd.h>
 
@@ -18,23 +18,8 @@
 #include "io/thread.h"
 #include "kernels_dot.h"
 
-#ifdef AMX_MODEL
-#include AMX_MODEL
-#else
-// The instructions themselves: gcc 12's intrinsics do not say which memory they read, so that stores before them were dropped.
-// Tiles are numbers; a stride is in bytes.
-#define tiles_configure(config) __asm__ volatile("ldtilecfg %0" ::"m"(*(config)))
-#define tiles_release() __asm__ volatile("tilerelease")
-#define tile_zero(t) __asm__ volatile("tilezero %%tmm" #t ::)
-#define tile_load(t, x, stride) __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(x), "r"((size_t)(stride)) : "memory")
-#define tile_stream(t, x, stride) __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #t ::"r"(x), "r"((size_t)(stride)) : "memory")
-#define tile_store(t, x, stride) __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(x), "r"((size_t)(stride)) : "memory")
-#define tile_dot(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
-#endif
+#include "kernels_amx.h"
 
-#define SIDE 32          // rows of the weight and of x that meet at a time: two tiles by two
-#define TILE 256         // words of a tile: 16 rows of 16
-#define STEP 32          // values of k in a tile
 #define BLOCK_STEPS 16   // of a block of the weight
 #define BLOCK (BLOCK_STEPS * 2 * TILE) // words of one
 #define WIDE_COLUMNS 256 // of a task where x does not stay in L2
@@ -54,19 +39,6 @@ typedef struct {
     float *room;      // each thread's two blocks of the weight, then its sums
     size_t room_each; // floats
 } Product;
-
-// Palette 1 of the instruction's documentation: eight tiles, here all of 16 rows and 64 bytes.
-typedef struct {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t bytes[16];
-    uint8_t rows[16];
-} TileConfig;
-
-static void configure(void) {
-    TileConfig c = {.palette = 1};
-    for (int t = 0; t < 8; t++) c.bytes[t] = 64, c.rows[t] = 16;
-    tiles_configure(&c);
-}
 
 // ---- x
 
@@ -279,14 +251,14 @@ static void product_job(void *arg, size_t begin, size_t end) {
     const Product *p = arg;
     const Gemm *g = p->g;
     float *room = p->room + p->room_each * (size_t)thread_index();
-    configure();
+    tiles_begin();
     for (size_t t = begin; t < end; t++) {
         long down = pieces(g->M, p->mc), m0 = (long)t % down * p->mc, m1 = smaller(m0 + p->mc, g->M);
         long n0 = (long)t / down * p->nc, n1 = smaller(n0 + p->nc, g->N);
         for (; p->direct && n0 < n1 && as_it_lies(g, (Block){n0, 0, p->steps}); n0 += SIDE) few_columns(p, n0, room);
         if (n0 < n1) columns(p, n0, n1, m0, m1, room);
     }
-    tiles_release();
+    tiles_end();
 }
 
 // x's rows of a task in L2 beside the sums, if that leaves enough of them to pay for copying the weight; else blocks of k, where
@@ -336,9 +308,7 @@ static void tile(int mr, long words, const float *A, long ka, const float *B, lo
     one_panel(words / LANES, packed(A), B, C, from_c, &(Next){.left = 0});
 }
 
-static void release(void) { tiles_release(); }
-
-const TileKernel tiles_amx = {.MR = SIDE, .NR = SIDE, .in_word = 2, .begin = configure, .end = release, .tile = tile};
+const TileKernel tiles_amx = {.MR = SIDE, .NR = SIDE, .in_word = 2, .begin = tiles_begin, .end = tiles_end, .tile = tile};
 #else
 typedef int not_this_processor;
 #endif

@@ -116,9 +116,11 @@ typedef struct {
     void (*columns)(const Gemm *g, const float *packed, long n0, long n1);
 } FewKernel;
 
-// Attention of bf16 (attention_avx512bf16.c): what attention.c does otherwise then. A word holds two channels, or two keys.
+// Attention of bf16 (attention_avx512bf16.c, attention_amx.c): what attention.c does otherwise then. A word holds two channels, or
+// two keys.
 typedef struct {
-    const TileKernel *tiles;
+    const TileKernel *tiles; // NR as in the level's own table
+    int step, rows;          // values that sums go on by, filled up with zeros; rows that a packed tile is filled up to
     void (*pack_values)(float *out, const float *x, long keys, long D, long first, long pairs, int tile);
     void (*soften)(float *S, long rows, const float *top, float *sum);
     void (*divide)(float *out, long D, const float *sum);
@@ -170,7 +172,7 @@ extern const KernelTable kernels_scalar;
 extern const KernelTable kernels_avx2, kernels_avx512;
 extern const TileKernel tiles_avx512bf16, tiles_amx; // products of bf16, GEMM_NT only
 extern const FewKernel few_avx512bf16;
-extern const AttentionDots attention_avx512bf16;
+extern const AttentionDots attention_avx512bf16, attention_amx;
 void gemm_amx(const Gemm *g);                        // GEMM_NT
 #endif
 

@@ -1,5 +1,5 @@
 // amx_model.h: the tile instructions as a program, after the documentation of the instruction set: what they read and
-// write, which shapes they refuse, how they round. Included by model/gemm_amx.c in place of the hardware.
+// write, which shapes they refuse, how they round. Included by model/kernels_amx.h in place of the hardware.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -60,7 +60,8 @@ static float amx_half(const uint8_t *p) {
     return amx_flushed(x);
 }
 
-// C[m][n] += A[m][2k] B[k][2n], then A[m][2k+1] B[k][2n+1]: two fused additions, rounded to nearest, denormals are zero.
+// C[m][n] += the sum over k of A[m][2k] B[k][2n], plus that of A[m][2k+1] B[k][2n+1]: each fused, rounded to nearest, denormals
+// are zero.
 static void amx_dpbf16ps(int c, int a, int b) {
     amx_used(a), amx_used(b), amx_used(c);
     amx_want(a != b && a != c && b != c, "three different tiles");
@@ -70,13 +71,14 @@ static void amx_dpbf16ps(int c, int a, int b) {
         for (int n = 0; n < amx.bytes[b] / 4; n++)
             for (int e = 0; e < 2; e++) right[k][e][n] = amx_half(amx.data[b][k] + 4 * n + 2 * e);
     for (int m = 0; m < amx.rows[c]; m++) {
-        float sums[16] = {0};
+        float sums[16] = {0}, part[2][16] = {{0}};
         memcpy(sums, amx.data[c][m], amx.bytes[c]);
         for (int k = 0; k < amx.bytes[a] / 4; k++)
             for (int e = 0; e < 2; e++) {
                 float x = amx_half(amx.data[a][m] + 4 * k + 2 * e);
-                for (int n = 0; n < 16; n++) sums[n] = amx_flushed(fmaf(x, right[k][e][n], sums[n]));
+                for (int n = 0; n < 16; n++) part[e][n] = amx_flushed(fmaf(x, right[k][e][n], part[e][n]));
             }
+        for (int n = 0; n < 16; n++) sums[n] = amx_flushed(amx_flushed(sums[n]) + amx_flushed(part[0][n] + part[1][n]));
         memcpy(amx.data[c][m], sums, amx.bytes[c]);
     }
 }

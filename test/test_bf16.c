@@ -1,5 +1,5 @@
-// test_bf16.c: products of bf16 on every path that this machine has, against double precision on the rounded inputs;
-// AMX's source runs over a program that stands for the tile instructions.
+// test_bf16.c: products of bf16 on the path that this machine takes, against double precision on the rounded inputs; and once
+// more in AMX's tiles, in software where there are none (Makefile: TILED).
 //
 // Whole models with bf16: every tap of the golden models against the reference's f32, no further away than 1.5 times the
 // reference's own bf16 is from its float64 (test/golden/bf16.json, by test/reference/bf16.py).
@@ -22,10 +22,6 @@
 #include "model/cpu.h"
 #include "model/kernels.h"
 #include "model/model.h"
-
-#if defined(__x86_64__)
-void gemm_amx_model(const Gemm *g); // model_amx.c
-#endif
 
 static float *random_floats(Arena *a, size_t n, const char *what) {
     float *x = take(a, float, n);
@@ -56,7 +52,7 @@ static float *wanted(Arena *a, const Gemm *g, const float *B) { // B as floats
 
 static double allow(long K) { return 0x1p-24 * sqrt((double)K) * 4 + 0x1p-24 * 4; }
 
-static void test_products(Arena *a, const char *path, void (*product)(const Gemm *g)) {
+static void test_products(Arena *a, const char *path) {
     static const long shapes[][3] = {{1, 64, 96}, {8, 33, 40}, {9, 70, 33}, {15, 31, 64}, {16, 32, 32}, {17, 33, 100}, {31, 65, 588}, {32, 96, 1088}, {33, 200, 1300}, {20, 33, 4200}, {70, 96, 65}, {100, 70, 320}, {577, 36, 31}, {100, 70, 6200}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int type = 0; type < 3; type++) {
@@ -71,14 +67,14 @@ static void test_products(Arena *a, const char *path, void (*product)(const Gemm
             if (type == 2) convert_f32_f16(half, B, (size_t)(N * K)), convert_f16_f32(B, half, (size_t)(N * K)), g.B = half;
             float *want = wanted(a, &g, B), *other = take(a, float, (size_t)(M * N));
             memcpy(other, g.C, (size_t)(M * N) * sizeof *other);
-            product(&g);
+            gemm(&g);
             char name[96];
             snprintf(name, sizeof name, "%s, %s weight, %ld x %ld x %ld", path, dtype_name(g.B_type), M, N, K);
             check_near(name, g.C, want, (size_t)(M * N), allow(K));
             float *first = g.C;
             g.C = other;
             threads_set(5);
-            product(&g);
+            gemm(&g);
             threads_set(1);
             check_same("the same bits on five threads", g.C, first, (size_t)(M * N) * sizeof *other);
             arena_release(a, mark);
@@ -178,17 +174,13 @@ static void test_models(Arena *a) {
 int main(void) {
     Arena *a = arena_new("test");
     threads_set(1);
-    test_products(a, gemm_bf16_path(), gemm);
+    test_products(a, gemm_bf16_path());
     if (strcmp(gemm_bf16_path(), "widened") != 0) test_rows(a);
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw")) {
-        test_tiles(a, "avx512_bf16", &tiles_avx512bf16);
-        test_products(a, "amx model", gemm_amx_model);
-        if (cpu_bf16() != BF16_AMX) printf("SKIP amx: this machine has no tiles; their program was run\n");
-    } else {
-        printf("SKIP avx512_bf16 and amx: this machine lacks them\n");
-    }
+    if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw")) test_tiles(a, "avx512_bf16", &tiles_avx512bf16);
+    else printf("SKIP avx512_bf16: this machine lacks it\n");
+    if (cpu_bf16() == BF16_AMX) test_tiles(a, "amx, attention", attention_amx.tiles);
 #endif
     test_models(a);
     arena_free(a);
