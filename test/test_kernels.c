@@ -269,6 +269,27 @@ static void test_query_alone(Arena *a, bool bf16) {
     check_same(bf16 ? "queries of a window in bf16, alone and together" : "queries of a window, alone and together", alone, all, n * sizeof *all);
 }
 
+// A text that is read in parts, few tokens or many at a time, has the bits of one that is read at once; so has a text beside another.
+static void test_parts(Arena *a, long D, long window, bool bf16) {
+    enum { T = 150, H = 4, G = 2, B = 2 };
+    static const long parts[] = {33, 1, 4, 2, 5, 40, 1, 64}; // up to 4 tokens are few: two heads share keys
+    size_t n = (size_t)(T * H * D), kept = (size_t)(T * G * D);
+    float *q = random_floats(a, B * n, "q"), *k = random_floats(a, B * kept, "k"), *all = take(a, float, B * n), *read = take(a, float, n);
+    uint16_t *k16 = take(a, uint16_t, B * kept), *v16 = take(a, uint16_t, B * kept);
+    convert_f32_bf16(k16, k, B * kept);
+    convert_f32_bf16(v16, random_floats(a, B * kept, "v"), B * kept);
+    Attention t = {.B = B, .Tq = T, .Tk = T, .H = H, .G = G, .D = D, .scale = 1 / sqrtf((float)D), .causal = true, .window = window, .bf16 = bf16, .q = q, .k16 = k16, .v16 = v16, .out = all};
+    attention_rows(&t);
+    t.B = 1, t.k16 = k16 + kept, t.v16 = v16 + kept;
+    for (long i = 0, p = 0; i < T; i += parts[p++]) {
+        t.Tq = parts[p], t.Tk = i + parts[p], t.q = q + n + (size_t)(i * H * D), t.out = read + (size_t)(i * H * D);
+        attention_rows(&t);
+    }
+    char name[80];
+    snprintf(name, sizeof name, "a text in parts and at once, D %ld, window %ld%s", D, window, bf16 ? ", bf16" : "");
+    check_same(name, read, all + n, n * sizeof *all);
+}
+
 static void test_rows(Arena *a) {
     static const long widths[] = {1, 15, 16, 17, 31, 33, 127, 1023, 1024};
     for (size_t s = 0; s < sizeof widths / sizeof *widths; s++) {
@@ -402,6 +423,8 @@ int main(void) {
     test_attention(a);
     test_query_alone(a, false);
     test_query_alone(a, true);
+    static const long heads[] = {20, 64, 72, 80, 96, 128, 256};
+    for (int i = 0; i < 7; i++) test_parts(a, heads[i], i % 2 ? 0 : 21, i == 3), test_parts(a, heads[i], i % 2 ? 50 : 0, true);
     test_levels(a);
     test_threads(a);
     test_many_rows(a);
