@@ -140,12 +140,12 @@ $(BUILD)/libtest.a: $(call object,$(TEST_HELPERS))
 $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
-# The sources that use AMX's tiles, compiled over a program for the instructions (test/amx_model.h), take the place of the library's, and
-# all products and attention of bf16 go their way (test/tiles_forced.c).
+# The sources that use AMX's tiles, compiled over programs for the instructions (test/amx_model.h, test/bf16_model.h), take the place of
+# the library's, and all products and attention of bf16 go their way (test/tiles_forced.c), on any machine with AVX-512.
 TILES := $(patsubst %,$(BUILD)/test/%.o,tiles/gemm_amx tiles/attention_amx tiles_forced)
 $(BUILD)/test/tiles/%.o: model/%.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(FLAGS) $(AVX512BF16) -DAMX_MODEL='"test/amx_model.h"' -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(FLAGS) $(AVX512) -include test/bf16_model.h -DAMX_MODEL='"test/amx_model.h"' -MMD -MP -c -o $@ $<
 
 $(BUILD)/test/test_tiles_%: $(BUILD)/test/test_%.o $(TILES) $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -Wl,--wrap=cpu_bf16 -o $@ $^ $(LIBS)
@@ -208,7 +208,7 @@ test: retina $(TEST_PROGRAMS)
 # ---- on a real GPU: everything that runs there is built into build/gpu, with or without a GPU here, and test/gpu_day.sh runs it
 GPU_FLAGS = -std=gnu11 -Itest -isystem $(CUDA_INCLUDE)
 GPU_TESTS := $(patsubst test/%.c,build/gpu/%,$(filter-out test/test_cuda_mistakes.c,$(wildcard test/test_cuda_*.c)))
-GPU_PROGRAMS := $(GPU_TESTS) $(patsubst %,build/gpu/%,bench_cuda retina test_bf16) # stripped, and packed in build/gpu.tar.xz, to be carried
+GPU_PROGRAMS := $(GPU_TESTS) $(patsubst %,build/gpu/%,bench_cuda retina test_bf16 test_kernels) # stripped, and packed in build/gpu.tar.xz, to be carried
 GPU_BENCH := $(patsubst test/%.c,build/gpu/%.o,$(wildcard test/bench/cuda*.c))
 build/gpu/%.o: test/%.c $(CUDA_LAST)
 	@mkdir -p $(@D)
@@ -218,8 +218,8 @@ build/gpu/test_cuda_%: build/gpu/test_cuda_%.o build/gpu/cuda_emu/check.o $(CUDA
 build/gpu/bench_cuda: $(GPU_BENCH) $(BUILD)/run/bench_peer.o $(CUDA_OBJECTS) $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
 .PHONY: gpu bench_cuda
-gpu: $(if $(NVCC),$(GPU_TESTS) build/gpu/bench_cuda retina $(BUILD)/test/test_bf16)
-	@$(if $(NVCC),cp retina $(BUILD)/test/test_bf16 build/gpu/ && strip $(GPU_PROGRAMS) && { ! command -v xz >/dev/null || tar -cf - $(GPU_PROGRAMS) | xz --lzma2=preset=2,dict=192MiB > build/gpu.tar.xz; },echo "gpu: there is no nvcc here")
+gpu: $(if $(NVCC),$(GPU_TESTS) build/gpu/bench_cuda retina $(BUILD)/test/test_bf16 $(BUILD)/test/test_kernels)
+	@$(if $(NVCC),cp retina $(BUILD)/test/test_bf16 $(BUILD)/test/test_kernels build/gpu/ && strip $(GPU_PROGRAMS) && { ! command -v xz >/dev/null || tar -cf - $(GPU_PROGRAMS) | xz --lzma2=preset=2,dict=192MiB > build/gpu.tar.xz; },echo "gpu: there is no nvcc here")
 # Its tests against the CPU, models of data/zoo, the small shapes under compute-sanitizer
 test_cuda bench_cuda: gpu
 	@$(if $(NVCC),sh test/gpu_day.sh $(or $(SECONDS_ALL),600) $(if $(filter test_cuda,$@),tests zoo sanitize,bench),echo "$@: there is no nvcc here")

@@ -11,15 +11,13 @@
 //   few queries  scores (keys, queries): tiles of keys kept in bf16 are loaded as they lie; outputs (queries, d) = P (queries,
 //                words of keys) · V: two rows of values become words, and are not turned
 //
-// No machine with tiles was there to run it: it was checked by a program for the instructions (test/amx_model.h), and has never
-// been timed. RETINA_ISA=avx512_bf16 runs without it. What it should take, counted for 577 tokens and a head of 64, of 16:
-//   products of tiles   2 · 19 · 18.5 · 4 · 2 = 5624, 16 cycles each
-//   loads of tiles      1 a product, 8 cycles each: behind the products
-//   stores of tiles     19 · 37 · 2 of scores, 19 · 8 of outputs = 1558, 16 cycles each
-//   sum                 115 thousand cycles a head: 0.3 ms for 16 heads on two threads of 3 GHz
-// The rest is f32's: 9.45 ms there (test/bench/avx512-amx.md) less 5.2 for its two products at that machine's peak is 4.3 for
-// softmax, masks and packing. Without it a pass that divides the weights: about 4 to 4.5 ms are to be expected in all. For one query of 600
-// keys of 128, a head: 304 products, 4.9 thousand cycles, under the 307 KB that it reads.
+// No machine with tiles was there to run it: it was checked over a program for the instructions (test/amx_model.h), in four orders
+// of sums, and has never been timed. RETINA_ISA=avx512_bf16 runs without it. What it should take, for 577 tokens and 16 heads of 64:
+//   a head, counted     5700 products of tiles: scores 19 · (18 · 8 + 4), outputs 19 · 2 · 19 · 4; 5738 loads; 1558 stores
+//   of tiles            16 cycles a product, 8 a load, behind the products, 16 a store: 116 thousand, 0.3 ms on two threads of 3 GHz
+//   of all else         4.2 ms on one thread of a Zen 4, measured with empty instructions: softmax, masks, packing
+//   together            2.4 ms on two threads, 3 if the tiles wait as they did in another program; f32 takes 9.45 (avx512-amx.md)
+// One query of 600 keys of 128: 304 products, 418 loads and 46 stores a head, five thousand cycles, under the 307 KB that it reads.
 #if defined(__x86_64__)
 #include "attention_words.h"
 
@@ -35,7 +33,19 @@ static void pack_a(float *out, const Gemm *g, long m0, int mr, long k0, long kn)
         for (int r = 0; r < filled; r++, out += LANES) store(out, r < mr ? words_of(g->A + (m0 + r) * g->lda, DTYPE_F32, k0 + k, kn - k) : all(0));
 }
 
-static void pack_b(float *out, const Gemm *g, long k0, long kn, long n0) { tiles_avx512bf16.pack_b(out, g, k0, kn, n0); }
+// x (rows, D), 16 rows at most, as words: out[word * across + row], zeros beyond both.
+static void pack_columns(float *out, long across, const float *x, long ld, long rows, long D) {
+    for (long d = 0; d < D; d += STEP) {
+        V t[LANES];
+        for (long r = 0; r < LANES; r++) t[r] = r < rows ? words_of(x + r * ld, DTYPE_F32, d, D - d) : all(0);
+        turn(t);
+        for (long w = 0; w < LANES; w++, out += across) store(out, t[w]);
+    }
+}
+
+static void pack_b(float *out, const Gemm *g, long k0, long kn, long n0) { // of f32
+    for (long n = 0; n < COLUMNS; n += LANES) pack_columns(out + n, COLUMNS, (const float *)g->B + (n0 + n) * g->ldb + k0, g->ldb, g->N - n0 - n, kn);
+}
 
 // x (keys, D), the values of up to 32 neighbouring keys, a step: rows of tiles are channels. See attention.c for where they go.
 static void pack_values(float *out, const float *x, long keys, long D, long first, long pairs, int tile) {
@@ -129,15 +139,7 @@ static void soften_steps(float *S, long rows, const float *top, float *sum) {
 
 // ---- few queries: M of them, M <= THIN_ROWS
 
-// x (M, D) as words: out[word * 16 + m], zeros beyond M and D.
-static void pack_queries(float *out, const float *x, long M, long D) {
-    for (long d = 0; d < D; d += STEP) {
-        V t[LANES];
-        for (long m = 0; m < LANES; m++) t[m] = m < M ? words_of(x + m * D, DTYPE_F32, d, D - d) : all(0);
-        turn(t);
-        for (long w = 0; w < LANES; w++, out += LANES) store(out, t[w]);
-    }
-}
+static void pack_queries(float *out, const float *x, long M, long D) { pack_columns(out, LANES, x, D, M, D); }
 
 typedef struct { // a step of 32 keys
     const char *at;

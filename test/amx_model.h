@@ -18,6 +18,7 @@ static void amx_want(bool ok, const char *what) {
 
 static void amx_loadconfig(const void *p) {
     const uint8_t *c = p;
+    amx_want(!amx.configured, "tiles were not released after they were used last"); // our own rule
     amx_want(c[0] == 1, "palette 1 is the only one with tiles");
     for (int i = 1; i < 16; i++) amx_want(c[i] == 0, "start row and reserved bytes are zero");
     for (int i = 32; i < 48; i++) amx_want(c[i] == 0, "only eight tiles exist");

@@ -140,10 +140,12 @@ bench() {
 }
 
 cpu() {
-    timeout "$1" build/gpu/test_bf16 >"$work/bf16" 2>&1 || failed "test_bf16 on this CPU"
-    say "cpu: test_bf16: $(grep -c '^ok ' "$work/bf16") ok, $(grep -c '^FAIL' "$work/bf16") failed; $(build/gpu/retina --version 2>/dev/null | head -n 1)"
-    grep '^FAIL' "$work/bf16" | head -n 5 | tee -a "$summary"
-    cp "$work/bf16" "$OUT/cpu.txt"
+    for t in test_bf16 test_kernels; do # products and attention, AMX's where the machine has it
+        timeout "$1" build/gpu/$t >"$work/$t" 2>&1 || failed "$t on this CPU"
+        say "cpu: $t: $(grep -c '^ok ' "$work/$t") ok, $(grep -c '^FAIL' "$work/$t") failed; $(build/gpu/retina --version 2>/dev/null | head -n 1)"
+        grep '^FAIL' "$work/$t" | head -n 5 | tee -a "$summary"
+    done
+    cat "$work/test_bf16" "$work/test_kernels" >"$OUT/cpu.txt"
 }
 
 for section in "$@"; do
