@@ -69,7 +69,7 @@ void attention_drop(const Attention *a, float *weights, size_t first, size_t n) 
 // ---- blocks of queries
 
 // One task's scratch. Keys [from, to) are packed: K by tiles of MR keys (d, mr), V row after row; of bf16 in words, V by tiles of
-// MR channels (pair of keys, mr).
+// MR channels (pair of keys, mr), or as the path's own functions have it.
 typedef struct {
     float *K, *V, *S, *Q, *rows, *out;
     long from, to;
@@ -268,7 +268,7 @@ typedef struct {
 
 #define FILL 32 // what words are filled up to
 
-static long few_width(const Job *job) { return job->a->Tk + SUMS + FILL; }
+static long few_width(const Job *job) { return pad(job->a->Tk + SUMS + FILL, 16); } // what lies behind is aligned
 
 static Few few_room(const Job *job) {
     long M = job->a->Tq * job->share, wide = pad(job->a->D, FILL);

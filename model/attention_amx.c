@@ -124,7 +124,7 @@ static void tile(int mr, long words, const float *A, long ka, const float *B, lo
         product(words, A, B, C, ldc, from_c);
         return;
     }
-    float whole[SIDE * COLUMNS] = {0}; // rows of C that nobody asked for stay as they are
+    _Alignas(64) float whole[SIDE * COLUMNS] = {0}; // rows of C that nobody asked for stay as they are
     if (from_c) copy_rows(whole, COLUMNS, C, ldc, mr);
     product(words, A, B, whole, COLUMNS, from_c);
     copy_rows(C, ldc, whole, COLUMNS, mr);
