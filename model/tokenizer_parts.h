@@ -74,16 +74,20 @@ const Word *words_word(const Words *w, int32_t id);           // NULL: no such i
 
 // A set of texts with a number each, walked byte by byte. Node 0 is the root.
 typedef struct {
-    uint64_t *keys;    // (node << 8 | byte) + 1, 0 is free
-    uint32_t *targets; // the node behind it
-    uint32_t mask, used, nodes, room;
-    int32_t *values; // per node: the number of the text that ends here, or -1
-    bool first[256]; // bytes with which a text begins
+    uint64_t key;    // (node << 8 | byte) + 1, 0: this place of the table is free
+    uint32_t target; // the node behind it
+    int32_t value;   // the number of the text that ends there, or -1
+} TrieStep;
+
+typedef struct {
+    TrieStep *steps; // a table with open addressing: a step touches one line of memory
+    uint32_t mask, used; // and as many nodes, besides the root
+    bool first[256];     // bytes with which a text begins
 } Trie;
 
 void trie_open(Trie *t, Arena *a);
 void trie_add(Trie *t, Arena *a, Piece text, int32_t value);
-uint32_t trie_step(const Trie *t, uint32_t node, unsigned char byte); // 0: no way on
+const TrieStep *trie_step(const Trie *t, uint32_t node, unsigned char byte); // NULL: no way on
 int32_t trie_longest(const Trie *t, const char *text, size_t n,
                      size_t *length); // -1: none begins here
 

@@ -94,9 +94,9 @@ static void reach(Best *b, double score, uint32_t from, int32_t id) {
     if (b->from == NONE || score > b->score) *b = (Best){score, from, id};
 }
 
-// The ids of one piece of the best path. Its text may be in the vocabulary although the path took
-// it for unknown characters: fused, they are looked up again.
-static void piece_put(const Model *m, Encoder *e, Piece p) {
+// The ids of a piece of the best path that is of unknown characters. Its text may be in the vocabulary all the same: fused,
+// they are looked up again.
+static void unknown_put(const Model *m, Encoder *e, Piece p) {
     int32_t id = words_id(&m->words, p.text, p.length);
     bool bytes = id < 0 && m->byte_fallback;
     for (size_t i = 0; bytes && i < p.length; i++) bytes = m->bytes[(unsigned char)p.text[i]] >= 0;
@@ -120,9 +120,10 @@ void unigram_word(const Model *m, Encoder *e, Piece word) {
         bool single = false;
         uint32_t node = 0;
         for (size_t end = at; end < n;) {
-            node = trie_step(&m->trie, node, (unsigned char)word.text[end++]);
-            if (!node) break;
-            int32_t id = m->trie.values[node];
+            const TrieStep *step = trie_step(&m->trie, node, (unsigned char)word.text[end++]);
+            if (!step) break;
+            node = step->target;
+            int32_t id = step->value;
             if (id < 0) continue;
             reach(&best[end], m->scores[id] + here, (uint32_t)at, id);
             single |= end == next;
@@ -144,13 +145,17 @@ void unigram_word(const Model *m, Encoder *e, Piece word) {
     }
     for (size_t at = 0; at < n;) {
         size_t stop = follows;
-        bool unknown = best[stop].id == m->unk;
+        int32_t id = best[stop].id;
+        bool unknown = id == m->unk;
         follows = best[stop].from;
         while (unknown && follows != NONE && best[follows].id == m->unk) { // neighbours are one
             stop = follows;
             follows = best[stop].from;
         }
-        piece_put(m, e, (Piece){word.text + at, stop - at});
+        if (unknown)
+            unknown_put(m, e, (Piece){word.text + at, stop - at});
+        else
+            ids_put(e, id);
         at = stop;
     }
 }

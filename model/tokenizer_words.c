@@ -125,71 +125,63 @@ const Word *words_word(const Words *w, int32_t id) {
 
 // ---- tries
 
-static uint32_t trie_slot(const Trie *t, uint64_t key) {
+static TrieStep *trie_place(const Trie *t, uint64_t key) {
     uint32_t h = hash_number(key) & t->mask;
-    while (t->keys[h] && t->keys[h] != key) h = (h + 1) & t->mask;
-    return h;
+    while (t->steps[h].key && t->steps[h].key != key) h = (h + 1) & t->mask;
+    return &t->steps[h];
 }
 
-static void trie_slots(Trie *t, Arena *a, uint32_t slots) {
-    uint64_t *keys = t->keys;
-    uint32_t *targets = t->targets, old = keys ? t->mask + 1 : 0;
-    t->keys = take_zero(a, uint64_t, slots);
-    t->targets = take(a, uint32_t, slots);
-    t->mask = slots - 1;
-    for (uint32_t i = 0; i < old; i++) {
-        if (!keys[i]) continue;
-        uint32_t h = trie_slot(t, keys[i]);
-        t->keys[h] = keys[i];
-        t->targets[h] = targets[i];
-    }
+static uint64_t trie_key(uint32_t node, unsigned char byte) { return ((uint64_t)node << 8 | byte) + 1; }
+
+static void trie_room(Trie *t, Arena *a, uint32_t places) {
+    const TrieStep *old = t->steps;
+    uint32_t count = old ? t->mask + 1 : 0;
+    t->steps = take_zero(a, TrieStep, places);
+    t->mask = places - 1;
+    for (uint32_t i = 0; i < count; i++)
+        if (old[i].key) *trie_place(t, old[i].key) = old[i];
 }
 
 void trie_open(Trie *t, Arena *a) {
-    *t = (Trie){.nodes = 1, .room = 64};
-    trie_slots(t, a, 256);
-    t->values = take(a, int32_t, t->room);
-    t->values[0] = -1;
+    *t = (Trie){0};
+    trie_room(t, a, 256);
+}
+
+// The step from a node, made if there is none yet.
+static TrieStep *trie_extend(Trie *t, Arena *a, uint32_t node, unsigned char byte) {
+    uint64_t key = trie_key(node, byte);
+    TrieStep *step = trie_place(t, key);
+    if (step->key) return step;
+    if (++t->used > t->mask / 8 * 5) {
+        need(t->mask < 1u << 30, "a vocabulary whose tokens are together more than this program can hold");
+        trie_room(t, a, (t->mask + 1) * 2);
+        step = trie_place(t, key);
+    }
+    *step = (TrieStep){.key = key, .target = t->used, .value = -1};
+    return step;
 }
 
 void trie_add(Trie *t, Arena *a, Piece text, int32_t value) {
-    uint32_t node = 0;
-    for (size_t i = 0; i < text.length; i++) {
-        uint64_t key = ((uint64_t)node << 8 | (unsigned char)text.text[i]) + 1;
-        uint32_t h = trie_slot(t, key);
-        if (!t->keys[h]) {
-            if (++t->used > t->mask / 2) {
-                need(t->mask < 1u << 30,
-                     "a vocabulary whose tokens are together more than this program can hold");
-                trie_slots(t, a, (t->mask + 1) * 2);
-                h = trie_slot(t, key);
-            }
-            if (t->nodes == t->room) {
-                t->values = arena_grow(a, t->values, t->nodes, t->room * 2, sizeof *t->values);
-                t->room *= 2;
-            }
-            t->keys[h] = key;
-            t->targets[h] = t->nodes;
-            t->values[t->nodes++] = -1;
-        }
-        node = t->targets[h];
-    }
-    t->values[node] = value;
-    if (text.length) t->first[(unsigned char)text.text[0]] = true;
+    if (text.length == 0) return;
+    TrieStep *step = NULL;
+    for (size_t i = 0; i < text.length; i++) step = trie_extend(t, a, step ? step->target : 0, (unsigned char)text.text[i]);
+    step->value = value;
+    t->first[(unsigned char)text.text[0]] = true;
 }
 
-uint32_t trie_step(const Trie *t, uint32_t node, unsigned char byte) {
-    uint32_t h = trie_slot(t, ((uint64_t)node << 8 | byte) + 1);
-    return t->keys[h] ? t->targets[h] : 0;
+const TrieStep *trie_step(const Trie *t, uint32_t node, unsigned char byte) {
+    const TrieStep *step = trie_place(t, trie_key(node, byte));
+    return step->key ? step : NULL;
 }
 
 int32_t trie_longest(const Trie *t, const char *text, size_t n, size_t *length) {
     int32_t value = -1;
     uint32_t node = 0;
     for (size_t i = 0; i < n; i++) {
-        node = trie_step(t, node, (unsigned char)text[i]);
-        if (!node) break;
-        if (t->values[node] >= 0) value = t->values[node], *length = i + 1;
+        const TrieStep *step = trie_step(t, node, (unsigned char)text[i]);
+        if (!step) break;
+        if (step->value >= 0) value = step->value, *length = i + 1;
+        node = step->target;
     }
     return value;
 }

@@ -3,10 +3,12 @@
     python test/peers/check_tokenizers.py [--retina ./retina] [--count 100000] [--seed 1] [--only NAME,…] [--dir DIR]
 
     python test/peers/check_tokenizers.py --random 200 --count 2000 [--seed 1]
+    python test/peers/check_tokenizers.py --words 1000,30000,1048576 [--only NAME,…] [--dir DIR]
 
 Builds a tokenizer of every family of test/reference/make_tokenizers.py, larger than the golden ones, and for each compares
 ids with and without special tokens, and decoded texts of these ids and of random ones. With --dir, the tokenizer.json there.
 With --random, so many tokenizers whose every part is drawn (random_tokenizers.py), texts that the library cannot encode left out.
+With --words, ids of words of so many bytes without a break (test/reference/long_words.py): random letters, Fibonacci's word …
 """
 import argparse
 import json
@@ -19,6 +21,7 @@ import unicodedata
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "reference"))
+import long_words  # noqa: E402
 import make_tokenizers as make  # noqa: E402
 import random_tokenizers  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
@@ -163,6 +166,14 @@ def randomly(a, folder):
     return total > 0
 
 
+def compare_words(command, folder, sizes):
+    """How many words were compared, and the kinds that differ."""
+    t = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
+    words = [("%s, %d bytes" % (kind, size), word(size)) for size in sizes for kind, word in long_words.WORDS.items()]
+    got = retina(command, folder, [json.dumps(w, ensure_ascii=False) for _, w in words], "--no-special")
+    return len(words), [kind for (kind, w), ids in zip(words, got) if ids != t.encode(w, add_special_tokens=False).ids]
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--retina", default="./retina")
@@ -171,6 +182,7 @@ def main():
     p.add_argument("--only", default="")
     p.add_argument("--dir")
     p.add_argument("--random", type=int, default=0)
+    p.add_argument("--words", default="")
     a = p.parse_args()
     rng = random.Random(a.seed)
     total = 0
@@ -183,6 +195,11 @@ def main():
         names = [a.dir] if a.dir else [n for n in built if not a.only or n in a.only.split(",")]
         for name in names:
             where = a.dir or os.path.join(folder, name)
+            if a.words:
+                count, wrong = compare_words(a.retina.split(), where, [int(size) for size in a.words.split(",")])
+                total += len(wrong)
+                print("%-16s %d words: %d differ%s" % (os.path.basename(name), count, len(wrong), "".join("; " + kind for kind in wrong)), flush=True)
+                continue
             special = [x["content"] for x in json.load(open(os.path.join(where, "tokenizer.json"), encoding="utf-8"))["added_tokens"]] or [" "]
             strings = [string(rng, make.WORDS, special) for _ in range(a.count)]
             wrong, texts, decoded = compare(a.retina.split(), where, os.path.basename(name), strings, rng)
