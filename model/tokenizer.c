@@ -74,9 +74,14 @@ static void take_added(Encoder *e, const Trie *trie, Piece text, size_t origin, 
 
 // ---- the stages
 
+static bool is_text(Piece p, const char *text) { return p.length == strlen(text) && memcmp(p.text, text, p.length) == 0; }
+
 static void word_out(void *self, Piece word) {
     Encoder *e = self;
-    model_word(&e->tokenizer->model, e, word);
+    const Tokenizer *t = e->tokenizer;
+    if (t->clean == CLEAN_LOWER && t->before_count == 1 && is_text(word, OPENCLIP_START)) ids_put(e, t->before[0]);
+    else if (t->clean == CLEAN_LOWER && t->after_count == 1 && is_text(word, OPENCLIP_END)) ids_put(e, t->after[0]);
+    else model_word(&t->model, e, word);
 }
 
 static void split_gap(Encoder *e, Piece gap, size_t origin) {

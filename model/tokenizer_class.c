@@ -137,7 +137,7 @@ static void put_quoted(Growing *out, const char *text) {
 // The value of %NAME%.
 static void put_value(Growing *out, const char *const *values, const char *name, size_t n) {
     static const char *const expressions[] = {
-        "CLIP",   pattern_clip, "QWEN2",       pattern_qwen2,      "QWEN35", pattern_qwen35,
+        "CLIP",   pattern_clip, "QWEN2",       pattern_qwen2,      "QWEN35", pattern_qwen35, "OPENCLIP", pattern_openclip,
         "SPACES", "\\s+",       "PUNCTUATION", "[!-/:-@\\[-`{-~]", NULL};
     for (const char *const *v = expressions; *v; v += 2)
         if (strlen(*v) == n && memcmp(*v, name, n) == 0) put_quoted(out, v[1]);

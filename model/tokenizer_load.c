@@ -329,6 +329,17 @@ static bool is_borrowed(const Load *l) {
     return name && name->kind == JSON_TEXT;
 }
 
+// OpenCLIP's own tokenizer does nothing further to the letters, and has words and names of special tokens of its own.
+static void openclip_parts(const Load *l, Tokenizer *t) {
+    static const char splits[] = "{`type`:`Sequence`,`pretokenizers`:[{`type`:`Split`,`pattern`:{`Regex`:%OPENCLIP%},`behavior`:`Removed`,`invert`:true},"
+                                 "{`type`:`ByteLevel`,`add_prefix_space`:false,`use_regex`:false}]}";
+    static const char *const none[] = {NULL};
+    t->normals.count = 0;
+    if (t->model.kind != MODEL_BPE || !t->model.suffix.length) return;
+    t->splits = splits_read(l->keep, class_part(l->scratch, splits, none), l->path);
+    t->split_special = true;
+}
+
 static Tokenizer *load(Load *l) {
     Tokenizer *t = take_zero(l->keep, Tokenizer, 1);
     bool json = has(l, "tokenizer.json"), bpe = has(l, "vocab.json") && has(l, "merges.txt");
@@ -375,7 +386,7 @@ static Tokenizer *load(Load *l) {
     t->split_special = json_bool_or(l->config, "split_special_tokens", false);
     t->cut_left = strcmp(json_text_or(l->config, "truncation_side", "right"), "left") == 0;
     t->clean = !is_openclip(l) ? CLEAN_NOT : is_borrowed(l) ? CLEAN_SPACES : CLEAN_LOWER;
-    if (t->clean == CLEAN_LOWER) t->normals.count = 0; // OpenCLIP's own tokenizer does nothing further
+    if (t->clean == CLEAN_LOWER) openclip_parts(l, t);
     return t;
 }
 

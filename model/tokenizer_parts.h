@@ -47,7 +47,9 @@ bool pattern_next(PatternSearch *s, size_t *begin, size_t *end);
 
 typedef size_t ScanFn(const char *text, size_t n,
                       size_t at); // the end of the match at `at`, or `at`
-extern const char pattern_words[], pattern_clip[], pattern_qwen2[], pattern_qwen35[];
+extern const char pattern_words[], pattern_clip[], pattern_openclip[], pattern_qwen2[], pattern_qwen35[];
+#define OPENCLIP_START "<start_of_text>" // the names that OpenCLIP's own tokenizer looks for
+#define OPENCLIP_END "<end_of_text>"
 ScanFn *scan_published(const char *expression); // NULL: it is none of them
 
 // ---- tokenizer_words.c: token texts and ids, both ways; tries

@@ -138,6 +138,20 @@ static size_t scan_clip_special(const char *text, size_t n, size_t at) {
     return scan_clip(text, n, at);
 }
 
+// OpenCLIP's own, ignoring case: then ſ is an s, and the mark U+0345, whose capital is a letter, neither a letter nor anything else.
+static size_t scan_openclip(const char *text, size_t n, size_t at) {
+    static const char *const names[] = {OPENCLIP_START, OPENCLIP_END}, mark[] = "\xCD\x85";
+    for (int i = 0; i < 2; i++) {
+        size_t k = strlen(names[i]);
+        if (n - at >= k && memcmp(text + at, names[i], k) == 0) return at + k;
+    }
+    size_t end = contraction(text, n, at, true);
+    if (end == at) end = scan_clip(text, n, at);
+    for (size_t i = at; i + 1 < end; i++)
+        if (memcmp(text + i, mark, 2) == 0) return i;
+    return end;
+}
+
 // The third generation, where a change from small to capital letters begins a new word.
 // U = [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}], S = [\p{Ll}\p{Lm}\p{Lo}\p{M}]; Lm, Lo and M are in both.
 static bool in_upper(uint32_t f) { return (f & (UNI_L | UNI_M)) && !(f & UNI_LOWER); }
@@ -212,6 +226,7 @@ const char pattern_qwen2[] = SECOND("\\p{L}", "\\p{N}", "[^\\s\\p{L}\\p{N}]");
 const char pattern_qwen35[] = SECOND("[\\p{L}\\p{M}]", "\\p{N}", "[^\\s\\p{L}\\p{M}\\p{N}]");
 static const char pattern_clip_old[] = CONTRACTIONS "|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 const char pattern_clip[] = "<\\|startoftext\\|>|<\\|endoftext\\|>|" CONTRACTIONS "|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+const char pattern_openclip[] = "(?i)" OPENCLIP_START "|" OPENCLIP_END "|" CONTRACTIONS "|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 static const char pattern_gpt4o[] = THIRD("(?i:" CONTRACTIONS ")?", "\\p{N}{1,3}");
 static const char pattern_tekken[] = THIRD("", "\\p{N}");
 
@@ -221,6 +236,7 @@ static const struct {
 } published[] = {
     {pattern_words, scan_gpt2},       {pattern_llama3, scan_llama3},     {pattern_qwen2, scan_qwen2},
     {pattern_qwen35, scan_qwen35},    {pattern_clip_old, scan_clip},     {pattern_clip, scan_clip_special},
+    {pattern_openclip, scan_openclip},
     {pattern_gpt4o, scan_gpt4o},      {pattern_tekken, scan_tekken},
 };
 // clang-format on

@@ -224,6 +224,18 @@ static void test_vocabulary(Arena *a) {
     Ids ids = tokenizer_encode(t, a, "Cat !", 5, true);
     static const int32_t want[] = {514, 513, 256, 515};
     check_same("OpenCLIP's list of merges: start, \"cat\" the second merge, \"!\" at a word's end, end", ids.count == 4 ? ids.ids : NULL, want, ids.count == 4 ? sizeof want : 0);
+    static const struct {
+        const char *text;
+        int32_t want[6];
+        size_t count;
+    } own[] = {{"cat <END_of_text>cat", {514, 513, 515, 513, 515}, 5}, // special tokens by OpenCLIP's names, in a text too
+               {"!\u0345!", {514, 256, 256, 515}, 4},                   // a mark with a capital that is a letter: dropped where case is ignored
+               {"'\u017f", {514, 6, 129, 379, 515}, 5}};                // so is this an s
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        ids = tokenizer_encode(t, a, own[i].text, strlen(own[i].text), true);
+        check_same(own[i].text, ids.count == own[i].count ? ids.ids : NULL, own[i].want, own[i].count * sizeof *own[i].want);
+    }
+    check(tokenizer_encode(t, a, "<|endoftext|>", 13, false).count == 13, "HF's name of a special token is a text as any other");
     CocaOptions o = {.sot = 514, .eos = 515, .pad = 0};
     int32_t row[] = {514, 513, 513, 256, 515, 0, 0}, unended[] = {514, 513, 0}, broken[] = {514, 160, 513, 515};
     check_text("words of a caption: no start, end or padding", coca_words(a, t, &o, &(Caption){.ids = row, .count = 7, .length = 7}), "cat cat !");
