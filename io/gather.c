@@ -64,12 +64,30 @@ static void add_list(List *l, const char *path) {
     lines_close(lines);
 }
 
+// Names that agree up to their extensions.
+static bool beside(const char *a, const char *b) {
+    size_t n = strlen(a) - strlen(path_extension(a));
+    return n == strlen(b) - strlen(path_extension(b)) && memcmp(a, b, n) == 0;
+}
+
+// A caption stands before its picture or behind it, next to it but for other kinds of its name.
 static void add_archive(List *l, const char *path) {
     const char *kept = arena_text(l->arena, path, strlen(path));
+    size_t first = l->count;
+    TarEntry text = {.size = 0};
     Tar *t = tar_open(l->arena, path);
-    for (TarEntry e; tar_next(t, &e);)
-        if (e.size && looks_like_picture(e.name) && strncmp(path_name(e.name), "__", 2) != 0)
-            add(l, (Gathered){.path = kept, .key = path_stem(l->arena, e.name), .member = arena_text(l->arena, e.name, strlen(e.name)), .offset = e.offset, .size = e.size});
+    for (TarEntry e; tar_next(t, &e);) {
+        Gathered *last = l->count > first ? &l->items[l->count - 1] : NULL;
+        if (strncmp(path_name(e.name), "__", 2) == 0 || e.size == 0) continue;
+        if (looks_like_picture(e.name)) {
+            Gathered g = {.path = kept, .key = path_stem(l->arena, e.name), .member = arena_text(l->arena, e.name, strlen(e.name)), .offset = e.offset, .size = e.size};
+            if (text.size && beside(text.name, g.member)) g.text_offset = text.offset, g.text_size = text.size;
+            add(l, g);
+        } else if (strcmp(path_extension(e.name), "txt") == 0) {
+            if (last && beside(last->member, e.name)) last->text_offset = e.offset, last->text_size = e.size;
+            else text = (TarEntry){.name = arena_text(l->arena, e.name, strlen(e.name)), .offset = e.offset, .size = e.size};
+        }
+    }
     tar_close(t);
 }
 

@@ -9,6 +9,7 @@ typedef struct {
     const char *key;  // its name without folder and extension: what tables call it
     const char *member;    // its name inside that archive; NULL: it is a file of its own
     uint64_t offset, size; // inside an archive; size 0: the whole file
+    uint64_t text_offset, text_size; // there, of the .txt of the same name: its caption; text_size 0: none
 } Gathered;
 
 typedef struct {

@@ -117,11 +117,20 @@ static void chunk(Captions *c, const char *path, const uint32_t *rows, size_t n)
     arena_free(a);
 }
 
+static const char *truth_in_archive(Arena *a, const Gathered *g, const char **wrong) {
+    if (g->text_size == 0) return NULL;
+    Bytes b = file_map(a, g->path);
+    need(g->text_offset <= b.size && g->text_size <= b.size - g->text_offset, "%s: has changed: the caption of \"%s\" is no longer inside", g->path, g->member);
+    const char *text = beside_text(a, (const char *)b.bytes + g->text_offset, (size_t)g->text_size, wrong);
+    file_unmap(b);
+    return text;
+}
+
 // The caption beside the picture; NULL when there is none.
 static const char *truth_of(Arena *a, const Gathered *g) {
     const char *wrong = NULL;
-    const char *text = g->member ? NULL : beside_read(a, g->path, &wrong);
-    if (wrong) note("%s: the caption beside it counts as missing, for it is %s", g->path, wrong);
+    const char *text = g->member ? truth_in_archive(a, g, &wrong) : beside_read(a, g->path, &wrong);
+    if (wrong) note("%s: the caption beside it counts as missing, for it is %s", gathered_name(a, g), wrong);
     return text;
 }
 

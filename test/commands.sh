@@ -241,6 +241,13 @@ if [ -d data/zoo/llava ]; then
     cp "$D/good.jpg" "$D/disk/00007.jpg" && $R connectors extract --out "$D/k2" $S --quiet
     same "a picture that can be read again: vectors" "$D/k1/vectors/part-00000.safetensors" "$D/k2/vectors/part-00000.safetensors"
     [ ! -e "$D/k2/failed.csv" ] && ok "and it is no longer listed" || fail "and it is no longer listed"
+    # ---- an archive is as good as its folder, captions included
+    cp "$D/s1"/images-42/000[012]?.txt "$D/disk/" && tar -C "$D/disk" -cf "$D/disk.tar" --sort=name .
+    for i in disk disk.tar; do
+        $R connectors extract --out "$D/o$i" --images "$D/$i" --quiet && $R connectors captions --out "$D/o$i" --images "$D/$i" --quiet --epochs 1 --captions 3
+        sed -E 's/,[^,]*,llava,[^,]*,/,/' "$D/o$i/caption_original_vs_recon.csv" >"$D/o$i.csv" # without folder and path
+    done
+    same "captions given in an archive" "$D/odisk.csv" "$D/odisk.tar.csv"
     for i in 0 1 2 3 4 5 6 7 8 9; do cp "$D/good.jpg" "$D/disk/same$i.jpg"; done && rm "$D"/disk/000*
     for i in 0 1 2 3 4 5 6 7 8 9; do cp "$D/good.jpg" "$D/disk/too$i.jpg"; done
     $R connectors extract --out "$D/k3" $S --quiet && says "copies only" 1 "1 distinct pictures among 20" $R connectors geometry --out "$D/k3" $S --quiet
