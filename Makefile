@@ -44,9 +44,10 @@ CUDA_ARCHS := $(or $(shell nvidia-smi --query-gpu=compute_cap --format=csv,nohea
 endif
 CUDA_LIB := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/lib64,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/lib,$(realpath $(NVCC)))))
 CUDA_INCLUDE := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/include,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/include,$(realpath $(NVCC)))))
-# The guard of libstdc++'s special functions is set: nobody here wants them, and they are a third of what is read, several times a file.
-CUDA_CODE := -std=c++17 -D_GLIBCXX_BITS_SPECFUN_H -O3 -fmad=false -I. -Icuda
-CUDA_FLAGS := $(CUDA_CODE) -Werror all-warnings -Xcompiler -fno-exceptions,-fno-threadsafe-statics,-Wall,-Wextra,-Werror,-Wno-unused-parameter,-Wno-missing-field-initializers,-Wno-unused-function
+# The guards of headers that nobody here wants are set: they are a third of what is read, several times a file.
+CUDA_UNREAD := _GLIBCXX_BITS_SPECFUN_H $(foreach h,SM_32_INTRINSICS SM_32_ATOMIC_FUNCTIONS SM_60_ATOMIC_FUNCTIONS TEXTURE_INDIRECT_FUNCTIONS SURFACE_INDIRECT_FUNCTIONS,__$(h)_H__)
+CUDA_CODE := -std=c++11 $(CUDA_UNREAD:%=-D%) -O3 -fmad=false -I. -Icuda
+CUDA_FLAGS := $(CUDA_CODE) -Werror all-warnings -Xcompiler -fno-exceptions,-fno-threadsafe-statics,-Wall,-Wextra,-Werror,-Wno-unused-parameter,-Wno-missing-field-initializers,-Wno-unused-function,-O1
 # Kernels are read once, in the form of sm_80, from which every generation's machine code is the same as from its own form; those with
 # Hopper's instructions a second time for sm_90a, which other GPUs cannot run.
 cuda_form = -gencode 'arch=compute_$(1),code=[$(subst $() ,$(comma),$(strip $(2)))]'
@@ -120,8 +121,14 @@ $(BUILD)/%_amx.o: %_amx.c
 # Their vectors are written out. What the compiler would make of the loops behind them, of less than a vector, is slower and takes half the time.
 $(BUILD)/model/kernels_%.o: FLAGS += $(if $(findstring clang,$(COMPILER)),-fno-vectorize,-fno-tree-loop-vectorize)
 
-# Commands do no arithmetic: half of their compiler's time buys nothing.
-$(BUILD)/run/%.o: FLAGS += $(if $(filter -O3,$(CFLAGS)),-O1)
+# -O3 is for loops over numbers, pixels, bytes and letters. What opens, names, lays out and reports takes -Og: a third
+# of the compiler's time; there gcc guesses what is uninitialised, and errs (make sanitize, at -O1, still asks).
+LOOPS := $(foreach f,checksum inflate deflate json jpeg jpeg_% png png_write random thread blake2b,io/$(f).c) \
+         $(foreach f,attention attention_% choose_cpu few_% gemm gemm_% gradients_% kernels kernels_% ops_cpu preprocess preprocess_crops regex_class regex_match \
+                     resize resize_% rope tokenizer_added tokenizer_bpe tokenizer_merge tokenizer_normal tokenizer_pieces tokenizer_scan tokenizer_split tokenizer_words unicode,model/$(f).c) \
+         $(foreach f,dense dense_% divide duplicates eigen fit jacobi knn knn_% overlap permute points pool resample spectrum statistics svd,analysis/$(f).c) \
+         $(foreach f,init losses real recon recon_net world_draw,train/$(f).c) run/verbalize_measure.c
+$(call object,$(filter-out $(LOOPS),$(LIBRARY) $(COMMANDS))): FLAGS += $(if $(filter -O3,$(CFLAGS)),$(if $(findstring clang,$(COMPILER)),-O1,-Og -Wno-maybe-uninitialized))
 $(BUILD)/run/retina.o: FLAGS += -DRETINA_COMMIT='"$(COMMIT)"'
 $(BUILD)/run/retina.o: $(BUILD)/commit
 $(BUILD)/commit: always # written when it is another one: --version says what was built

@@ -21,6 +21,9 @@
 
 static __device__ __forceinline__ int piece_at(int row, int piece) { return (row * PIECES + (piece ^ (row / 2 % PIECES))) * 8; }
 
+// Of a tile of C: the four rows that half a warp writes at once lie in different banks.
+static __device__ __forceinline__ int sum_at(int row, int column, int columns) { return row * columns + (column ^ row % 4 * 8); }
+
 // Rows [row0, row0 + rows) x columns [k0, k0 + BK) of x (R, K) into shared memory; outside is zero.
 static __device__ __forceinline__ void stage_load(uint16_t *to, const uint16_t *x, long ld, long R, long K, long row0, long k0, int rows, int threads) {
     for (int e = (int)threadIdx.x; e < rows * PIECES; e += threads) {
