@@ -115,8 +115,8 @@ void arena_free(Arena *a) {
 
 // A far chunk's head lies here, its bytes there.
 static Chunk *chunk_far(const MemorySource *source, size_t size, const char *what) {
+    void *block = source->obtain(size, what); // first: it may die into a trap
     Chunk *c = memory_take(sizeof *c, what);
-    void *block = source->obtain(size, what);
     *c = (Chunk){.size = size, .block = block, .bytes = block};
     return c;
 }

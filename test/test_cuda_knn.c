@@ -110,8 +110,8 @@ static void strange(float x, const char *what) {
 // The tensor cores do the work: of the plain version's multiply-adds few are left.
 static void spared(void) {
 #ifdef RETINA_EMULATE
-    CudaKnn a = {.query = to_device(random_floats(2 * 64, 1), 2 * 64 * 4), .point = to_device(random_floats(1100 * 64, 2), 1100 * 64 * 4), .Q = 2, .N = 1100, .C = 64, .K = 5,
-                 .id = device_room(2 * 5 * 4)};
+    float *q = random_floats(2 * 64, 1), *p = random_floats(1100 * 64, 2);
+    CudaKnn a = {.query = to_device(q, 2 * 64 * 4), .point = to_device(p, 1100 * 64 * 4), .Q = 2, .N = 1100, .C = 64, .K = 5, .id = device_room(2 * 5 * 4)};
     a.room = device_room(cuda_knn_room(&a));
     double all = 2.0 * 1100 * 64;
     for (int v = 2; v <= 3; v++) {
@@ -121,6 +121,7 @@ static void spared(void) {
         check(left < (v == 2 ? 0.15 : 0.06) * all, "version %d: %.3f of the multiply-adds in f32 are left", v, left / all);
     }
     device_empty();
+    free(q), free(p);
 #endif
 }
 
