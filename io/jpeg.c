@@ -111,7 +111,8 @@ static void one_scan(Jpeg *j, uint8_t *room) {
         rows_out(j, out, ready, room);
         out = ready;
     }
-    if (j->options.truncated_ok) return; // the picture is complete, whatever follows
+    if (j->options.truncated_ok) return; // whatever follows
+    j->complete = true;
     // Pillow wants a few bytes more than the last block needs, or the end marker.
     int64_t spare = (j->in.end - j->in.at) * 8 + j->in.count - j->in.made_up;
     jpeg_need(j, !j->cut || spare >= 64, "the file ends without an end marker; it is truncated, get it again or use --truncated ok");

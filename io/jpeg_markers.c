@@ -237,12 +237,20 @@ void jpeg_scan_prepare(Jpeg *j) {
     }
 }
 
+// The next marker's segment is there to its end, or is not one at all.
+static bool segment_whole(const Jpeg *j) {
+    ptrdiff_t left = j->end - j->at;
+    return left >= 2 && left >= (j->at[0] << 8 | j->at[1]);
+}
+
 int jpeg_read_markers(Jpeg *j) {
     for (;;) {
         if (j->pending == 0) jpeg_next_marker(j);
         int marker = j->pending;
         j->pending = 0;
         if (marker == M_EOI) return M_EOI;
+        bool alone = (marker >= M_RST0 && marker < M_RST0 + 8) || marker == 0x01; // without a segment
+        if (j->complete && !alone && !segment_whole(j)) return M_EOI;
         if (marker == M_SOS) {
             read_scan(j);
             return M_SOS;

@@ -105,6 +105,7 @@ typedef struct {
     uint8_t *unstuffed;   // room for the longest segment
     int pending;          // marker that ends the current segment and is not passed yet; 0: none
     bool cut;             // the file ended where a marker was due
+    bool complete;        // every row is out: a marker that the file ends in is nobody's loss
     int next_restart, to_restart;
     bool starved;         // the segment had fewer bits than were asked for: what follows in it is left as it is
     uint32_t end_of_band; // blocks that remain of the run

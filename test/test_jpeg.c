@@ -147,6 +147,28 @@ static void test_scans(void) {
     arena_free(a);
 }
 
+// Behind a picture that is complete a marker may be cut off by the file's end, as Pillow has it; without any marker it is truncated.
+static void test_ends(void) {
+    Arena *a = arena_new("test");
+    Bytes good = jpeg_encode(a, picture(a, 40, 30), 40, 30, 80, JPEG_420);
+    Image want = image_decode(a, good, NULL);
+    static const struct {
+        const char *bytes;
+        int size;
+    } ends[] = {{"\xFF\xDB", 2}, {"\xFF\xDA\0", 3}, {"\xFF\xC4\1\2\0\0", 6}, {"\xFF\xFE\0\20xy", 6}, {"\xFF\xD3", 2}, {"\xFF\xE0\0\4xy", 6}, {"12345678", 8}};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t n = good.size - 2 + (size_t)ends[i].size;
+        uint8_t *other = take(a, uint8_t, n);
+        memcpy(other, good.bytes, good.size - 2);
+        memcpy(other + good.size - 2, ends[i].bytes, (size_t)ends[i].size);
+        char message[1024] = "";
+        bool died = refused(a, (Bytes){other, n, "a.jpg"}, NULL, message);
+        check(!died && memcmp(image_decode(a, (Bytes){other, n, "a.jpg"}, NULL).rgb, want.rgb, 40 * 30 * 3) == 0, "end %zu of a complete picture: %s", i, message);
+    }
+    message_has(a, "no end", (Bytes){good.bytes, good.size - 2, "a.jpg"}, "without an end marker");
+    arena_free(a);
+}
+
 // Pillow's own bytes, for the same picture, quality and sampling.
 static void test_encoder(void) {
     Arena *a = arena_new("test");
@@ -204,6 +226,7 @@ int main(void) {
     test_cuts();
     test_refused();
     test_scans();
+    test_ends();
     test_encoder();
     test_orientation();
     return check_end();
