@@ -122,9 +122,9 @@ Model *model_open(Arena *a, const char *dir, bool dry) {
     if (file_exists(path)) {
         const Json *config = json_read(a, path);
         need(config->kind == JSON_OBJECT, "%s: is no JSON object", path);
-        if (json_get(config, "model_type") || !file_exists(open_clip)) return model_build(a, dir, config, dry ? weights_dry(a) : NULL);
+        if (json_get(config, "model_type") || !file_exists(open_clip)) return model_build(a, dir, config, dry ? weights_dry(a, dir) : NULL);
     }
-    if (file_exists(open_clip)) return model_build(a, dir, model_open_clip_config(a, open_clip), dry ? weights_dry(a) : NULL);
+    if (file_exists(open_clip)) return model_build(a, dir, model_open_clip_config(a, open_clip), dry ? weights_dry(a, dir) : NULL);
     need(bare_coca(a, dir), "%s: has no config.json: this is no model directory", dir);
     return model_build(a, dir, NULL, NULL); // the shapes are read from the weights, dry or not
 }

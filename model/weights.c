@@ -88,10 +88,10 @@ Weights *weights_open(Arena *a, const char *dir, const Rename *renames, size_t r
     return w;
 }
 
-Weights *weights_dry(Arena *a) {
+Weights *weights_dry(Arena *a, const char *where) {
     Weights *w = take_zero(a, Weights, 1);
     w->arena = a;
-    w->where = "config.json";
+    w->where = arena_text(a, where, strlen(where));
     w->dry = true;
     return w;
 }
@@ -158,7 +158,7 @@ Tensor weights_take(Weights *w, int ndim, const long *shape, const char *format,
     va_start(list, format);
     const char *name = arena_vprint(w->arena, format, list);
     va_end(list);
-    for (int d = 0; d < ndim; d++) need(shape[d] >= 0, "config.json: its sizes give \"%s\" a dimension of %ld", name, shape[d]);
+    for (int d = 0; d < ndim; d++) need(shape[d] >= 0, "%s: the sizes of its config.json give \"%s\" a dimension of %ld", w->where, name, shape[d]);
     static const long one[] = {1};
     Tensor t = tensor_of(NULL, DTYPE_F32, ndim ? ndim : 1, ndim ? shape : one);
     if (w->given) {

@@ -27,7 +27,7 @@ typedef struct {
 // Maps the files of `dir`. `ignored`: fnmatch patterns over canonical names that the family never reads.
 Weights *weights_open(Arena *a, const char *dir, const Rename *renames, size_t rename_count, const char *const *ignored,
                       size_t ignored_count);
-Weights *weights_dry(Arena *a);
+Weights *weights_dry(Arena *a, const char *where);
 Weights *weights_memory(Arena *a, const Weight *list, size_t count); // tensors as given, nodes included
 
 // The parameter of this name and shape, in its stored type. What is missing or misshapen is collected and

@@ -41,7 +41,7 @@ static Tensor random_tensor(Arena *a, Tensor like, const char *name) {
 }
 
 static Model *random_model(Arena *a, const Json *config) {
-    Weights *dry = weights_dry(a);
+    Weights *dry = weights_dry(a, "bench");
     model_build(a, "bench", config, dry);
     const Weight *list;
     size_t n = weights_list(dry, &list);

@@ -202,7 +202,7 @@ int run_random(int argc, char **argv) {
     const Json *config = json_parse(a, (const char *)text.bytes, text.size, config_path);
     bool open_clip = !json_get(config, "model_type");
     need(!open_clip || json_get(config, "model_cfg") || json_get(config, "multimodal_cfg"), "%s: \"model_type\" is missing; a config.json of transformers is wanted here, or an open_clip_config.json", config_path);
-    Model *m = model_build(a, dir, open_clip ? model_open_clip_config(a, config_path) : config, weights_dry(a));
+    Model *m = model_build(a, dir, open_clip ? model_open_clip_config(a, config_path) : config, weights_dry(a, dir));
     keep_others(a, dir);
     folder_make(dir);
     file_write(path_join(a, dir, open_clip ? "open_clip_config.json" : "config.json"), text.bytes, text.size);

@@ -251,7 +251,7 @@ static void test_inferred(Arena *a) {
                        "\"vocab_size\": 33, \"width\": 64, \"heads\": 1, \"layers\": 1, \"embed_cls\": true, \"output_tokens\": true}, \"multimodal_cfg\": "
                        "{\"context_length\": 9, \"width\": 64, \"heads\": 1, \"layers\": 2}}";
     const Json *config = json_parse(a, json, strlen(json), "test");
-    Weights *dry = weights_dry(a);
+    Weights *dry = weights_dry(a, "somewhere");
     Model *told = model_build(a, "somewhere", config, dry);
     const Weight *list;
     size_t n = weights_list(dry, &list);
@@ -271,7 +271,7 @@ static void test_pads(Arena *a) {
     static const char json[] = "{\"embed_dim\": 8, \"pad_id\": 5, \"vision_cfg\": {\"image_size\": 8, \"patch_size\": 4, \"layers\": 1, \"width\": 8, \"head_width\": 8, \"attentional_pool\": true, "
                                "\"output_tokens\": true}, \"text_cfg\": {\"pad_id\": 3, \"vocab_size\": 33, \"width\": 8, \"layers\": 1, \"embed_cls\": true, \"output_tokens\": true}, \"multimodal_cfg\": "
                                "{\"width\": 8, \"layers\": 1}}";
-    Model *m = model_build(a, "somewhere", json_parse(a, json, sizeof json - 1, "test"), weights_dry(a));
+    Model *m = model_build(a, "somewhere", json_parse(a, json, sizeof json - 1, "test"), weights_dry(a, "somewhere"));
     check(((const Coca *)m->own)->cfg.pad == 3 && m->pad == 3 && coca_options(m).pad == 5, "padding of the text tower, %d, and of what is generated, %d", m->pad, coca_options(m).pad);
 }
 
@@ -286,7 +286,7 @@ static void refused(Arena *a, const char *what, const char *from, const char *to
         return;
     }
     const Json *j = json_get(json_parse(a, changed, strlen(changed), "open_clip_config.json"), "model_cfg");
-    model_build(a, "somewhere", j, weights_dry(a));
+    model_build(a, "somewhere", j, weights_dry(a, "somewhere"));
     trap_end(&trap);
     check(false, "refused, %s: it was not", what);
 }

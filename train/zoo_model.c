@@ -15,7 +15,7 @@ Trainee *trainee_new(Arena *a, const char *dir, const char *config_json) {
     t->dir = dir;
     t->file = "model.safetensors";
     t->config = json_parse(a, config_json, strlen(config_json), "config.json");
-    Weights *dry = weights_dry(a);
+    Weights *dry = weights_dry(a, "zoo");
     model_build(a, dir, t->config, dry);
     const Weight *list;
     t->own = t->count = weights_list(dry, &list);

@@ -24,7 +24,7 @@ static void parse(Arena *a, Bytes input) {
         trap_end(&trap);
     }
     int rw = 0, rh = 0;
-    preprocess_resized(&p, (Picture){.rgb = rgb, .width = 7, .height = 5}, &rw, &rh);
+    preprocess_resized(&p, (Picture){.rgb = rgb, .width = 7, .height = 5, .path = FUZZ_PATH}, &rw, &rh);
     if (w < 1 || h < 1 || (int64_t)w * h > 4096 || (int64_t)rw * rh > 4096 || p.frames > 4) return;
     Prepared r = preprocess_prepare(a, &p, (Picture){.rgb = rgb, .width = 7, .height = 5, .path = FUZZ_PATH});
     fuzz_touch(r.pixels.data, tensor_count(r.pixels) * 4);
