@@ -40,9 +40,22 @@ static void pack_queries(float *out, const float *x, long M, long D) {
         }
 }
 
+// Sixteen keys from n on, 32 values of each from d on: t[j] has pair j of all of them.
+static inline __attribute__((always_inline)) void turn_keys(V *t, const char *base, size_t row, Dtype type, long ld, long left, long d, long D) {
+#pragma GCC unroll 16
+    for (int r = 0; r < LANES; r++) {
+        t[r] = r < left ? words_of(base + (size_t)r * row, type, d, D - d) : all(0);
+        __builtin_prefetch(base + (size_t)(LANES + r) * row + (size_t)d * (row / (size_t)ld)); // rows are far apart
+    }
+    turn(t);
+}
+
+typedef void TurnKeys(V *t, const char *base, size_t row, long ld, long left, long d, long D);
+static void turn_bf16(V *t, const char *base, size_t row, long ld, long left, long d, long D) { turn_keys(t, base, row, DTYPE_BF16, ld, left, d, D); }
+static void turn_f32(V *t, const char *base, size_t row, long ld, long left, long d, long D) { turn_keys(t, base, row, DTYPE_F32, ld, left, d, D); }
+
 // S (M, keys): sixteen keys at a time, turned in registers.
-INLINE void scores_of(int M, float *S, long lds, const float *X, const void *K, Dtype type, long ld, long keys, long D) {
-    const size_t row = (size_t)ld * (type == DTYPE_BF16 ? 2 : 4);
+INLINE void scores_of(int M, float *S, long lds, const float *X, const void *K, TurnKeys *turned, size_t row, long ld, long keys, long D) {
     for (long n = 0; n < keys; n += LANES) {
         const char *base = (const char *)K + (size_t)n * row;
         const float *x = X;
@@ -50,12 +63,7 @@ INLINE void scores_of(int M, float *S, long lds, const float *X, const void *K, 
         for (int m = 0; m < M; m++) acc[m] = _mm512_setzero_ps();
         for (long d = 0; d < D; d += 2 * LANES) {
             V t[LANES];
-#pragma GCC unroll 16
-            for (int r = 0; r < LANES; r++) {
-                t[r] = n + r < keys ? words_of(base + (size_t)r * row, type, d, D - d) : all(0);
-                __builtin_prefetch(base + (size_t)(LANES + r) * row + (size_t)d * (row / (size_t)ld)); // rows are far apart
-            }
-            turn(t);
+            turned(t, base, row, ld, keys - n, d, D);
             for (int j = 0; j < LANES; j++, x += M)
                 for (int m = 0; m < M; m++) acc[m] = _mm512_dpbf16_ps(acc[m], (__m512bh)all(x[m]), (__m512bh)t[j]);
         }
@@ -64,12 +72,11 @@ INLINE void scores_of(int M, float *S, long lds, const float *X, const void *K, 
 }
 
 #define CASE(n)                                                                                    \
-    case n:                                                                                        \
-        if (type == DTYPE_BF16) scores_of(n, S, lds, X, K, DTYPE_BF16, ld, keys, D);               \
-        else scores_of(n, S, lds, X, K, DTYPE_F32, ld, keys, D);                                   \
-        break;
+    case n: scores_of(n, S, lds, X, K, turned, row, ld, keys, D); break;
 
 static void few_scores(int M, float *S, long lds, const float *X, const void *K, Dtype type, long ld, long keys, long D) {
+    TurnKeys *turned = type == DTYPE_BF16 ? turn_bf16 : turn_f32;
+    const size_t row = (size_t)ld * (type == DTYPE_BF16 ? 2 : 4);
     switch (M) {
         CASE(1)
         CASE(2)
