@@ -151,8 +151,9 @@ static Outputs forward(Run *run, const Model *model, const Inputs *in) {
 }
 
 static Inputs example(Arena *a, const Model *model, int height, int width, int tokens) {
-    (void)a, (void)model, (void)height, (void)width;
-    return (Inputs){.ids = tensor_of(NULL, DTYPE_I32, DIMS(1, tokens ? tokens : 2))};
+    (void)a, (void)height, (void)width;
+    int few = model->context < 2 ? model->context : 2;
+    return (Inputs){.ids = tensor_of(NULL, DTYPE_I32, DIMS(1, tokens ? tokens : few))};
 }
 
 static const char *const types[] = {"bert", "roberta", "xlm-roberta", NULL};

@@ -134,7 +134,13 @@ const Device *model_device(const Model *m) { return m->bf16 ? m->device->bf16() 
 Taps *model_taps(Arena *a, const Model *m, const Inputs *in) {
     Run *run = run_dry(a);
     run->taps = taps_listing(a);
-    m->family->forward(run, m, in);
+    Trap trap; // an operation that does not fit knows shapes, but not whose
+    if (trap_set(&trap)) {
+        m->family->forward(run, m, in);
+        trap_end(&trap);
+    } else {
+        die("%s%s%s", strstr(trap.message, m->dir) ? "" : m->dir, strstr(trap.message, m->dir) ? "" : ": ", trap.message);
+    }
     return run->taps;
 }
 
