@@ -41,7 +41,7 @@ static void pack_queries(float *out, const float *x, long M, long D) {
 }
 
 // Sixteen keys from n on, 32 values of each from d on: t[j] has pair j of all of them.
-static inline __attribute__((always_inline)) void turn_keys(V *t, const char *base, size_t row, Dtype type, long ld, long left, long d, long D) {
+INLINE void turn_keys(V *t, const char *base, size_t row, Dtype type, long ld, long left, long d, long D) {
 #pragma GCC unroll 16
     for (int r = 0; r < LANES; r++) {
         t[r] = r < left ? words_of(base + (size_t)r * row, type, d, D - d) : all(0);

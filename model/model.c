@@ -139,7 +139,8 @@ Taps *model_taps(Arena *a, const Model *m, const Inputs *in) {
         m->family->forward(run, m, in);
         trap_end(&trap);
     } else {
-        die("%s%s%s", strstr(trap.message, m->dir) ? "" : m->dir, strstr(trap.message, m->dir) ? "" : ": ", trap.message);
+        need(!strstr(trap.message, m->dir), "%s", trap.message);
+        die("%s: %s", m->dir, trap.message);
     }
     return run->taps;
 }
