@@ -92,20 +92,14 @@ static void all_rows(long words, const float *A, const float *B, float *C, long 
         tile_load(6, below, row);
         tile_load(7, below + LANES, row);
     } else {
-        tile_zero(4);
-        tile_zero(5);
-        tile_zero(6);
-        tile_zero(7);
+        sums_zero();
     }
     for (long w = 0; w < words; w += LANES, A += 2 * TILE, B += LANES * COLUMNS) {
         tile_load(2, B, COLUMNS * sizeof(float));
         tile_load(3, B + LANES, COLUMNS * sizeof(float));
         tile_stream(0, A, 64);
         tile_stream(1, A + TILE, 64);
-        tile_dot(4, 0, 2);
-        tile_dot(5, 0, 3);
-        tile_dot(6, 1, 2);
-        tile_dot(7, 1, 3);
+        sums_add();
     }
     tile_store(4, C, row);
     tile_store(5, C + LANES, row);
@@ -197,10 +191,7 @@ static void few_mix(int M, float *out, long ldo, const float *P, long ldp, const
     _Alignas(64) float words[PAIRS * CHANNELS], p[TILE] = {0}, sums[16 * CHANNELS]; // p: rows beyond M stay zero
     for (long d0 = 0; d0 < ldo; d0 += CHANNELS) {
         long end = ldo - d0 < CHANNELS ? ldo : d0 + CHANNELS;
-        tile_zero(4);
-        tile_zero(5);
-        tile_zero(6);
-        tile_zero(7);
+        sums_zero();
         for (long j = 0; j < keys; j += STEP) {
             if (type == DTYPE_BF16) words_of_values(words, x, DTYPE_BF16, row, j, keys, d0, end, D);
             else words_of_values(words, x, DTYPE_F32, row, j, keys, d0, end, D);

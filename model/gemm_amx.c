@@ -147,10 +147,7 @@ static void one_panel(long steps, Weight w, const float *x, float *sums, bool go
         tile_load(6, sums + 2 * TILE, SUMS_STRIDE);
         tile_load(7, sums + 3 * TILE, SUMS_STRIDE);
     } else {
-        tile_zero(4);
-        tile_zero(5);
-        tile_zero(6);
-        tile_zero(7);
+        sums_zero();
     }
     for (long s = 0; s < steps; s++, x += 2 * TILE, w.at += w.step) {
         bring(next);
@@ -158,10 +155,7 @@ static void one_panel(long steps, Weight w, const float *x, float *sums, bool go
         tile_stream(3, x + TILE, 64);
         tile_load(0, w.at, w.row);
         tile_load(1, w.at + w.second, w.row);
-        tile_dot(4, 0, 2);
-        tile_dot(5, 0, 3);
-        tile_dot(6, 1, 2);
-        tile_dot(7, 1, 3);
+        sums_add();
     }
     tile_store(4, sums, SUMS_STRIDE);
     tile_store(5, sums + TILE, SUMS_STRIDE);

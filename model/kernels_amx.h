@@ -37,3 +37,18 @@ static void tiles_begin(void) {
 }
 
 static void tiles_end(void) { tiles_release(); }
+
+// Sums in tiles 4 to 7 of what tiles 0 and 1, below one another, give with tiles 2 and 3, side by side.
+INLINE void sums_zero(void) {
+    tile_zero(4);
+    tile_zero(5);
+    tile_zero(6);
+    tile_zero(7);
+}
+
+INLINE void sums_add(void) {
+    tile_dot(4, 0, 2);
+    tile_dot(5, 0, 3);
+    tile_dot(6, 1, 2);
+    tile_dot(7, 1, 3);
+}
