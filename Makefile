@@ -226,7 +226,7 @@ build/gpu/bench_cuda: $(GPU_BENCH) $(BUILD)/run/bench_peer.o $(CUDA_OBJECTS) $(B
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
 .PHONY: gpu bench_cuda
 gpu: $(if $(NVCC),$(GPU_TESTS) build/gpu/bench_cuda retina $(BUILD)/test/test_bf16 $(BUILD)/test/test_kernels)
-	@$(if $(NVCC),cp retina $(BUILD)/test/test_bf16 $(BUILD)/test/test_kernels build/gpu/ && strip $(GPU_PROGRAMS) && { ! command -v xz >/dev/null || tar -cf - $(GPU_PROGRAMS) | xz --lzma2=preset=2,dict=192MiB > build/gpu.tar.xz; },echo "gpu: there is no nvcc here")
+	@$(if $(NVCC),cp retina $(BUILD)/test/test_bf16 $(BUILD)/test/test_kernels build/gpu/ && strip $(GPU_PROGRAMS) && { ! command -v xz >/dev/null || tar -cf - $(GPU_PROGRAMS) | xz --lzma2=preset=2$(comma)dict=192MiB > build/gpu.tar.xz; },echo "gpu: there is no nvcc here")
 # Its tests against the CPU, models of data/zoo, the small shapes under compute-sanitizer
 test_cuda bench_cuda: gpu
 	@$(if $(NVCC),sh test/gpu_day.sh $(or $(SECONDS_ALL),600) $(if $(filter test_cuda,$@),tests zoo sanitize,bench),echo "$@: there is no nvcc here")
