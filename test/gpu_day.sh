@@ -1,6 +1,6 @@
 #!/bin/sh
 # Everything that wants a real GPU, in at most SECONDS, from programs that `make gpu` left in build/gpu (made here or carried here):
-#     sh test/gpu_day.sh SECONDS [machine|tests|zoo|bench|sanitize|cpu …]
+#     sh test/gpu_day.sh SECONDS [machine|tests|zoo|bench|sanitize|cpu|speed …]
 # PYTHON names the one that has PyTorch, if it is not python3; without it the table has no such column. A whole bench becomes test/bench/GPU.md.
 # RETINA_BENCH="ViT,7B": only these rows; TIMES="ViT": the kernels of these besides.
 # Each section has its own limit and its own log under $OUT (build/gpu_day without it); a summary is printed last. The GPU's settings
@@ -148,6 +148,20 @@ cpu() {
     cat "$work/test_bf16" "$work/test_kernels" >"$OUT/cpu.txt"
 }
 
+# Two threads on two cores beside PyTorch's, as `make bench` on a machine of two cores; RETINA_SPEED: only rows that hold this.
+speed() {
+    mkdir -p "$work/bin" "$work/models"
+    printf '#!/bin/sh\nexec "%s" "$@"\n' "$(command -v python3)" >"$work/bin/python"
+    chmod +x "$work/bin/python"
+    ends=$(($(date +%s) + $1))
+    timeout "$1" taskset -c 0,1 build/gpu/retina bench speed --threads 2 --peers "$work" ${RETINA_SPEED:+--rows "$RETINA_SPEED"} >"$OUT/speed.md" 2>"$OUT/speed.err" || say "speed: $(tail -n 2 "$OUT/speed.err" | cut -c1-300)"
+    for m in vit llama; do
+        [ -d "$work/models/$m.config" ] || continue # the bench made them
+        [ $((ends - $(date +%s))) -gt 10 ] && timeout $((ends - $(date +%s))) taskset -c 0,1 build/gpu/retina bench forward --model "$work/models/$m" --rows bf16 --rounds 3 --threads 2 --peers "$work" >>"$OUT/speed.md" 2>>"$OUT/speed.err"
+    done
+    grep '^|' "$OUT/speed.md" | sed 's/ | /|/g; s/^| //; s/ |$//' | cut -c1-150 | tee -a "$summary"
+}
+
 for section in "$@"; do
     rest=$(left)
     [ "$rest" -gt 5 ] || { say "no time for $section"; continue; }
@@ -159,6 +173,7 @@ for section in "$@"; do
     bench) bench "$(case "$*" in *sanitize*) least $((rest - 70)) 400 ;; *) echo "$rest" ;; esac)" ;;
     sanitize) sanitize "$(least 90 "$rest")" ;;
     cpu) cpu "$(least 40 "$rest")" ;;
+    speed) speed "$(least 120 "$rest")" ;;
     *) say "gpu_day: there is no section $section" ;;
     esac
     say "-- $section: $(($(date +%s) - start)) s"

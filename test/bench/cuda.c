@@ -93,8 +93,9 @@ double time_of(Work *work, void *arg) {
 }
 
 static const char *verdict(Bench *b, const Contest *c, double fraction) {
-    if (c->gate <= 0) return "";
+    if (c->goal <= 0) return "";
     if (fraction >= c->goal) return "goal";
+    if (c->gate <= 0) return "short"; // of its goal: it has no gate
     if (fraction >= c->gate) return "gate";
     b->below++;
     return "BELOW";

@@ -12,6 +12,7 @@ typedef struct {
     bool causal, bf16, few; // few: the kernel of a step, which reads f32
     int version; // of the f32 kernel; 0: the one that is in use
     bool kept; // keys and values in bf16 where queries and results are f32
+    const char *peer; // which of PyTorch's: flash, cudnn; NULL: the one it takes by itself
 } Heads;
 
 static Attention f32_of(const Heads *h, int turn) {
@@ -88,10 +89,11 @@ static double error_of(const Heads *h, const void *q, const void *k, const void 
 }
 
 static void row(Bench *b, Heads h, double gate, double goal) {
-    char area[40], shape[100], ask[100];
+    char area[60], shape[100], ask[120];
     snprintf(area, sizeof area, h.bf16 && h.version ? "attention bf16, version %d" : h.bf16 ? "attention bf16" : h.kept ? "attention of few, keys in bf16" : h.few ? "attention of few, f32" : h.version ? "attention f32, version %d" : "attention f32", h.version);
+    if (h.peer) snprintf(area, sizeof area, "attention bf16 beside PyTorch's %s", h.peer);
     snprintf(shape, sizeof shape, "%ld x %ld/%ld tokens, heads %ld/%ld of %ld%s", h.B, h.Tq, h.Tk, h.H, h.G, h.D, h.causal ? ", causal" : "");
-    snprintf(ask, sizeof ask, "attention %s %ld %ld %ld %ld %ld %ld %d", h.bf16 || h.kept ? "bf16" : "f32", h.B, h.Tq, h.Tk, h.H, h.G, h.D, h.causal);
+    snprintf(ask, sizeof ask, "attention %s %ld %ld %ld %ld %ld %ld %d %s", h.bf16 || h.kept ? "bf16" : "f32", h.B, h.Tq, h.Tk, h.H, h.G, h.D, h.causal, h.peer ? h.peer : "any");
     double pairs = (double)h.B * (double)h.H * (double)h.Tq * (double)h.Tk * (h.causal && h.Tq > 1 ? 0.5 : 1), size = h.bf16 ? 2 : 4, kept = h.bf16 || h.kept ? 2 : 4;
     Contest c = {.area = area, .shape = shape, .ours = work, .ask = ask, .arg = &h, .flops = 4 * pairs * (double)h.D, .peak = h.bf16 ? b->bf16 : b->f32,
                  .bytes = 2 * (double)(h.B * h.D) * (size * (double)(h.Tq * h.H) + kept * (double)(h.Tk * h.G)), .gate = gate, .goal = goal, .allow = h.bf16 ? 1e-2 : 2e-5};
@@ -108,12 +110,18 @@ static void row(Bench *b, Heads h, double gate, double goal) {
 }
 
 void bench_attention(Bench *b) {
-    row(b, (Heads){64, 577, 577, 16, 16, 64, false, true, false, 0}, 0.7, 1.0);
+    for (int p = 0; p < 2; p++) { // each with its own goal
+        const char *peer = p ? "cudnn" : "flash";
+        row(b, (Heads){64, 577, 577, 16, 16, 64, false, true, .peer = peer}, p ? 0 : 0.7, p ? 0.8 : 1.0);
+        row(b, (Heads){4, 2048, 2048, 32, 32, 128, true, true, .peer = peer}, p ? 0 : 0.6, p ? 0.7 : 0.9);
+        row(b, (Heads){2, 4096, 4096, 32, 32, 128, true, true, .peer = peer}, p ? 0 : 0.6, p ? 0.7 : 0.9);
+    }
+    row(b, (Heads){64, 577, 577, 16, 16, 64, false, true, false, 0}, 0, 0);
     const bool hopper = cuda_attention_hopper_takes(&(AttentionBf16){.B = 1, .Tq = 577, .Tk = 577, .H = 1, .G = 1, .D = 64});
     static const int versions[] = {128, 208, 1128, 1208};
     for (int v = 0; hopper && v < 4; v++) row(b, (Heads){64, 577, 577, 16, 16, 64, false, true, false, versions[v]}, 0, 0);
-    row(b, (Heads){4, 2048, 2048, 32, 32, 128, true, true, false, 0}, 0.6, 0.9);
-    row(b, (Heads){2, 4096, 4096, 32, 32, 128, true, true, false, 0}, 0.6, 0.9);
+    row(b, (Heads){4, 2048, 2048, 32, 32, 128, true, true, false, 0}, 0, 0);
+    row(b, (Heads){2, 4096, 4096, 32, 32, 128, true, true, false, 0}, 0, 0);
     for (int i = 0; hopper && i < 2; i++) row(b, (Heads){i ? 2 : 4, i ? 4096 : 2048, i ? 4096 : 2048, 32, 32, 128, true, true, false, 1128}, 0, 0);
     row(b, (Heads){1, 1, 2048, 32, 32, 128, true, false, true, 0}, 0, 0);
     row(b, (Heads){32, 1, 2048, 32, 32, 128, true, false, true, 0}, 0, 0);

@@ -4,6 +4,7 @@ warms. An answer of -1 says that the work cannot be done here. Random inputs, se
 import sys
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 torch.set_grad_enabled(False)
 torch.backends.cuda.matmul.allow_tf32 = False
@@ -44,11 +45,20 @@ def linear_into(m, n, k):
     return turning(lambda: (random(m, k, dtype=t), random(n, k, dtype=t), random(n, dtype=t), random(m, n, dtype=t)), lambda x, w, b, y: y + F.linear(x, w, b))
 
 
-def attention(dtype, b, tq, tk, h, g, d, causal):
+BACKENDS = {"flash": [SDPBackend.FLASH_ATTENTION], "cudnn": [SDPBackend.CUDNN_ATTENTION], "any": None}
+
+
+def attention(dtype, b, tq, tk, h, g, d, causal, backend):
+    """scaled_dot_product_attention as it chooses by itself, or by the backend that is named."""
     t = TYPES[dtype]
     b, tq, tk, h, g, d, causal = map(int, (b, tq, tk, h, g, d, causal))
-    return turning(lambda: (random(b, h, tq, d, dtype=t), random(b, g, tk, d, dtype=t), random(b, g, tk, d, dtype=t)),
-                   lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=bool(causal) and tq > 1, enable_gqa=h != g))
+    def call(q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=bool(causal) and tq > 1, enable_gqa=h != g)
+
+    def named(*x):
+        with sdpa_kernel(BACKENDS[backend]):
+            return call(*x)
+    return turning(lambda: (random(b, h, tq, d, dtype=t), random(b, g, tk, d, dtype=t), random(b, g, tk, d, dtype=t)), named if BACKENDS[backend] else call)
 
 
 def layernorm(r, c):
