@@ -11,6 +11,7 @@
 #include "check.h"
 #include "cuda/backend.h"
 #include "cuda/device.h"
+#include "cuda/light.h"
 #include "cuda_check.h"
 #include "io/random.h"
 #include "model/kernels.h"
@@ -169,6 +170,32 @@ static void rows(long R, long C, Dtype type) {
     both("cross_entropy", do_cross_entropy, (Tensor[]){X, targets}, 0);
     both("embedding", do_embedding, (Tensor[]){numbers(type, DIMS(R, C), 6), indices(DIMS(2, 3), R)}, 0);
     both("linear", do_linear, (Tensor[]){X, numbers(type, DIMS(5, C), 7), numbers(type, DIMS(5), 8)}, 0);
+}
+
+static void norms(long R, long C, Dtype type) {
+    both("layernorm", do_layernorm, (Tensor[]){X, W, numbers(type, DIMS(C), 5)}, 0);
+    both("layernorm, bare", do_layernorm, (Tensor[]){X, NO_TENSOR, NO_TENSOR}, 0);
+    both("rmsnorm", do_rmsnorm, (Tensor[]){X, W}, 0);
+    both("rmsnorm, 1 + w", do_rmsnorm, (Tensor[]){X, W}, 1);
+    both("l2norm", do_l2norm, (Tensor[]){X}, 0);
+}
+
+// The versions that are not in use, on as many rows that a block has several groups of them, the last one not whole.
+static void test_norms(void) {
+    for (int version = 7; version <= 10; version++) {
+        cuda_norms_version(version);
+        for (int backwards = 0; backwards < 2; backwards++) {
+            emu_backwards(backwards);
+            norms(1, 64, DTYPE_F32);
+            norms(9, 516, DTYPE_F16);
+            norms(301, 256, DTYPE_F32);
+            norms(237, 1028, DTYPE_BF16);
+            norms(67, 4096, DTYPE_F32);
+            norms(31, 5120, DTYPE_BF16);
+        }
+    }
+    emu_backwards(false);
+    cuda_norms_version(6);
 }
 
 static void tokens(long B, long T, long C) {
@@ -349,6 +376,7 @@ int main(void) {
         Dtype type;
     } shapes[] = {{1, 1, DTYPE_F32}, {7, 15, DTYPE_BF16}, {8, 16, DTYPE_F32}, {9, 17, DTYPE_F16}, {33, 31, DTYPE_F32}, {5, 33, DTYPE_BF16}, {2, 257, DTYPE_F32}, {17, 64, DTYPE_BF16}, {3, 1028, DTYPE_F32}, {2, 2100, DTYPE_BF16}, {3, 4000, DTYPE_BF16}, {9, 516, DTYPE_F16}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) rows(shapes[i].R, shapes[i].C, shapes[i].type);
+    test_norms();
     tokens(1, 1, 1);
     tokens(2, 5, 7);
     tokens(3, 17, 33);
