@@ -119,20 +119,34 @@ static bool products_of(GemmBf16 *t, int count, Tensor *out, Tensor x, const Ten
     return true;
 }
 
-static bool op_linears_bf16(Tensor *out, int count, Tensor x, const Tensor *w, const Tensor *b) {
+// Of a norm of x, likewise.
+static bool products_normed(GemmBf16 *t, int count, bool is_gated, const Rms *norm) {
+    if (!gpu_way(WAY_NORMED) || !t->A_f32) return false;
+    const Stored w = stored(norm->w);
+    NormFirst first;
+    memset(&first, 0, sizeof first);
+    first.w = w.data, first.type = w.type, first.eps = norm->eps, first.plus_one = norm->kind == RMS_ZERO_CENTRED;
+    if (!cuda_gemm_bf16_normed_takes(t, &first)) return false;
+    cuda_gemm_bf16_normed(t, count, is_gated, &first, S);
+    return true;
+}
+
+static bool op_linears_bf16(Tensor *out, int count, Tensor x, const Rms *norm, const Tensor *w, const Tensor *b) {
     GemmBf16 t[RING_MOST];
-    if (!gpu_way(WAY_TOGETHER) || !products_of(t, count, out, x, w, b, ACT_NONE)) return false;
+    if (!gpu_way(WAY_TOGETHER) || (norm && tensor_rows(x) > FEW_ROWS) || !products_of(t, count, out, x, w, b, ACT_NONE)) return false;
+    if (norm) return products_normed(t, count, false, norm);
     if (x.dtype == DTYPE_F32) cuda_gemm_bf16_together(t, count, false, S);
     else if (cuda_gemm_hopper_together_takes(t, count)) cuda_gemm_hopper_together(t, count, S);
     else return false;
     return true;
 }
 
-static bool op_linear_gated_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b) {
+static bool op_linear_gated_bf16(Tensor out, Tensor x, const Rms *norm, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b) {
     GemmBf16 t[RING_MOST];
     Tensor to[2] = {out, out};
     const Tensor both[2] = {w, up_w}, biases[2] = {b, up_b};
-    if (!gpu_way(WAY_TOGETHER) || !products_of(t, 2, to, x, both, biases, act)) return false;
+    if (!gpu_way(WAY_TOGETHER) || (norm && tensor_rows(x) > FEW_ROWS) || !products_of(t, 2, to, x, both, biases, act)) return false;
+    if (norm) return products_normed(t, 2, true, norm);
     if (x.dtype == DTYPE_F32) cuda_gemm_bf16_together(t, 2, true, S);
     else if (cuda_gemm_hopper_gated_takes(t)) cuda_gemm_hopper_gated(t, S);
     else return false;

@@ -14,7 +14,7 @@
 //   -  the same, several products of one A in one launch: queries, keys and values; a gate and what it is multiplied with    not measured
 // W is the left matrix of the instruction: 16 of its rows, and eight rows of A as columns. The sum runs over k in any order that is
 // the same on both sides: a lane takes the eight values of k that lie in 16 bytes, and no shared memory is passed through.
-#include "device.h"
+#include "device_hopper.h"
 #include "kernels.h"
 
 #define WARPS 8
@@ -70,11 +70,18 @@ HOST void cuda_gemm_bf16_ring(const GemmBf16 *g, cudaStream_t stream) {
     launch_ring(g, 1, false, stream);
 }
 
-HOST void cuda_gemm_bf16_together(const GemmBf16 *g, int count, bool gated, cudaStream_t stream) {
+static void check_together(const GemmBf16 *g, int count, bool gated) {
     need(g->M <= 8 && count >= 1 && count <= RING_MOST && (!gated || (count == 2 && g[0].N == g[1].N)), "cuda: %d products of %ld rows together", count, g->M);
     for (int k = 0; k < count; k++) need((gated || (g[k].ldc == g[k].N && g[k].act == g[0].act)) && g[k].ldw == g[0].ldw && !g[k].residual, "cuda: products together, whose results have gaps or are added");
+}
+
+HOST void cuda_gemm_bf16_together(const GemmBf16 *g, int count, bool gated, cudaStream_t stream) {
+    check_together(g, count, gated);
     launch_ring(g, count, gated, stream);
 }
+
+#include "norm_sums.inc"
+#include "gemm_bf16_normed.inc"
 
 HOST void cuda_gemm_bf16_thin(const GemmBf16 *g, cudaStream_t stream) {
     need(g->M <= 64, "cuda: a product of %ld rows is not thin", g->M);

@@ -43,6 +43,15 @@ HOST void cuda_gemm_bf16_ring(const GemmBf16 *g, cudaStream_t stream); // versio
 // gated, one result: act(A W_0ᵀ + bias_0) (A W_1ᵀ + bias_1), at C_0.
 #define RING_MOST 3
 HOST void cuda_gemm_bf16_together(const GemmBf16 *g, int count, bool gated, cudaStream_t stream); // M <= 8
+// The same of an RMS norm of A, which is in f32: the bits of cuda_rmsnorm and cuda_gemm_bf16_together.
+typedef struct {
+    const void *w; // (K)
+    int type;      // Dtype
+    float eps;
+    bool plus_one; // weights are 1 + w
+} NormFirst;
+HOST bool cuda_gemm_bf16_normed_takes(const GemmBf16 *g, const NormFirst *norm); // M <= 8, and as few as fit beside each other
+HOST void cuda_gemm_bf16_normed(const GemmBf16 *g, int count, bool gated, const NormFirst *norm, cudaStream_t stream);
 
 // ---- gemm_hopper.cu: the same with Hopper's instructions
 HOST int cuda_gemm_hopper_form(void); // what the driver took, machine code or PTX, was made for: 90, or 80, whose kernels only trap

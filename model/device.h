@@ -25,8 +25,8 @@ struct Device {
     void (*linear)(Tensor out, Tensor x, Tensor w, Tensor b);
     void (*linear_activated)(Tensor out, Tensor x, Tensor w, Tensor b, Act act); // NULL: two steps; else activation may work in place
     void (*linear_into)(Tensor x, Tensor h, Tensor w, Tensor b); // x += linear(h); NULL: two steps
-    bool (*linears)(Tensor *out, int count, Tensor x, const Tensor *w, const Tensor *b);        // NULL, or false: one by one
-    bool (*linear_gated)(Tensor out, Tensor x, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b); // NULL, or false: three steps
+    bool (*linears)(Tensor *out, int count, Tensor x, const Rms *norm, const Tensor *w, const Tensor *b);               // NULL, or false: one by one
+    bool (*linear_gated)(Tensor out, Tensor x, const Rms *norm, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b); // NULL, or false: three steps
     Dtype keeps;      // keys and values of texts (cache.h): DTYPE_F32, or DTYPE_BF16 where attention and rows_store take it
     long rounds_from; // from so many rows on, results that only products read are of dtype bf16 (ops.h); 0: never, all is f32
     void (*embedding)(Tensor out, Tensor table, Tensor ids);

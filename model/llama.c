@@ -196,11 +196,12 @@ static Tensor qk_norm(Run *run, const LlamaConfig *c, Tensor x, Tensor w, int he
 
 static Tensor clipped(Run *run, const LlamaConfig *c, Tensor x) { return c->clip_qkv > 0 ? clamp(run, x, -c->clip_qkv, c->clip_qkv) : x; }
 
-static Tensor attend(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, const Where *at, int l) {
+// h: a layer's input, which `first` is still to be done to, or NULL.
+static Tensor attend(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, const Rms *first, const Where *at, int l) {
     const LlamaConfig *c = &m->cfg;
     const char *p = m->prefix;
     Tensor all[3];
-    linears(run, all, 3, h, (Tensor[]){k->q_w, k->k_w, k->v_w}, (Tensor[]){k->q_b, k->k_b, k->v_b});
+    linears(run, all, 3, h, first, (Tensor[]){k->q_w, k->k_w, k->v_w}, (Tensor[]){k->q_b, k->k_b, k->v_b});
     Tensor q = tap(run, all[0], "%slayers.%d.self_attn.q_proj", p, l);
     q = qk_norm(run, c, q, k->q_norm, c->H, p, l, "q_norm");
     Tensor key = tap(run, all[1], "%slayers.%d.self_attn.k_proj", p, l);
@@ -222,9 +223,10 @@ static Tensor attend(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, co
 }
 
 // What a feed-forward's last layer reads.
-static Tensor gated(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, int l) {
+static Tensor gated(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, const Rms *first, int l) {
     const char *p = m->prefix;
-    if (!tap_wanted_below(run, "%slayers.%d.mlp", p, l)) return linear_gated(run, h, k->gate_w, k->gate_b, m->cfg.act, k->up_w, k->up_b);
+    if (!tap_wanted_below(run, "%slayers.%d.mlp", p, l)) return linear_gated(run, h, first, k->gate_w, k->gate_b, m->cfg.act, k->up_w, k->up_b);
+    if (first) h = rmsnorm_rounded(run, h, first->w, first->eps, first->kind);
     Tensor gate = linear_activated(run, h, k->gate_w, k->gate_b, m->cfg.act, "%slayers.%d.mlp.gate_proj", p, l);
     gate = tap(run, gate, "%slayers.%d.mlp.act_fn", p, l);
     return mul(run, gate, tap(run, linear_rounded(run, h, k->up_w, k->up_b), "%slayers.%d.mlp.up_proj", p, l));
@@ -240,18 +242,30 @@ static Tensor added(Run *run, const Llama *m, Tensor x, Tensor h, Tensor w, Tens
     return add_into(run, x, tap(run, h, "%slayers.%d.%s", p, l, norm_name));
 }
 
+// A norm that only products read: x itself, and the norm in *later, where a product may do it; else done, for who asks for it as `name`.
+static Tensor norm_first(Run *run, const Llama *m, Tensor x, Tensor w, const char *name, int l, Rms *norm, const Rms **later) {
+    const LlamaConfig *c = &m->cfg;
+    *later = NULL;
+    if (c->norm == NORM_PLAIN || tap_wanted(run, "%slayers.%d.%s", m->prefix, l, name)) return tap(run, norm_rounded(run, c, x, w), "%slayers.%d.%s", m->prefix, l, name);
+    *norm = (Rms){w, c->eps, c->norm == NORM_RMS_ZERO_CENTRED ? RMS_ZERO_CENTRED : RMS_PLAIN};
+    *later = norm;
+    return x;
+}
+
 static Tensor layer_forward(Run *run, const Llama *m, Tensor x, const Where *at, int l) {
     const LlamaConfig *c = &m->cfg;
     const LlamaLayer *k = &m->layers[l];
     const char *p = m->prefix;
     RunMark mark = run_mark(run);
+    Rms norm;
+    const Rms *first = NULL;
     Tensor h = x;
-    if (c->block != BLOCK_POST) h = tap(run, norm_rounded(run, c, x, k->norm1), "%slayers.%d.input_layernorm", p, l);
-    x = added(run, m, x, attend(run, m, k, h, at, l), k->o_w, k->o_b, k->norm2, "o_proj", "self_attn", "post_attention_layernorm", l);
-    h = x;
-    if (c->block == BLOCK_PRE) h = tap(run, norm_rounded(run, c, x, k->norm2), "%slayers.%d.post_attention_layernorm", p, l);
-    if (c->block == BLOCK_BOTH) h = tap(run, norm_rounded(run, c, x, k->norm3), "%slayers.%d.pre_feedforward_layernorm", p, l);
-    x = added(run, m, x, gated(run, m, k, h, l), k->down_w, k->down_b, k->norm4, "down_proj", "mlp", "post_feedforward_layernorm", l);
+    if (c->block != BLOCK_POST) h = norm_first(run, m, x, k->norm1, "input_layernorm", l, &norm, &first);
+    x = added(run, m, x, attend(run, m, k, h, first, at, l), k->o_w, k->o_b, k->norm2, "o_proj", "self_attn", "post_attention_layernorm", l);
+    h = x, first = NULL;
+    if (c->block == BLOCK_PRE) h = norm_first(run, m, x, k->norm2, "post_attention_layernorm", l, &norm, &first);
+    if (c->block == BLOCK_BOTH) h = norm_first(run, m, x, k->norm3, "pre_feedforward_layernorm", l, &norm, &first);
+    x = added(run, m, x, gated(run, m, k, h, first, l), k->down_w, k->down_b, k->norm4, "down_proj", "mlp", "post_feedforward_layernorm", l);
     run_release(run, mark);
     return tap(run, x, "%slayers.%d", p, l);
 }

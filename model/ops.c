@@ -120,25 +120,41 @@ Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, const char 
     return x;
 }
 
-void linears(Run *run, Tensor *out, int count, Tensor x, const Tensor *w, const Tensor *b) {
+static Tensor normed(Run *run, Tensor x, const Rms *norm) { return norm ? rmsnorm_rounded(run, x, norm->w, norm->eps, norm->kind) : x; }
+
+void linears(Run *run, Tensor *out, int count, Tensor x, const Rms *norm, const Tensor *w, const Tensor *b) {
     need(count >= 1 && count <= 3, "linears: %d at once", count);
-    if (run->recorder || run->dry || !run->device->linears) {
-        for (int i = 0; i < count; i++) out[i] = linear(run, x, w[i], b[i]);
-        return;
+    const bool at_once = !run->recorder && !run->dry && run->device->linears;
+    for (int i = 0; i < count && at_once; i++) out[i] = linear_out(run, DTYPE_F32, x, w[i], b[i]);
+    if (norm && at_once) {
+        SHAPES("rmsnorm: weight", norm->w.ndim == 1 && norm->w.shape[0] == tensor_last(x), x, norm->w);
+        if (run->device->linears(out, count, x, norm, w, b)) return;
     }
-    for (int i = 0; i < count; i++) out[i] = linear_out(run, DTYPE_F32, x, w[i], b[i]);
-    if (run->device->linears(out, count, x, w, b)) return;
-    for (int i = 0; i < count; i++) run->device->linear(out[i], x, w[i], b[i]);
+    x = normed(run, x, norm);
+    if (at_once && run->device->linears(out, count, x, NULL, w, b)) return;
+    for (int i = 0; i < count; i++) {
+        if (at_once) run->device->linear(out[i], x, w[i], b[i]);
+        else out[i] = linear(run, x, w[i], b[i]);
+    }
 }
 
-Tensor linear_gated(Run *run, Tensor x, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b) {
-    if (!run->recorder && !run->dry && run->device->linear_gated) {
-        SHAPES("linear", tensor_last(x) == up_w.shape[1] && w.shape[0] == up_w.shape[0], x, up_w);
-        RunMark mark = run_mark(run);
-        Tensor out = linear_out(run, rounded_type(run, x), x, w, b);
-        if (run->device->linear_gated(out, x, w, b, act, up_w, up_b)) return out;
-        run_release(run, mark);
-    }
+// By the device at once, of x as it is or normed first; false: it does not.
+static bool gated_at_once(Run *run, Tensor *out, Tensor x, const Rms *norm, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b) {
+    if (run->recorder || run->dry || !run->device->linear_gated) return false;
+    SHAPES("linear", tensor_last(x) == up_w.shape[1] && w.shape[0] == up_w.shape[0], x, up_w);
+    if (norm) SHAPES("rmsnorm: weight", norm->w.ndim == 1 && norm->w.shape[0] == tensor_last(x), x, norm->w);
+    RunMark mark = run_mark(run);
+    *out = linear_out(run, rounded_type(run, x), x, w, b);
+    if (run->device->linear_gated(*out, x, norm, w, b, act, up_w, up_b)) return true;
+    run_release(run, mark);
+    return false;
+}
+
+Tensor linear_gated(Run *run, Tensor x, const Rms *norm, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b) {
+    Tensor out;
+    if (norm && gated_at_once(run, &out, x, norm, w, b, act, up_w, up_b)) return out;
+    x = normed(run, x, norm);
+    if (gated_at_once(run, &out, x, NULL, w, b, act, up_w, up_b)) return out;
     Tensor gate = activated_linear(run, x, w, b, act);
     return mul(run, gate, linear_rounded(run, x, up_w, up_b));
 }

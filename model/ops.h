@@ -17,6 +17,12 @@
 
 // Formulas: models.md 2. GELU is the exact one (erf).
 typedef enum { ACT_NONE, ACT_GELU, ACT_GELU_TANH, ACT_QUICK_GELU, ACT_SILU, ACT_RELU, ACT_TANH, ACT_SIGMOID } Act;
+typedef enum { RMS_PLAIN, RMS_ZERO_CENTRED } RmsKind; // times w, or times 1 + w (Gemma, Qwen3.5)
+typedef struct {
+    Tensor w;
+    float eps;
+    RmsKind kind;
+} Rms;
 Act act_named(const char *name, const char *where); // a config's hidden_act; dies on an unknown name
 
 // ---- linear algebra
@@ -25,15 +31,14 @@ Tensor linear(Run *run, Tensor x, Tensor w, Tensor b); // (…, I) · (O, I)ᵀ 
 Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const char *name, ...) PRINTF_LIKE(6, 7);
 // add_into(x, y) of y = linear(h, w, b), which is what MODULE.last gives and MODULE with it; in one pass where nobody asked for these two taps.
 Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, const char *last, const char *module, ...) PRINTF_LIKE(7, 8);
-// linear(x, w[i], b[i]) for i < count <= 3, which a device may do at once.
-void linears(Run *run, Tensor *out, int count, Tensor x, const Tensor *w, const Tensor *b);
+// linear(x, w[i], b[i]) for i < count <= 3, which a device may do at once; of rmsnorm_rounded(x) where a norm is given, else NULL.
+void linears(Run *run, Tensor *out, int count, Tensor x, const Rms *norm, const Tensor *w, const Tensor *b);
 // activation(linear(x, w, b), act) * linear(x, up_w, up_b), likewise. Who asks for a tap of one of them takes them apart.
-Tensor linear_gated(Run *run, Tensor x, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b);
+Tensor linear_gated(Run *run, Tensor x, const Rms *norm, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b);
 Tensor embedding(Run *run, Tensor table, Tensor ids);  // (V, C), i32 (B, T) -> (B, T, C); an id outside dies
 
 // ---- norms, over the last dimension
 Tensor layernorm(Run *run, Tensor x, Tensor w, Tensor b, float eps); // biased variance, eps inside the root; w, b may be NO_TENSOR
-typedef enum { RMS_PLAIN, RMS_ZERO_CENTRED } RmsKind;                 // times w, or times 1 + w (Gemma, Qwen3.5)
 Tensor rmsnorm(Run *run, Tensor x, Tensor w, float eps, RmsKind kind);
 Tensor l2norm(Run *run, Tensor x, float floor); // x / max(||x||, floor) per row
 

@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "cuda/kernels.h"
+#include "cuda/light.h"
 #include "cuda_check.h"
 #include "io/random.h"
 
@@ -135,6 +136,63 @@ static void together(long M, const long *N, int count, long K, bool gated, Act a
     device_empty();
 }
 
+// Products of a norm in one launch: the bits of the norm, and of the products of what it gives.
+static void normed(long M, const long *N, int count, long K, bool gated, Dtype type, bool plus_one) {
+    const size_t a_n = (size_t)(M * K);
+    float *a = random_floats(a_n, 5), *weights = random_floats((size_t)K, 9);
+    void *stored = malloc((size_t)K * 4);
+    if (type == DTYPE_BF16) convert_f32_bf16(stored, weights, (size_t)K);
+    else if (type == DTYPE_F16) convert_f32_f16(stored, weights, (size_t)K);
+    else memcpy(stored, weights, (size_t)K * 4);
+    float *A = to_device(a, a_n * 4), *h = device_room(a_n * 4);
+    const NormFirst norm = {to_device(stored, (size_t)K * dtype_size(type)), (int)type, 1e-5f, plus_one};
+    GemmBf16 g[RING_MOST];
+    void *apart[RING_MOST];
+    bool same = true;
+    emu_forget();
+    cuda_rmsnorm(h, A, (Stored){norm.w, norm.type}, M, K, norm.eps, plus_one, NULL);
+    for (int k = 0; k < count; k++) {
+        size_t w_n = (size_t)(N[k] * K), c_n = (size_t)(M * N[k]);
+        float *wf = random_floats(w_n, (unsigned long long)(6 + k)), *b = random_floats((size_t)N[k], (unsigned long long)(17 + k));
+        uint16_t *w = malloc(w_n * 2);
+        convert_f32_bf16(w, wf, w_n);
+        g[k] = (GemmBf16){.M = M, .N = N[k], .K = K, .lda = K, .ldw = K, .ldc = N[k], .A_f32 = h, .W = to_device(w, w_n * 2), .C = device_room(c_n * 4), .bias = M % 2 ? to_device(b, (size_t)N[k] * 4) : NULL, .act = gated && k == 0 ? ACT_SILU : ACT_NONE};
+        apart[k] = g[k].C;
+        free(wf), free(b), free(w);
+    }
+    cuda_gemm_bf16_together(g, count, gated, NULL);
+    for (int k = 0; k < count; k++) g[k].A_f32 = A, g[k].C = device_room((size_t)(M * N[k]) * 4);
+    check(cuda_gemm_bf16_normed_takes(g, &norm), "a norm of %ld x %ld and its products: taken", M, K);
+    cuda_gemm_bf16_normed(g, count, gated, &norm, NULL);
+    for (int k = 0; k < (gated ? 1 : count); k++) {
+        const size_t bytes = (size_t)(M * N[k]) * 4;
+        void *want = malloc(bytes), *got = malloc(bytes);
+        from_device(want, apart[k], bytes), from_device(got, g[k].C, bytes);
+        same = same && memcmp(want, got, bytes) == 0;
+        free(want), free(got);
+    }
+    check(same && emu_reports() == 0, "%d products of a norm, %ld x %ld x %ld, %ld, %ld%s, weights %s%s: the bits of one after the other %s", count, M, K, N[0], count > 1 ? N[1] : 0, count > 2 ? N[2] : 0,
+          gated ? ", gated" : "", dtype_name(type), plus_one ? " and one" : "", emu_first_report());
+    free(a), free(weights), free(stored);
+    device_empty();
+}
+
+static void all_normed(void) {
+    static const long sizes[][3] = {{33, 16, 7}, {32, 8, 8}, {1, 1, 1}, {4300, 64, 64}, {4301, 4301, 31}};
+    for (int i = 0; i < 5; i++) {
+        normed(1 + i, sizes[i], 3, 72 + 136 * i, false, (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[i % 3], i % 2);
+        if (i > 1) normed(i == 2 ? 8 : 1, i == 3 ? sizes[0] : sizes[i], i == 3 ? 1 : 2, 8 + 264 * i, i != 3, i % 2 ? DTYPE_BF16 : DTYPE_F32, i % 2 == 0);
+    }
+    normed(2, sizes[0], 3, 4096, false, DTYPE_BF16, false), normed(1, sizes[0], 3, 5128, false, DTYPE_F32, false);
+    const GemmBf16 many = {.M = 8, .N = 16, .K = 4096, .A_f32 = (const float *)16};
+    check(!cuda_gemm_bf16_normed_takes(&many, &(NormFirst){NULL, DTYPE_F32, 0, false}), "a norm of 8 x 4096 is more than fits beside the rings");
+    if (real_shapes()) {
+        static const long attention[] = {4096, 1024, 1024}, gate[] = {11008, 11008};
+        normed(1, attention, 3, 4096, false, DTYPE_BF16, false), normed(1, gate, 2, 4096, true, DTYPE_BF16, false);
+        normed(2, gate, 2, 4096, true, DTYPE_BF16, true);
+    }
+}
+
 static void all_together(void) {
     static const long sizes[][3] = {{33, 16, 7}, {32, 8, 8}, {1, 1, 1}, {64, 64, 64}, {31, 31, 31}};
     for (int i = 0; i < 5; i++) {
@@ -188,6 +246,7 @@ int main(void) {
     one(GEMM_TN, DTYPE_F32, -1, 24, 20, 700, false, false);
     for (int v = 0; v < 4; v++) below_zero(versions[v]);
     all_together();
+    all_normed();
     below_zero(4), below_zero(364), below_zero(3128);
     tensor(64, 1, 1, 8, ACT_NONE, false, false, false);
     tensor(64, 33, 31, 136, ACT_GELU, true, false, false);

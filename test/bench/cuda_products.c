@@ -34,11 +34,13 @@ static GemmBf16 bf16_of_product(const Product *p, int turn) {
     return g;
 }
 
-// A step's products of one input: of `columns` each, in one launch or one after the other; gated: of two, and their product.
+// A step's products of one input: of `columns` each, in one launch or one after the other; gated: of two, and their product; of a norm: before them,
+// or within.
 typedef struct {
     long M, K, columns;
     int count;
     bool gated, at_once;
+    enum { PLAIN, NORM_BEFORE, NORM_WITHIN } norm;
 } Together;
 
 static Stored stored_halves(const void *x) { return (Stored){x, DTYPE_BF16}; }
@@ -46,19 +48,23 @@ static Stored stored_halves(const void *x) { return (Stored){x, DTYPE_BF16}; }
 static void together_work(void *arg, int turn) {
     const Together *t = arg;
     GemmBf16 g[RING_MOST];
+    const NormFirst norm = {floats_at((size_t)t->K, turn, 2), DTYPE_F32, 1e-5f, false};
     for (int k = 0; k < t->count; k++) {
         g[k] = (GemmBf16){.M = t->M, .N = t->columns, .K = t->K, .lda = t->K, .ldw = t->K, .ldc = t->columns, .act = t->gated && k == 0 ? ACT_SILU : ACT_NONE};
         if (t->M > 8) g[k].A = halves_at((size_t)(t->M * t->K), turn, 0); // Hopper's
         else g[k].A_f32 = floats_at((size_t)(t->M * t->K), turn, 0);
         g[k].W = halves_at((size_t)(t->count * t->columns * t->K), turn, 1) + k * t->columns * t->K;
         const size_t own = (size_t)(t->M * t->columns);
-        float *to = (float *)result_at(own * 4 * (size_t)(t->count + 4), turn);
+        float *to = (float *)result_at(own * 4 * (size_t)(t->count + 4) + (size_t)(t->M * t->K) * 4, turn), *normed = to + own * (size_t)(t->count + 4);
+        if (t->norm == NORM_BEFORE && k == 0) cuda_rmsnorm(normed, g[0].A_f32, (Stored){norm.w, norm.type}, t->M, t->K, norm.eps, 0, NULL);
+        if (t->norm == NORM_BEFORE) g[k].A_f32 = normed;
         g[k].C = to + (size_t)k * own, g[k].C_bf16 = t->M > 8 && t->gated;
         if (t->M > 8 && cuda_gemm_bf16_room(&g[k])) g[k].room = to + (size_t)t->count * own; // sums of parts of K
         if (!t->at_once) cuda_gemm_bf16(&g[k], NULL);
     }
     if (t->at_once && t->M > 8 && t->gated) cuda_gemm_hopper_gated(g, NULL);
     else if (t->at_once && t->M > 8) cuda_gemm_hopper_together(g, t->count, NULL);
+    else if (t->at_once && t->norm == NORM_WITHIN) cuda_gemm_bf16_normed(g, t->count, t->gated, &norm, NULL);
     else if (t->at_once) cuda_gemm_bf16_together(g, t->count, t->gated, NULL);
     else if (t->gated && t->M > 8) cuda_mul_rounded((uint16_t *)g[0].C, stored_halves(g[0].C), stored_halves(g[1].C), (size_t)(t->M * t->columns), NULL);
     else if (t->gated) cuda_mul((float *)g[0].C, (const float *)g[0].C, (const float *)g[1].C, (size_t)(t->M * t->columns), NULL);
@@ -66,7 +72,8 @@ static void together_work(void *arg, int turn) {
 
 static void together_row(Bench *b, Together t) {
     char shape[80];
-    snprintf(shape, sizeof shape, "%ld x %d times %ld x %ld%s%s", t.M, t.count, t.columns, t.K, t.gated ? ", gated" : "", t.at_once ? "" : ", one after the other");
+    snprintf(shape, sizeof shape, "%ld x %d times %ld x %ld%s%s%s", t.M, t.count, t.columns, t.K, t.gated ? ", gated" : "", t.at_once ? "" : ", one after the other",
+             (const char *[]){"", ", of a norm before them", ", of a norm within"}[t.norm]);
     contest(b, &(Contest){.area = "bf16 products of one input", .shape = shape, .ours = together_work, .arg = &t, .flops = 2.0 * (double)(t.M * t.K * t.columns * t.count), .peak = b->bf16,
                           .bytes = 2.0 * (double)(t.count * t.columns * t.K)}); // bits: test_cuda_gemm.c
 }
@@ -164,8 +171,9 @@ void bench_hopper(Bench *b) {
     for (int i = 0; i < 3; i++)
         for (int version = 913; version <= 915; version += 2) bf16_row(b, (Product){deep[i][0], 4096, deep[i][1], version, ACT_NONE, false}, 0, 0);
     const bool hopper = cuda_gemm_hopper_takes(&(GemmBf16){.M = 32, .N = 4096, .K = 4096});
-    for (int i = 0; hopper && i < 4; i++) together_row(b, (Together){32, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2});
-    for (int i = 0; i < 4; i++) together_row(b, (Together){1, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2});
+    for (int i = 0; hopper && i < 4; i++) together_row(b, (Together){32, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2, PLAIN});
+    for (int i = 0; i < 4; i++) together_row(b, (Together){1, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2, PLAIN});
+    for (int i = 0; i < 4; i++) together_row(b, (Together){1, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, true, i % 2 ? NORM_WITHIN : NORM_BEFORE});
     for (int version = 905; version <= 910; version++) {
         bf16_row(b, (Product){64 * 577, 1024, 1024, version, ACT_NONE, false, false}, 0, 0);
         bf16_row(b, (Product){64 * 577, 4096, 1024, version, ACT_GELU, true, false}, 0, 0);
