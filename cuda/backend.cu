@@ -209,15 +209,20 @@ static void op_rotary(Tensor out, Tensor x, Tensor cosine, Tensor sine, int head
     cuda_rotary(out_of(out), floats(x), floats(cosine), floats(sine), x.shape[0] * x.shape[1], heads, x.shape[2] / heads, tensor_last(cosine), tensor_rows(cosine), S);
 }
 
-static bool op_rotary_stored(Tensor out, Tensor q, Tensor key, Tensor v, Tensor cosine, Tensor sine, int heads, Tensor keys, Tensor values, const int32_t *at) {
+HOST RotaryStored gpu_rotary_stored_of(float *out, Tensor q, Tensor key, Tensor v, Tensor cosine, Tensor sine, int heads, Tensor keys, Tensor values, const int32_t *at) {
     RotaryStored a;
-    if (!gpu_way(WAY_STORED)) return false;
-    gpu_begin("rotary_stored", q);
     memset(&a, 0, sizeof a); // lists of commands are compared
-    a.out = out_of(out), a.q = floats(q), a.key = floats(key), a.v = floats(v), a.cosine = floats(cosine), a.sine = floats(sine);
+    a.out = out, a.q = floats(q), a.key = floats(key), a.v = floats(v), a.cosine = floats(cosine), a.sine = floats(sine);
     a.keys = keys.data, a.values = values.data, a.halves = keys.dtype == DTYPE_BF16, a.at = (const int32_t *)gpu_ready(at, (size_t)q.shape[0] * sizeof *at);
     a.R = tensor_rows(q), a.T = q.shape[1], a.capacity = keys.shape[1], a.D = q.shape[2] / heads, a.heads = heads, a.kv_heads = key.shape[2] / a.D;
     a.half = tensor_last(cosine), a.rows = tensor_rows(cosine);
+    return a;
+}
+
+static bool op_rotary_stored(Tensor out, Tensor q, Tensor key, Tensor v, Tensor cosine, Tensor sine, int heads, Tensor keys, Tensor values, const int32_t *at) {
+    if (!gpu_way(WAY_STORED)) return false;
+    gpu_begin("rotary_stored", q);
+    const RotaryStored a = gpu_rotary_stored_of(out_of(out), q, key, v, cosine, sine, heads, keys, values, at);
     return cuda_rotary_stored(&a, S);
 }
 

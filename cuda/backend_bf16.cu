@@ -214,6 +214,16 @@ static void op_attention_bf16(Tensor out, Tensor q, Tensor k, Tensor v, const At
     if (out.dtype == DTYPE_BF16) cuda_narrow((uint16_t *)out.data, a.out, tensor_count(out), S);
 }
 
+static bool op_attention_stored_bf16(Tensor out, Tensor q, Tensor key, Tensor v, Tensor cosine, Tensor sine, Tensor keys, Tensor values, const int32_t *at, const AttnShape *s) {
+    if (!gpu_way(WAY_STORED) || !gpu_way(WAY_TURNED) || q.shape[1] != 1 || keys.dtype != DTYPE_BF16 || tensor_count(out) == 0 || tensor_given(s->mask)) return false;
+    gpu_begin("attention_stored", out);
+    const Attention a = gpu_attention_of(out, q, keys, values, s, NO_TENSOR);
+    const RotaryStored r = gpu_rotary_stored_of(NULL, q, key, v, cosine, sine, s->heads, keys, values, at);
+    if (!cuda_attention_few_turned_takes(&a, &r)) return false;
+    cuda_attention_few_turned(&a, &r, out.dtype == DTYPE_BF16 ? (uint16_t *)out.data : NULL, (float *)gpu_room(cuda_attention_few_room(&a)), S);
+    return true;
+}
+
 static void op_layernorm_bf16(Tensor out, Tensor x, Tensor w, Tensor b, float eps) {
     gpu_begin("layernorm", out);
     Results r = results_of(out);
@@ -243,6 +253,6 @@ HOST void gpu_bf16_operations(Device *t) {
     t->linear = op_linear_bf16, t->linear_activated = op_linear_activated_bf16, t->linear_into = op_linear_into_bf16;
     t->linears = op_linears_bf16, t->linear_gated = op_linear_gated_bf16;
     t->rounds_from = FEW_ROWS + 1, t->keeps = DTYPE_BF16;
-    t->attention = op_attention_bf16;
+    t->attention = op_attention_bf16, t->attention_stored = op_attention_stored_bf16;
     t->layernorm = op_layernorm_bf16, t->rmsnorm = op_rmsnorm_bf16, t->activation = op_activation_bf16, t->mul = op_mul_bf16;
 }

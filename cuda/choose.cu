@@ -6,7 +6,9 @@
 // Repeats: bit for bit.
 //   version
 //   0  logits read back (4 MB of 32 texts), chosen by the host's threads     0.3 ms of a step of 2.9 (counted, H200)
-//   1  three kernels: the largest of each piece; its sums; a block a row that takes what is wanted     in use; not measured
+//   1  three kernels: the largest of each piece; its sums; a block a row that takes what is wanted     greedy: 0.020 ms of 1 x 32000, 0.024 of 32, 0.045 of
+//      1 x 151936 (H200): the third kernel looks through a row with 512 threads, 0.015
+//   2  the first kernel finds the first of each piece too: a greedy third kernel reads as many numbers as there are pieces     in use; expected: 0.008
 #define EXACT static __device__ inline
 #include "choosing.h"
 
@@ -19,20 +21,36 @@
 
 // ---- the distribution
 
-static __global__ __launch_bounds__(WIDE) void tops_kernel(float *tops, const float *logits, long V) {
+// Rank and id as one number: larger for what comes first.
+static __device__ __forceinline__ uint64_t order_of(float score, long id) { return (uint64_t)exact_rank(score) << 32 | (uint32_t)(0xffffffffu - (uint32_t)id); }
+
+static __device__ __forceinline__ uint64_t larger_of_two(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+static __device__ __forceinline__ uint64_t largest_of_warp(uint64_t x) {
+    for (int half = 16; half; half /= 2) x = larger_of_two(x, __shfl_xor_sync(0xffffffffu, (unsigned long long)x, half));
+    return x;
+}
+
+// The largest of each piece, and which comes first there.
+static __global__ __launch_bounds__(WIDE) void tops_kernel(float *tops, uint64_t *firsts, const float *logits, long V) {
     __shared__ float warps[WIDE / 32];
+    __shared__ uint64_t orders[WIDE / 32];
     const int thread = (int)threadIdx.x;
     const float *x = logits + blockIdx.y * V;
     const long from = (long)blockIdx.x * PIECE, to = V - from < PIECE ? V : from + PIECE;
     float top = -INFINITY;
+    uint64_t first = 0;
     UNROLL_EIGHT
-    for (long i = from + thread; i < to; i += WIDE) top = larger(x[i], top);
-    top = larger_of_warp(top);
-    if (thread % 32 == 0) warps[thread / 32] = top;
+    for (long i = from + thread; i < to; i += WIDE) {
+        const float score = x[i];
+        top = larger(score, top), first = larger_of_two(first, order_of(score, i));
+    }
+    top = larger_of_warp(top), first = largest_of_warp(first);
+    if (thread % 32 == 0) warps[thread / 32] = top, orders[thread / 32] = first;
     __syncthreads();
     if (thread) return;
-    for (int k = 1; k < WIDE / 32; k++) top = larger(warps[k], top);
-    tops[blockIdx.y * gridDim.x + blockIdx.x] = top;
+    for (int k = 1; k < WIDE / 32; k++) top = larger(warps[k], top), first = larger_of_two(first, orders[k]);
+    tops[blockIdx.y * gridDim.x + blockIdx.x] = top, firsts[blockIdx.y * gridDim.x + blockIdx.x] = first;
 }
 
 static __device__ __forceinline__ float top_of(const float *tops, long pieces) {
@@ -66,6 +84,7 @@ static __global__ __launch_bounds__(WIDE) void sums_kernel(double *sums, const f
     const long pieces = gridDim.x, from = (long)blockIdx.x * PIECE, to = V - from < PIECE ? V : from + PIECE;
     const float *x = logits + blockIdx.y * V, top = top_of(tops + blockIdx.y * pieces, pieces);
     double sum = 0, warm = 0, weighted = 0;
+    UNROLL_FOUR
     for (long i = from + thread; i < to; i += WIDE) {
         float d = x[i] - top, e = f_exp(d);
         sum += (double)e;
@@ -92,15 +111,9 @@ static __device__ Distribution distribution_of(const CudaChoose *c, long row) {
 
 // ---- the best
 
-// Rank and id as one number: larger for what comes first.
-static __device__ __forceinline__ uint64_t order_of(float score, long id) { return (uint64_t)exact_rank(score) << 32 | (uint32_t)(0xffffffffu - (uint32_t)id); }
-
 static __device__ uint64_t largest_of_block(uint64_t *shared, uint64_t x) {
     const int thread = (int)threadIdx.x;
-    for (int half = 16; half; half /= 2) {
-        const uint64_t other = __shfl_xor_sync(0xffffffffu, (unsigned long long)x, half);
-        x = other > x ? other : x;
-    }
+    x = largest_of_warp(x);
     if (thread % 32 == 0) shared[thread / 32] = x;
     __syncthreads();
     for (int k = 0; k < THREADS / 32; k++) x = shared[k] > x ? shared[k] : x;
@@ -116,6 +129,13 @@ static __device__ uint64_t best_of_thread(const float *scores, long V, uint64_t 
         if (order < below && order > best) best = order;
     }
     return best;
+}
+
+// Of a row's logits, by the pieces that have been looked through.
+static __device__ uint64_t first_of(const CudaChoose *c, long row) {
+    uint64_t first = 0;
+    for (long p = 0; p < c->pieces; p++) first = larger_of_two(first, c->firsts[row * c->pieces + p]);
+    return first;
 }
 
 // Only the thread whose id is taken looks for its next one.
@@ -277,34 +297,47 @@ static __global__ __launch_bounds__(THREADS) void choose_kernel(CudaChoose c) {
     DYNAMIC_SHARED(uint64_t, shared);
     const long row = blockIdx.x, V = c.V;
     const float *logits = c.logits + row * V;
-    const Distribution d = distribution_of(&c, row); // every thread by itself: a few additions
-    if (threadIdx.x == 0) c.rows[row] = d;
+    const bool greedy = !c.scores && c.how.best == 1 && !c.how.draw.uniform;
+    double log_sum = 0;
+    if (threadIdx.x == 0 || c.how.normalised) { // every thread by itself: a few additions
+        const Distribution d = distribution_of(&c, row);
+        if (threadIdx.x == 0) c.rows[row] = d;
+        log_sum = d.log_sum;
+    }
     best_of(shared, c.likeliest + row * c.how.likeliest, c.how.likeliest, logits, logits, V);
-    const float *scores = scores_of(&c, row, d.log_sum);
+    const float *scores = scores_of(&c, row, log_sum);
     Choice *best = c.best + row * c.how.best;
+    if (greedy) {
+        if (threadIdx.x != 32) return; // the thread of another warp than the one of the sums
+        const int32_t id = (int32_t)(0xffffffffu - (uint32_t)first_of(&c, row));
+        best->score = best->logit = logits[id], best->id = id;
+        if (c.how.next) c.how.next[row] = id;
+        return;
+    }
     if (!c.how.draw.uniform) {
         best_of(shared, best, c.how.best, scores, logits, V);
         if (c.how.next && threadIdx.x == 0) c.how.next[row] = best->id;
         return;
     }
-    const uint64_t first = largest_of_block(shared, best_of_thread(scores, V, ~(uint64_t)0));
+    const uint64_t first = c.scores ? largest_of_block(shared, best_of_thread(scores, V, ~(uint64_t)0)) : first_of(&c, row);
     const int32_t id = drawn_of(shared, scores, (int32_t)(0xffffffffu - (uint32_t)first), V, &c.how.draw, c.how.draw.uniform[row]);
     if (threadIdx.x == 0) best->score = scores[id], best->logit = logits[id], best->id = id;
     if (c.how.next && threadIdx.x == 0) c.how.next[row] = id;
 }
 
 HOST size_t cuda_choose_room(long R, long V, bool changed) {
-    return (size_t)R * (((size_t)(V + PIECE - 1) / PIECE) * (3 * sizeof(double) + sizeof(float)) + (changed ? (size_t)V * sizeof(float) : 0)) + 16;
+    return (size_t)R * (((size_t)(V + PIECE - 1) / PIECE) * (3 * sizeof(double) + sizeof(uint64_t) + sizeof(float)) + (changed ? (size_t)V * sizeof(float) : 0)) + 16;
 }
 
 HOST void cuda_choose(CudaChoose *c, void *room, bool changed, cudaStream_t s) {
     if (c->R == 0) return;
     c->pieces = (c->V + PIECE - 1) / PIECE;
     double *sums = (double *)room;
-    float *tops = (float *)(sums + 3 * c->R * c->pieces);
-    c->sums = sums, c->tops = tops, c->scores = changed ? tops + c->R * c->pieces : NULL;
+    uint64_t *firsts = (uint64_t *)(sums + 3 * c->R * c->pieces);
+    float *tops = (float *)(firsts + c->R * c->pieces);
+    c->sums = sums, c->tops = tops, c->firsts = firsts, c->scores = changed ? tops + c->R * c->pieces : NULL;
     need(c->R <= 65535, "cuda: the next ids of %ld texts: more than one launch can take", c->R);
-    LAUNCH(tops_kernel, DIM3(c->pieces, c->R, 1), DIM3(WIDE, 1, 1), 0, s, tops, c->logits, c->V);
+    LAUNCH(tops_kernel, DIM3(c->pieces, c->R, 1), DIM3(WIDE, 1, 1), 0, s, tops, firsts, c->logits, c->V);
     LAUNCH(sums_kernel, DIM3(c->pieces, c->R, 1), DIM3(WIDE, 1, 1), 0, s, sums, (const float *)tops, c->logits, c->V, c->how.temperature);
     const size_t words = c->how.draw.uniform ? BINS * THREADS : THREADS / 32;
     LAUNCH(choose_kernel, DIM3(c->R, 1, 1), DIM3(THREADS, 1, 1), words * sizeof(uint64_t), s, *c);

@@ -20,6 +20,7 @@ typedef struct {
     Choice *best, *likeliest;
     const double *sums;  // these, cuda_choose's own
     const float *tops;
+    const uint64_t *firsts;
     float *scores;
     long pieces;
 } CudaChoose;

@@ -4,6 +4,7 @@
 #define RETINA_CUDA_KERNELS_H
 
 #include "device.h"
+#include "light.h"
 
 // ---- gemm_f32.cu, attention_f32.cu: the CPU's bits
 HOST void cuda_gemm(const Gemm *g, cudaStream_t stream);
@@ -86,6 +87,12 @@ HOST void cuda_attention_hopper_version(const AttentionBf16 *a, int version, cud
 HOST bool cuda_attention_few_takes(const Attention *a);
 HOST void cuda_attention_few(const Attention *a, uint16_t *rounded, float *room, cudaStream_t stream); // rounded: where the result goes in bf16, instead of a->out; or NULL
 HOST size_t cuda_attention_few_room(const Attention *a); // bytes
+HOST void cuda_attention_few_version(const Attention *a, uint16_t *rounded, float *room, int version, cudaStream_t stream); // 1: keys in turn; 2: attention_step.cu
+// The same of one new token a text, with what cuda_rotary_stored does before it; a->q is not read
+HOST bool cuda_attention_few_turned_takes(const Attention *a, const RotaryStored *r);
+HOST void cuda_attention_few_turned(const Attention *a, const RotaryStored *r, uint16_t *rounded, float *room, cudaStream_t stream);
+HOST bool cuda_attention_step_takes(const Attention *a, const RotaryStored *r); // attention_step.cu; r: NULL, or what is turned there
+HOST void cuda_attention_step(const Attention *a, const RotaryStored *r, uint16_t *rounded, float *room, int chunks, cudaStream_t stream); // the parts, of 128 keys; or, of one chunk, all
 
 // ---- knn.cu
 typedef struct {

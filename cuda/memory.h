@@ -33,8 +33,9 @@ void gpu_zero(void *to, size_t bytes); // on the GPU
 void gpu_keep(Arena *a, const void *bytes, size_t size);
 void gpu_repeats(void);
 // Ways that can be left out, for the bench, which times the older ones beside them: a step's products of one input in one launch; products whose K
-// is cut; queries and keys turned and stored in one launch; a step begun while the one before it runs; norms within products.
-typedef enum { WAY_TOGETHER = 1, WAY_SPLIT = 2, WAY_STORED = 4, WAY_AHEAD = 8, WAY_NORMED = 16 } Way;
+// is cut; queries and keys turned and stored in one launch; a step begun while the one before it runs; norms within products;
+// what is turned and stored within attention.
+typedef enum { WAY_TOGETHER = 1, WAY_SPLIT = 2, WAY_STORED = 4, WAY_AHEAD = 8, WAY_NORMED = 16, WAY_TURNED = 32 } Way;
 void gpu_without(int ways); // sums of Way; 0: all are taken
 bool gpu_way(Way way);
 void gpu_plan(size_t bytes, long inputs, const char *where);

@@ -30,6 +30,7 @@ static inline const float *floats(Tensor t) {
 // backend.cu: a linear layer as its product takes it, but for what it multiplies, and attention in f32
 HOST Gemm gpu_linear_product(Tensor out, Tensor x, Tensor w, Tensor b, Act act);
 HOST Attention gpu_attention_of(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *s, Tensor weights);
+HOST RotaryStored gpu_rotary_stored_of(float *out, Tensor q, Tensor key, Tensor v, Tensor cosine, Tensor sine, int heads, Tensor keys, Tensor values, const int32_t *at);
 HOST void gpu_attend(Attention a);
 
 // backend_bf16.cu: what --dtype bf16 does in another way

@@ -54,6 +54,8 @@ struct Device {
     void (*rotary_tables)(Tensor cos, Tensor sin, Tensor positions, Tensor frequencies);
     // NULL, or false: one by one
     bool (*rotary_stored)(Tensor out, Tensor q, Tensor key, Tensor v, Tensor cos, Tensor sin, int heads, Tensor keys, Tensor values, const int32_t *at);
+    // NULL, or false: rotary_stored, then attention
+    bool (*attention_stored)(Tensor out, Tensor q, Tensor key, Tensor v, Tensor cos, Tensor sin, Tensor keys, Tensor values, const int32_t *at, const AttnShape *shape);
     void (*attention)(Tensor out, Tensor q, Tensor k, Tensor v, const AttnShape *shape, Tensor weights); // weights: NO_TENSOR or (B,H,Tq,Tk)
     void (*cross_entropy)(Tensor out, Tensor logits, Tensor targets);
     void (*mean_squared)(Tensor out, Tensor a, Tensor b);

@@ -212,9 +212,8 @@ static Tensor attend(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, co
                        .softcap = c->attn_softcap, .key_mask = at->mask};
     if (at->cache) {
         Tensor keys = cache_rows(at->cache, at->cache->k[l]), values = cache_rows(at->cache, at->cache->v[l]);
-        q = rotary_stored(run, q, key, v, at->cos, at->sin, c->H, keys, values, at->cache->lengths + at->cache->first);
         shape.key_lengths = at->ends;
-        return attention(run, q, keys, values, shape);
+        return attention_stored(run, q, key, v, at->cos, at->sin, keys, values, at->cache->lengths + at->cache->first, shape);
     }
     q = rotary(run, q, at->cos, at->sin, c->H);
     key = rotary(run, key, at->cos, at->sin, c->G);

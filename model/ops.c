@@ -439,6 +439,20 @@ Tensor attention(Run *run, Tensor q, Tensor k, Tensor v, AttnShape s) {
     return recorded(run, (OpRecord){.kind = OP_ATTENTION, .out = out, .in = {q, k, v}, .inputs = 3, .attn = s});
 }
 
+Tensor attention_stored(Run *run, Tensor q, Tensor key, Tensor v, Tensor cos, Tensor sin, Tensor keys, Tensor values, const int32_t *at, AttnShape s) {
+    if (!run->recorder && !run->dry && run->device->attention_stored) {
+        AttnShape filled = s;
+        attention_checks(q, keys, &filled), filled.dropout = 0;
+        rotary_checks(q, cos, sin, filled.heads), rotary_checks(key, cos, sin, filled.kv_heads);
+        store_checks(run, keys, key, at), store_checks(run, values, v, at);
+        RunMark mark = run_mark(run);
+        Tensor out = like_rounded(run, q);
+        if (run->device->attention_stored(out, q, key, v, cos, sin, keys, values, at, &filled)) return out;
+        run_release(run, mark);
+    }
+    return attention(run, rotary_stored(run, q, key, v, cos, sin, s.heads, keys, values, at), keys, values, s);
+}
+
 Tensor attention_weights(Run *run, Tensor q, Tensor k, AttnShape s) {
     attention_checks(q, k, &s);
     s.dropout = 0;

@@ -100,6 +100,8 @@ typedef struct {
 } AttnShape;
 // q (B, Tq, H*D), k and v (B, Tk, G*D) -> (B, Tq, H*D). A query that sees no key gives zeros.
 Tensor attention(Run *run, Tensor q, Tensor k, Tensor v, AttnShape shape);
+// attention(rotary_stored(q, key, v, …), keys, values, shape), which a device may do at once.
+Tensor attention_stored(Run *run, Tensor q, Tensor key, Tensor v, Tensor cos, Tensor sin, Tensor keys, Tensor values, const int32_t *at, AttnShape shape);
 // softmax(scores) (B, H, Tq, Tk), for taps only.
 Tensor attention_weights(Run *run, Tensor q, Tensor k, AttnShape shape);
 

@@ -1,6 +1,7 @@
 // test_cuda_attention.c: attention through the emulator against the CPU: f32 bit for bit, bf16 within its rounding.
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
 #include "cuda/kernels.h"
@@ -55,7 +56,7 @@ static const uint16_t *to_halves(float *x, size_t n) {
 }
 
 // The same for few queries: the CPU's result in another order of its sums. KEPT: keys and values in bf16, with no number behind a text's end.
-static void few(long B, long Tq, long Tk, long H, long G, long D, int with) {
+static void few_by(int version, long B, long Tq, long Tk, long H, long G, long D, int with) {
     size_t q_n = (size_t)(B * Tq * H * D), k_n = (size_t)(B * Tk * G * D);
     float *q = random_floats(q_n, 1), *k = random_floats(k_n, 2), *v = random_floats(k_n, 3), *out = malloc(q_n * 4), *got = malloc(q_n * 4);
     int32_t lengths[8];
@@ -75,16 +76,54 @@ static void few(long B, long Tq, long Tk, long H, long G, long D, int with) {
     attention_rows(&a);
     emu_forget();
     uint16_t *rounded = with & NARROW ? device_room(q_n * 2) : NULL, *back = malloc(q_n * 2);
-    cuda_attention_few(&d, rounded, device_room(cuda_attention_few_room(&d)), NULL);
+    float *room = device_room(cuda_attention_few_room(&d));
+    if (version) cuda_attention_few_version(&d, rounded, room, version, NULL);
+    else cuda_attention_few(&d, rounded, room, NULL);
     if (rounded) from_device(back, rounded, q_n * 2), convert_bf16_f32(got, back, q_n);
     else from_device(got, d.out, q_n * 4);
     free(back);
     char name[100];
-    snprintf(name, sizeof name, "attention of few, %ld x %ld/%ld, heads %ld/%ld of %ld, with %d", B, Tq, Tk, H, G, D, with);
+    snprintf(name, sizeof name, "attention of few, version %d, %ld x %ld/%ld, heads %ld/%ld of %ld, with %d", version, B, Tq, Tk, H, G, D, with);
     check_near(name, got, out, q_n, rounded ? 3e-3 : 1e-5); // a rounding to bf16 is 2^-9 at most
     check(emu_reports() == 0, "%s: nothing to say %s", name, emu_first_report());
     device_empty();
     free(q), free(k), free(v), free(out), free(got), free(key_mask);
+}
+
+static void few(long B, long Tq, long Tk, long H, long G, long D, int with) {
+    few_by(0, B, Tq, Tk, H, G, D, with);
+    for (int version = 1; with & KEPT && version <= (D > 128 ? 1 : 2); version++) few_by(version, B, Tq, Tk, H, G, D, with);
+}
+
+// A step: turned and stored within attention, the bits of one after the other, in the result and in the stores.
+static void turned(long B, long Tk, long H, long G, long D, bool narrow) {
+    const size_t q_n = (size_t)(B * H * D), new_n = (size_t)(B * G * D), k_n = (size_t)(B * Tk * G * D), table_n = (size_t)(B * D / 2);
+    float *q = random_floats(q_n, 1), *new_key = random_floats(new_n, 2), *new_value = random_floats(new_n, 3), *k = random_floats(k_n, 4), *v = random_floats(k_n, 5), *tables = random_floats(2 * table_n, 6);
+    int32_t lengths[8], at[8];
+    for (long b = 0; b < B; b++) at[b] = (int32_t)(Tk - 1 - b * Tk / 3), lengths[b] = at[b] + 1;
+    Attention a = {.B = B, .Tq = 1, .Tk = Tk, .H = H, .G = G, .D = D, .scale = 0.3f, .causal = true, .key_lengths = to_device(lengths, (size_t)B * 4)};
+    RotaryStored r = {.key = to_device(new_key, new_n * 4), .v = to_device(new_value, new_n * 4), .halves = 1, .at = to_device(at, (size_t)B * 4), .R = B, .T = 1, .capacity = Tk, .heads = H, .kv_heads = G, .D = D, .half = D / 2, .rows = B};
+    r.q = to_device(q, q_n * 4), r.cosine = to_device(tables, table_n * 4), r.sine = to_device(tables + table_n, table_n * 4);
+    void *got[2][3];
+    const size_t bytes[3] = {q_n * (narrow ? 2 : 4), k_n * 2, k_n * 2};
+    emu_forget();
+    for (int within = 0; within < 2; within++) {
+        a.k16 = to_halves(k, k_n), a.v16 = to_halves(v, k_n);
+        r.keys = (void *)a.k16, r.values = (void *)a.v16, r.out = device_room(q_n * 4), a.out = device_room(q_n * 4);
+        uint16_t *rounded = narrow ? device_room(q_n * 2) : NULL;
+        float *room = device_room(cuda_attention_few_room(&a));
+        a.q = within ? NULL : r.out;
+        if (within) check(cuda_attention_few_turned_takes(&a, &r), "heads of %ld: turned within attention", D), cuda_attention_few_turned(&a, &r, rounded, room, NULL);
+        else cuda_rotary_stored(&r, NULL), cuda_attention_few_version(&a, rounded, room, 2, NULL);
+        const void *from[3] = {narrow ? (void *)rounded : a.out, a.k16, a.v16};
+        for (int i = 0; i < 3; i++) from_device(got[within][i] = malloc(bytes[i]), from[i], bytes[i]);
+    }
+    bool same = true;
+    for (int i = 0; i < 3; i++) same = same && memcmp(got[0][i], got[1][i], bytes[i]) == 0;
+    check(same && emu_reports() == 0, "turned within attention, %ld texts of up to %ld, heads %ld/%ld of %ld%s: the same bits %s", B, Tk, H, G, D, narrow ? ", rounded" : "", emu_first_report());
+    for (int i = 0; i < 6; i++) free(got[i / 3][i % 3]);
+    free(q), free(new_key), free(new_value), free(k), free(v), free(tables);
+    device_empty();
 }
 
 // bf16 against the f32 path on the same rounded values (whose own error is 1e-6).
@@ -172,7 +211,16 @@ int main(void) {
     few(2, 4, 70, 2, 1, 256, CAUSAL | LENGTHS | KEPT);
     few(1, 1, 260, 2, 1, 8, KEPT);
     few(3, 1, 140, 2, 2, 64, LENGTHS | CAUSAL | KEPT | NARROW);
+    few(2, 1, 128, 4, 1, 128, LENGTHS | CAUSAL | KEPT);
+    few(2, 2, 31, 2, 2, 48, KEY_MASK | LENGTHS | CAUSAL | KEPT | NARROW);
+    few(1, 1, 1, 1, 1, 16, KEPT);
+    turned(1, 1, 1, 1, 8, false);
+    turned(3, 127, 4, 2, 128, true);
+    turned(2, 128, 2, 2, 64, false);
+    turned(3, 300, 2, 1, 48, false); // the new token is in another chunk of each
+    turned(2, 129, 6, 1, 128, true);
     emu_backwards(true);
+    turned(2, 129, 2, 1, 80, true);
     few(1, 1, 260, 2, 1, 80, 0);
     tensor(1, 31, 129, 1, 1, 128, CAUSAL);
     tensor(1, 300, 385, 3, 1, 128, CAUSAL);

@@ -39,7 +39,9 @@ static void work(void *arg, int turn) {
         else cuda_attention_bf16(&a, NULL);
     } else {
         Attention a = f32_of(h, turn);
-        if (h->few) cuda_attention_few(&a, NULL, result_at(cuda_attention_few_room(&a), turn + 1), NULL);
+        float *room = h->few ? result_at(cuda_attention_few_room(&a), turn + 1) : NULL;
+        if (h->few && h->version) cuda_attention_few_version(&a, NULL, room, h->version, NULL);
+        else if (h->few) cuda_attention_few(&a, NULL, room, NULL);
         else if (!h->version && cuda_attention_apart_takes(&a)) cuda_attention_apart(&a, result_at(cuda_attention_apart_room(&a), turn + 1), NULL);
         else cuda_attention_version(&a, h->version ? h->version : 2, NULL);
     }
@@ -90,7 +92,7 @@ static double error_of(const Heads *h, const void *q, const void *k, const void 
 
 static void row(Bench *b, Heads h, double gate, double goal) {
     char area[60], shape[100], ask[120];
-    snprintf(area, sizeof area, h.bf16 && h.version ? "attention bf16, version %d" : h.bf16 ? "attention bf16" : h.kept ? "attention of few, keys in bf16" : h.few ? "attention of few, f32" : h.version ? "attention f32, version %d" : "attention f32", h.version);
+    snprintf(area, sizeof area, h.bf16 && h.version ? "attention bf16, version %d" : h.bf16 ? "attention bf16" : h.kept && h.version ? "attention of few, keys in bf16, version %d" : h.kept ? "attention of few, keys in bf16" : h.few ? "attention of few, f32" : h.version ? "attention f32, version %d" : "attention f32", h.version);
     if (h.peer) snprintf(area, sizeof area, "attention bf16 beside PyTorch's %s", h.peer);
     snprintf(shape, sizeof shape, "%ld x %ld/%ld tokens, heads %ld/%ld of %ld%s", h.B, h.Tq, h.Tk, h.H, h.G, h.D, h.causal ? ", causal" : "");
     snprintf(ask, sizeof ask, "attention %s %ld %ld %ld %ld %ld %ld %d %s", h.bf16 || h.kept ? "bf16" : "f32", h.B, h.Tq, h.Tk, h.H, h.G, h.D, h.causal, h.peer ? h.peer : "any");
@@ -125,7 +127,10 @@ void bench_attention(Bench *b) {
     for (int i = 0; hopper && i < 2; i++) row(b, (Heads){i ? 2 : 4, i ? 4096 : 2048, i ? 4096 : 2048, 32, 32, 128, true, true, false, 1128}, 0, 0);
     row(b, (Heads){1, 1, 2048, 32, 32, 128, true, false, true, 0}, 0, 0);
     row(b, (Heads){32, 1, 2048, 32, 32, 128, true, false, true, 0}, 0, 0);
-    for (int texts = 1; texts <= 32; texts *= 32) row(b, (Heads){texts, 1, 2048, 32, 32, 128, true, false, true, 0, true}, 0, 0);
+    for (int texts = 1; texts <= 32; texts *= 32) {
+        row(b, (Heads){texts, 1, 2048, 32, 32, 128, true, false, true, 0, true}, 0, 0);
+        for (int i = 0; i < 6; i++) row(b, (Heads){texts, 1, (long[]){112, 640, 2048}[i / 2], 32, 32, 128, true, false, true, 1 + i % 2, true}, 0, 0);
+    }
     row(b, (Heads){8, 577, 577, 16, 16, 64, false, false, false, 0}, 0, 0);
     row(b, (Heads){1, 2048, 2048, 32, 32, 128, true, false, false, 0}, 0, 0);
     for (int version = 2; version >= 1; version--) row(b, (Heads){8, 577, 577, 16, 16, 64, false, false, false, version}, 0, 0);
