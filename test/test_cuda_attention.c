@@ -163,7 +163,23 @@ static void tensor(long B, long Tq, long Tk, long H, long G, long D, int with) {
     free(out), free(got), free(back), free(key_mask);
 }
 
+// Every width of head that models have, each way that they mask, heads of their own keys and heads that share them: in f32, in bf16, and a step's
+// few queries over keys that are kept in either.
+static void sweep(void) {
+    static const long widths[] = {64, 80, 96, 128};
+    static const int masks[] = {0, CAUSAL, CAUSAL | WINDOW, CAUSAL | LENGTHS, CAUSAL | WINDOW | LENGTHS};
+    for (int w = 0; w < 4; w++)
+        for (int m = 0; m < 5; m++)
+            for (long G = 1; G <= 2; G++) {
+                const long D = widths[w], Tk = 37, Tq = masks[m] & LENGTHS ? 7 : 37; // with lengths: a text that is continued
+                one(2, Tq, Tk, 2, G, D, masks[m]);
+                tensor(2, Tq == Tk ? 70 : Tq, masks[m] & LENGTHS ? 140 : 70, 2, G, D, masks[m]); // more than a tile of keys
+                few(2, 1 + m % 4, Tk, 2, G, D, masks[m]), few(2, 1 + m % 4, Tk, 2, G, D, masks[m] | KEPT);
+            }
+}
+
 int main(void) {
+    sweep();
     one(1, 1, 1, 1, 1, 8, 0);
     one(2, 9, 9, 2, 2, 16, 0);
     one(1, 33, 33, 2, 1, 20, CAUSAL);

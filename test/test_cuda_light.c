@@ -4,6 +4,7 @@
 // few large ones; the emulator knows that results were written by nobody, and reports every step outside, race and unwritten number.
 // Caught when broken on purpose: a fold in another order, a shuffle over 32 lanes, a row behind the last one that is written.
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include "cuda/light.h"
 #include "cuda_check.h"
 #include "io/random.h"
+#include "model/device.h"
+#include "model/gradients.h"
 #include "model/kernels.h"
 #include "model/ops.h"
 
@@ -358,6 +361,23 @@ static void too_little(void) {
 #endif
 }
 
+// Of each function that the CPU's tables have (but for one at `spared`) the GPU's have another one: nothing is left out, nothing falls back to the CPU.
+static void filled(const char *name, const void *cpu, const void *there, size_t bytes, size_t spared) {
+    const void *const *here = cpu, *const *far = there;
+    size_t functions = 0, missing = 0;
+    for (size_t i = 0; i < bytes / sizeof *here; i++)
+        if ((uintptr_t)here[i] > UINT32_MAX && i != spared) functions++, missing += !far[i] || far[i] == here[i]; // smaller ones are numbers
+    check(functions > 12 && missing == 0, "%s: %zu of %zu are the GPU's own", name, functions - missing, functions);
+}
+
+static void tables(void) {
+    const size_t first = offsetof(Device, linear), last = offsetof(Device, gradients), activated = (offsetof(Device, linear_activated) - first) / sizeof(void *);
+    filled("operations", (const char *)device_cpu() + first, (const char *)gpu + first, last - first, activated); // in f32 two steps on the GPU
+    filled("operations, bf16", (const char *)device_cpu_bf16() + first, (const char *)gpu->bf16() + first, last - first, SIZE_MAX);
+    filled("gradients", device_cpu()->gradients, gpu->gradients, sizeof(Gradients), SIZE_MAX);
+    filled("gradients, bf16", device_cpu_bf16()->gradients, gpu->bf16()->gradients, sizeof(Gradients), SIZE_MAX);
+}
+
 // The formula itself, against libm in double; that the CPU's and the GPU's activations have the bits of it is seen by points().
 static void test_erf(void) {
     double worst = 0;
@@ -375,6 +395,7 @@ int main(void) {
     gpu = device_cuda(&why);
     need(gpu, "a test of the GPU: %s", why);
     arena = arena_new("a case");
+    tables();
     static const long counts[] = {1, 31, 255, 257, 1023, 1025, 2049};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) points(counts[i]);
     static const struct {
