@@ -134,9 +134,9 @@ static void issue(const Command *c, const void *const *arguments, const size_t *
     const bool timed = times_wanted(); // then nothing is captured
     if (timed) CUDA_CHECK(cudaEventRecord(times.before, stream));
     cudaError_t e = cudaLaunchKernelExC(&config, c->kernel, (void **)arguments);
-    if (e != cudaSuccess) // of this launch, or of an earlier one
-        die("cuda: %s, %u x %u x %u blocks of %u x %u x %u threads, %zu bytes of shared memory: %s", c->name, c->grid[0], c->grid[1], c->grid[2],
-            c->block[0], c->block[1], c->block[2], c->shared, cudaGetErrorString(e));
+    if (e != cudaSuccess)
+        die("cuda: %s, at or before %s of %s: %u x %u x %u blocks of %u x %u x %u threads, %zu bytes of shared memory; CUDA_LAUNCH_BLOCKING=1 names the very one", cudaGetErrorString(e),
+            c->name, gpu_operation(), c->grid[0], c->grid[1], c->grid[2], c->block[0], c->block[1], c->block[2], c->shared);
     if (timed) {
         CUDA_CHECK(cudaEventRecord(times.after, stream));
         times_add(c, times_since());

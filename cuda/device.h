@@ -34,6 +34,9 @@ extern "C" {
 #define HOST
 #endif
 
+#define TEXT_OF(x) #x
+#define KERNEL_NAME(kernel) TEXT_OF(kernel) // of a kernel whose name a macro makes, too
+
 #ifdef RETINA_EMULATE
 #include "emulate.h"
 #else
@@ -65,10 +68,10 @@ static inline void cuda_check(cudaError_t e, const char *what, const char *file,
         size_t launch_bytes_ = (shared_bytes);                                                     \
         if (launch_bytes_ > launch_most_) {                                                        \
             cuda_check(cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)launch_bytes_), \
-                       #kernel ": shared memory", __FILE__, __LINE__);                             \
+                       KERNEL_NAME(kernel) ": shared memory", __FILE__, __LINE__);                             \
             launch_most_ = launch_bytes_;                                                          \
         }                                                                                          \
-        launch_of(#kernel, kernel, grid, block, launch_bytes_, stream, __VA_ARGS__);               \
+        launch_of(KERNEL_NAME(kernel), kernel, grid, block, launch_bytes_, stream, __VA_ARGS__);               \
     } while (0)
 
 // The device's arena tells the emulator what it hands out and takes back, so that a step beyond a tensor is seen.

@@ -53,7 +53,7 @@ typedef struct {
 } Reading;
 
 static struct {
-    bool tried, open;
+    bool open;
     char why[512], name[400];
     cudaStream_t stream, loading; // loading: weights that a step meets late
     Block *blocks;
@@ -73,17 +73,32 @@ static struct {
     const char *what; // the operation in progress, for messages
     Tensor shape;
     size_t planned; // the largest forward that was found to fit
+    struct {
+        size_t bytes, taken, weights; // of its results; of blocks and copies of weights when it began
+        long inputs;                  // 0: none is in progress
+    } forward;
     bool warm; // the first step that repeats has run
 } gpu;
 
 // ---- opening, errors
 
+// The runtime calls a driver that is not there too old.
+static void why_the_driver(void) {
+    int driver = 0, runtime = 0;
+    if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+        snprintf(gpu.why, sizeof gpu.why, "there is no NVIDIA driver");
+        return;
+    }
+    (void)cudaRuntimeGetVersion(&runtime);
+    snprintf(gpu.why, sizeof gpu.why, "the driver is for CUDA %d.%d, and this program was built with %d.%d", driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
+}
+
 bool gpu_open(const char **why) {
-    if (!gpu.tried) {
-        gpu.tried = true;
+    if (!gpu.open) {
         int count = 0;
         cudaError_t e = cudaGetDeviceCount(&count);
-        if (e != cudaSuccess) snprintf(gpu.why, sizeof gpu.why, "%s", cudaGetErrorString(e));
+        if (e == cudaErrorInsufficientDriver) why_the_driver();
+        else if (e != cudaSuccess) snprintf(gpu.why, sizeof gpu.why, "%s", cudaGetErrorString(e));
         else if (count == 0) snprintf(gpu.why, sizeof gpu.why, "there is none");
         (void)cudaGetLastError(); // a driver that is missing is no error of a later call
         if (e == cudaSuccess && count > 0) {
@@ -113,12 +128,17 @@ bool gpu_open(const char **why) {
 const char *gpu_name(void) { return gpu.name; }
 cudaStream_t gpu_stream(void) { return gpu.stream; }
 
+HOST const char *gpu_operation(void) {
+    static char name[200];
+    char t[128];
+    if (!gpu.what) return "the first operation";
+    snprintf(name, sizeof name, "%s %s", gpu.what, tensor_shape_text(gpu.shape, t));
+    return name;
+}
+
 // A kernel that fails does so after its launch has returned: the operation named is the last one that was handed over.
 HOST void gpu_done(cudaError_t e) {
-    char t[128];
-    if (e != cudaSuccess)
-        die("cuda: %s, at or before %s %s; CUDA_LAUNCH_BLOCKING=1 names the very one", cudaGetErrorString(e), gpu.what ? gpu.what : "the first operation",
-            gpu.what ? tensor_shape_text(gpu.shape, t) : "");
+    if (e != cudaSuccess) die("cuda: %s, at or before %s; CUDA_LAUNCH_BLOCKING=1 names the very one", cudaGetErrorString(e), gpu_operation());
 }
 
 static void wait_for(cudaStream_t s) { gpu_done(cudaStreamSynchronize(s)); }
@@ -135,6 +155,32 @@ static void blocks_return(void) { // those that nobody has, to the system
     gpu.block_count = n;
 }
 
+static size_t blocks_taken(void) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < gpu.block_count; i++) bytes += gpu.blocks[i].taken ? gpu.blocks[i].size : 0;
+    return bytes;
+}
+
+static size_t weights_bytes(bool copied) { // of those that are on the GPU, or will be
+    size_t bytes = 0;
+    for (size_t i = 0; i < gpu.kept_count; i++) bytes += (gpu.kept[i].copy != NULL) == copied ? gpu.kept[i].size : 0;
+    return bytes;
+}
+
+// What helps when `left` bytes are too few: a --batch for which they and those that the forward in progress has taken suffice, when all weights
+// that are announced have come.
+static const char *what_would_fit(size_t left) {
+    static char text[64];
+    const size_t had = blocks_taken() + left, other = gpu.forward.taken + weights_bytes(true) - gpu.forward.weights + weights_bytes(false);
+    if (gpu.forward.inputs == 0) return "a smaller --batch";
+    const size_t each = gpu.forward.bytes / (size_t)gpu.forward.inputs / 4 * 5 + 1; // a quarter more: what operations send along, or need beside their results
+    size_t fit = had > other ? (had - other) / each : 0;
+    if (fit >= (size_t)gpu.forward.inputs) fit = (size_t)gpu.forward.inputs - 1; // these did not
+    if (fit == 0) return "not even --batch 1 would fit; use --device cpu";
+    snprintf(text, sizeof text, "--batch %zu would fit", fit);
+    return text;
+}
+
 static void *block_new(size_t bytes, const char *what) {
     void *p = NULL;
     cudaError_t e = cudaMalloc(&p, bytes);
@@ -144,12 +190,11 @@ static void *block_new(size_t bytes, const char *what) {
         e = cudaMalloc(&p, bytes);
     }
     if (e == cudaErrorMemoryAllocation) {
-        char t[128];
         size_t left = 0, all = 0;
         (void)cudaGetLastError();
         CUDA_CHECK(cudaMemGetInfo(&left, &all));
-        die("cuda: %s: %zu MiB more are needed at or after %s %s, the GPU has %zu MiB free of %zu; a smaller --batch", what, (bytes + (1 << 20) - 1) >> 20,
-            gpu.what ? gpu.what : "the first operation", gpu.what ? tensor_shape_text(gpu.shape, t) : "", left >> 20, all >> 20);
+        die("cuda: %s: %zu MiB more are needed at or after %s, the GPU has %zu MiB free of %zu; %s", what, (bytes + (1 << 20) - 1) >> 20, gpu_operation(), left >> 20, all >> 20,
+            what_would_fit(left));
     }
     CUDA_CHECK(e);
     return p;
@@ -452,16 +497,16 @@ HOST void gpu_copy(void *to, const void *from, size_t bytes) {
     commands_copy(to, from, bytes, cudaMemcpyDeviceToDevice);
 }
 
-// Whether a forward of so many bytes has room beside the weights. Blocks that nobody has count as free.
+// Whether a forward of so many bytes has room beside the weights. Blocks that nobody has count as free. No inputs: the forward has ended.
 HOST void gpu_plan(size_t bytes, long inputs, const char *where) {
+    gpu.forward.bytes = bytes, gpu.forward.inputs = inputs, gpu.forward.taken = blocks_taken(), gpu.forward.weights = weights_bytes(true);
     if (bytes <= gpu.planned) return;
     size_t left = 0, all = 0;
     CUDA_CHECK(cudaMemGetInfo(&left, &all));
     for (size_t i = 0; i < gpu.block_count; i++)
         if (!gpu.blocks[i].taken) left += gpu.blocks[i].size;
-    left += gpu.planned; // is there already, and is used again
-    long fit = inputs > 0 ? (long)(left / (bytes / (size_t)inputs + 1)) : 0;
-    need(bytes <= left, "cuda: %s: %ld inputs need %zu MiB of the GPU's memory for their results, %zu MiB are free of %zu; --batch %ld would fit", where, inputs,
-         bytes >> 20, left >> 20, all >> 20, fit > 1 ? fit : 1);
+    const size_t again = left + gpu.planned < all ? left + gpu.planned : all; // what a forward before had may be there, and is used again
+    need(bytes <= again, "cuda: %s: %ld inputs need %zu MiB of the GPU's memory for themselves and their results, %zu MiB are free of %zu; %s", where, inputs,
+         (bytes + (1 << 20) - 1) >> 20, again >> 20, all >> 20, what_would_fit(left));
     gpu.planned = bytes;
 }

@@ -19,6 +19,7 @@ extern const MemorySource gpu_memory;
 void gpu_begin(const char *what, Tensor shape); // of every operation; names it in messages
 const void *gpu_ready(const void *p, size_t bytes);
 unsigned long gpu_operations(void); // how many have begun
+const char *gpu_operation(void); // "linear [3, 4]": that in progress
 void gpu_done(cudaError_t e); // dies, naming the operation, where e is an error
 void *gpu_room(size_t bytes); // scratch until the next gpu_begin
 void *gpu_room_kept(size_t bytes); // one more piece, which outlives gpu_begin: until the next gpu_room_kept
@@ -38,7 +39,7 @@ void gpu_repeats(void);
 typedef enum { WAY_TOGETHER = 1, WAY_SPLIT = 2, WAY_STORED = 4, WAY_AHEAD = 8, WAY_NORMED = 16, WAY_TURNED = 32 } Way;
 void gpu_without(int ways); // sums of Way; 0: all are taken
 bool gpu_way(Way way);
-void gpu_plan(size_t bytes, long inputs, const char *where);
+void gpu_plan(size_t bytes, long inputs, const char *where); // of a forward that begins; (0, 0, NULL) when it has ended
 
 #ifdef __cplusplus
 }

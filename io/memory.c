@@ -8,7 +8,6 @@
 #include "fail.h"
 
 #define ALIGN 64      // a cache line and an AVX-512 vector
-#define FAR_ALIGN 256 // what a GPU's allocator gives
 #define CHUNK_MIN ((size_t)256 * 1024) // small arenas stay small; chunks double up to CHUNK_MAX
 #define CHUNK_MAX ((size_t)64 * 1024 * 1024)
 
@@ -166,6 +165,13 @@ void *arena_take_from(Arena *a, const MemorySource *source, size_t wanted) {
     source->shown(p, wanted);
     c->used += bytes;
     return p;
+}
+
+void arena_reserve_from(Arena *a, const MemorySource *source, size_t bytes) {
+    need(!a->source || a->source == source, "%s: memory of two sources", a->what);
+    a->source = source;
+    const Chunk *c = a->far_current;
+    if (!c || c->size - c->used < bytes) chunk_advance(&a->far_first, &a->far_current, source, bytes, a->what);
 }
 
 void *arena_zero(Arena *a, size_t count, size_t size) {

@@ -36,7 +36,9 @@ void *arena_zero(Arena *a, size_t count, size_t size);
 #define take_zero(arena, type, count) ((type *)arena_zero((arena), (count), sizeof(type)))
 
 // The same from the source; one source per arena. The bytes may be none that this processor can touch.
+#define FAR_ALIGN 256 // where its pieces begin: what a GPU's allocator gives
 void *arena_take_from(Arena *a, const MemorySource *source, size_t bytes);
+void arena_reserve_from(Arena *a, const MemorySource *source, size_t bytes); // what is taken next, up to so many bytes, lies in one chunk
 
 Mark arena_mark(Arena *a);
 void arena_release(Arena *a, Mark mark); // chunks stay, for the next round

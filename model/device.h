@@ -20,7 +20,7 @@ struct Device {
     void (*copy)(void *to, const void *from, size_t bytes); // between results
     void (*keep)(Arena *a, const void *bytes, size_t size); // of the program; will not change while the arena lives: weights
     const struct Device *(*bf16)(void); // the same device, with products of linear layers in bf16; never NULL
-    void (*plan)(size_t bytes, long inputs, const char *where); // dies when a forward of so many does not fit; NULL: memory is the system's
+    void (*plan)(size_t bytes, long inputs, const char *where); // dies when a forward of so many does not fit; 0: it has ended; NULL: memory is the system's
     void (*repeats)(void);                                  // run_repeats; NULL: nothing is to be gained
     void (*linear)(Tensor out, Tensor x, Tensor w, Tensor b);
     void (*linear_activated)(Tensor out, Tensor x, Tensor w, Tensor b, Act act); // NULL: two steps; else activation may work in place

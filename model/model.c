@@ -148,7 +148,7 @@ Taps *model_taps(Arena *a, const Model *m, const Inputs *in) {
 size_t model_scratch(Arena *a, const Model *m, const Inputs *in) {
     Mark mark = arena_mark(a);
     Run *run = run_dry(a);
-    if (m->device) run->device = m->device; // it computes nothing, but some devices need a step's result apart
+    if (m->device) run->device = model_device(m); // it computes nothing, but some devices need a step's result apart, or keep it in fewer bytes
     m->family->forward(run, m, in);
     size_t peak = run->planned_peak;
     arena_release(a, mark);
@@ -160,18 +160,27 @@ Tensor model_next(Run *run, const Model *m, const Inputs *in, Cache *cache) {
     return m->family->next(run, m, in, cache);
 }
 
+// The memory for all results at once, on devices that count theirs.
+static void forward_begin(Run *run, const Model *m, const Inputs *in) {
+    if (!run->device->plan) return;
+    const size_t scratch = model_scratch(run->arena, m, in), given = tensor_given(in->pixels) ? tensor_bytes(in->pixels) : 0; // which goes there, too
+    run->device->plan(scratch + given, tensor_given(in->pixels) ? in->pixels.shape[0] : in->ids.shape[0], m->dir);
+    arena_reserve_from(run->arena, run->device->memory, scratch);
+}
+
+static Outputs forward_end(Run *run, Outputs out) {
+    run->finish = NULL;
+    if (run->device->plan) run->device->plan(0, 0, NULL);
+    return out;
+}
+
 Outputs model_forward(Run *run, const Model *m, const Inputs *in) {
     jmp_buf finish;
     if (m->bf16) run->device = run->device->bf16();
-    if (run->device->plan) run->device->plan(model_scratch(run->arena, m, in), tensor_given(in->pixels) ? in->pixels.shape[0] : in->ids.shape[0], m->dir);
-    if (!run->taps) return m->family->forward(run, m, in);
+    forward_begin(run, m, in);
+    if (!run->taps) return forward_end(run, m->family->forward(run, m, in));
     taps_begin(run->taps);
-    if (setjmp(finish) != 0) { // the last tap asked for has been served
-        run->finish = NULL;
-        return (Outputs){0};
-    }
+    if (setjmp(finish) != 0) return forward_end(run, (Outputs){0}); // the last tap asked for has been served
     run->finish = run->stop ? &finish : NULL;
-    Outputs out = m->family->forward(run, m, in);
-    run->finish = NULL;
-    return out;
+    return forward_end(run, m->family->forward(run, m, in));
 }

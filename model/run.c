@@ -22,7 +22,8 @@ Run *run_dry(Arena *arena) {
 }
 
 static Tensor planned(Run *run, Tensor t) {
-    run->planned += (tensor_bytes(t) + 63) / 64 * 64; // the arena's own rounding
+    const size_t align = run->device->memory ? FAR_ALIGN : 64; // the arena's own rounding
+    run->planned += (tensor_bytes(t) + align - 1) / align * align;
     if (run->planned > run->planned_peak) run->planned_peak = run->planned;
     return t;
 }

@@ -361,6 +361,32 @@ static void too_little(void) {
 #endif
 }
 
+// A kernel that failed is told with the operation, its shape and what helps to find it; and so is a driver that is not there, or too old.
+static void failures(void) {
+#ifdef RETINA_EMULATE
+    Tensor x = numbers(DTYPE_F32, DIMS(3, 7), 1);
+    Run *run = run_on(arena, gpu);
+    Tensor y = softcap(run, x, 2);
+    emu_fail(cudaErrorLaunchFailure);
+    check_dies("a kernel that failed", "cuda: unspecified launch failure, at or before softcap [3, 7]; CUDA_LAUNCH_BLOCKING=1 names the very one") { run_read(run, y); }
+    arena_release(arena, (Mark){0});
+    both("softcap, after that", do_softcap, (Tensor[]){numbers(DTYPE_F32, DIMS(3, 7), 1)}, 0);
+#endif
+}
+
+static void no_gpu(void) {
+#ifdef RETINA_EMULATE
+    const char *why;
+    emu_without(0);
+    bool opened = device_cuda(&why) != NULL;
+    check(!opened && strcmp(why, "there is no NVIDIA driver") == 0, "without a driver: %s", why);
+    emu_without(12020);
+    opened = device_cuda(&why) != NULL;
+    check(!opened && strcmp(why, "the driver is for CUDA 12.2, and this program was built with 13.0") == 0, "with an old driver: %s", why);
+    emu_without(-1);
+#endif
+}
+
 // Of each function that the CPU's tables have (but for one at `spared`) the GPU's have another one: nothing is left out, nothing falls back to the CPU.
 static void filled(const char *name, const void *cpu, const void *there, size_t bytes, size_t spared) {
     const void *const *here = cpu, *const *far = there;
@@ -392,6 +418,7 @@ static void test_erf(void) {
 
 int main(void) {
     const char *why;
+    no_gpu();
     gpu = device_cuda(&why);
     need(gpu, "a test of the GPU: %s", why);
     arena = arena_new("a case");
@@ -426,6 +453,7 @@ int main(void) {
     both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(2, 3, 9, 14), 16)}, 4);
     both("patchify", do_patchify, (Tensor[]){numbers(DTYPE_F32, DIMS(1, 1, 5, 5), 16)}, 5);
     too_little();
+    failures();
     test_erf();
     if (real_shapes()) {
         points(1000003);

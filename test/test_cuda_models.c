@@ -8,6 +8,7 @@
 // text that gets what was chosen for it after its end.
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
@@ -279,9 +280,63 @@ static void bf16_case(const char *directory) {
     arena_free(a);
 }
 
+#ifdef RETINA_EMULATE
+static long spoken_batch(const char *message) { // of "--batch N would fit"
+    const char *at = strstr(message, "--batch ");
+    return at ? strtol(at + 8, NULL, 10) : -1;
+}
+
+// A forward of so many pictures in so many bytes; what it dies of goes to `message`.
+static bool fits(const Model *m, Tensor pictures, long count, size_t bytes, char *message) {
+    Arena *a = arena_new("a forward");
+    Inputs in = {.pixels = pictures};
+    in.pixels.shape[0] = count;
+    Trap trap;
+    bool done = false;
+    emu_limit(bytes);
+    if (!trap_set(&trap)) snprintf(message, 1024, "%s", trap.message);
+    else {
+        model_forward(run_on(a, m->device), m, &in);
+        trap_end(&trap);
+        done = true;
+    }
+    emu_limit(0);
+    arena_free(a);
+    return done;
+}
+
+// Too many pictures for the memory: told before anything is computed, or by the first operation for which there is no room (the weights
+// come up with the operations); the --batch that is named fits, and three times as many do not.
+static void too_many(const char *directory) {
+    Arena *a = arena_new("test");
+    const char *why;
+    char message[1024];
+    device_use(device_cuda(&why));
+    Model *m = model_open(a, directory, false);
+    Tensor golden = golden_input(golden_open(a, arena_print(a, "%s/golden.safetensors", directory)), "pixel_values"), many = tensor_take(a, DTYPE_F32, DIMS(256, 3, golden.shape[2], golden.shape[3]));
+    for (size_t i = 0; i < tensor_count(many); i++) f32(many)[i] = f32(golden)[i % tensor_count(golden)];
+    const size_t before = emu_in_use() + (1 << 20), scratch = model_scratch(a, m, &(Inputs){.pixels = many}); // the weights are small
+    for (int i = 0; i < 2; i++) { // the first with weights that are still to come
+        const size_t bytes = before + scratch / 10 * (size_t)(3 * i + 2);
+        char again[1024] = "it fits";
+        const bool all = fits(m, many, 256, bytes, message);
+        const long n = spoken_batch(message);
+        check(!all && n > 0 && n < 256 && fits(m, many, n, bytes, again), "256 pictures in %zu KiB: %s; %ld: %s", bytes >> 10, message, n, again);
+        check(n > 85 || !fits(m, many, 3 * n, bytes, message), "three times as many do not");
+    }
+    fits(m, many, 1, before - (1000 << 10), message); // the weights have 256 KiB
+    check(strstr(message, "not even --batch 1 would fit; use --device cpu") != NULL, "%s, no room at all: %s", directory, message);
+    quiet_emulator(directory);
+    arena_free(a);
+}
+#endif
+
 int main(void) {
     const char *why;
     check(device_cuda(&why) != NULL, "%s", device_cuda_name());
+#ifdef RETINA_EMULATE
+    too_many("test/golden/clip-vision");
+#endif
     model_case("clip-openai", "golden", false);
     model_case("clip-openai", "golden-interpolated", false);
     model_case("siglip-small", "golden", false);

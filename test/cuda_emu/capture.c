@@ -96,7 +96,21 @@ void emu_late(bool late) {
     waiting.late = late;
 }
 
-cudaError_t emu_wait(void) { return run_until(waiting.put), cudaSuccess; }
+static int failing, driver = -1;
+
+void emu_fail(int error) { failing = error; }
+void emu_without(int version) { driver = version; }
+int emu_driver(void) { return driver < 0 ? 13000 : driver; }
+cudaError_t cudaGetDeviceCount(int *n) { return *n = driver < 0, driver < 0 ? cudaSuccess : driver < 13000 ? cudaErrorInsufficientDriver : cudaErrorNoDevice; }
+
+static cudaError_t wait_until(unsigned long end) {
+    const int error = failing;
+    run_until(end);
+    failing = cudaSuccess;
+    return error;
+}
+
+cudaError_t emu_wait(void) { return wait_until(waiting.put); }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags) {
     (void)flags;
@@ -105,7 +119,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) { return (void)s, e->behind = waiting.put, cudaSuccess; }
-cudaError_t cudaEventSynchronize(cudaEvent_t e) { return run_until(e->behind), cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t e) { return wait_until(e->behind); }
 cudaError_t cudaEventDestroy(cudaEvent_t e) { return free(e), cudaSuccess; }
 
 bool emu_put_off(const char *name, void (*function)(void *), const void *arguments, size_t size, dim3 grid, dim3 block, size_t shared) {

@@ -33,6 +33,9 @@ void emu_forget(void);              // reports and counts start again
 void emu_silent(bool silent);       // reports are counted but not printed: for tests of the checks
 void emu_backwards(bool backwards); // threads run from the last to the first: what depends on the order changes
 void emu_late(bool late);           // what is put on a stream runs when the host waits for it, as on a GPU that has much to do; else at once
+void emu_fail(int error);           // the next wait gives this error, as if a kernel had failed
+void emu_without(int driver);       // no GPU answers: the driver is of this version, 0: there is none; -1: one does
+int emu_driver(void);
 EmuCounts emu_counts(void);
 size_t emu_in_use(void); // bytes of device memory allocated
 void emu_limit(size_t bytes); // the device has no more than these; 0: as many as the emulator can give
@@ -186,7 +189,7 @@ void emu_mma_884(double *d, double a, double b, int line);
 typedef int cudaError_t;
 typedef void *cudaStream_t;
 typedef struct EmuEvent *cudaEvent_t;
-enum { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorNoDevice = 100, cudaErrorNotReady = 600 };
+enum { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorInsufficientDriver = 35, cudaErrorLaunchFailure = 719, cudaErrorNoDevice = 100, cudaErrorNotReady = 600 };
 enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
 enum { cudaStreamNonBlocking = 1, cudaHostAllocDefault = 0, cudaEventDisableTiming = 2 };
 cudaError_t emu_malloc(void **p, size_t bytes);
@@ -204,10 +207,14 @@ cudaError_t emu_memset_async(void *to, int value, size_t bytes);
 #define cudaMemsetAsync(to, value, bytes, stream) emu_memset_async(to, value, bytes)
 cudaError_t cudaMemcpy2D(void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t bytes, size_t rows, enum cudaMemcpyKind kind);
 #define cudaMemcpy2DAsync(to, tp, from, fp, bytes, rows, kind, stream) cudaMemcpy2D(to, tp, from, fp, bytes, rows, kind)
-static inline const char *cudaGetErrorString(cudaError_t e) { return e == cudaErrorMemoryAllocation ? "out of memory" : e ? "an error" : "no error"; }
+static inline const char *cudaGetErrorString(cudaError_t e) {
+    return e == cudaErrorMemoryAllocation ? "out of memory" : e == cudaErrorLaunchFailure ? "unspecified launch failure" : e ? "an error" : "no error";
+}
 static inline cudaError_t cudaGetLastError(void) { return cudaSuccess; }
 static inline cudaError_t cudaPeekAtLastError(void) { return cudaSuccess; }
-static inline cudaError_t cudaGetDeviceCount(int *n) { return *n = 1, cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int *n);
+static inline cudaError_t cudaDriverGetVersion(int *v) { return *v = emu_driver(), cudaSuccess; }
+static inline cudaError_t cudaRuntimeGetVersion(int *v) { return *v = 13000, cudaSuccess; }
 static inline cudaError_t cudaSetDevice(int device) { return device ? cudaErrorNoDevice : cudaSuccess; }
 static inline cudaError_t cudaStreamCreate(cudaStream_t *s) { return *s = NULL, cudaSuccess; }
 static inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags) { return (void)flags, *s = NULL, cudaSuccess; }
@@ -306,7 +313,7 @@ void emu_launch(const char *name, void (*run)(void *), const void *arguments, si
         const void *emu_list_ = &emu_given_;                                                       \
         size_t emu_size_ = sizeof emu_given_;                                                      \
         __builtin_clear_padding(&emu_given_); /* lists of commands are compared */                 \
-        gpu_launch(#kernel, (const void *)emu_call_, grid, block, shared_bytes, stream, 1, &emu_list_, &emu_size_); \
+        gpu_launch(KERNEL_NAME(kernel), (const void *)emu_call_, grid, block, shared_bytes, stream, 1, &emu_list_, &emu_size_); \
     } while (0)
 
 #endif

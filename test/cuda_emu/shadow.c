@@ -367,7 +367,8 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpy
     bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
     bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
     if (bytes == 0) return cudaSuccess;
-    emu_wait();
+    cudaError_t error = emu_wait();
+    if (error) return error;
     if (kind != cudaMemcpyDefault && (to_device != on_device(to) || from_device != on_device(from))) {
         report(NULL, "a copy of kind %d from %p to %p: one of them is not where the kind says", (int)kind, from, to);
         return 1;
