@@ -56,6 +56,20 @@ done
 [ "$(RETINA_ISA=scalar $R --version | grep -c scalar)" = 1 ] && ok "version names the instruction set" || fail "version"
 says "unknown instruction set" 1 "scalar, avx2, avx512" env RETINA_ISA=mmx $R generate --model $G/llama-2 --ids 1 --json
 
+# ---- --device cuda where there is no GPU: one sentence, exit 1, nothing is written; auto computes on the CPU
+$R extract --model $G/clip-openai --ids 1,2,98 --taps text_projection --out "$D/here.safetensors" --device auto --quiet 2>"$D/err" && [ -s "$D/here.safetensors" ] && ok "--device auto" || fail "--device auto: $(cat "$D/err")"
+if ! nvidia-smi -L >/dev/null 2>&1; then
+    mkdir "$D/device"
+    cuda() { says "--device cuda without a GPU: $1 $2" 1 "^retina: --device cuda: .*; use --device cpu$" $R "$@" --device cuda; }
+    cuda extract --model $G/clip-openai --ids 1,2,98 --taps '*' --out "$D/device/x.safetensors"
+    cuda generate --model $G/llama-2 --ids 1,2
+    cuda generate --model data/zoo/coca --image $G/preprocess/square.png
+    for s in extract geometry recon captions export report; do cuda connectors $s --out "$D/device/c"; done
+    for s in all caption likelihood score tabulate; do cuda verbalize $s --out "$D/device/v"; done
+    cuda zoo clip --out "$D/device/z"
+    [ -z "$(ls "$D/device")" ] && ok "--device cuda without a GPU writes nothing" || fail "--device cuda without a GPU writes $(ls "$D/device")"
+fi
+
 # ---- a hint is a command that works: a picture inside an archive is taken out by it
 mkdir -p "$D/ar/it's in" && printf 'GIF89a' >"$D/ar/it's in/b.c.jpg" && tar -C "$D/ar" -cf "$D/ar/it's.tar" "it's in"
 says "a picture of another kind in an archive" 1 "it's.tar: it's in/b.c.jpg: a GIF file" $R preprocess data/zoo/clip "$D/ar/it's.tar" --out "$D/x.safetensors"
