@@ -244,6 +244,19 @@ static void bf16_answers(const char *directory) {
     arena_free(a);
 }
 
+// The middle tap replaced: its place holds the other numbers, rounded at most, and what follows goes on from them.
+static void replaced_in_bf16(const char *directory, const Model *cpu, const Model *gpu, const Inputs *in, const Seen *plain) {
+    Arena *a = arena_new("test");
+    const size_t middle = plain->count / 2, last = plain->count - 1;
+    Tensor with = tensor_take(a, DTYPE_F32, plain->values[middle].ndim, plain->values[middle].shape), none;
+    for (size_t i = 0; i < tensor_count(with); i++) f32(with)[i] = (float)(i * 37 % 101) / 100 - 0.5f;
+    Seen *want = taps_of(a, cpu, in, &none, plain->names[middle], with), *got = taps_of(a, gpu, in, &none, plain->names[middle], with);
+    check_near(arena_print(a, "%s in bf16: %s replaced", directory, plain->names[middle]), f32(got->values[middle]), f32(with), tensor_count(with), 3e-3);
+    check_near(arena_print(a, "%s in bf16: %s behind it", directory, plain->names[last]), f32(got->values[last]), f32(want->values[last]), tensor_count(want->values[last]), 2e-2);
+    check(memcmp(plain->values[last].data, want->values[last].data, tensor_bytes(want->values[last])) != 0, "%s in bf16: which is not what it was", directory);
+    arena_free(a);
+}
+
 // --dtype bf16: what goes into products is kept in bf16, and residuals are added where a product ends unless somebody looks at the taps
 // between. Within the rounding of the CPU's bf16, with all taps read and with none.
 static void bf16_case(const char *directory) {
@@ -272,6 +285,7 @@ static void bf16_case(const char *directory) {
         if (!(sqrt(wrong / all) <= worst)) worst = sqrt(wrong / all), where = want->names[i];
     }
     check(want->count > 0 && want->count == got->count && worst < 2e-2, "%s in bf16: %zu taps, the furthest is %s: %.1e", directory, got->count, where, worst);
+    replaced_in_bf16(directory, cpu, gpu, &in, want);
     Run *here = run_on(a, cpu->device), *there = run_on(a, gpu->device);
     Outputs x = model_forward(here, cpu, &in), y = model_forward(there, gpu, &in);
     Tensor hidden = run_read(there, y.hidden);
@@ -281,6 +295,38 @@ static void bf16_case(const char *directory) {
 }
 
 #ifdef RETINA_EMULATE
+// Across the boundary goes what was asked for: a tap that is read comes down, alone; one that is replaced goes up, and nothing comes down for it.
+static void only_what_was_asked(const char *directory, const char *tap, bool bf16) {
+    Arena *a = arena_new("test");
+    const char *why;
+    const Device *device = device_cuda(&why);
+    device_use(bf16 ? device->bf16() : device);
+    Model *m = model_open(a, directory, false);
+    Inputs in = {.pixels = golden_input(golden_open(a, arena_print(a, "%s/golden.safetensors", directory)), "pixel_values")};
+    Tensor none;
+    taps_of(a, m, &in, &none, NULL, NO_TENSOR); // the weights come up
+    EmuCounts counts[3];
+    Seen s = {.arena = a};
+    for (int i = 0; i < 3; i++) { // nothing, one read, one replaced
+        Taps *taps = taps_asking(a, model_taps(a, m, &in), NULL, 0);
+        if (i == 1) taps_read(taps, tap, keep, &s);
+        if (i == 2) taps_replace(taps, tap, s.values[0]);
+        Arena *scratch = arena_new("a forward");
+        Run *run = run_on(scratch, m->device);
+        run->taps = taps;
+        emu_forget();
+        model_forward(run, m, &in);
+        counts[i] = emu_counts();
+        arena_free(scratch);
+    }
+    const size_t bytes = s.count == 1 ? tensor_bytes(s.values[0]) : 0, stored = counts[1].copied_down;
+    check(s.count == 1 && counts[0].copied_down == 0 && (stored == bytes || (bf16 && stored == bytes / 2)) && counts[1].copied_up == counts[0].copied_up,
+          "%s%s, %s read: %zu bytes come down for %zu", directory, bf16 ? " in bf16" : "", tap, stored, bytes);
+    check(counts[2].copied_down == 0 && counts[2].copied_up == counts[0].copied_up + stored, "%s%s, %s replaced: %zu bytes go up for it, %zu come down", directory, bf16 ? " in bf16" : "", tap,
+          (size_t)(counts[2].copied_up - counts[0].copied_up), (size_t)counts[2].copied_down);
+    arena_free(a);
+}
+
 static long spoken_batch(const char *message) { // of "--batch N would fit"
     const char *at = strstr(message, "--batch ");
     return at ? strtol(at + 8, NULL, 10) : -1;
@@ -336,6 +382,8 @@ int main(void) {
     check(device_cuda(&why) != NULL, "%s", device_cuda_name());
 #ifdef RETINA_EMULATE
     too_many("test/golden/clip-vision");
+    for (int bf16 = 0; bf16 < 2; bf16++)
+        for (int i = 0; i < 2; i++) only_what_was_asked("test/golden/clip-vision", (const char *[]){"encoder.layers.0", "encoder.layers.1.layer_norm1"}[i], bf16);
 #endif
     model_case("clip-openai", "golden", false);
     model_case("clip-openai", "golden-interpolated", false);

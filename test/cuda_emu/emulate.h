@@ -24,6 +24,7 @@ typedef struct {
     uint64_t distinct_read, distinct_written;                          // bytes of device memory touched at least once per launch
     uint64_t accesses, fused, products;                                // loads and stores; f32 fused multiply-adds; flops of mma
     uint64_t barriers, warp_ops, threads, blocks, launches;
+    uint64_t copied_up, copied_down; // bytes from the host's memory and to it
 } EmuCounts;
 
 int emu_reports(void);              // since the last emu_forget

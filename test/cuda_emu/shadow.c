@@ -375,6 +375,8 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpy
     }
     memmove(to, from, bytes);
     if (on_device(to)) host_writes(to, bytes);
+    if (kind == cudaMemcpyHostToDevice) counts.copied_up += bytes;
+    if (kind == cudaMemcpyDeviceToHost) counts.copied_down += bytes;
     return cudaSuccess;
 }
 
