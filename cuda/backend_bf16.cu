@@ -63,8 +63,16 @@ static uint16_t *filled_up(Tensor x, long K, long to) {
     return room;
 }
 
-// A product on tensor cores, where the weight is stored in bf16. `into`: it is added to out.
-static void linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act, bool into) {
+static NormFirst norm_of(const Rms *norm) {
+    const Stored w = stored(norm->w);
+    NormFirst n;
+    memset(&n, 0, sizeof n); // lists of commands are compared
+    n.w.data = w.data, n.w.type = w.type, n.eps = norm->eps, n.plus_one = norm->kind == RMS_ZERO_CENTRED;
+    return n;
+}
+
+// A product on tensor cores, where the weight is stored in bf16. `into`: it is added to out. next: what reads the sum, or NULL.
+static void linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act, bool into, NormNext *next) {
     Gemm g = gpu_linear_product(out, x, w, b, act);
     if (g.M == 0) return;
     if (g.B_type != DTYPE_BF16 || (g.K % 8 == 0 && (uintptr_t)g.B % 16 != 0)) { // f32 sums of rounded values
@@ -93,6 +101,12 @@ static void linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act, bool 
     }
     const size_t room = gpu_way(WAY_SPLIT) ? cuda_gemm_bf16_room(&t) : 0;
     if (room) t.room = (float *)gpu_room(room);
+    if (room && next && next->to.dtype == DTYPE_BF16 && gpu_way(WAY_BEHIND)) {
+        const NormFirst norm = norm_of(&next->norm);
+        next->done = cuda_gemm_bf16_then_norm_takes(&t, &norm);
+        if (next->done) cuda_gemm_bf16_then_norm(&t, &norm, (uint16_t *)next->to.data, S);
+        if (next->done) return;
+    }
     cuda_gemm_bf16(&t, S);
 }
 
@@ -122,10 +136,7 @@ static bool products_of(GemmBf16 *t, int count, Tensor *out, Tensor x, const Ten
 // Of a norm of x, likewise.
 static bool products_normed(GemmBf16 *t, int count, bool is_gated, const Rms *norm) {
     if (!gpu_way(WAY_NORMED) || !t->A_f32) return false;
-    const Stored w = stored(norm->w);
-    NormFirst first;
-    memset(&first, 0, sizeof first);
-    first.w = w.data, first.type = w.type, first.eps = norm->eps, first.plus_one = norm->kind == RMS_ZERO_CENTRED;
+    const NormFirst first = norm_of(norm);
     if (!cuda_gemm_bf16_normed_takes(t, &first)) return false;
     cuda_gemm_bf16_normed(t, count, is_gated, &first, S);
     return true;
@@ -155,17 +166,17 @@ static bool op_linear_gated_bf16(Tensor out, Tensor x, const Rms *norm, Tensor w
 
 static void op_linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b) {
     gpu_begin("linear", out);
-    linear_bf16(out, x, w, b, ACT_NONE, false);
+    linear_bf16(out, x, w, b, ACT_NONE, false, NULL);
 }
 
 static void op_linear_activated_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act) {
     gpu_begin("linear", out);
-    linear_bf16(out, x, w, b, act, false);
+    linear_bf16(out, x, w, b, act, false, NULL);
 }
 
-static void op_linear_into_bf16(Tensor x, Tensor h, Tensor w, Tensor b) {
+static void op_linear_into_bf16(Tensor x, Tensor h, Tensor w, Tensor b, NormNext *next) {
     gpu_begin("linear", x);
-    linear_bf16(x, h, w, b, ACT_NONE, true);
+    linear_bf16(x, h, w, b, ACT_NONE, true, next);
 }
 
 #define FEW_QUERIES 4
@@ -252,7 +263,7 @@ static void op_mul_bf16(Tensor out, Tensor a, Tensor b) {
 HOST void gpu_bf16_operations(Device *t) {
     t->linear = op_linear_bf16, t->linear_activated = op_linear_activated_bf16, t->linear_into = op_linear_into_bf16;
     t->linears = op_linears_bf16, t->linear_gated = op_linear_gated_bf16;
-    t->rounds_from = FEW_ROWS + 1, t->keeps = DTYPE_BF16;
+    t->rounds_from = FEW_ROWS + 1, t->norms_behind = STEP_ROWS, t->keeps = DTYPE_BF16;
     t->attention = op_attention_bf16, t->attention_stored = op_attention_stored_bf16;
     t->layernorm = op_layernorm_bf16, t->rmsnorm = op_rmsnorm_bf16, t->activation = op_activation_bf16, t->mul = op_mul_bf16;
 }

@@ -80,7 +80,7 @@ HOST void cuda_gemm_bf16_together(const GemmBf16 *g, int count, bool gated, cuda
     launch_ring(g, count, gated, stream);
 }
 
-#include "norm_sums.inc"
+#include "norm_within.inc"
 #include "gemm_bf16_normed.inc"
 
 HOST void cuda_gemm_bf16_thin(const GemmBf16 *g, cudaStream_t stream) {

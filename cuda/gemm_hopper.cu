@@ -24,11 +24,11 @@
 //                                                  again at 16 rows, four times them at 64: 23 us at 64 x 4096 x 4096 and 115 at 64 x 22016 x 4096, 0.56 and 0.43 of cuBLAS,
 //                                                  as 5.5 TB/s out of the L2 let expect. Measured: 17.3 and 53.8 (913), 50.6 (908) us
 //   915  913 with K cut into parts (their sums are added by a second kernel, in order), where tiles alone leave half of the processors without
-//        work: 4096 columns are 64 tiles      counted: 32 x 4096 x 4096 17.3 -> 13 us, 32 x 4096 x 11008 46 -> 30 us; not measured
+//        work: 4096 columns are 64 tiles      32 x 4096 x 4096 17.5 us by both, 32 x 4096 x 11008 33.4; gather_norm.cu adds the norm behind them
 //   916  914 over up to three matrices of one A (queries, keys, values): 3 times 4096 columns are 96 tiles, which bring the bytes as fast as memory
-//        gives them, where one matrix is 32      counted: 32 x 3 times 4096 x 4096 three times 13 us and 2.5 us for adding parts up -> 28 us; not measured
+//        gives them, where one matrix is 32      32 x 3 times 4096 x 4096 52.5 us one after the other, 32.4 so
 //   917  908 of two matrices, a gate and what it lets through: 2 times 11008 columns are 86 tiles; SiLU and product in the registers
-//                                                  counted: 32 x 2 times 11008 x 4096 57 us (two products, one of elements) -> 51; not measured
+//                                                  32 x 2 times 11008 x 4096 60.7 us (two products, one of elements), 50.0 so
 #include "device_hopper.h"
 #include "kernels.h"
 
@@ -358,12 +358,17 @@ HOST int cuda_gemm_hopper_form(void) {
 #endif
 }
 
-static void launch_parts(const GemmBf16 *g, cudaStream_t stream) {
+HOST int cuda_gemm_hopper_sums(const GemmBf16 *g, cudaStream_t stream) {
     GemmBf16 sums = *g;
     need(g->room, "cuda: a product whose K is cut wants room");
     const int parts = cuda_gemm_hopper_parts(g);
     sums.C = g->room, sums.C_bf16 = false, sums.ldc = g->N, sums.bias = NULL, sums.residual = NULL, sums.act = ACT_NONE;
     launch_64x64_parts(&sums, true, parts, stream);
+    return parts;
+}
+
+static void launch_parts(const GemmBf16 *g, cudaStream_t stream) {
+    const int parts = cuda_gemm_hopper_sums(g, stream);
     LAUNCH(gather_parts, DIM3((g->M * ((g->N + 3) / 4) + GATHER - 1) / GATHER, 1, 1), DIM3(GATHER, 1, 1), 0, stream, *g, (const float *)g->room, parts);
 }
 

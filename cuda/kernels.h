@@ -46,8 +46,7 @@ HOST void cuda_gemm_bf16_ring(const GemmBf16 *g, cudaStream_t stream); // versio
 HOST void cuda_gemm_bf16_together(const GemmBf16 *g, int count, bool gated, cudaStream_t stream); // M <= 8
 // The same of an RMS norm of A, which is in f32: the bits of cuda_rmsnorm and cuda_gemm_bf16_together.
 typedef struct {
-    const void *w; // (K)
-    int type;      // Dtype
+    Stored w; // (K)
     float eps;
     bool plus_one; // weights are 1 + w
 } NormFirst;
@@ -59,6 +58,10 @@ HOST int cuda_gemm_hopper_form(void); // what the driver took, machine code or P
 HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g);
 HOST int cuda_gemm_hopper_parts(const GemmBf16 *g); // into how many K is cut, best; 1: it is not
 HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream); // -1: the best for the shape
+HOST int cuda_gemm_hopper_sums(const GemmBf16 *g, cudaStream_t stream); // the sums of each part of K, (parts, M, N), in g->room: how many
+// gather_norm.cu: C += A Wᵀ + bias where K is cut, and `to` (M, N) = its RMS norm in bf16: the bits of version 915 and cuda_rmsnorm
+HOST bool cuda_gemm_bf16_then_norm_takes(const GemmBf16 *g, const NormFirst *norm);
+HOST void cuda_gemm_bf16_then_norm(const GemmBf16 *g, const NormFirst *norm, uint16_t *to, cudaStream_t stream);
 // Products of one A in one launch, with the bits of version 914: C_k = A W_kᵀ + bias_k in f32, of which only N, W, bias and C may differ. M <= 64
 HOST bool cuda_gemm_hopper_together_takes(const GemmBf16 *g, int count);
 HOST void cuda_gemm_hopper_together(const GemmBf16 *g, int count, cudaStream_t stream);

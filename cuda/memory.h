@@ -35,8 +35,8 @@ void gpu_keep(Arena *a, const void *bytes, size_t size);
 void gpu_repeats(void);
 // Ways that can be left out, for the bench, which times the older ones beside them: a step's products of one input in one launch; products whose K
 // is cut; queries and keys turned and stored in one launch; a step begun while the one before it runs; norms within products;
-// what is turned and stored within attention.
-typedef enum { WAY_TOGETHER = 1, WAY_SPLIT = 2, WAY_STORED = 4, WAY_AHEAD = 8, WAY_NORMED = 16, WAY_TURNED = 32 } Way;
+// what is turned and stored within attention; norms behind products whose K is cut.
+typedef enum { WAY_TOGETHER = 1, WAY_SPLIT = 2, WAY_STORED = 4, WAY_AHEAD = 8, WAY_NORMED = 16, WAY_TURNED = 32, WAY_BEHIND = 64 } Way;
 void gpu_without(int ways); // sums of Way; 0: all are taken
 bool gpu_way(Way way);
 void gpu_plan(size_t bytes, long inputs, const char *where); // of a forward that begins; (0, 0, NULL) when it has ended

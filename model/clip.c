@@ -56,7 +56,7 @@ static Tensor attend(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x
     Tensor v = tap(run, linear_rounded(run, h, k->v_w, k->v_b), "%sencoder.layers.%d.self_attn.v_proj", prefix, l);
     if (tap_wanted(run, "%sencoder.layers.%d.self_attn#weights", prefix, l))
         tap(run, attention_weights(run, q, key, shape), "%sencoder.layers.%d.self_attn#weights", prefix, l);
-    return linear_into(run, x, attention(run, q, key, v, shape), k->o_w, k->o_b, "out_proj", "%sencoder.layers.%d.self_attn", prefix, l);
+    return linear_into(run, x, attention(run, q, key, v, shape), k->o_w, k->o_b, NULL, "out_proj", "%sencoder.layers.%d.self_attn", prefix, l);
 }
 
 static Tensor feed_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, const char *prefix, int l) {
@@ -64,7 +64,7 @@ static Tensor feed_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Te
     h = tap(run, h, "%sencoder.layers.%d.layer_norm2", prefix, l);
     h = linear_activated(run, h, k->fc1_w, k->fc1_b, c->act, "%sencoder.layers.%d.mlp.fc1", prefix, l);
     h = tap(run, h, "%sencoder.layers.%d.mlp.activation_fn", prefix, l);
-    return linear_into(run, x, h, k->fc2_w, k->fc2_b, "fc2", "%sencoder.layers.%d.mlp", prefix, l);
+    return linear_into(run, x, h, k->fc2_w, k->fc2_b, NULL, "fc2", "%sencoder.layers.%d.mlp", prefix, l);
 }
 
 Tensor clip_layer_forward(Run *run, const ClipConfig *c, const ClipLayer *k, Tensor x, AttnShape shape, const char *prefix, int l) {

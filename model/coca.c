@@ -169,7 +169,7 @@ static Tensor rest_of_block(Run *run, const CocaStack *s, const CocaBlock *k, Te
     h = tap(run, layernorm_rounded(run, x, k->ln2_w, k->ln2_b, s->eps), "%s.%d.ln_2", p, l);
     h = linear_activated(run, h, k->fc_w, k->fc_b, s->act, "%s.%d.mlp.c_fc", p, l);
     h = tap(run, h, "%s.%d.mlp.gelu", p, l);
-    if (!s->scaled) return linear_into(run, x, h, k->proj_w, k->proj_b, "c_proj", "%s.%d.mlp", p, l);
+    if (!s->scaled) return linear_into(run, x, h, k->proj_w, k->proj_b, NULL, "c_proj", "%s.%d.mlp", p, l);
     h = tap(run, linear(run, h, k->proj_w, k->proj_b), "%s.%d.mlp.c_proj", p, l);
     h = tap(run, h, "%s.%d.mlp", p, l);
     return add_into(run, x, tap(run, mul_row(run, h, k->scale2), "%s.%d.ls_2", p, l));

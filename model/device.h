@@ -24,7 +24,8 @@ struct Device {
     void (*repeats)(void);                                  // run_repeats; NULL: nothing is to be gained
     void (*linear)(Tensor out, Tensor x, Tensor w, Tensor b);
     void (*linear_activated)(Tensor out, Tensor x, Tensor w, Tensor b, Act act); // NULL: two steps; else activation may work in place
-    void (*linear_into)(Tensor x, Tensor h, Tensor w, Tensor b); // x += linear(h); NULL: two steps
+    void (*linear_into)(Tensor x, Tensor h, Tensor w, Tensor b, NormNext *next); // x += linear(h); NULL: two steps; next: what may be done then, or NULL
+    long norms_behind; // of up to so many rows, a norm may be
     bool (*linears)(Tensor *out, int count, Tensor x, const Rms *norm, const Tensor *w, const Tensor *b);               // NULL, or false: one by one
     bool (*linear_gated)(Tensor out, Tensor x, const Rms *norm, Tensor w, Tensor b, Act act, Tensor up_w, Tensor up_b); // NULL, or false: three steps
     Dtype keeps;      // keys and values of texts (cache.h): DTYPE_F32, or DTYPE_BF16 where attention and rows_store take it

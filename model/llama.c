@@ -166,15 +166,11 @@ Llama *llama_load(Arena *a, const Json *config, Weights *w, const char *prefix, 
 
 // ---- forward
 
-static Tensor norm(Run *run, const LlamaConfig *c, Tensor x, Tensor w) {
-    if (c->norm == NORM_PLAIN) return layernorm(run, x, NO_TENSOR, NO_TENSOR, c->eps);
-    return rmsnorm(run, x, w, c->eps, c->norm == NORM_RMS_ZERO_CENTRED ? RMS_ZERO_CENTRED : RMS_PLAIN);
-}
+static Rms rms_of(const LlamaConfig *c, Tensor w) { return (Rms){w, c->eps, c->norm == NORM_RMS_ZERO_CENTRED ? RMS_ZERO_CENTRED : RMS_PLAIN}; }
 
-// The same where only products follow.
-static Tensor norm_rounded(Run *run, const LlamaConfig *c, Tensor x, Tensor w) {
-    if (c->norm == NORM_PLAIN) return layernorm_rounded(run, x, NO_TENSOR, NO_TENSOR, c->eps);
-    return rmsnorm_rounded(run, x, w, c->eps, c->norm == NORM_RMS_ZERO_CENTRED ? RMS_ZERO_CENTRED : RMS_PLAIN);
+static Tensor norm(Run *run, const LlamaConfig *c, Tensor x, Tensor w) {
+    const Rms n = rms_of(c, w);
+    return c->norm == NORM_PLAIN ? layernorm(run, x, NO_TENSOR, NO_TENSOR, c->eps) : rmsnorm(run, x, w, n.eps, n.kind);
 }
 
 typedef struct {
@@ -232,41 +228,55 @@ static Tensor gated(Run *run, const Llama *m, const LlamaLayer *k, Tensor h, con
 }
 
 // x + linear(h), through a norm where the family has one behind it.
-static Tensor added(Run *run, const Llama *m, Tensor x, Tensor h, Tensor w, Tensor b, Tensor norm_w, const char *last, const char *module, const char *norm_name, int l) {
-    const LlamaConfig *c = &m->cfg;
+static Tensor added(Run *run, const Llama *m, Tensor x, Tensor h, Tensor w, Tensor b, Tensor norm_w, NormNext *next, const char *last, const char *module, const char *norm_name, int l) {
     const char *p = m->prefix;
-    if (c->block == BLOCK_PRE) return linear_into(run, x, h, w, b, last, "%slayers.%d.%s", p, l, module);
+    if (m->cfg.block == BLOCK_PRE) return linear_into(run, x, h, w, b, next, last, "%slayers.%d.%s", p, l, module);
     h = tap(run, linear(run, h, w, b), "%slayers.%d.%s.%s", p, l, module, last);
-    h = norm(run, c, tap(run, h, "%slayers.%d.%s", p, l, module), norm_w);
+    h = norm(run, &m->cfg, tap(run, h, "%slayers.%d.%s", p, l, module), norm_w);
     return add_into(run, x, tap(run, h, "%slayers.%d.%s", p, l, norm_name));
 }
 
-// A norm that only products read: x itself, and the norm in *later, where a product may do it; else done, for who asks for it as `name`.
-static Tensor norm_first(Run *run, const Llama *m, Tensor x, Tensor w, const char *name, int l, Rms *norm, const Rms **later) {
-    const LlamaConfig *c = &m->cfg;
-    *later = NULL;
-    if (c->norm == NORM_PLAIN || tap_wanted(run, "%slayers.%d.%s", m->prefix, l, name)) return tap(run, norm_rounded(run, c, x, w), "%slayers.%d.%s", m->prefix, l, name);
-    *norm = (Rms){w, c->eps, c->norm == NORM_RMS_ZERO_CENTRED ? RMS_ZERO_CENTRED : RMS_PLAIN};
-    *later = norm;
-    return x;
+// The norms between products, which these may do, before or after: RMS norms that nobody asked for.
+typedef struct {
+    NormNext next;        // may be done behind the last product; next.done: it was
+    Rms rms;
+    const Rms *first; // is to be done before the products that come: rms, or NULL
+} Norms;
+
+static bool norms_alone(const Run *run, const Llama *m, const char *name, int l) { return m->cfg.norm != NORM_PLAIN && !tap_wanted(run, "%slayers.%d.%s", m->prefix, l, name); }
+
+// What products read: what the one before left; or x itself, which n->first is to be done to; or the norm, for who asks for it as `name`.
+static Tensor norm_first(Run *run, const Llama *m, Tensor x, Tensor w, const char *name, int l, Norms *n) {
+    const bool done = n->next.done;
+    n->next.done = false, n->first = NULL, n->rms = rms_of(&m->cfg, w);
+    if (done) return n->next.to;
+    if (norms_alone(run, m, name, l)) return n->first = &n->rms, x;
+    x = m->cfg.norm == NORM_PLAIN ? layernorm_rounded(run, x, NO_TENSOR, NO_TENSOR, m->cfg.eps) : rmsnorm_rounded(run, x, w, n->rms.eps, n->rms.kind);
+    return tap(run, x, "%slayers.%d.%s", m->prefix, l, name);
 }
 
-static Tensor layer_forward(Run *run, const Llama *m, Tensor x, const Where *at, int l) {
-    const LlamaConfig *c = &m->cfg;
+static NormNext *norm_next(const Run *run, const Llama *m, Tensor w, const char *name, int l, Norms *n) {
+    n->next.norm = rms_of(&m->cfg, w);
+    return norms_alone(run, m, name, l) ? &n->next : NULL;
+}
+
+static Tensor layer_forward(Run *run, const Llama *m, Tensor x, const Where *at, Norms *n, int l) {
     const LlamaLayer *k = &m->layers[l];
-    const char *p = m->prefix;
+    const bool pre = m->cfg.block == BLOCK_PRE, both = m->cfg.block == BLOCK_BOTH;
     RunMark mark = run_mark(run);
-    Rms norm;
-    const Rms *first = NULL;
     Tensor h = x;
-    if (c->block != BLOCK_POST) h = norm_first(run, m, x, k->norm1, "input_layernorm", l, &norm, &first);
-    x = added(run, m, x, attend(run, m, k, h, first, at, l), k->o_w, k->o_b, k->norm2, "o_proj", "self_attn", "post_attention_layernorm", l);
-    h = x, first = NULL;
-    if (c->block == BLOCK_PRE) h = norm_first(run, m, x, k->norm2, "post_attention_layernorm", l, &norm, &first);
-    if (c->block == BLOCK_BOTH) h = norm_first(run, m, x, k->norm3, "pre_feedforward_layernorm", l, &norm, &first);
-    x = added(run, m, x, gated(run, m, k, h, first, l), k->down_w, k->down_b, k->norm4, "down_proj", "mlp", "post_feedforward_layernorm", l);
+    n->first = NULL;
+    if (pre || both) h = norm_first(run, m, x, k->norm1, "input_layernorm", l, n);
+    h = attend(run, m, k, h, n->first, at, l), n->first = NULL;
+    NormNext *next = pre ? norm_next(run, m, k->norm2, "post_attention_layernorm", l, n) : NULL;
+    x = h = added(run, m, x, h, k->o_w, k->o_b, k->norm2, next, "o_proj", "self_attn", "post_attention_layernorm", l);
+    if (pre) h = norm_first(run, m, x, k->norm2, "post_attention_layernorm", l, n);
+    if (both) h = norm_first(run, m, x, k->norm3, "pre_feedforward_layernorm", l, n);
+    h = gated(run, m, k, h, n->first, l);
+    next = pre && l + 1 < m->cfg.L ? norm_next(run, m, m->layers[l + 1].norm1, "input_layernorm", l + 1, n) : NULL;
+    x = added(run, m, x, h, k->down_w, k->down_b, k->norm4, next, "down_proj", "mlp", "post_feedforward_layernorm", l);
     run_release(run, mark);
-    return tap(run, x, "%slayers.%d", p, l);
+    return tap(run, x, "%slayers.%d", m->prefix, l);
 }
 
 Tensor llama_embed(Run *run, const Llama *m, Tensor ids) {
@@ -317,7 +327,8 @@ Tensor llama_forward(Run *run, const Llama *m, Tensor x, Tensor mask, Cache *cac
     for (long b = 0; !run->dry && b < positions.shape[0]; b++)
         for (long t = 0; t < T; t++) i32(positions)[b * T + t] = (int32_t)(t + (cache ? cache->lengths[cache->first + b] : 0));
     turns_of(run, m, positions, B, &at);
-    for (int l = 0; l < c->L; l++) x = layer_forward(run, m, x, &at, l);
+    Norms norms = {.next = next_room(run, x)};
+    for (int l = 0; l < c->L; l++) x = layer_forward(run, m, x, &at, &norms, l);
     if (cache)
         for (long b = 0; b < B; b++) cache->lengths[cache->first + b] += (int32_t)T;
     x = tap(run, norm(run, c, x, m->norm), "%snorm", m->prefix);

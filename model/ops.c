@@ -26,7 +26,7 @@ static Dtype rounded_type(const Run *run, Tensor x) {
     return from > 0 && !run->recorder && tensor_rows(x) >= from ? DTYPE_BF16 : DTYPE_F32;
 }
 
-static Tensor like_rounded(Run *run, Tensor x) { return run_tensor(run, rounded_type(run, x), x.ndim, x.shape); }
+static Tensor rounded_like(Run *run, Tensor x) { return run_tensor(run, rounded_type(run, x), x.ndim, x.shape); }
 
 // x with its last dimension replaced
 static Tensor with_last(Run *run, Dtype type, Tensor x, long last) {
@@ -104,8 +104,9 @@ Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const c
     return activated_linear(run, x, w, b, act);
 }
 
-Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, const char *last, const char *format, ...) {
+Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, NormNext *next, const char *last, const char *format, ...) {
     char module[TAP_NAME] = "";
+    if (next) next->done = false;
     va_list list;
     va_start(list, format);
     if (run->taps) tap_name(module, format, list);
@@ -116,11 +117,15 @@ Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, const char 
     }
     SHAPES("linear", tensor_last(h) == w.shape[1] && tensor_last(x) == w.shape[0] && tensor_rows(x) == tensor_rows(h), h, w);
     if (tensor_given(b)) SHAPES("linear: bias", b.ndim == 1 && b.shape[0] == w.shape[0], b, w);
-    if (!run->dry) run->device->linear_into(x, h, w, b);
+    const bool there = next && tensor_given(next->to);
+    if (there) SHAPES("rmsnorm: weight", next->norm.w.ndim == 1 && next->norm.w.shape[0] == tensor_last(x) && tensor_same_shape(next->to, x), x, next->norm.w);
+    if (!run->dry) run->device->linear_into(x, h, w, b, there ? next : NULL);
     return x;
 }
 
 static Tensor normed(Run *run, Tensor x, const Rms *norm) { return norm ? rmsnorm_rounded(run, x, norm->w, norm->eps, norm->kind) : x; }
+
+NormNext next_room(Run *run, Tensor x) { return (NormNext){.to = tensor_rows(x) <= run->device->norms_behind ? rounded_like(run, x) : NO_TENSOR}; }
 
 void linears(Run *run, Tensor *out, int count, Tensor x, const Rms *norm, const Tensor *w, const Tensor *b) {
     need(count >= 1 && count <= 3, "linears: %d at once", count);
@@ -188,7 +193,7 @@ static Tensor layernorm_as(Run *run, Tensor out, Tensor x, Tensor w, Tensor b, f
 }
 
 Tensor layernorm(Run *run, Tensor x, Tensor w, Tensor b, float eps) { return layernorm_as(run, like(run, x), x, w, b, eps); }
-Tensor layernorm_rounded(Run *run, Tensor x, Tensor w, Tensor b, float eps) { return layernorm_as(run, like_rounded(run, x), x, w, b, eps); }
+Tensor layernorm_rounded(Run *run, Tensor x, Tensor w, Tensor b, float eps) { return layernorm_as(run, rounded_like(run, x), x, w, b, eps); }
 
 static Tensor rmsnorm_as(Run *run, Tensor out, Tensor x, Tensor w, float eps, RmsKind kind) {
     SHAPES("rmsnorm: weight", w.ndim == 1 && w.shape[0] == tensor_last(x), x, w);
@@ -197,7 +202,7 @@ static Tensor rmsnorm_as(Run *run, Tensor out, Tensor x, Tensor w, float eps, Rm
 }
 
 Tensor rmsnorm(Run *run, Tensor x, Tensor w, float eps, RmsKind kind) { return rmsnorm_as(run, like(run, x), x, w, eps, kind); }
-Tensor rmsnorm_rounded(Run *run, Tensor x, Tensor w, float eps, RmsKind kind) { return rmsnorm_as(run, like_rounded(run, x), x, w, eps, kind); }
+Tensor rmsnorm_rounded(Run *run, Tensor x, Tensor w, float eps, RmsKind kind) { return rmsnorm_as(run, rounded_like(run, x), x, w, eps, kind); }
 
 Tensor l2norm(Run *run, Tensor x, float floor) {
     Tensor out = like(run, x);
@@ -238,7 +243,7 @@ Tensor add_rows(Run *run, Tensor x, Tensor rows) {
 
 Tensor mul(Run *run, Tensor a, Tensor b) {
     SHAPES("mul", tensor_same_shape(a, b), a, b);
-    Tensor out = like_rounded(run, a);
+    Tensor out = rounded_like(run, a);
     if (!run->dry) run->device->mul(out, a, b);
     return recorded(run, (OpRecord){.kind = OP_MUL, .out = out, .in = {a, b}, .inputs = 2});
 }
@@ -434,7 +439,7 @@ Tensor attention(Run *run, Tensor q, Tensor k, Tensor v, AttnShape s) {
     SHAPES("attention: k and v", tensor_same_shape(k, v) && k.dtype == v.dtype, k, v);
     if (!run->recorder) s.dropout = 0;
     need(s.dropout >= 0 && s.dropout < 1, "attention: a dropout of %g", (double)s.dropout);
-    Tensor out = like_rounded(run, q);
+    Tensor out = rounded_like(run, q);
     if (!run->dry) run->device->attention(out, q, k, v, &s, NO_TENSOR);
     return recorded(run, (OpRecord){.kind = OP_ATTENTION, .out = out, .in = {q, k, v}, .inputs = 3, .attn = s});
 }
@@ -446,7 +451,7 @@ Tensor attention_stored(Run *run, Tensor q, Tensor key, Tensor v, Tensor cos, Te
         rotary_checks(q, cos, sin, filled.heads), rotary_checks(key, cos, sin, filled.kv_heads);
         store_checks(run, keys, key, at), store_checks(run, values, v, at);
         RunMark mark = run_mark(run);
-        Tensor out = like_rounded(run, q);
+        Tensor out = rounded_like(run, q);
         if (run->device->attention_stored(out, q, key, v, cos, sin, keys, values, at, &filled)) return out;
         run_release(run, mark);
     }

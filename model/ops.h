@@ -30,7 +30,14 @@ Tensor linear(Run *run, Tensor x, Tensor w, Tensor b); // (…, I) · (O, I)ᵀ 
 // activation(tap(linear(x, w, b), name), act), in one pass over the result where nobody asked for that tap.
 Tensor linear_activated(Run *run, Tensor x, Tensor w, Tensor b, Act act, const char *name, ...) PRINTF_LIKE(6, 7);
 // add_into(x, y) of y = linear(h, w, b), which is what MODULE.last gives and MODULE with it; in one pass where nobody asked for these two taps.
-Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, const char *last, const char *module, ...) PRINTF_LIKE(7, 8);
+// next, or NULL: the norm that reads x then, of which a device may leave the result besides.
+typedef struct {
+    Rms norm;
+    Tensor to; // NO_TENSOR: by none
+    bool done; // rmsnorm_rounded(x) lies there
+} NormNext;
+Tensor linear_into(Run *run, Tensor x, Tensor h, Tensor w, Tensor b, NormNext *next, const char *last, const char *module, ...) PRINTF_LIKE(8, 9);
+NormNext next_room(Run *run, Tensor x); // where a device may leave norms of tensors like x
 // linear(x, w[i], b[i]) for i < count <= 3, which a device may do at once; of rmsnorm_rounded(x) where a norm is given, else NULL.
 void linears(Run *run, Tensor *out, int count, Tensor x, const Rms *norm, const Tensor *w, const Tensor *b);
 // activation(linear(x, w, b), act) * linear(x, up_w, up_b), likewise. Who asks for a tap of one of them takes them apart.

@@ -145,12 +145,12 @@ static void normed(long M, const long *N, int count, long K, bool gated, Dtype t
     else if (type == DTYPE_F16) convert_f32_f16(stored, weights, (size_t)K);
     else memcpy(stored, weights, (size_t)K * 4);
     float *A = to_device(a, a_n * 4), *h = device_room(a_n * 4);
-    const NormFirst norm = {to_device(stored, (size_t)K * dtype_size(type)), (int)type, 1e-5f, plus_one};
+    const NormFirst norm = {{to_device(stored, (size_t)K * dtype_size(type)), (int)type}, 1e-5f, plus_one};
     GemmBf16 g[RING_MOST];
     void *apart[RING_MOST];
     bool same = true;
     emu_forget();
-    cuda_rmsnorm(h, A, (Stored){norm.w, norm.type}, M, K, norm.eps, plus_one, NULL);
+    cuda_rmsnorm(h, A, norm.w, M, K, norm.eps, plus_one, NULL);
     for (int k = 0; k < count; k++) {
         size_t w_n = (size_t)(N[k] * K), c_n = (size_t)(M * N[k]);
         float *wf = random_floats(w_n, (unsigned long long)(6 + k)), *b = random_floats((size_t)N[k], (unsigned long long)(17 + k));
@@ -185,7 +185,7 @@ static void all_normed(void) {
     }
     normed(2, sizes[0], 3, 4096, false, DTYPE_BF16, false), normed(1, sizes[0], 3, 5128, false, DTYPE_F32, false);
     const GemmBf16 many = {.M = 8, .N = 16, .K = 4096, .A_f32 = (const float *)16};
-    check(!cuda_gemm_bf16_normed_takes(&many, &(NormFirst){NULL, DTYPE_F32, 0, false}), "a norm of 8 x 4096 is more than fits beside the rings");
+    check(!cuda_gemm_bf16_normed_takes(&many, &(NormFirst){{NULL, DTYPE_F32}, 0, false}), "a norm of 8 x 4096 is more than fits beside the rings");
     if (real_shapes()) {
         static const long attention[] = {4096, 1024, 1024}, gate[] = {11008, 11008};
         normed(1, attention, 3, 4096, false, DTYPE_BF16, false), normed(1, gate, 2, 4096, true, DTYPE_BF16, false);

@@ -6,11 +6,15 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
+#include "cuda/backend.h"
 #include "cuda/kernels.h"
+#include "cuda/memory.h"
 #include "cuda_check.h"
 #include "io/random.h"
+#include "model/device.h"
 
 typedef struct {
     int version;
@@ -147,6 +151,57 @@ static void gated(long M, long N, long K, long gap) {
     device_empty();
 }
 
+// A norm behind a product whose K is cut: the bits of version 915 and of the norm of what it gives.
+static void then_norm(long M, long N, long K, bool bias, Dtype type, bool plus_one) {
+    const size_t a_n = (size_t)(M * K), w_n = (size_t)(N * K), c_n = (size_t)(M * N);
+    float *f[4] = {random_floats(a_n, 5), random_floats(w_n, 6), random_floats(c_n, 7), random_floats((size_t)N, 8)};
+    uint16_t *h[3] = {narrow_from(f[0], a_n), narrow_from(f[1], w_n), narrow_from(f[3], (size_t)N)};
+    GemmBf16 g = {.M = M, .N = N, .K = K, .lda = K, .ldw = K, .ldc = N, .A = to_device(h[0], a_n * 2), .W = to_device(h[1], w_n * 2), .bias = bias ? to_device(f[3], (size_t)N * 4) : NULL, .room = device_room(4 * c_n * 4)};
+    const NormFirst norm = {{type == DTYPE_F32 ? to_device(f[3], (size_t)N * 4) : to_device(h[2], (size_t)N * 2), (int)type}, 1e-5f, plus_one};
+    void *to = device_room(c_n * 2), *got[2][2];
+    emu_forget();
+    for (int behind = 0; behind < 2; behind++) {
+        g.C = to_device(f[2], c_n * 4), g.residual = g.C;
+        if (behind) check(cuda_gemm_bf16_then_norm_takes(&g, &norm), "a norm behind %ld x %ld x %ld: taken", M, N, K), cuda_gemm_bf16_then_norm(&g, &norm, to, NULL);
+        else cuda_gemm_bf16_version(&g, 915, NULL), cuda_rmsnorm_and_bf16(NULL, to, g.C, norm.w, M, N, norm.eps, plus_one, NULL);
+        from_device(got[behind][0] = malloc(c_n * 4), g.C, c_n * 4), from_device(got[behind][1] = malloc(c_n * 2), to, c_n * 2);
+    }
+    check(memcmp(got[0][0], got[1][0], c_n * 4) == 0 && memcmp(got[0][1], got[1][1], c_n * 2) == 0 && emu_reports() == 0, "%ld x %ld x %ld and a norm behind it, weights %s%s%s: the bits of one after the other %s", M, N, K, dtype_name(type),
+          plus_one ? " and one" : "", bias ? ", bias" : "", emu_first_report());
+    for (int i = 0; i < 4; i++) free(f[i]), free(got[i / 2][i % 2]);
+    for (int i = 0; i < 3; i++) free(h[i]);
+    device_empty();
+}
+
+#ifdef RETINA_EMULATE
+// As a model asks for it: with the norm left behind, and without.
+static void asked(const Device *gpu, long M, long N, long K) {
+    Arena *arena = arena_new("test");
+    Tensor of[4] = {tensor_take(arena, DTYPE_F32, DIMS(M, K)), tensor_take(arena, DTYPE_F32, DIMS(N, K)), tensor_take(arena, DTYPE_F32, DIMS(M, N)), tensor_take(arena, DTYPE_F32, DIMS(N))};
+    for (int i = 0; i < 4; i++) {
+        float *x = random_floats(tensor_count(of[i]), (unsigned long long)(5 + i));
+        memcpy(of[i].data, x, tensor_bytes(of[i]));
+        free(x);
+    }
+    convert_f32_bf16(of[1].data, f32(of[1]), tensor_count(of[1])), of[1].dtype = DTYPE_BF16;
+    float *got[2];
+    for (int behind = 0; behind < 2; behind++) {
+        Run *run = run_on(arena, gpu->bf16());
+        gpu_without(behind ? 0 : WAY_BEHIND);
+        Tensor x = scale(run, of[2], 1), h;
+        NormNext next = next_room(run, x);
+        next.norm = (Rms){of[3], 1e-5f, RMS_PLAIN};
+        x = linear_into(run, x, scale(run, of[0], 1), of[1], NO_TENSOR, &next, "o", "a");
+        check(next.done == (behind && M > 8), "a norm of %ld rows behind a product: %s", M, next.done ? "done" : "left");
+        h = next.done ? next.to : rmsnorm_rounded(run, x, of[3], 1e-5f, RMS_PLAIN);
+        got[behind] = run_read(run, linear(run, h, tensor_view(of[1], DIMS(K, N)), NO_TENSOR)).data;
+    }
+    gpu_without(0);
+    check(memcmp(got[0], got[1], (size_t)(M * K) * 4) == 0 && emu_reports() == 0, "a norm behind a product, %ld rows: the same numbers for what reads it %s", M, emu_first_report());
+    arena_free(arena);
+}
+#endif
+
 static const int versions[] = {901, 902, 903, 904, 905, 906, 907, 908, 909, 910, 913, 914, 915};
 #define VERSIONS (int)(sizeof versions / sizeof *versions)
 
@@ -192,6 +247,14 @@ int main(void) {
     one((Case){910, 650, 130, 456, 0, ACT_QUICK_GELU, true, false, true});
     one((Case){910, 650, 270, 136, 0, ACT_SILU, true, false, true});
     one((Case){908, 650, 130, 456, 0, ACT_NONE, true, false, true});
-    if (real_shapes()) gated(32, 11008, 512, 0), edges(), together(32, (const long[]){4096, 4096, 4096}, 3, 4096, false), together(64, (const long[]){4096, 1024, 1024}, 3, 4096, true);
+    then_norm(33, 64, 1024, true, DTYPE_BF16, false);
+    then_norm(9, 64, 2056, false, DTYPE_F32, true);
+    then_norm(64, 60, 1032, true, DTYPE_BF16, true);
+#ifdef RETINA_EMULATE
+    const char *why;
+    const Device *gpu = device_cuda(&why);
+    if (gpu) asked(gpu, 9, 64, 1024), asked(gpu, 33, 64, 1024), asked(gpu, 8, 64, 1024);
+#endif
+    if (real_shapes()) then_norm(32, 4096, 4096, false, DTYPE_BF16, false), gated(32, 11008, 512, 0), edges(), together(32, (const long[]){4096, 4096, 4096}, 3, 4096, false), together(64, (const long[]){4096, 1024, 1024}, 3, 4096, true);
     return check_end();
 }

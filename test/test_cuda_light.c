@@ -277,10 +277,10 @@ static Tensor do_block(Run *r, const Tensor *in, long n) {
     Tensor x = scale(r, in[0], 0.5f), w = in[1], up = in[2], down = in[3], b = in[4], wide = in[5];
     Tensor h = n % 2 ? rmsnorm_rounded(r, x, b, 1e-5f, RMS_PLAIN) : layernorm_rounded(r, x, b, b, 1e-5f);
     Tensor q = linear_rounded(r, h, w, b), k = linear_rounded(r, h, w, NO_TENSOR);
-    x = linear_into(r, x, attention(r, q, k, q, (AttnShape){.heads = 2, .causal = n % 3 == 1}), w, b, "o", "a");
+    x = linear_into(r, x, attention(r, q, k, q, (AttnShape){.heads = 2, .causal = n % 3 == 1}), w, b, NULL, "o", "a");
     h = layernorm_rounded(r, x, NO_TENSOR, NO_TENSOR, 1e-5f);
     h = n % 4 < 2 ? linear_activated(r, h, up, wide, ACT_QUICK_GELU, "up") : mul(r, linear_activated(r, h, up, wide, ACT_SILU, "gate"), linear_rounded(r, h, up, NO_TENSOR));
-    x = linear_into(r, x, h, down, n % 2 ? b : NO_TENSOR, "down", "m");
+    x = linear_into(r, x, h, down, n % 2 ? b : NO_TENSOR, NULL, "down", "m");
     if (n > 3) x = add(r, add(r, x, q), activation(r, concat_last(r, slice_last(r, q, 0, 3), slice_last(r, q, 3, tensor_last(q))), ACT_TANH));
     return x;
 }

@@ -48,7 +48,7 @@ static Stored stored_halves(const void *x) { return (Stored){x, DTYPE_BF16}; }
 static void together_work(void *arg, int turn) {
     const Together *t = arg;
     GemmBf16 g[RING_MOST];
-    const NormFirst norm = {floats_at((size_t)t->K, turn, 2), DTYPE_F32, 1e-5f, false};
+    const NormFirst norm = {{floats_at((size_t)t->K, turn, 2), DTYPE_F32}, 1e-5f, false};
     for (int k = 0; k < t->count; k++) {
         g[k] = (GemmBf16){.M = t->M, .N = t->columns, .K = t->K, .lda = t->K, .ldw = t->K, .ldc = t->columns, .act = t->gated && k == 0 ? ACT_SILU : ACT_NONE};
         if (t->M > 8) g[k].A = halves_at((size_t)(t->M * t->K), turn, 0); // Hopper's
@@ -56,7 +56,7 @@ static void together_work(void *arg, int turn) {
         g[k].W = halves_at((size_t)(t->count * t->columns * t->K), turn, 1) + k * t->columns * t->K;
         const size_t own = (size_t)(t->M * t->columns);
         float *to = (float *)result_at(own * 4 * (size_t)(t->count + 4) + (size_t)(t->M * t->K) * 4, turn), *normed = to + own * (size_t)(t->count + 4);
-        if (t->norm == NORM_BEFORE && k == 0) cuda_rmsnorm(normed, g[0].A_f32, (Stored){norm.w, norm.type}, t->M, t->K, norm.eps, 0, NULL);
+        if (t->norm == NORM_BEFORE && k == 0) cuda_rmsnorm(normed, g[0].A_f32, norm.w, t->M, t->K, norm.eps, 0, NULL);
         if (t->norm == NORM_BEFORE) g[k].A_f32 = normed;
         g[k].C = to + (size_t)k * own, g[k].C_bf16 = t->M > 8 && t->gated;
         if (t->M > 8 && cuda_gemm_bf16_room(&g[k])) g[k].room = to + (size_t)t->count * own; // sums of parts of K
