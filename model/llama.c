@@ -256,8 +256,7 @@ static Tensor norm_first(Run *run, const Llama *m, Tensor x, Tensor w, const cha
 }
 
 static NormNext *norm_next(const Run *run, const Llama *m, Tensor w, const char *name, int l, Norms *n) {
-    n->next.norm = rms_of(&m->cfg, w);
-    return norms_alone(run, m, name, l) ? &n->next : NULL;
+    return n->next.norm = rms_of(&m->cfg, w), norms_alone(run, m, name, l) ? &n->next : NULL;
 }
 
 static Tensor layer_forward(Run *run, const Llama *m, Tensor x, const Where *at, Norms *n, int l) {
