@@ -92,17 +92,6 @@ static __device__ __forceinline__ void tile_load_all(void *to, const TensorMap *
                  "l"(map), "r"(shared_address(barrier)), "r"(x), "r"(y), "h"((uint16_t)((1 << blocks) - 1))
                  : "memory");
 }
-// By one thread: whole bytes that follow each other, a multiple of sixteen on sixteen; from global memory they count at the barrier.
-static __device__ __forceinline__ void bulk_load(void *to, const void *from, int bytes, uint64_t *barrier) {
-    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(shared_address(to)), "l"(from), "r"(bytes), "r"(shared_address(barrier))
-                 : "memory");
-}
-static __device__ __forceinline__ void bulk_store(void *to, const void *from, int bytes) {
-    asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(to), "r"(shared_address(from)), "r"(bytes) : "memory");
-}
-static __device__ __forceinline__ void bulk_commit(void) { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
-#define bulk_wait_read(left) asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(left) : "memory") // shared memory may be written again
-static __device__ __forceinline__ void bulk_fence(void) { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); } // between writing what bulk_store reads and the barrier
 static __device__ __forceinline__ void tile_map_prefetch(const TensorMap *map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }
 
 // Registers move from the warpgroup that copies to those that compute: each thread of a whole warpgroup names what it keeps.

@@ -38,7 +38,6 @@ void cuda_layernorm_and_bf16(float *out, uint16_t *also, const float *x, Stored 
 void cuda_rmsnorm_and_bf16(float *out, uint16_t *also, const float *x, Stored w, long R, long C, float eps, int plus_one, cudaStream_t s);
 void cuda_rmsnorm(float *out, const float *x, Stored w, long R, long C, float eps, int plus_one, cudaStream_t s);
 void cuda_l2norm(float *out, const float *x, long R, long C, float floor, cudaStream_t s);
-void cuda_norms_version(int version); // from now on, for those that follow each other: 6 (in use) to 10
 
 // rows.cu
 void cuda_embedding(float *out, Stored table, const int32_t *ids, long R, long C, cudaStream_t s);

@@ -18,18 +18,69 @@
 //      waited for behind the stores before it
 //   5  four pieces of the weights asked for together, the first while the rows are on their way       0.90  0.84 (RMS 0.88)
 //   6  the first chain (of RMS and length the only one) adds up a quarter of the row while the next ones are on their way. Six blocks a multiprocessor,
-//      where RMS had five: its registers were 94         0.90  0.84 (RMS 0.90)    in use; expected were 0.89 and 0.92. Supposed: warp 0 of each of
-//                                                  the six blocks adds up and issues by the same scheduler of four, 3.3 and 4.2 instructions a step of the
-//                                                  two chains, where an addition takes four cycles. Now 2.5 and 3.5: no load asks whether it is wanted
-//   7  6, where the blocks' adding warps go by different schedulers                   expected: 0.91 (RMS 0.92)
-//   8  three blocks of 256 threads a multiprocessor stay: two rows of 4096 are added up and stored while the next two are on their way. The weights
-//      stay in registers                                                             expected: 0.94 (RMS 0.94)
-//   9  norms_hopper.cu: one block a multiprocessor, whose warps bring, add up and store pairs of rows without a barrier for all     expected: 0.94 (0.95)
-//   10 9, whose results go by the copy engine too                                     expected: as 9
+//      where RMS had five: its registers were 94         0.90  0.84 (RMS 0.90)
+//      the same, where no load of a chain asks whether it is wanted: 2.5 and 3.5 instructions a step of the two chains instead of 3.3 and 4.2, where an
+//      addition takes four cycles                        0.91  0.86 (RMS 0.91)    in use
+//   7  6, whose blocks' adding warps go by different schedulers                        0.91  0.86 (RMS 0.91): no difference; removed
+//   8  three blocks of 256 threads a multiprocessor stay, the next rows on their way while these are added up and stored
+//                                                        0.74  0.75 (RMS 0.77); removed
+//   9  one block a multiprocessor, whose warps bring (copy engine), add up and store pairs of rows without a barrier for all
+//                                                        0.75  0.84 (RMS 0.84); 10: results by the copy engine too   0.80  0.86 (RMS 0.88); removed
 //   -  one warp a row              would need 32 running sums: other bits than the CPU's
-#include "device_hopper.h"
 #include "light.h"
-#include "norms_row.inc"
+#include "norm_sums.inc"
+
+#define ROWS 8 // rows of a block at most
+#define THREADS (ROWS * LANES)
+
+typedef enum { LAYER, RMS, LENGTH } Kind;
+
+typedef struct {
+    float *out;     // or NULL
+    uint16_t *also; // the result rounded to bf16, or NULL
+    const float *x;
+    Stored w, b; // may be absent
+    long R;
+    int C;
+    float eps; // of LENGTH: the least length
+    int plus_one; // weights are 1 + w
+} Norm;
+
+typedef struct {
+    float mean, r; // (x - mean) r; of LENGTH: x / r
+} Scale;
+
+// The first chain of a row, which goes on over C further numbers.
+static __device__ __forceinline__ float first_sum(Kind kind, float t, const float *x, int C, int lane) { return lane_sum(t, x, C, kind != LAYER, 0, lane); }
+
+// By the sixteen lanes of a row. first: their sums.
+static __device__ __forceinline__ Scale scale_of(Kind kind, float first, const float *x, int C, float eps, int lane) {
+    Scale s;
+    s.mean = kind == LAYER ? fold(first) / (float)C : 0;
+    const float t = fold(kind == LAYER ? lane_sum(0, x, C, true, s.mean, lane) : first);
+    if (kind == LENGTH) s.r = sqrtf(t) < eps ? eps : sqrtf(t);
+    else s.r = 1 / sqrtf(t / (float)C + eps);
+    return s;
+}
+
+static __device__ __forceinline__ float normed(Kind kind, float x, Scale s, bool has_w, float w, bool has_b, float b) {
+    if (kind == LENGTH) return x / s.r;
+    float y = kind == LAYER ? (x - s.mean) * s.r : x * s.r;
+    if (has_w) y *= w;
+    if (has_b) y += b;
+    return y;
+}
+
+static __device__ __forceinline__ float4 normed_four(Kind kind, float4 v, Scale s, bool has_w, float4 w, bool has_b, float4 b) {
+    return make_float4(normed(kind, v.x, s, has_w, w.x, has_b, b.x), normed(kind, v.y, s, has_w, w.y, has_b, b.y), normed(kind, v.z, s, has_w, w.z, has_b, b.z),
+                       normed(kind, v.w, s, has_w, w.w, has_b, b.w));
+}
+
+// out[row][i … i + 3].
+static __device__ __forceinline__ void store_four(const Norm *a, long row, int i, float4 y) {
+    if (a->out) *(float4 *)(a->out + row * a->C + i) = y;
+    if (a->also) *(uint2 *)(a->also + row * a->C + i) = make_uint2(bf16_two(y.x, y.y), bf16_two(y.z, y.w));
+}
 
 // ---- version 1
 
@@ -48,17 +99,10 @@ static __global__ void norm_plain(Norm a, Kind kind) {
     }
 }
 
-// ---- versions 6 and 7
-
-// The threads of a block in the order in which they take rows to add up. Warp w of every block issues by scheduler w % 4 of its multiprocessor: where
-// two rows are a block's all, the adding warps of the blocks beside each other (which are `spread` numbers apart) would share one.
-static __device__ __forceinline__ int adder_of(int t, int threads, int spread) {
-    const int from = spread ? (int)blockIdx.x / spread % 4 * 32 : 0;
-    return (t + threads - from) % threads;
-}
+// ---- version 6
 
 #define PIECES 4 // of a row, which are added up while the next ones are on their way
-static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int rows, int spread) {
+static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int rows) {
     DYNAMIC_SHARED(float, shared);
     __shared__ Scale scales[ROWS];
     const int t = (int)threadIdx.x, C = a->C, stride = STRIDE(C);
@@ -75,9 +119,8 @@ static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int r
     }
     weights_of(w, a->w, 4 * t, 4 * THREADS, C); // the first of them while the rows are on their way
     weights_of(b, a->b, 4 * t, 4 * THREADS, C);
-    const int adder = adder_of(t, THREADS, spread);
-    const bool adds = adder / 32 * 2 < here; // whole warps: where a warp has one row, its other half works along
-    const int row = adder / LANES < here ? adder / LANES : here - 1;
+    const bool adds = t / 32 * 2 < here; // whole warps: where a warp has one row, its other half works along
+    const int row = t / LANES < here ? t / LANES : here - 1;
     float first_sums = 0;
     UNROLL_ONE
     for (int from = 0, p = 0; p < PIECES && from < C; p++, from += piece) {
@@ -90,7 +133,7 @@ static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int r
     }
     if (adds) {
         const Scale s = scale_of(kind, first_sums, shared + row * stride, C, a->eps, t % LANES);
-        if (adder / LANES < here && t % LANES == 0) scales[row] = s;
+        if (t / LANES < here && t % LANES == 0) scales[row] = s;
     }
     __syncthreads();
     const bool has_w = a->w.data, has_b = a->b.data;
@@ -109,65 +152,9 @@ static __device__ __forceinline__ void norm_rows(Kind kind, const Norm *a, int r
 
 #define BLOCKS 6 // of a multiprocessor: as many as shared memory holds with two rows of 4096 each
 
-static __global__ __launch_bounds__(THREADS, BLOCKS) void layernorm_block(Norm a, int rows, int spread) { norm_rows(LAYER, &a, rows, spread); }
-static __global__ __launch_bounds__(THREADS, BLOCKS) void rmsnorm_block(Norm a, int rows, int spread) { norm_rows(RMS, &a, rows, spread); }
-static __global__ __launch_bounds__(THREADS, BLOCKS) void l2norm_block(Norm a, int rows, int spread) { norm_rows(LENGTH, &a, rows, spread); }
-
-// ---- version 8
-
-#define RING_THREADS 256
-#define RING_BLOCKS 3 // of a multiprocessor, which stay: each takes every so many-th group of rows
-#define RING_STAGE ((size_t)33 * 1024) // bytes of a group: two rows of 4096
-#define STAGES 2
-
-static __device__ __forceinline__ void bring(float *to, const Norm *a, long first, int rows) {
-    for (int r = 0; r < rows && first + r < a->R; r++)
-        for (int i = 4 * (int)threadIdx.x; i < a->C; i += 4 * RING_THREADS) cp_async16(to + r * STRIDE(a->C) + i, a->x + (first + r) * a->C + i, 16);
-    cp_async_commit();
-}
-
-// A group of rows is added up and stored while the next one is on its way. The weights of up to 4096 columns stay in registers.
-static __device__ __forceinline__ void norm_ring(Kind kind, const Norm *a, int rows, int spread) {
-    DYNAMIC_SHARED(float, shared);
-    __shared__ Scale scales[ROWS];
-    const int t = (int)threadIdx.x, C = a->C, stride = STRIDE(C), adder = adder_of(t, RING_THREADS, spread);
-    const long groups = (a->R + rows - 1) / rows;
-    const bool has_w = a->w.data, has_b = a->b.data;
-    FRAGMENT(float4, w, BATCH);
-    FRAGMENT(float4, b, BATCH);
-    bring(shared, a, (long)blockIdx.x * rows, rows);
-    both_weights(w, b, a, 4 * t, 4 * RING_THREADS);
-    int slot = 0;
-    for (long g = blockIdx.x; g < groups; g += gridDim.x, slot ^= 1) {
-        const float *x = shared + slot * rows * stride;
-        const long first = g * rows;
-        const int here = a->R - first < rows ? (int)(a->R - first) : rows, row = adder / LANES < here ? adder / LANES : here - 1;
-        bring(shared + (slot ^ 1) * rows * stride, a, first + (long)gridDim.x * rows, rows);
-        cp_async_wait(1);
-        __syncthreads();
-        if (adder / 32 * 2 < here) {
-            const Scale s = scale_of(kind, first_sum(kind, 0, x + row * stride, C, t % LANES), x + row * stride, C, a->eps, t % LANES);
-            if (adder / LANES < here && t % LANES == 0) scales[row] = s;
-        }
-        __syncthreads();
-        for (int from = 4 * t; from < C; from += 4 * RING_THREADS * BATCH) {
-            UNROLL
-            for (int k = 0; k < BATCH; k++) {
-                const int i = from + 4 * k * RING_THREADS;
-                if (i >= C) continue;
-                for (int r = 0; r < here; r++) store_four(a, first + r, i, normed_four(kind, *(const float4 *)(x + r * stride + i), scales[r], has_w, w[k], has_b, b[k]));
-            }
-            if (C > 4 * RING_THREADS * BATCH) both_weights(w, b, a, from + 4 * RING_THREADS * BATCH < C ? from + 4 * RING_THREADS * BATCH : 4 * t, 4 * RING_THREADS);
-        }
-        __syncthreads();
-    }
-}
-
-static __global__ __launch_bounds__(RING_THREADS, RING_BLOCKS) void layernorm_ring(Norm a, int rows, int spread) { norm_ring(LAYER, &a, rows, spread); }
-static __global__ __launch_bounds__(RING_THREADS, RING_BLOCKS) void rmsnorm_ring(Norm a, int rows, int spread) { norm_ring(RMS, &a, rows, spread); }
-static __global__ __launch_bounds__(RING_THREADS, RING_BLOCKS) void l2norm_ring(Norm a, int rows, int spread) { norm_ring(LENGTH, &a, rows, spread); }
-
-// ---- by which
+static __global__ __launch_bounds__(THREADS, BLOCKS) void layernorm_block(Norm a, int rows) { norm_rows(LAYER, &a, rows); }
+static __global__ __launch_bounds__(THREADS, BLOCKS) void rmsnorm_block(Norm a, int rows) { norm_rows(RMS, &a, rows); }
+static __global__ __launch_bounds__(THREADS, BLOCKS) void l2norm_block(Norm a, int rows) { norm_rows(LENGTH, &a, rows); }
 
 #define SHARED_MOST (40 * 1024) // five blocks share a multiprocessor
 #define SHARED_ONE (160 * 1024) // of a block with one wide row
@@ -181,30 +168,18 @@ static int rows_brought(const Norm *a) {
     return n;
 }
 
-static int forced = 6;
-
-HOST void cuda_norms_version(int version) { forced = version; }
-
 static void norm(float *out, uint16_t *also, const float *x, Stored w, Stored b, long R, long C, float eps, int plus_one, Kind kind, cudaStream_t s) {
     Norm a;
     memset(&a, 0, sizeof a); // lists of commands are compared
     a.out = out, a.also = also, a.x = x, a.w = w, a.b = b, a.R = R, a.C = (int)C, a.eps = eps, a.plus_one = plus_one;
     need(C <= INT32_MAX / 2, "cuda: a norm over %ld columns: more than a kernel counts", C);
     if (R == 0) return;
-    const int rows = rows_brought(&a), processors = gpu_processors(), spread = forced == 6 ? 0 : processors;
-    const size_t each = (size_t)STRIDE(a.C) * sizeof(float);
+    const int rows = rows_brought(&a);
+    const size_t bytes = (size_t)rows * (size_t)STRIDE(a.C) * sizeof(float);
     if (!rows) LAUNCH(norm_plain, DIM3((R + ROWS - 1) / ROWS, 1, 1), DIM3(THREADS, 1, 1), 0, s, a, kind);
-    else if (forced >= 9 && gpu_is_hopper() && a.C >= 512 && 4 * each <= ROOM) norm_hopper(&a, kind, forced == 10, s);
-    else if (forced == 8 && each <= RING_STAGE) {
-        int n = ROWS;
-        while (n > 1 && (size_t)n * each > RING_STAGE) n /= 2;
-        const long groups = (R + n - 1) / n, blocks = groups < RING_BLOCKS * processors ? groups : RING_BLOCKS * processors;
-        if (kind == LAYER) LAUNCH(layernorm_ring, DIM3(blocks, 1, 1), DIM3(RING_THREADS, 1, 1), STAGES * (size_t)n * each, s, a, n, spread);
-        else if (kind == RMS) LAUNCH(rmsnorm_ring, DIM3(blocks, 1, 1), DIM3(RING_THREADS, 1, 1), STAGES * (size_t)n * each, s, a, n, spread);
-        else LAUNCH(l2norm_ring, DIM3(blocks, 1, 1), DIM3(RING_THREADS, 1, 1), STAGES * (size_t)n * each, s, a, n, spread);
-    } else if (kind == LAYER) LAUNCH(layernorm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), (size_t)rows * each, s, a, rows, spread);
-    else if (kind == RMS) LAUNCH(rmsnorm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), (size_t)rows * each, s, a, rows, spread);
-    else LAUNCH(l2norm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), (size_t)rows * each, s, a, rows, spread);
+    else if (kind == LAYER) LAUNCH(layernorm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), bytes, s, a, rows);
+    else if (kind == RMS) LAUNCH(rmsnorm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), bytes, s, a, rows);
+    else LAUNCH(l2norm_block, DIM3((R + rows - 1) / rows, 1, 1), DIM3(THREADS, 1, 1), bytes, s, a, rows);
 }
 
 static const Stored absent = {NULL, DTYPE_F32};

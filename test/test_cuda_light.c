@@ -12,7 +12,6 @@
 #include "check.h"
 #include "cuda/backend.h"
 #include "cuda/device.h"
-#include "cuda/light.h"
 #include "cuda_check.h"
 #include "io/random.h"
 #include "model/device.h"
@@ -157,7 +156,7 @@ static void points(long n) {
     both("scale_by", do_scale_by, (Tensor[]){numbers(DTYPE_F32, DIMS(n), 1), numbers(DTYPE_BF16, DIMS(1), 2)}, 0);
 }
 
-static void rows(long R, long C, Dtype type) {
+static void norms(long R, long C, Dtype type) {
 #define X numbers(DTYPE_F32, DIMS(R, C), 3)
 #define W numbers(type, DIMS(C), 4)
     both("layernorm", do_layernorm, (Tensor[]){X, W, numbers(type, DIMS(C), 5)}, 0);
@@ -165,6 +164,10 @@ static void rows(long R, long C, Dtype type) {
     both("rmsnorm", do_rmsnorm, (Tensor[]){X, W}, 0);
     both("rmsnorm, 1 + w", do_rmsnorm, (Tensor[]){X, W}, 1);
     both("l2norm", do_l2norm, (Tensor[]){X}, 0);
+}
+
+static void rows(long R, long C, Dtype type) {
+    norms(R, C, type);
     both("add_rows", do_add_rows, (Tensor[]){X, W}, 0);
     both("mul_row", do_mul_row, (Tensor[]){X, W}, 0);
     both("transpose", do_transpose, (Tensor[]){X}, 0);
@@ -175,31 +178,19 @@ static void rows(long R, long C, Dtype type) {
     both("linear", do_linear, (Tensor[]){X, numbers(type, DIMS(5, C), 7), numbers(type, DIMS(5), 8)}, 0);
 }
 
-static void norms(long R, long C, Dtype type) {
-    both("layernorm", do_layernorm, (Tensor[]){X, W, numbers(type, DIMS(C), 5)}, 0);
-    both("layernorm, bare", do_layernorm, (Tensor[]){X, NO_TENSOR, NO_TENSOR}, 0);
-    both("rmsnorm", do_rmsnorm, (Tensor[]){X, W}, 0);
-    both("rmsnorm, 1 + w", do_rmsnorm, (Tensor[]){X, W}, 1);
-    both("l2norm", do_l2norm, (Tensor[]){X}, 0);
-}
-
-// The versions that are not in use, on as many rows that a block has several groups of them, the last one not whole.
+// Rows of which a block has several, the last block not all of them; weights of every type.
 static void test_norms(void) {
-    for (int version = 7; version <= 10; version++) {
-        cuda_norms_version(version);
-        for (int backwards = 0; backwards < 2; backwards++) {
-            emu_backwards(backwards);
-            norms(1, 64, DTYPE_F32);
-            norms(9, 516, DTYPE_F16);
-            norms(301, 256, DTYPE_F32);
-            norms(237, 1028, DTYPE_BF16);
-            norms(67, 4096, DTYPE_F32);
-            norms(31, 5120, DTYPE_BF16);
-            if (real_shapes()) norms(6001, 1024, DTYPE_F32), norms(2999, 4096, DTYPE_BF16); // a GPU's blocks have several groups of these
-        }
+    for (int backwards = 0; backwards < 2; backwards++) {
+        emu_backwards(backwards);
+        norms(1, 64, DTYPE_F32);
+        norms(9, 516, DTYPE_F16);
+        norms(301, 256, DTYPE_F32);
+        norms(237, 1028, DTYPE_BF16);
+        norms(67, 4096, DTYPE_F32);
+        norms(31, 5120, DTYPE_BF16);
+        if (real_shapes()) norms(6001, 1024, DTYPE_F32), norms(2999, 4096, DTYPE_BF16);
     }
     emu_backwards(false);
-    cuda_norms_version(6);
 }
 
 static void tokens(long B, long T, long C) {

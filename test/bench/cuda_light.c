@@ -1,8 +1,6 @@
 // cuda_light.c: kernels that are bound by memory: how much of a plain copy's speed they reach. Their results are not looked at here:
 // test_cuda_light compares every bit with the CPU's.
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cuda.h"
 #include "cuda/choosing.h"
@@ -10,7 +8,6 @@
 typedef struct {
     int which;
     long R, C;
-    int version; // of the norms
 } Light;
 
 enum { COPY, LAYERNORM, RMSNORM, L2NORM, GELU, SILU, ADD, MUL, ADD_ROWS, SCALE, NARROW, WIDEN, ROTARY, TRANSPOSE, EMBEDDING, CROSS_ENTROPY, MEAN_TOKENS, PREPEND, GREEDY, BEAMS, DRAWN };
@@ -40,7 +37,6 @@ static void work(void *arg, int turn) {
     const float *x = floats_at(n, turn, 0), *y = floats_at(n, turn, 1), *w = floats_at((size_t)C, turn, 2);
     float *out = result_at(n * 4 + (l->which >= GREEDY ? 4 * n + (1 << 20) : 0), turn);
     Stored weight = {w, DTYPE_F32}, bias = {w + C, DTYPE_F32}, table = {halves_at(n, turn, 0), DTYPE_BF16};
-    cuda_norms_version(l->version);
     switch (l->which) {
     case COPY: CUDA_CHECK(cudaMemcpyAsync(out, x, n * 4, cudaMemcpyDeviceToDevice, NULL)); break;
     case LAYERNORM: cuda_layernorm(out, x, weight, bias, R, C, 1e-5f, NULL); break;
@@ -62,12 +58,10 @@ static void work(void *arg, int turn) {
     case MEAN_TOKENS: cuda_mean_tokens(out, x, R / 577, 577, C, NULL); break;
     default: cuda_copy_block(out, 577 * C, x, 576 * C, R / 577, 576 * C, NULL);
     }
-    cuda_norms_version(6); // whole models come later
 }
 
 static void row(Bench *b, int which, const char *name, long R, long C, double bytes, const char *ask, double gate, double goal) {
-    Light l = {which, R, C, 6};
-    if (strstr(name, "version ")) l.version = atoi(strstr(name, "version ") + 8);
+    Light l = {which, R, C};
     char shape[64], line[80];
     snprintf(shape, sizeof shape, "%ld x %ld", R, C);
     if (ask) snprintf(line, sizeof line, "%s %ld %ld", ask, R, C);
@@ -87,14 +81,6 @@ void bench_light(Bench *b) {
     row(b, LAYERNORM, "layernorm", text, 4096, 8, NULL, 0.85, 0.93);
     row(b, RMSNORM, "rmsnorm", text, 4096, 8, "rmsnorm", 0.85, 0.93);
     row(b, L2NORM, "l2norm", vit, 1024, 8, NULL, 0.85, 0.93);
-    static const char *const versions[3][5] = {
-        {"layernorm, version 6", "layernorm, version 7", "layernorm, version 8", "layernorm, version 9", "layernorm, version 10"},
-        {"rmsnorm, version 6", "rmsnorm, version 7", "rmsnorm, version 8", "rmsnorm, version 9", "rmsnorm, version 10"},
-        {"l2norm, version 6", "l2norm, version 7", "l2norm, version 8", "l2norm, version 9", "l2norm, version 10"}};
-    for (int i = 0; i < 5; i++) row(b, LAYERNORM, versions[0][i], text, 4096, 8, NULL, 0, 0);
-    for (int i = 0; i < 5; i++) row(b, RMSNORM, versions[1][i], text, 4096, 8, NULL, 0, 0);
-    for (int i = 0; i < 5; i++) row(b, LAYERNORM, versions[0][i], vit, 1024, 8, NULL, 0, 0);
-    for (int i = 0; i < 5; i++) row(b, L2NORM, versions[2][i], vit, 1024, 8, NULL, 0, 0);
     row(b, GELU, "GELU", vit, 4096, 8, "gelu", 0.85, 0.93);
     row(b, SILU, "SiLU", text, 11008, 8, NULL, 0.85, 0.93);
     row(b, ADD, "add", vit, 1024, 12, NULL, 0.85, 0.93);

@@ -118,8 +118,6 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char *symbol, void **function
 typedef struct {
     Map map;
     char *to;
-    const char *from; // bytes that follow each other; NULL: a box of the map
-    size_t bytes;
     int x, y, z;
     Barrier *barrier;
     Met met; // what the thread knew that started it
@@ -135,72 +133,41 @@ static const void *element(const TileCopy *c, int r, int i) {
     return m->base + (uint64_t)z * m->apart + (uint64_t)y * m->stride + 2 * (uint64_t)x;
 }
 
-static TileCopy *new_copy(void) {
-    need(copies_count < 256, "cuda_emu: more than 256 tiles on their way");
-    TileCopy *c = copies[copies_count] ? copies[copies_count] : calloc(1, sizeof *c);
-    need(c, "cuda_emu: no memory");
-    return copies[copies_count++] = c;
-}
-
-// Nobody may still be reading what is overwritten.
-static void on_its_way(TileCopy *c) {
-    shadow_access(c->to, c->bytes, STORE, CODE);
-    shadow_in_flight(c->to, c->bytes);
-    c->met.interval = 0;
-    shadow_arrive(&c->met, machine.self);
-}
-
-static void bulk_check(int line, const void *to, const void *from, int bytes) {
-    if (bytes <= 0 || bytes % 16 || (uintptr_t)to % 16 || (uintptr_t)from % 16) report(NULL, "line %d: %d bytes from %p to %p: multiples of sixteen are wanted", line, bytes, from, to);
-}
-
-void emu_bulk_load(int line, void *to, const void *from, int bytes, uint64_t *barrier) {
-    Barrier *b = barrier_of(line, barrier);
-    if (!b) return;
-    bulk_check(line, to, from, bytes);
-    TileCopy *c = new_copy();
-    c->to = to, c->from = from, c->bytes = (size_t)bytes, c->barrier = b;
-    for (int i = 0; i < bytes; i += 16) shadow_access((void *)(c->from + i), 16, LOAD, CODE);
-    on_its_way(c);
-}
-
-void emu_bulk_store(int line, void *to, const void *from, int bytes) {
-    bulk_check(line, to, from, bytes);
-    for (int i = 0; i < bytes; i += 16) {
-        shadow_access((void *)((const char *)from + i), 16, LOAD, CODE);
-        shadow_access((char *)to + i, 16, STORE, CODE);
-    }
-    memcpy(to, from, (size_t)bytes);
-}
-
 void emu_tile_load(int line, int dimensions, void *to, const TensorMap *map, int x, int y, int z, uint64_t *barrier) {
     Barrier *b = barrier_of(line, barrier);
     if (!b) return;
-    TileCopy *c = new_copy();
+    need(copies_count < 256, "cuda_emu: more than 256 tiles on their way");
+    TileCopy *c = copies[copies_count] ? copies[copies_count] : calloc(1, sizeof *c);
+    need(c, "cuda_emu: no memory");
+    copies[copies_count++] = c;
     memcpy(&c->map, map, sizeof c->map);
     if ((int)c->map.dimensions != dimensions) report(NULL, "line %d: a copy of %d dimensions by a map of %u", line, dimensions, c->map.dimensions);
-    c->to = to, c->from = NULL, c->bytes = (size_t)c->map.box_rows * 128, c->x = x, c->y = y, c->z = z, c->barrier = b;
+    c->to = to, c->x = x, c->y = y, c->z = z, c->barrier = b;
+    size_t bytes = (size_t)c->map.box_rows * 128;
     uint32_t at = emu_shared_address(to);
     if (at % 128) report(CODE, "a tile to byte %u of shared memory: a multiple of 128 is wanted", at);
+    shadow_access(to, bytes, STORE, CODE); // nobody may still be reading
+    shadow_in_flight(to, bytes);
     for (int r = 0; r < (int)c->map.box_rows; r++)
         for (int i = 0; i < (int)c->map.box_columns; i++)
             if (element(c, r, i)) shadow_access((void *)element(c, r, i), 2, LOAD, CODE);
-    on_its_way(c);
+    c->met.interval = 0;
+    shadow_arrive(&c->met, machine.self);
 }
 
 static void land(const TileCopy *c) {
     char *shared = emu_dynamic_shared();
     uint32_t at = (uint32_t)(c->to - shared);
-    if (c->from) memcpy(c->to, c->from, c->bytes);
-    for (int r = 0; !c->from && r < (int)c->map.box_rows; r++)
+    for (int r = 0; r < (int)c->map.box_rows; r++)
         for (int i = 0; i < (int)c->map.box_columns; i++) {
             uint16_t v = 0;
             if (element(c, r, i)) memcpy(&v, element(c, r, i), 2);
             memcpy(shared + swizzled(at + (uint32_t)(128 * r + 2 * i)), &v, 2);
         }
-    shadow_landed(c->to, c->bytes);
+    size_t bytes = (size_t)c->map.box_rows * 128;
+    shadow_landed(c->to, bytes);
     shadow_join(&c->barrier->met[c->barrier->phase & 1], &c->met);
-    c->barrier->bytes -= (long)c->bytes;
+    c->barrier->bytes -= (long)bytes;
     phase_ends(c->barrier);
 }
 

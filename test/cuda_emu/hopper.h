@@ -45,13 +45,6 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char *symbol, void **function
 void emu_tile_load(int line, int dimensions, void *to, const TensorMap *map, int x, int y, int z, uint64_t *barrier);
 #define tile_load(to, map, x, y, barrier) emu_tile_load(__LINE__, 2, to, map, x, y, 0, barrier)
 #define tile_load_3d(to, map, x, y, z, barrier) emu_tile_load(__LINE__, 3, to, map, x, y, z, barrier)
-void emu_bulk_load(int line, void *to, const void *from, int bytes, uint64_t *barrier);
-void emu_bulk_store(int line, void *to, const void *from, int bytes); // at once: that a store is read before its source changes is not seen
-#define bulk_load(to, from, bytes, barrier) emu_bulk_load(__LINE__, to, from, bytes, barrier)
-#define bulk_store(to, from, bytes) emu_bulk_store(__LINE__, to, from, bytes)
-#define bulk_commit() ((void)0)
-#define bulk_wait_read(left) ((void)0)
-#define bulk_fence() ((void)0)
 // A cluster is emulated as one block: the code runs, what goes between blocks is seen on a GPU only.
 #define CLUSTER_OF(blocks) 1
 #define CLUSTER_DIMS(blocks)
