@@ -4,6 +4,8 @@
 passed=0 failed=0 skipped=0
 limit=${LIMIT:+timeout -k 5 $LIMIT stdbuf -oL} # seconds for each program
 log=${BUILD:-build}/test.log
+export EMU_KERNELS="${EMU_KERNELS:-$PWD/${BUILD:-build}/emulated}" # for test/kernels.sh
+rm -f "$EMU_KERNELS"
 : > "$log"
 for program in "$@"; do
     name=${program##*/}

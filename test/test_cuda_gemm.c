@@ -264,6 +264,7 @@ int main(void) {
     tensor(5, 3, 16, 3592, ACT_GELU, true, false, true);
     tensor(5, 7, 9, 520, ACT_NONE, true, true, false);
     tensor(1, 33, 17, 272, ACT_GELU, false, false, true);
+    tensor(1, 31, 19, 136, ACT_NONE, true, true, false);
     tensor(-1, 64, 40, 520, ACT_NONE, true, false, false);
     emu_backwards(true);
     tensor(128, 129, 127, 96, ACT_NONE, true, false, false);

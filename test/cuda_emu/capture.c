@@ -1,10 +1,25 @@
 // capture.c: commands of a stream that captures are kept, and run when the graph is launched. Nothing runs while it captures, so
 // whoever reads too early reads what nobody wrote. With emu_late, commands wait for somebody who waits for them: a buffer that is filled
 // anew before it was copied, or memory that is given to others too early, changes results.
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "io/error.h"
 #include "parts.h"
+
+// With EMU_KERNELS=FILE in the environment a program adds at its end a line for each launch in the sources: the kernel, and 1 if it was
+// launched (test/kernels.sh).
+extern EmuSite __start_emu_sites[] __attribute__((weak)), __stop_emu_sites[] __attribute__((weak));
+
+static void sites_write(void) {
+    FILE *f = fopen(getenv("EMU_KERNELS"), "a");
+    for (const EmuSite *s = __start_emu_sites; f && s < __stop_emu_sites; s++) fprintf(f, "%s %zu\n", s->kernel, s->launched);
+    if (f) fclose(f);
+}
+
+static void __attribute__((constructor)) sites_at_end(void) {
+    if (getenv("EMU_KERNELS")) atexit(sites_write);
+}
 
 typedef struct Command {
     struct Command *next;

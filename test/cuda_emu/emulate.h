@@ -302,8 +302,15 @@ void emu_launch(const char *name, void (*run)(void *), const void *arguments, si
 #define EMU_V14 a_->m14, EMU_V13
 #define EMU_V15 a_->m15, EMU_V14
 #define EMU_V16 a_->m16, EMU_V15
+typedef struct {
+    const char *kernel;
+    size_t launched;
+} __attribute__((aligned(16))) EmuSite; // every launch that stands in the sources: capture.c tells which were never reached
+
 #define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                     \
     do {                                                                                           \
+        static EmuSite emu_site_ __attribute__((section("emu_sites"), used)) = {KERNEL_NAME(kernel), 0}; \
+        emu_site_.launched = 1;                                                                    \
         struct emu_arguments_ {                                                                    \
             EMU_JOIN(EMU_M, EMU_COUNT(__VA_ARGS__))(__VA_ARGS__)                                   \
         } emu_given_ = {__VA_ARGS__};                                                              \
