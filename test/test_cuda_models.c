@@ -236,6 +236,9 @@ static void bf16_answers(const char *directory) {
     for (int i = 0; i < 3; i++) in[i] = (Inputs){.ids = tensor_of(ids, DTYPE_I32, DIMS(1, 2 + i))};
     for (int count = 1; count <= 3; count += 2) {
         Generated *out = answers(a, m, in, count, 1, false), *want = answers(a, cpu, in, count, 1, false);
+        emu_backwards(true);
+        check(same_answers(out, answers(a, m, in, count, 1, false), count), "%s in bf16: %d texts again, in another order of threads: the same bits", directory, count);
+        emu_backwards(false);
         for (int i = 0; i < count; i++) {
             check(memcmp(want[i].ids, out[i].ids, (size_t)want[i].count * sizeof(int32_t)) == 0, "%s: text %d of %d in bf16: the CPU's ids", directory, i, count);
             check_near("its log probabilities", out[i].logprobs, want[i].logprobs, (size_t)want[i].count, 1e-2);
@@ -286,6 +289,9 @@ static void bf16_case(const char *directory) {
     }
     check(want->count > 0 && want->count == got->count && worst < 2e-2, "%s in bf16: %zu taps, the furthest is %s: %.1e", directory, got->count, where, worst);
     replaced_in_bf16(directory, cpu, gpu, &in, want);
+    emu_backwards(true);
+    compare(arena_print(a, "%s in bf16 again, in another order of threads", directory), got, taps_of(a, gpu, &in, &none, NULL, NO_TENSOR));
+    emu_backwards(false);
     Run *here = run_on(a, cpu->device), *there = run_on(a, gpu->device);
     Outputs x = model_forward(here, cpu, &in), y = model_forward(there, gpu, &in);
     Tensor hidden = run_read(there, y.hidden);
