@@ -6,15 +6,21 @@
 // Allow: 1e-5 of the f64 result: f32 throughout.    Repeats: bit for bit, whatever else is in the batch.
 // Needs: D <= 128 and a multiple of 8, q, k, v on 16 bytes; no mask, no weights asked for. Turned here: one query a text, heads that turn whole.
 //   version
-//   1  attention_few.cu: 32 keys under way, each with two exponentials; three kernels with rotary.cu's and the one that combines    a step of 1 text
-//      (64 to 112 tokens): 4, 9 and 2 us of a layer (H200, by event less the event's own 5)
-//   2  all keys and values of a chunk under way at once, to shared memory; q and the new key are turned meanwhile; a score a thread, one
-//      exponential a key      in use where a text has few chunks; expected: 4 us; not measured
-#include "device.h"
+//   1  attention_few.cu: 32 keys under way, each with two exponentials; kernels before it (rotary.cu's) and behind it (adding chunks up)
+//                                     12.7 us at 1 text of 112 tokens, 29.6 at 32 (H200, two launches, without rotary.cu's)
+//   -  all keys and values of a chunk under way at once, to shared memory, a score a thread, one exponential a key
+//                                     6.8 and 27.6 us: at 32 texts 64 KiB a block leave three on a multiprocessor, which load and compute in step
+//   2  the same in tiles of 32 keys, a ring of three where blocks are many, of all where they are few: the same bits     in use where a text has few
+//                                     chunks; expected: 7 and 17 us; not measured
+// q and the new key are turned while the first tiles are on their way.
+#include "device_hopper.h"
 #include "kernels.h"
 
 #define THREADS 128
 #define CHUNK THREADS // keys of a block
+#define TILE 32       // keys
+#define MOST (2 * CHUNK / TILE) // tiles of a block: keys, then values
+#define QUARTERS (THREADS / TILE)
 
 static __device__ __forceinline__ void eight_of(float *to, uint4 x) {
     to[0] = float_from(x.x << 16), to[1] = float_from(x.x & 0xffff0000u), to[2] = float_from(x.y << 16), to[3] = float_from(x.y & 0xffff0000u);
@@ -27,10 +33,21 @@ static __device__ bool seen(const Attention *a, long b, long i, long j, long len
     return !a->key_mask || a->key_mask[b * a->Tk + j];
 }
 
-// Rows [0, n) of a chunk, 16 bytes a thread, but row `without`, which another thread writes.
-static __device__ __forceinline__ void bring(uint16_t *to, int ld, const uint16_t *from, long from_ld, int n, int slice, int slices, int piece, int without) {
-    for (int row = slice; row < n; row += slices)
-        if (slice < slices && row != without) cp_async16(to + row * ld + 8 * piece, from + row * from_ld + 8 * piece, 16);
+// Piece c (16 bytes) of a row lies at c ^ turn_of(row): four threads that read a row, and four of the next, meet every bank once.
+static __device__ __forceinline__ int turn_of(int row, int pieces) { return pieces % 8 == 0 ? row % 2 * 4 : 0; }
+
+// What a thread is of a tile as it comes, and when values are added up: one of `slices` rows at a time, by one of their pieces.
+typedef struct {
+    int pieces, slices, slice, piece;
+} Share;
+
+// Tile i of a block's keys, then values: rows below n, but row `without`, which is not in the store yet.
+static __device__ __forceinline__ void bring(uint16_t *to, const uint16_t *keys, const uint16_t *values, long ld, int i, int tiles, int n, int without, const Share *m) {
+    const int first = (i < tiles ? i : i - tiles) * TILE, end = n - first < TILE ? n - first : TILE;
+    const uint16_t *from = (i < tiles ? keys : values) + first * ld;
+    if (m->slice >= m->slices) return;
+    for (int row = m->slice; row < end; row += m->slices)
+        if (first + row != without) cp_async16(to + (row * m->pieces + (m->piece ^ turn_of(row, m->pieces))) * 8, from + row * ld + 8 * m->piece, 16);
 }
 
 // Threads [first, first + half) turn a head by pairs (rotary.cu).
@@ -41,8 +58,8 @@ static __device__ __forceinline__ bool turned(float *low, float *high, const flo
     return true;
 }
 
-// The text's new token: its query is turned; so is its key, which goes to its place in the store and, where the chunk has it, in shared memory, as
-// its value does.
+// The text's new token: its query is turned; so is its key, which goes to its place in the store and, where the chunk has it (key not NULL), to
+// shared memory, as its value does.
 static __device__ __forceinline__ void take_new(const Attention *a, const RotaryStored *r, long b, long h, float *q, uint16_t *key, uint16_t *value) {
     const int t = (int)threadIdx.x, D = (int)a->D, half = D / 2;
     const long g = h / (a->H / a->G), place = (b * a->Tk + r->at[b]) * a->G * D + g * D;
@@ -62,90 +79,123 @@ static __device__ __forceinline__ void take_new(const Attention *a, const Rotary
     }
 }
 
-// q . key, for a row of keys.
-static __device__ __forceinline__ float score_of(const float *q, const uint16_t *key, int D) {
+// A quarter of q . key: its pieces QUARTERS apart.
+static __device__ __forceinline__ float quarter_of(const float *q, const uint16_t *key, int quarter, int pieces, int turn) {
     FRAGMENT(float, s, 4);
     FRAGMENT(float, x, 8);
     UNROLL
     for (int e = 0; e < 4; e++) s[e] = 0;
-    UNROLL_FOUR
-    for (int d = 0; d < D; d += 8) {
-        const float4 u = *(const float4 *)(q + d), v = *(const float4 *)(q + d + 4);
-        eight_of(x, *(const uint4 *)(key + d));
+    UNROLL
+    for (int k = 0; k < 128 / 8 / QUARTERS; k++) {
+        const int c = quarter + QUARTERS * k;
+        if (c >= pieces) continue;
+        const float4 u = *(const float4 *)(q + 8 * c), v = *(const float4 *)(q + 8 * c + 4);
+        eight_of(x, *(const uint4 *)(key + 8 * (c ^ turn)));
         s[0] = fused(u.x, x[0], s[0]), s[1] = fused(u.y, x[1], s[1]), s[2] = fused(u.z, x[2], s[2]), s[3] = fused(u.w, x[3], s[3]);
         s[0] = fused(v.x, x[4], s[0]), s[1] = fused(v.y, x[5], s[1]), s[2] = fused(v.z, x[6], s[2]), s[3] = fused(v.w, x[7], s[3]);
     }
     return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
-// room: for each (text, head, query, chunk) D outputs, top, sum, as attention_few.cu has them; whole: there is one chunk. r.q NULL: queries are
-// turned, and keys and values stored, already.
-static __global__ __launch_bounds__(THREADS) void attention_step(Attention a, RotaryStored r, uint16_t *rounded, float *room, int chunks, int rows) {
-    DYNAMIC_SHARED(uint16_t, shared);
-    __shared__ float q[128];
-    __shared__ float weights[CHUNK];
-    __shared__ float parts[8 * THREADS]; // of every slice D outputs
-    __shared__ float tops[THREADS / 32];
-    __shared__ float sums[THREADS / 32];
-    const int t = (int)threadIdx.x, D = (int)a.D, ld = D + 8, pieces = D / 8, slices = THREADS / pieces, slice = t / pieces, piece = t % pieces;
-    const long h = blockIdx.y / a.Tq, i = blockIdx.y % a.Tq, b = blockIdx.z, from_ld = a.G * D, length = a.key_lengths ? a.key_lengths[b] : a.Tk, j0 = (long)blockIdx.x * CHUNK;
-    const int n = length - j0 >= rows ? rows : length > j0 ? (int)(length - j0) : 0, without = r.q && r.at[b] >= j0 && r.at[b] < j0 + n ? (int)(r.at[b] - j0) : -1;
-    const long head = (b * a.Tk + j0) * from_ld + h / (a.H / a.G) * D, at = ((b * a.Tq + i) * a.H + h) * D;
-    uint16_t *keys = shared, *values = shared + rows * ld; // rows are an odd number of 16 bytes apart
-    bring(keys, ld, a.k16 + head, from_ld, n, slice, slices, piece, without);
-    cp_async_commit();
-    bring(values, ld, a.v16 + head, from_ld, n, slice, slices, piece, without);
-    cp_async_commit();
-    if (r.q) take_new(&a, &r, b, h, q, without >= 0 ? keys + without * ld : NULL, values + without * ld);
-    else if (t < D) q[t] = a.q[at + t];
-    cp_async_wait(1);
+typedef struct {
+    float top, sum;
+} Softened;
+
+// weights[0 … CHUNK): scores become weights, by the block.
+static __device__ __forceinline__ Softened soften(float *weights, float *warps) {
+    const int t = (int)threadIdx.x;
+    const float s = weights[t];
+    Softened r;
+    r.top = larger_of_warp(s);
+    if (t % 32 == 0) warps[t / 32] = r.top;
     __syncthreads();
-    float s = -INFINITY;
-    if (t < n && seen(&a, b, i, j0 + t, length)) {
-        s = score_of(q, keys + t * ld, D) * a.scale;
-        if (a.softcap > 0) s = a.softcap * f_tanh(s / a.softcap);
-    }
-    float top = larger_of_warp(s);
-    if (t % 32 == 0) tops[t / 32] = top;
-    __syncthreads();
-    top = larger(larger(tops[0], tops[1]), larger(tops[2], tops[3]));
-    const float weight = s > -INFINITY ? f_exp(s - top) : 0;
-    float sum = weight;
-    for (int d = 16; d; d /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, d);
+    r.top = larger(larger(warps[0], warps[1]), larger(warps[2], warps[3]));
+    const float weight = s > -INFINITY ? f_exp(s - r.top) : 0;
+    r.sum = weight;
+    for (int d = 16; d; d /= 2) r.sum += __shfl_xor_sync(0xffffffffu, r.sum, d);
     weights[t] = weight;
-    if (t % 32 == 0) sums[t / 32] = sum;
-    cp_async_wait(0);
+    if (t % 32 == 0) warps[4 + t / 32] = r.sum;
     __syncthreads();
-    if (slice < slices) {
-        FRAGMENT(float, out, 8);
-        FRAGMENT(float, v, 8);
-        UNROLL
-        for (int e = 0; e < 8; e++) out[e] = 0;
-        UNROLL_FOUR
-        for (int row = slice; row < n; row += slices) {
-            const float w = weights[row];
-            eight_of(v, *(const uint4 *)(values + row * ld + 8 * piece));
-            UNROLL
-            for (int e = 0; e < 8; e++) out[e] = w > 0 ? fused(w, v[e], out[e]) : out[e]; // who is not seen may be no number
+    r.sum = (warps[4] + warps[5]) + (warps[6] + warps[7]);
+    return r;
+}
+
+// room: for each (text, head, query, chunk) D outputs, top, sum, as attention_few.cu has them; of one chunk, all at once. r.q NULL: queries are
+// turned, and keys and values stored, already. slots: of tiles; MOST: none is used twice.
+static __global__ __launch_bounds__(THREADS, 8) void attention_step(Attention a, RotaryStored r, uint16_t *rounded, float *room, int chunks, int slots) {
+    DYNAMIC_SHARED(uint16_t, shared);
+    __shared__ __align__(16) float q[128];
+    __shared__ __align__(16) uint16_t new_key[128];
+    __shared__ __align__(16) uint16_t new_value[128];
+    __shared__ float weights[CHUNK];
+    __shared__ float warps[2 * THREADS / 32];
+    const int t = (int)threadIdx.x, D = (int)a.D;
+    Share m;
+    m.pieces = D / 8, m.slices = THREADS / m.pieces, m.slice = t / m.pieces, m.piece = t % m.pieces;
+    const long h = blockIdx.y / a.Tq, i = blockIdx.y % a.Tq, b = blockIdx.z, ld = a.G * D, length = a.key_lengths ? a.key_lengths[b] : a.Tk, j0 = (long)blockIdx.x * CHUNK;
+    const int n = length - j0 >= CHUNK ? CHUNK : length > j0 ? (int)(length - j0) : 0, tiles = (n + TILE - 1) / TILE;
+    const int without = r.q && r.at[b] >= j0 && r.at[b] < j0 + n ? (int)(r.at[b] - j0) : -1;
+    const long head = (b * a.Tk + j0) * ld + h / (a.H / a.G) * D, at = ((b * a.Tq + i) * a.H + h) * D;
+    const int ahead = slots < MOST ? slots - 1 : MOST, size = TILE * D;
+    for (int k = 0; k < ahead; k++) {
+        if (k < 2 * tiles) bring(shared + k * size, a.k16 + head, a.v16 + head, ld, k, tiles, n, without, &m);
+        cp_async_commit(); // an empty group too: the count of groups is the count of tiles
+    }
+    if (r.q) take_new(&a, &r, b, h, q, without >= 0 ? new_key : NULL, new_value);
+    else if (t < D) q[t] = a.q[at + t];
+    weights[t] = -INFINITY;
+    FRAGMENT(float, out, 8);
+    FRAGMENT(float, v, 8);
+    UNROLL
+    for (int e = 0; e < 8; e++) out[e] = 0;
+    Softened soft;
+    soft.top = -INFINITY, soft.sum = 0;
+    for (int k = 0, slot = 0; k < 2 * tiles; k++) {
+        if (slots < MOST) cp_async_wait(1);
+        else cp_async_wait(MOST - 1);
+        __syncthreads(); // the tile is there, and the one before has been read
+        if (k + ahead < 2 * tiles) bring(shared + (slot == 0 ? slots - 1 : slot - 1) * size, a.k16 + head, a.v16 + head, ld, k + ahead, tiles, n, without, &m);
+        cp_async_commit();
+        const uint16_t *tile = shared + slot * size;
+        if (k == tiles) soft = soften(weights, warps);
+        if (k < tiles) { // keys
+            const int row = t / QUARTERS, j = k * TILE + row;
+            const bool is_new = j == without;
+            float s = 0;
+            if (j < n) s = quarter_of(q, is_new ? new_key : tile + row * D, t % QUARTERS, m.pieces, is_new ? 0 : turn_of(row, m.pieces));
+            s = quad_sum(s) * a.scale; // by all lanes
+            if (a.softcap > 0) s = a.softcap * f_tanh(s / a.softcap);
+            if (t % QUARTERS == 0 && j < n && seen(&a, b, i, j0 + j, length)) weights[j] = s;
+        } else {
+            const int first = (k - tiles) * TILE, end = n - first < TILE ? n - first : TILE;
+            for (int row = m.slice; m.slice < m.slices && row < end; row += m.slices) {
+                const float w = weights[first + row];
+                eight_of(v, first + row == without ? *(const uint4 *)(new_value + 8 * m.piece) : *(const uint4 *)(tile + (row * m.pieces + (m.piece ^ turn_of(row, m.pieces))) * 8));
+                UNROLL
+                for (int e = 0; e < 8; e++) out[e] = w > 0 ? fused(w, v[e], out[e]) : out[e]; // who is not seen may be no number
+            }
         }
+        slot = slot == slots - 1 ? 0 : slot + 1;
+    }
+    cp_async_wait(0);
+    __syncthreads(); // tiles have been read: what follows takes their place
+    float *parts = (float *)shared; // of every slice D outputs
+    if (m.slice < m.slices)
         UNROLL
-        for (int e = 0; e < 8; e++) parts[slice * D + 8 * piece + e] = out[e];
-    }
+        for (int e = 0; e < 8; e++) parts[m.slice * D + 8 * m.piece + e] = out[e];
     __syncthreads();
-    sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    const long place = (((b * a.H + h) * a.Tq + i) * chunks + blockIdx.x) * (D + 2);
     if (t < D) {
-        float out = parts[t];
-        for (int k = 1; k < slices; k++) out += parts[k * D + t];
-        if (chunks == 1) {
-            out = sum > 0 ? out / sum : 0; // who sees nothing gets zeros
-            if (rounded) rounded[at + t] = bf16_of(out);
-            else a.out[at + t] = out;
-        } else room[(((b * a.H + h) * a.Tq + i) * chunks + blockIdx.x) * (D + 2) + t] = out;
+        float sum = parts[t];
+        for (int k = 1; k < m.slices; k++) sum += parts[k * D + t];
+        if (chunks > 1) room[place + t] = sum;
+        else {
+            sum = soft.sum > 0 ? sum / soft.sum : 0; // who sees nothing gets zeros
+            if (rounded) rounded[at + t] = bf16_of(sum);
+            else a.out[at + t] = sum;
+        }
     }
-    if (chunks > 1 && t == 0) {
-        float *to = room + (((b * a.H + h) * a.Tq + i) * chunks + blockIdx.x) * (D + 2) + D;
-        to[0] = top, to[1] = sum;
-    }
+    if (chunks > 1 && t == 0) room[place + D] = soft.top, room[place + D + 1] = soft.sum;
 }
 
 HOST bool cuda_attention_step_takes(const Attention *a, const RotaryStored *r) {
@@ -156,6 +206,8 @@ HOST bool cuda_attention_step_takes(const Attention *a, const RotaryStored *r) {
 HOST void cuda_attention_step(const Attention *a, const RotaryStored *r, uint16_t *rounded, float *room, int chunks, cudaStream_t stream) {
     RotaryStored none;
     memset(&none, 0, sizeof none); // lists of commands are compared
-    const int rows = a->Tk < CHUNK ? (int)a->Tk : CHUNK;
-    LAUNCH(attention_step, DIM3(chunks, a->H * a->Tq, a->B), DIM3(THREADS, 1, 1), 2 * (size_t)rows * (size_t)(a->D + 8) * sizeof(uint16_t), stream, *a, r ? *r : none, rounded, room, chunks, rows);
+    const long blocks = chunks * a->H * a->Tq * a->B, tiles = 2 * (((a->Tk < CHUNK ? a->Tk : CHUNK) + TILE - 1) / TILE);
+    const int slots = blocks <= 3 * (long)gpu_processors() ? MOST : 3; // all at once where they find room
+    const size_t bytes = (size_t)(slots < tiles ? slots : tiles) * TILE * (size_t)a->D * sizeof(uint16_t), parts = THREADS * 8 * sizeof(float);
+    LAUNCH(attention_step, DIM3(chunks, a->H * a->Tq, a->B), DIM3(THREADS, 1, 1), bytes > parts ? bytes : parts, stream, *a, r ? *r : none, rounded, room, chunks, slots);
 }
