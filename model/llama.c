@@ -166,10 +166,10 @@ Llama *llama_load(Arena *a, const Json *config, Weights *w, const char *prefix, 
 
 // ---- forward
 
-static Rms rms_of(const LlamaConfig *c, Tensor w) { return (Rms){w, c->eps, c->norm == NORM_RMS_ZERO_CENTRED ? RMS_ZERO_CENTRED : RMS_PLAIN}; }
+Rms llama_rms(const LlamaConfig *c, Tensor w) { return (Rms){w, c->eps, c->norm == NORM_RMS_ZERO_CENTRED ? RMS_ZERO_CENTRED : RMS_PLAIN}; }
 
 static Tensor norm(Run *run, const LlamaConfig *c, Tensor x, Tensor w) {
-    const Rms n = rms_of(c, w);
+    const Rms n = llama_rms(c, w);
     return c->norm == NORM_PLAIN ? layernorm(run, x, NO_TENSOR, NO_TENSOR, c->eps) : rmsnorm(run, x, w, n.eps, n.kind);
 }
 
@@ -248,7 +248,7 @@ static bool norms_alone(const Run *run, const Llama *m, const char *name, int l)
 // What products read: what the one before left; or x itself, which n->first is to be done to; or the norm, for who asks for it as `name`.
 static Tensor norm_first(Run *run, const Llama *m, Tensor x, Tensor w, const char *name, int l, Norms *n) {
     const bool done = n->next.done;
-    n->next.done = false, n->first = NULL, n->rms = rms_of(&m->cfg, w);
+    n->next.done = false, n->first = NULL, n->rms = llama_rms(&m->cfg, w);
     if (done) return n->next.to;
     if (norms_alone(run, m, name, l)) return n->first = &n->rms, x;
     x = m->cfg.norm == NORM_PLAIN ? layernorm_rounded(run, x, NO_TENSOR, NO_TENSOR, m->cfg.eps) : rmsnorm_rounded(run, x, w, n->rms.eps, n->rms.kind);
@@ -256,7 +256,7 @@ static Tensor norm_first(Run *run, const Llama *m, Tensor x, Tensor w, const cha
 }
 
 static NormNext *norm_next(const Run *run, const Llama *m, Tensor w, const char *name, int l, Norms *n) {
-    return n->next.norm = rms_of(&m->cfg, w), norms_alone(run, m, name, l) ? &n->next : NULL;
+    return n->next.norm = llama_rms(&m->cfg, w), norms_alone(run, m, name, l) ? &n->next : NULL;
 }
 
 static Tensor layer_forward(Run *run, const Llama *m, Tensor x, const Where *at, Norms *n, int l) {
@@ -314,7 +314,7 @@ static void turns_of(Run *run, const Llama *m, Tensor positions, long B, Where *
     if (c->rope.attention != 1) at->cos = scale(run, at->cos, c->rope.attention), at->sin = scale(run, at->sin, c->rope.attention);
 }
 
-Tensor llama_forward(Run *run, const Llama *m, Tensor x, Tensor mask, Cache *cache) {
+Tensor llama_layers(Run *run, const Llama *m, Tensor x, Tensor mask, Cache *cache) {
     const LlamaConfig *c = &m->cfg;
     long B = x.shape[0], T = x.shape[1];
     Where at = {.mask = mask, .cache = cache};
@@ -330,14 +330,12 @@ Tensor llama_forward(Run *run, const Llama *m, Tensor x, Tensor mask, Cache *cac
     for (int l = 0; l < c->L; l++) x = layer_forward(run, m, x, &at, &norms, l);
     if (cache)
         for (long b = 0; b < B; b++) cache->lengths[cache->first + b] += (int32_t)T;
-    x = tap(run, norm(run, c, x, m->norm), "%snorm", m->prefix);
-    return tap_module(run, x, m->prefix);
+    return x;
 }
 
-Tensor llama_logits(Run *run, const Llama *m, Tensor hidden) {
-    Tensor logits = linear(run, hidden, m->head, NO_TENSOR);
-    logits = tap(run, logits, "lm_head");
-    return m->cfg.final_softcap > 0 ? softcap(run, logits, m->cfg.final_softcap) : logits;
+Tensor llama_forward(Run *run, const Llama *m, Tensor x, Tensor mask, Cache *cache) {
+    x = llama_layers(run, m, x, mask, cache);
+    return tap_module(run, tap(run, norm(run, &m->cfg, x, m->norm), "%snorm", m->prefix), m->prefix);
 }
 
 // ---- the family
@@ -364,9 +362,7 @@ static Outputs forward(Run *run, const Model *model, const Inputs *in) {
 
 static Tensor next(Run *run, const Model *model, const Inputs *in, Cache *cache) {
     const Llama *m = model->own;
-    Tensor h = llama_forward(run, m, llama_embed(run, m, in->ids), NO_TENSOR, cache);
-    h = rows_slice(run, h, h.shape[1] - 1, h.shape[1]);
-    return tensor_view(llama_logits(run, m, h), DIMS(h.shape[0], m->cfg.V));
+    return llama_next(run, m, llama_embed(run, m, in->ids), cache);
 }
 
 static Cache *cache_of(Arena *a, const Model *model, int B, int capacity) {

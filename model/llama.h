@@ -47,7 +47,10 @@ Tensor llama_embed(Run *run, const Llama *m, Tensor ids); // (B, T, C), the tap 
 // embeds (B, T, C) -> the last hidden state after the final norm (B, T, C). With a cache, the tokens follow what the
 // cache's current texts hold, and are added to it. mask: u8 (B, T) or NO_TENSOR. Without a tape, embeds is used up.
 Tensor llama_forward(Run *run, const Llama *m, Tensor embeds, Tensor mask, Cache *cache);
+Tensor llama_layers(Run *run, const Llama *m, Tensor embeds, Tensor mask, Cache *cache); // the same before that norm
 Tensor llama_logits(Run *run, const Llama *m, Tensor hidden); // (…, V), the tap lm_head
+Tensor llama_next(Run *run, const Llama *m, Tensor embeds, Cache *cache); // (B, V): of the last token
+Rms llama_rms(const LlamaConfig *c, Tensor w);
 
 extern const Family llama_family, llama_headless_family;
 

@@ -160,9 +160,7 @@ static Outputs forward(Run *run, const Model *model, const Inputs *in) {
 
 static Tensor next(Run *run, const Model *model, const Inputs *in, Cache *cache) {
     const Llava *m = model->own;
-    Tensor h = llama_forward(run, m->text, embed(run, m, in), NO_TENSOR, cache);
-    h = rows_slice(run, h, h.shape[1] - 1, h.shape[1]);
-    return tensor_view(llama_logits(run, m->text, h), DIMS(h.shape[0], m->text->cfg.V));
+    return llama_next(run, m->text, embed(run, m, in), cache);
 }
 
 static Cache *cache_of(Arena *a, const Model *model, int B, int capacity) {

@@ -136,7 +136,7 @@ void linears(Run *run, Tensor *out, int count, Tensor x, const Rms *norm, const 
         if (run->device->linears(out, count, x, norm, w, b)) return;
     }
     x = normed(run, x, norm);
-    if (at_once && run->device->linears(out, count, x, NULL, w, b)) return;
+    if (at_once && count > 1 && run->device->linears(out, count, x, NULL, w, b)) return;
     for (int i = 0; i < count; i++) {
         if (at_once) run->device->linear(out[i], x, w[i], b[i]);
         else out[i] = linear(run, x, w[i], b[i]);
