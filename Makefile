@@ -222,7 +222,7 @@ build/gpu/%.o: test/%.c $(CUDA_LAST)
 	$(Q)$(CC) $(FLAGS) $(GPU_FLAGS) -MMD -MP -c -o $@ $<
 build/gpu/test_cuda_%: build/gpu/test_cuda_%.o build/gpu/cuda_emu/check.o $(CUDA_OBJECTS) $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
-build/gpu/bench_cuda: $(GPU_BENCH) $(BUILD)/run/bench_peer.o $(CUDA_OBJECTS) $(BUILD)/libretina.a
+build/gpu/bench_cuda: $(GPU_BENCH) $(BUILD)/run/bench_peer.o $(BUILD)/run/bench_pictures.o $(CUDA_OBJECTS) $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
 .PHONY: gpu bench_cuda
 gpu: $(if $(NVCC),$(GPU_TESTS) build/gpu/bench_cuda retina $(BUILD)/test/test_bf16 $(BUILD)/test/test_kernels)

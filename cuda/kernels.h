@@ -117,6 +117,7 @@ HOST void cuda_knn_rows(const CudaKnn *a, const int32_t *rows, const int32_t *co
 HOST size_t cuda_knn_room(const CudaKnn *a); // knn_product.cu
 HOST bool cuda_knn_product_takes(const CudaKnn *a);
 HOST void cuda_knn_product(const CudaKnn *a, int pieces, cudaStream_t stream);
+HOST GemmBf16 cuda_knn_scores(const CudaKnn *a, int pieces, long q0); // its product of M queries from q0 on, in a->room; to be timed alone
 
 // ---- jacobi.cu: each b (n, m) becomes W b with orthogonal rows, longest first
 typedef struct {

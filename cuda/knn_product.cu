@@ -342,6 +342,17 @@ HOST size_t cuda_knn_room(const CudaKnn *a) {
 // The bound is of first order: 3C terms of 2^-22 have to be small.
 HOST bool cuda_knn_product_takes(const CudaKnn *a) { return a->room && a->C <= 1 << 16 && a->N <= INT32_MAX && a->Q <= INT32_MAX; }
 
+// Step 2 for the queries from q0 on, in the room.
+HOST GemmBf16 cuda_knn_scores(const CudaKnn *a, int pieces, long q0) {
+    Places p;
+    places_in(&p, a, a->room, pieces);
+    GemmBf16 g;
+    memset(&g, 0, sizeof g);
+    g.M = a->Q - q0 < p.part ? a->Q - q0 : p.part, g.N = a->N, g.K = g.lda = g.ldw = p.width, g.ldc = p.ld;
+    g.A = p.query, g.W = p.point, g.C = p.score, g.bias = a->offset;
+    return g;
+}
+
 HOST void cuda_knn_product(const CudaKnn *a, int pieces, cudaStream_t stream) {
     Places p;
     places_in(&p, a, a->room, pieces);
@@ -349,12 +360,10 @@ HOST void cuda_knn_product(const CudaKnn *a, int pieces, cudaStream_t stream) {
     const dim3 warps = DIM3(32 * SPLIT_WARPS, 1, 1);
     LAUNCH(split, DIM3((a->N + SPLIT_WARPS - 1) / SPLIT_WARPS, 1, 1), warps, 0, stream, p.point, a->point, a->offset, (RowBound *)NULL, p.length, p.largest, a->N, a->C, p.width, pieces);
     for (long q0 = 0; q0 < a->Q; q0 += p.part) {
-        const long n = a->Q - q0 < p.part ? a->Q - q0 : p.part;
+        const GemmBf16 g = cuda_knn_scores(a, pieces, q0);
+        const long n = g.M;
         LAUNCH(split, DIM3((n + SPLIT_WARPS - 1) / SPLIT_WARPS, 1, 1), warps, 0, stream, p.query, a->query + q0 * a->C, (const float *)NULL, p.bound, (float *)NULL, p.largest, n, a->C,
                p.width, pieces);
-        GemmBf16 g;
-        memset(&g, 0, sizeof g);
-        g.M = n, g.N = a->N, g.K = g.lda = g.ldw = p.width, g.ldc = p.ld, g.A = p.query, g.W = p.point, g.C = p.score, g.bias = a->offset;
         cuda_gemm_bf16(&g, stream);
         LAUNCH(choose, DIM3(n, 1, 1), DIM3(CHOOSE, 1, 1), 0, stream, *a, p, q0);
         LAUNCH(evaluate, DIM3(n, 1, 1), DIM3(32 * EVALUATE_WARPS, 1, 1), 0, stream, *a, p, q0);

@@ -27,7 +27,7 @@ static float noise(Rng r, uint64_t plane, int x, int y, int step) {
     return (v[0] * (1 - fx) + v[1] * fx) * (1 - fy) + (v[2] * (1 - fx) + v[3] * fx) * fy;
 }
 
-static uint8_t *photograph(Arena *a, int width, int height) {
+uint8_t *bench_photograph(Arena *a, int width, int height) {
     uint8_t *rgb = take(a, uint8_t, (size_t)width * (size_t)height * 3);
     Rng r = rng_of(1, "photograph");
     for (int y = 0; y < height; y++)
@@ -71,7 +71,7 @@ static const char *drawn(const Pictures *p, const char *name, int width, int hei
     Arena *a = p->bench->arena;
     const char *path = arena_print(a, "%s/%s", p->folder, name);
     Mark mark = arena_mark(a);
-    Bytes b = jpeg_encode(a, photograph(a, width, height), width, height, quality, sampling);
+    Bytes b = jpeg_encode(a, bench_photograph(a, width, height), width, height, quality, sampling);
     file_draft(path, b.bytes, b.size);
     arena_release(a, mark);
     return path;

@@ -16,4 +16,6 @@ typedef struct {
 void bench_jpeg(const PicturesBench *b);
 void bench_resize(const PicturesBench *b);
 
+uint8_t *bench_photograph(Arena *a, int width, int height); // an imitation, RGB
+
 #endif

@@ -32,7 +32,10 @@ bool bench_late(const Bench *b); // no row is begun any more
 // Is this row to be timed? Not when time is up, or when RETINA_BENCH holds words between commas ("attention bf16,ViT,4096 x 4096") and none of them
 // is in "AREA SHAPE".
 bool bench_begins(Bench *b, const char *area, const char *shape);
-void contest(Bench *b, const Contest *c);
+typedef struct {
+    double ours, library, torch; // seconds of a call; 0: not timed
+} Took;
+Took contest(Bench *b, const Contest *c);
 double time_of(Work *work, void *arg); // seconds of one call
 
 // Random normal numbers on the GPU, at another place each turn. Read only.
@@ -46,6 +49,7 @@ void bench_attention(Bench *b);
 void bench_light(Bench *b);
 void bench_training(Bench *b);
 void bench_searches(Bench *b);
+void bench_pipeline(Bench *b, const char *folder, double gpu); // pictures for a forward of so many seconds; `folder` to put them in
 void bench_whole(Bench *b, const char *models); // a folder with vit/ and llama/
 
 // cuda_blas.c: cuBLAS, if the library is found when the program runs

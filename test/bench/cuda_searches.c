@@ -7,6 +7,7 @@
 #include "io/memory.h"
 #include "io/progress.h"
 #include "io/random.h"
+#include "io/thread.h"
 #include "model/resize.h"
 
 // ---- neighbours among n points of length one, each point's own left out
@@ -23,6 +24,21 @@ static void search_work(void *arg, int turn) {
     (void)turn;
 }
 
+typedef struct {
+    const float *x, *query;
+    int C;
+    double *score;
+} Scores;
+
+static void score_job(void *arg, size_t begin, size_t end) {
+    Scores *s = arg;
+    for (size_t j = begin; j < end; j++) {
+        double sum = 0;
+        for (int c = 0; c < s->C; c++) sum += (double)s->query[c] * (double)s->x[j * (size_t)s->C + (size_t)c];
+        s->score[j] = sum;
+    }
+}
+
 // How many of the neighbours of some queries are not the best by double precision: a score below the K-th best by more than rounding.
 static double search_error(const Search *s) {
     const CudaKnn *a = &s->a;
@@ -35,10 +51,7 @@ static double search_error(const Search *s) {
         long q = n == 0 ? a->Q - 1 : (long)rng_below(rng_of(8, "q"), n, (uint64_t)a->Q), better = 0;
         double least = INFINITY;
         CUDA_CHECK(cudaMemcpy(id, a->id + q * a->K, (size_t)a->K * 4, cudaMemcpyDeviceToHost));
-        for (long j = 0; j < a->N; j++) {
-            score[j] = 0;
-            for (int c = 0; c < a->C; c++) score[j] += (double)x[q * a->C + c] * (double)x[j * a->C + c];
-        }
+        parallel_for((size_t)a->N, 256, score_job, &(Scores){x, x + q * a->C, a->C, score});
         for (int k = 0; k < a->K; k++) least = id[k] >= 0 && id[k] < a->N && id[k] != q ? fmin(least, score[id[k]]) : -INFINITY;
         for (long j = 0; j < a->N; j++) better += j != q && score[j] > least + 1e-5;
         worst = fmax(worst, better >= a->K ? 1 + (double)(better - a->K) : 0);
@@ -47,14 +60,70 @@ static double search_error(const Search *s) {
     return worst;
 }
 
+// Step 2 of the search alone, all parts of it, on what the search left in the room; and the same by cuBLAS.
+static void product_of(Search *s, void (*multiply)(const GemmBf16 *g)) {
+    GemmBf16 g;
+    for (long q0 = 0; q0 < s->a.Q; q0 += g.M) g = cuda_knn_scores(&s->a, 3, q0), multiply(&g);
+}
+
+static void product_ours(const GemmBf16 *g) { cuda_gemm_bf16(g, NULL); }
+static void product_work(void *arg, int turn) { product_of(arg, product_ours), (void)turn; }
+static void product_blas(void *arg, int turn) { product_of(arg, blas_bf16), (void)turn; }
+
+// Of some scores of the last query, which the search has left.
+static double product_error(const Search *s) {
+    const CudaKnn *a = &s->a;
+    const size_t bytes = (size_t)a->C * 4;
+    long q0 = 0;
+    GemmBf16 g = cuda_knn_scores(a, 3, 0);
+    for (; q0 + g.M < a->Q; g = cuda_knn_scores(a, 3, q0)) q0 += g.M;
+    float *query = malloc(bytes), *point = malloc(bytes), score;
+    need(query && point, "bench: no memory");
+    double worst = 0;
+    CUDA_CHECK(cudaMemcpy(query, s->points + (a->Q - 1) * a->C, bytes, cudaMemcpyDeviceToHost));
+    for (uint64_t n = 0; n < 64; n++) {
+        long j = n == 0 ? a->N - 1 : (long)rng_below(rng_of(9, "j"), n, (uint64_t)a->N);
+        double sum = 0;
+        CUDA_CHECK(cudaMemcpy(point, s->points + j * a->C, bytes, cudaMemcpyDeviceToHost));
+        CUDA_CHECK(cudaMemcpy(&score, (float *)g.C + (g.M - 1) * g.ldc + j, 4, cudaMemcpyDeviceToHost));
+        for (int c = 0; c < a->C; c++) sum += (double)query[c] * (double)point[c];
+        worst = fmax(worst, fabs(sum - (double)score));
+    }
+    free(query), free(point);
+    return worst;
+}
+
+// The whole search of `total` seconds beside its product: of as many multiply-adds as ours really does, three times those of the scores.
+static void over_product(Bench *b, Search *s, const char *shape, double total) {
+    char row[160], rate[16] = "-", mark[8] = "";
+    const GemmBf16 g = cuda_knn_scores(&s->a, 3, 0);
+    snprintf(row, sizeof row, "%ld x %ld x %ld in parts of %ld rows", s->a.Q, g.N, g.K, g.M);
+    Contest c = {.area = "neighbours, their bf16 product alone", .shape = row, .ours = product_work, .library = blas_open() ? product_blas : NULL, .arg = s, .peak = b->bf16, .allow = 1e-4};
+    c.flops = 2.0 * (double)s->a.Q * (double)g.N * (double)g.K, c.error = product_error(s);
+    Took t = contest(b, &c);
+    if (t.library > 0 && total > 0) {
+        const double fraction = t.library / total;
+        const bool gate = fraction >= 1 / 1.5, goal = fraction >= 1 / 1.2;
+        snprintf(rate, sizeof rate, "%.2f", fraction), snprintf(mark, sizeof mark, "%s", goal ? "goal" : gate ? "gate" : "BELOW");
+        b->below += !gate;
+    }
+    if (t.ours > 0 && total > 0)
+        bench_say(b->page, "| neighbours over cuBLAS's bf16 product of 3 C columns | %s: %.2f of its time, %.2f of our product's | %.4f | - | %s | - | - | 0.67 | 0.83 | %s | |", shape,
+                  t.library > 0 ? total / t.library : 0, total / t.ours, total * 1e3, rate, mark);
+}
+
 static void search(Bench *b, long n, int C, int K, int version) { // version 3 is the one in use, the others are steps of its ladder
     Search s = {.a = {.Q = n, .N = n, .C = C, .K = K, .without_self = true}, .version = version};
     const bool used = version == 3;
+    const double lasts = n > 50000 ? 20 : 0; // seconds, the peer's and the product's with it
     char area[40], shape[80], ask[80];
     snprintf(area, sizeof area, used ? "neighbours" : "neighbours, version %d", version);
     snprintf(shape, sizeof shape, "%ld x %d, k = %d", n, C, K);
     snprintf(ask, sizeof ask, "knn %ld %d %d", n, C, K);
-    if (!bench_begins(b, area, shape)) return;
+    b->ends -= lasts;
+    const bool begins = bench_begins(b, area, shape);
+    b->ends += lasts;
+    if (!begins) return;
     CUDA_CHECK(cudaMalloc((void **)&s.points, (size_t)n * (size_t)C * 4));
     CUDA_CHECK(cudaMalloc((void **)&s.a.id, (size_t)n * (size_t)K * 4));
     CUDA_CHECK(cudaMalloc((void **)&s.a.score, (size_t)n * (size_t)K * 4));
@@ -65,7 +134,8 @@ static void search(Bench *b, long n, int C, int K, int version) { // version 3 i
     if (used) c.gate = 1.2, c.goal = 2;
     search_work(&s, 0);
     c.error = search_error(&s);
-    contest(b, &c);
+    Took t = contest(b, &c);
+    if (used) over_product(b, &s, shape, t.ours);
     CUDA_CHECK(cudaFree(s.points)), CUDA_CHECK(cudaFree(s.a.id)), CUDA_CHECK(cudaFree(s.a.score)), CUDA_CHECK(cudaFree(s.a.room));
 }
 
@@ -151,12 +221,13 @@ static void pictures(Bench *b, long count, int width, int height, int to_width, 
 }
 
 void bench_searches(Bench *b) {
-    for (int version = 3; version >= 1; version--) search(b, 10000, 1024, 100, version);
+    search(b, 10000, 1024, 100, 3);
     values(b, 256, 64, 64, 0);
     values(b, 1024, 32, 32, 0);
-    values(b, 1024, 32, 32, 1);
-    values(b, 132, 128, 128, 0);
     pictures(b, 64, 640, 480, 448, 336);
+    search(b, 100000, 4096, 100, 3);
+    values(b, 132, 128, 128, 0);
     values(b, 64, 576, 576, 0);
-    if (seconds_now() + 60 < b->ends) search(b, 100000, 4096, 100, 3);
+    for (int version = 2; version >= 1; version--) search(b, 10000, 1024, 100, version);
+    values(b, 1024, 32, 32, 1);
 }

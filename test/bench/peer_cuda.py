@@ -150,11 +150,15 @@ for line in sys.stdin:
             torch.cuda.empty_cache()
             words = line.split()
             work = KINDS[words[0]](*[int(w) if w.isdigit() else w for w in words[1:]])
-            timed(work, 1)
             once = timed(work, 1)
+            if once < 0.5:
+                once = timed(work, 1)
             known[line] = work, max(1, min(200, int(4e-3 / once)))
             if once < 0.05:
                 timed(*known[line])
+            if once >= 0.5:  # that was the warming
+                print(once, flush=True)
+                continue
         print(timed(*known[line]), flush=True)
     except Exception as e:
         print(e, file=sys.stderr, flush=True)
