@@ -1,16 +1,19 @@
 // knn_product.cu: the search of knn.cu with nearly all of its work on tensor cores, and the same bits.
 //
 // Twin of: knn.cu. Q queries, N points, C columns, K neighbours.
-//   1. split     rows become bf16: x = x1 + x2 + e, x1 the rounded row, x2 what that left, rounded. A query's row is (x1, x1, x2), a
-//                point's (y1, y2, y1): one product of rows of 3C adds up x1 y1 + x1 y2 + x2 y1. (Version 2: x1 and y1 alone.)
+//   1. split     rows become bf16: x = x1 + x2 + e, x1 the rounded row, x2 what that left, rounded. A query's row is (x1, x2, x1), a
+//                point's (y2, y1, y1): one product of rows of 3C adds up x1 y2 + x2 y1 + x1 y1, what is small first. (Version 2: x1 and y1 alone.)
 //   2. product   gemm_bf16.cu's, for as many queries as PART scores allow: the matrix of all scores never exists.
 //   3. choose    a block a query reads its scores t once; keeps what may still be among the K best, with bounds t ± d.
 //   4. evaluate  those few by knn.cu's chain of sums, and ranks them by it.
 //   5. knn.cu    does the rows for which the bounds leave too many: copies, ties, numbers that are not finite.
 // The bound d on |s - t|, s the score of knn.cu; n = |x|, l = |x2|, e = |x - x1 - x2|, b = max(n, |x1| + |x2|), measured in double:
 //   x y - (x1 y1 + x1 y2 + x2 y1) = x2 y2 + e_x y + (x1 + x2) e_y            at most l l + e_x n_y + b_x e_y  (Cauchy, Schwarz)
-//   sums: knn.cu's chain C 2^-24 n n; tensor cores cut each addend off at the last place of the largest, at least two products and the
-//   sum so far at a time, then the sum: 2^-23 (2 + 2) / 2 for each of the 3C products, of no more than b b     (C + 3C) 2^-22 b b
+//   sums: knn.cu's chain                                                                    C 2^-24 n n
+//   tensor cores cut each addend off at the last place of the largest, at least two products and the sum so far at a time, then the sum:
+//   2^-23 (2 + 2) / 2 for each product. Every accumulator meets its products in ascending order, whichever kernel it is of: in the first
+//   2C it holds no more than b l + l b, then no more than b b             2C 2^-22 (b l + l b) + C 2^-22 b b
+//   64 more of 2^-22 b b: a group of products on the border, and the sums of several accumulators of one score
 //   adding the offset o on both sides, and rounding t - d, t + d                            2^-21 |o| + 8 2^-22 b b
 //   below the normal numbers nothing is relative: (C + 3C) 2^-125 more
 // With the largest l / n, e / n, b / n and |o| of all points it is d = n_y f(x) + g. T, the K-th largest t - d of the points seen so far,
@@ -21,7 +24,8 @@
 //   version
 //   1  knn.cu: scores in f32 on the multiprocessors       10000 x 1024, k = 100: 23.3 ms, 0.25 of PyTorch (H200)
 //   2  one bf16 product; d is 1.0e-2 n n at most, 3.3e-3 n n for random rows: 1.7 K candidates there, far more where scores are close: 3.2 ms, 1.81
-//   3  three, as above; d is about 1e-3 n n (nearly all of it the sums' part), so 1.1 K candidates: 2.9 ms, 1.97      in use
+//   3  three, as above; d is about (1.25 C + 64) 2^-22 n n, the sums' part: 3.2e-4 at C = 1024. With the large pieces first, and 9.8e-4 by 4C 2^-22,
+//      1.1 K candidates: 2.9 ms, 1.97; but of 100000 x 4096 it left 530, more than MOST, where this leaves 190      in use
 #include "device.h"
 #include "kernels.h"
 
@@ -80,8 +84,8 @@ static __global__ void split(uint16_t *out, const float *x, const float *offset,
         const double left = (double)v - (double)high - (double)low;
         n += (double)v * (double)v, l += (double)low * (double)low, e += left * left, b += (double)high * (double)high;
         if (!there) continue;
-        out[row * width + c] = first;
-        if (pieces == 3) out[row * width + padded + c] = is_query ? first : second, out[row * width + 2 * padded + c] = is_query ? second : first;
+        out[row * width + (pieces - 1) * padded + c] = first;
+        if (pieces == 3) out[row * width + c] = is_query ? first : second, out[row * width + padded + c] = is_query ? second : first;
     }
     n = warp_sum(n), l = warp_sum(l), e = warp_sum(e), b = warp_sum(b);
     RowBound r;
@@ -186,8 +190,9 @@ static __global__ __launch_bounds__(CHOOSE, 3) void choose(CudaKnn a, Places p, 
     const float *score = p.score + blockIdx.x * p.ld;
     const RowBound x = p.bound[blockIdx.x];
     const long width = p.width;
-    const float sums = (float)(a.C + width + 8) * 0x1p-22f;
-    const float f = (x.l * float_from(p.largest[0]) + x.e + x.b * float_from(p.largest[1]) + sums * x.b * float_from(p.largest[2])) * 1.0001f;
+    const float padded = (float)(width / p.pieces), late = (0.25f * (float)a.C + padded + 64) * 0x1p-22f, early = ((float)width - padded) * 0x1p-22f;
+    const float l = float_from(p.largest[0]), b = float_from(p.largest[2]);
+    const float f = (x.l * l + x.e + x.b * float_from(p.largest[1]) + late * x.b * b + early * (x.b * l + x.l * b)) * 1.0001f;
     const float g = float_from(p.largest[3]) * 0x1p-21f + (float)(a.C + width) * 0x1p-125f;
     const int32_t own = a.group ? a.query_group[q] : -1;
     if (threadIdx.x == 0) s.count = 0, s.unsure = 0;
