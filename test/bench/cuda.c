@@ -205,7 +205,7 @@ int main(int argc, char **argv) {
     if (!with_blas) fprintf(stderr, "bench_cuda: no cuBLAS found: its column stays empty; RETINA_CUBLAS=/path/to/libcublas.so.13 names one\n");
     pool_open();
     bench_say(b.page, "# %s\n\nMedians of %d alternating rounds, milliseconds a call. Fractions: our speed over cuBLAS's, over PyTorch's, and over what the machine allows (roof). "
-                      "Error: against double precision on sampled results.\n", p.name, ROUNDS);
+                      "Error: against double precision on sampled results. A next token's bytes: the weights once, each text's keys and values.\n", p.name, ROUNDS);
     machine(&b, with_blas);
     bench_say(b.page, "| kernel | shape | ms | rate | of cuBLAS | of PyTorch | of roof | gate | goal | | error |\n|---|---|---|---|---|---|---|---|---|---|---|");
     bool all = argc <= 4 || strcmp(argv[4], "hopper") != 0; // else only the steps of one product
