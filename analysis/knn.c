@@ -6,6 +6,7 @@
 //    be near go to the query's list together with their bounds.
 // 3. A full list drops what K others are proved to beat; if too much is left (copies, ties), the metric itself decides.
 //    At the end it decides wherever the bounds of two candidates overlap.
+// A device's products take the place of 2. for all rows whose K nearest they prove.
 #include "knn.h"
 
 #include <math.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "io/thread.h"
+#include "model/device.h"
 #include "points.h"
 
 KnnMetric knn_metric_named(const char *name, const char *where) {
@@ -27,11 +29,11 @@ const char *knn_metric_name(KnnMetric metric) { return metric == KNN_COSINE ? "c
 typedef struct {
     float upper, lower; // bounds of its score
     uint32_t id;
-} Candidate;
+} Bounded;
 
 typedef struct {
     double key; // smaller is nearer
-    Candidate candidate;
+    Bounded candidate;
 } Keyed;
 
 typedef struct {
@@ -40,9 +42,10 @@ typedef struct {
     int K, room;
     const uint32_t *group;
     const KnnKernels *kernel;
-    float *least;          // (query.rows) threshold: the K-th best lower bound so far
+    float *least;          // (query.rows) threshold: the K-th best lower bound so far; infinite: nothing is looked for any more
+    bool *open;            // (blocks) of queries: something is
     int *count;            // (query.rows) candidates in each list
-    Candidate *list;       // (query.rows, room)
+    Bounded *list;       // (query.rows, room)
     pthread_mutex_t *lock; // one for each block of queries
     Neighbours out;
     struct Own *own; // one for each thread
@@ -71,7 +74,7 @@ static double metric_of(const Search *s, size_t q, uint32_t c) {
 }
 
 static int by_upper(const void *a, const void *b) {
-    const Candidate *x = a, *y = b;
+    const Bounded *x = a, *y = b;
     if (x->upper != y->upper) return x->upper > y->upper ? -1 : 1;
     return (x->id > y->id) - (x->id < y->id);
 }
@@ -84,7 +87,7 @@ static int by_key(const void *a, const void *b) {
 
 // The K nearest of a list, in order. Where the bounds of candidates overlap, the metric itself decides among them.
 static void settle(Search *s, size_t q) {
-    Candidate *list = s->list + q * (size_t)s->room;
+    Bounded *list = s->list + q * (size_t)s->room;
     Keyed *keyed = s->own[thread_index()].scratch;
     int n = s->count[q];
     qsort(list, (size_t)n, sizeof *list, by_upper);
@@ -128,7 +131,7 @@ static float kth_largest(float *x, int n, int k) {
 
 // Raises the threshold of a query to its K-th best lower bound, and drops what cannot reach it.
 static void shrink(Search *s, size_t q) {
-    Candidate *list = s->list + q * (size_t)s->room;
+    Bounded *list = s->list + q * (size_t)s->room;
     float *lower = (float *)s->own[thread_index()].scratch;
     int n = s->count[q], kept = 0;
     if (n < s->K) return;
@@ -147,7 +150,13 @@ static void append(Search *s, size_t q, uint32_t id, float upper) {
         shrink(s, q);
         if (s->count[q] > s->K + (s->room - s->K) / 2) settle(s, q); // bounds alone make no room
     }
-    s->list[q * (size_t)s->room + (size_t)s->count[q]++] = (Candidate){upper, upper - points_spread(&s->query, q, &s->point, id), id};
+    s->list[q * (size_t)s->room + (size_t)s->count[q]++] = (Bounded){upper, upper - points_spread(&s->query, q, &s->point, id), id};
+}
+
+static void conclude(Search *s, size_t q) {
+    shrink(s, q);
+    settle(s, q);
+    for (int k = 0; k < s->K; k++) s->out.id[q * (size_t)s->K + (size_t)k] = s->list[q * (size_t)s->room + (size_t)k].id;
 }
 
 // ---- blocks
@@ -210,6 +219,7 @@ static void pairs_range(void *arg, size_t begin, size_t end) {
     for (size_t index = begin; index < end; index++) {
         size_t i = index / blocks, j = index % blocks;
         if (s->one_set && j < i) continue; // the pair (j, i) serves both
+        if (!s->open[i] && !(s->one_set && s->open[j])) continue;
         if (own->block != i) points_pack_queries(own->packed, &s->query, i * KNN_BLOCK);
         own->block = i;
         meet(s, own->packed, i, j);
@@ -218,12 +228,65 @@ static void pairs_range(void *arg, size_t begin, size_t end) {
 
 static void finish_range(void *arg, size_t begin, size_t end) {
     Search *s = arg;
+    for (size_t q = begin; q < end; q++)
+        if (s->least[q] < INFINITY) conclude(s, q);
+}
+
+// ---- a device's candidates
+
+typedef struct {
+    Search *search;
+    const int32_t *id; // (query.N, count), best first
+    const float *score;
+    int count;
+    float longest, lift; // of all points
+} Offered;
+
+// What a device's score may be wrong by. C sums in turn: C u |q||g| and C u of that, u = 2^-24; rounding the operands, the sum with the lift, the
+// arithmetic on the bounds: as in points.c.
+static double doubt(const Points *p, size_t q, float length, float lift) {
+    return 1.01 * (p->C + 20) * 0x1p-24 * (double)p->length[q] * (double)length + 20 * 0x1p-24 * fabs((double)lift) + 2 * (double)POINTS_NOTHING;
+}
+
+static void offered_range(void *arg, size_t begin, size_t end) {
+    const Offered *o = arg;
+    Search *s = o->search;
+    const Points *p = &s->query;
     for (size_t q = begin; q < end; q++) {
+        const float *score = o->score + q * (size_t)o->count;
+        Bounded *list = s->list + q * (size_t)s->room;
+        for (int k = 0; k < o->count; k++) {
+            uint32_t id = (uint32_t)o->id[q * (size_t)o->count + (size_t)k];
+            double d = doubt(p, q, p->length[id], p->lift[id]);
+            list[k] = (Bounded){(float)(score[k] + d), (float)(score[k] - d), id};
+        }
+        s->count[q] = o->count;
         shrink(s, q);
-        settle(s, q);
-        for (int k = 0; k < s->K; k++) s->out.id[q * (size_t)s->K + (size_t)k] = s->list[q * (size_t)s->room + (size_t)k].id;
+        bool all = (size_t)o->count + 1 == p->N, proved = score[o->count - 1] + doubt(p, q, o->longest, o->lift) < s->least[q];
+        if (all || proved) conclude(s, q), s->least[q] = INFINITY;
+        else s->count[q] = 0; // the threshold holds
     }
 }
+
+// Concludes the queries whose K nearest are proved to be among a device's candidates.
+static void ask_device(Arena *a, Search *s) {
+    const Device *device = device_used();
+    const size_t N = s->query.N;
+    Offered o = {.search = s, .count = 2 * s->K + 32};
+    if (!device->nearest || !s->one_set || s->group || s->query.C > 1 << 16 || o.count > s->room) return;
+    if ((size_t)o.count >= N) o.count = (int)N - 1;
+    Mark mark = arena_mark(a);
+    int32_t *id = take(a, int32_t, size_mul(N, (size_t)o.count, "candidates"));
+    float *score = take(a, float, N * (size_t)o.count);
+    if (device->nearest(id, score, points_rows(a, &s->query), s->query.lift, (long)N, s->query.C, o.count)) {
+        for (size_t r = 0; r < N; r++) o.longest = fmaxf(o.longest, s->query.length[r]), o.lift = fmaxf(o.lift, fabsf(s->query.lift[r]));
+        o.id = id, o.score = score;
+        parallel_for(N, 16, offered_range, &o);
+    }
+    arena_release(a, mark);
+}
+
+// ---- the whole
 
 static void search(Arena *a, Search *s, const char *what) {
     size_t N = s->query.N, rows = s->query.rows, blocks = rows / KNN_BLOCK, threads = (size_t)threads_count();
@@ -231,14 +294,22 @@ static void search(Arena *a, Search *s, const char *what) {
     s->room = s->K + (s->K / 2 > 256 ? s->K / 2 : 256);
     s->least = take(a, float, rows);
     s->count = take_zero(a, int, rows);
-    s->list = take(a, Candidate, size_mul(rows, (size_t)s->room, what));
+    s->list = take(a, Bounded, size_mul(rows, (size_t)s->room, what));
     s->lock = take(a, pthread_mutex_t, blocks);
     s->own = take(a, struct Own, threads);
     for (size_t r = 0; r < rows; r++) s->least[r] = r < N ? -INFINITY : INFINITY;
     for (size_t b = 0; b < blocks; b++) pthread_mutex_init(&s->lock[b], NULL);
     for (size_t t = 0; t < threads; t++)
         s->own[t] = (struct Own){take(a, Keyed, (size_t)s->room), take(a, float, KNN_BLOCK * (size_t)s->query.C), SIZE_MAX};
-    parallel_for(blocks * (s->point.rows / KNN_BLOCK), 1, pairs_range, s);
+    ask_device(a, s);
+    bool any = false;
+    s->open = take_zero(a, bool, blocks);
+    for (size_t r = 0; r < N; r++)
+        if (s->least[r] < INFINITY) any = s->open[r / KNN_BLOCK] = true;
+    if (any) {
+        points_pack(a, &s->point);
+        parallel_for(blocks * (s->point.rows / KNN_BLOCK), 1, pairs_range, s);
+    }
     parallel_for(N, 16, finish_range, s);
     for (size_t b = 0; b < blocks; b++) pthread_mutex_destroy(&s->lock[b]);
 }
@@ -277,7 +348,6 @@ Neighbours knn_self(Arena *a, const float *x, size_t N, int C, KnnMetric metric,
     s.query = points_of(a, x, N, C, metric, what);
     points_scale_alike(&s.query, &s.query);
     points_lift(a, &s.query, points_mean(a, &s.query));
-    points_pack(a, &s.query);
     s.point = s.query;
     s.out = (Neighbours){.rows = N, .K = kept, .id = id};
     search(a, &s, what);
@@ -299,7 +369,6 @@ Neighbours knn_between(Arena *a, const float *x, size_t N, const float *y, size_
     const double *mean = points_mean(a, &s.point);
     points_lift(a, &s.query, mean);
     points_lift(a, &s.point, mean);
-    points_pack(a, &s.point);
     s.out = (Neighbours){.rows = N, .K = kept, .id = id};
     search(a, &s, what);
     arena_release(a, mark);

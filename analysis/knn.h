@@ -31,6 +31,9 @@ double knn_value(const float *x, const float *y, int C, KnnMetric metric); // th
 // not of the float products by which candidates are found: a candidate is dropped only when a bound on the rounding error
 // of those products proves K others to be nearer. So |q|² + |g|² - 2 q g in float, which ranks by noise when rows lie
 // close together far from the origin, is nowhere decisive. The same bits for every thread count and instruction set.
+//
+// A device that has the operation `nearest` (device_used()) is asked for more than K candidates by its own products. Where a bound on the error of
+// these proves that the K nearest are among them, the metric orders them as above; the other rows are searched for on the CPU. The same bits.
 Neighbours knn_self(Arena *a, const float *x, size_t N, int C, KnnMetric metric, int K, const uint32_t *group,
                     const char *what);
 

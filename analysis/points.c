@@ -39,7 +39,7 @@ const KnnKernels *knn_kernels(void) {
 // ---- preparation
 
 typedef struct {
-    Points *side;
+    const Points *side;
     int width;
     float *out;
 } Packing;
@@ -174,6 +174,12 @@ void points_pack(Arena *a, Points *s) {
     s->packed = take(a, float, size_mul(s->rows, (size_t)s->C, "packed rows"));
     Packing p = {.side = s, .width = knn_kernels()->nr, .out = s->packed};
     parallel_for(s->rows / KNN_BLOCK, 1, pack_range, &p);
+}
+
+float *points_rows(Arena *a, const Points *s) {
+    Packing p = {.side = s, .width = 1, .out = take(a, float, size_mul(s->rows, (size_t)s->C, "rows"))};
+    parallel_for(s->rows / KNN_BLOCK, 1, pack_range, &p);
+    return p.out;
 }
 
 void points_pack_queries(float *out, const Points *s, size_t first) { pack(out, s, first, KNN_BLOCK, knn_kernels()->mr); }

@@ -28,6 +28,7 @@ void points_scale_alike(Points *s, Points *t);      // of two sets that will mee
 double *points_mean(Arena *a, const Points *s);
 void points_lift(Arena *a, Points *s, const double *mean);
 void points_pack(Arena *a, Points *s);
+float *points_rows(Arena *a, const Points *s); // (rows, C): as they are multiplied
 // Rows [first, first + KNN_BLOCK) as panels of mr rows.
 void points_pack_queries(float *out, const Points *s, size_t first);
 

@@ -13,6 +13,7 @@ extern "C" {
 }
 #endif
 #include "choosing.h"
+#include "commands.h"
 #include "gradients.h"
 #include "operands.h"
 
@@ -305,6 +306,24 @@ static void op_choose(Tensor out, Tensor logits, const Choosing *how) {
     cuda_choose(&c, gpu_room(cuda_choose_room(c.R, c.V, changed)), changed, S);
 }
 
+// The rows and all that the search needs have to find room beside what is there; if not, whoever asks has another way.
+static bool op_nearest(int32_t *id, float *score, const float *x, const float *offset, long N, int C, int K) {
+    const size_t numbers = (size_t)N * (size_t)C * sizeof *x, results = (size_t)N * (size_t)K * sizeof *score;
+    CudaKnn a;
+    memset(&a, 0, sizeof a);
+    a.Q = a.N = N, a.C = C, a.K = K, a.without_self = true;
+    if (K > CUDA_KNN_MOST || N > INT32_MAX || commands_listed()) return false;
+    const size_t room = cuda_knn_room(&a);
+    const long shape[2] = {N, C};
+    gpu_begin("nearest", tensor_of(NULL, DTYPE_F32, 2, shape));
+    if (!gpu_fits(numbers + (size_t)N * sizeof *offset + room + 2 * results)) return false;
+    a.query = a.point = (const float *)gpu_ready(x, numbers), a.offset = (const float *)gpu_ready(offset, (size_t)N * sizeof *offset);
+    a.id = (int32_t *)gpu_room(results), a.score = (float *)gpu_room(results), a.room = gpu_room(room);
+    cuda_knn(&a, S);
+    gpu_read(id, a.id, results), gpu_read(score, a.score, results);
+    return true;
+}
+
 static const Device *in_bf16(void);
 
 static void fill(Device *table) {
@@ -318,7 +337,7 @@ static void fill(Device *table) {
     t.softcap = op_softcap, t.clamp = op_clamp, t.patchify = op_patchify, t.copy_tokens = op_copy_tokens, t.copy_columns = op_copy_columns;
     t.broadcast_row = op_broadcast_row, t.rows_at = op_rows_at, t.rows_put = op_rows_put, t.rows_store = op_rows_store;
     t.mean_tokens = op_mean_tokens, t.rotary = op_rotary, t.rotary_tables = op_rotary_tables, t.rotary_stored = op_rotary_stored, t.attention = op_attention;
-    t.cross_entropy = op_cross_entropy, t.mean_squared = op_mean_squared, t.choose = op_choose, t.transpose = op_transpose, t.scale_by = op_scale_by;
+    t.cross_entropy = op_cross_entropy, t.mean_squared = op_mean_squared, t.choose = op_choose, t.nearest = op_nearest, t.transpose = op_transpose, t.scale_by = op_scale_by;
     t.exp_of = op_exp, t.dropout = op_dropout;
     t.gradients = gpu_gradients();
     t.bf16 = in_bf16;

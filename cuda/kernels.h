@@ -99,6 +99,7 @@ HOST bool cuda_attention_step_takes(const Attention *a, const RotaryStored *r); 
 HOST void cuda_attention_step(const Attention *a, const RotaryStored *r, uint16_t *rounded, float *room, int chunks, cudaStream_t stream); // the parts, of 128 keys; or, of one chunk, all
 
 // ---- knn.cu
+#define CUDA_KNN_MOST 256 // K
 typedef struct {
     const float *query, *point; // (Q, C), (N, C)
     const float *offset;        // (N) added to the scores, or NULL

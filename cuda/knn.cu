@@ -2,8 +2,8 @@
 //
 // score(q, j) = offset[j] + sum over c of query[q][c] point[j][c], ascending fused; the largest win, equal ones by
 // smaller index. Cosine: rows of length one, no offset. Euclidean: points times two, offset -|point|².
-// Twin of: the plain loop in test/test_cuda_knn.c, the same bits. analysis/knn.c decides near ties in double: whoever
-// wants its guarantee asks for a few more than K here and evaluates the metric for those.
+// Twin of: the plain loop in test/test_cuda_knn.c, the same bits. analysis/knn.c asks for more than it needs, bounds
+// what the sums may be wrong by, and decides by the metric in double.
 // Floor: 2QNC flops at the f32 rate. Selection: a comparison a score, and about K ln(N / K) insertions a query.
 // Allow: nothing.    Repeats: bit for bit: points come in ascending order, a query belongs to one block.
 // Needs: 1 <= K <= 256, K <= N; no alignment.
@@ -19,7 +19,6 @@
 #define POINTS 64
 #define BK 32
 #define THREADS 128
-#define K_MOST 256
 
 // Puts (s, id) into the sorted list of `count` pairs; what falls off the end is gone. By one warp.
 static __device__ void insert(float *score, int32_t *id, int *count, int K, float s, int32_t which, int lane) {
@@ -108,7 +107,7 @@ HOST void cuda_knn_rows(const CudaKnn *a, const int32_t *rows, const int32_t *co
 }
 
 HOST void cuda_knn_version(const CudaKnn *a, int version, cudaStream_t stream) {
-    need(a->K >= 1 && a->K <= K_MOST && a->K <= a->N, "cuda: %d neighbours of %ld points: 1 to %d, and no more than there are", a->K, a->N, K_MOST);
+    need(a->K >= 1 && a->K <= CUDA_KNN_MOST && a->K <= a->N, "cuda: %d neighbours of %ld points: 1 to %d, and no more than there are", a->K, a->N, CUDA_KNN_MOST);
     if (a->Q == 0) return;
     need(a->N <= INT32_MAX, "cuda: neighbours among %ld points: split them", a->N);
     if (version > 1 && cuda_knn_product_takes(a)) cuda_knn_product(a, version == 2 ? 1 : 3, stream);

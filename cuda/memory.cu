@@ -497,14 +497,25 @@ HOST void gpu_copy(void *to, const void *from, size_t bytes) {
     commands_copy(to, from, bytes, cudaMemcpyDeviceToDevice);
 }
 
-// Whether a forward of so many bytes has room beside the weights. Blocks that nobody has count as free. No inputs: the forward has ended.
+static size_t bytes_left(size_t *all) { // blocks that nobody has count as free
+    size_t left = 0;
+    CUDA_CHECK(cudaMemGetInfo(&left, all));
+    for (size_t i = 0; i < gpu.block_count; i++)
+        if (!gpu.blocks[i].taken) left += gpu.blocks[i].size;
+    return left;
+}
+
+HOST bool gpu_fits(size_t bytes) {
+    size_t all;
+    return bytes <= bytes_left(&all);
+}
+
+// Whether a forward of so many bytes has room beside the weights. No inputs: the forward has ended.
 HOST void gpu_plan(size_t bytes, long inputs, const char *where) {
     gpu.forward.bytes = bytes, gpu.forward.inputs = inputs, gpu.forward.taken = blocks_taken(), gpu.forward.weights = weights_bytes(true);
     if (bytes <= gpu.planned) return;
-    size_t left = 0, all = 0;
-    CUDA_CHECK(cudaMemGetInfo(&left, &all));
-    for (size_t i = 0; i < gpu.block_count; i++)
-        if (!gpu.blocks[i].taken) left += gpu.blocks[i].size;
+    size_t all = 0;
+    const size_t left = bytes_left(&all);
     const size_t again = left + gpu.planned < all ? left + gpu.planned : all; // what a forward before had may be there, and is used again
     need(bytes <= again, "cuda: %s: %ld inputs need %zu MiB of the GPU's memory for themselves and their results, %zu MiB are free of %zu; %s", where, inputs,
          (bytes + (1 << 20) - 1) >> 20, again >> 20, all >> 20, what_would_fit(left));

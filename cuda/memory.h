@@ -39,6 +39,7 @@ void gpu_repeats(void);
 typedef enum { WAY_TOGETHER = 1, WAY_SPLIT = 2, WAY_STORED = 4, WAY_AHEAD = 8, WAY_NORMED = 16, WAY_TURNED = 32, WAY_BEHIND = 64 } Way;
 void gpu_without(int ways); // sums of Way; 0: all are taken
 bool gpu_way(Way way);
+bool gpu_fits(size_t bytes); // beside what is taken, as far as the system's number tells
 void gpu_plan(size_t bytes, long inputs, const char *where); // of a forward that begins; (0, 0, NULL) when it has ended
 
 #ifdef __cplusplus

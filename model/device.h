@@ -61,6 +61,9 @@ struct Device {
     void (*cross_entropy)(Tensor out, Tensor logits, Tensor targets);
     void (*mean_squared)(Tensor out, Tensor a, Tensor b);
     void (*choose)(Tensor out, Tensor logits, const Choosing *how); // choose.h; out: bytes
+    // Of each of the rows x (N, C), the K others with the largest offset[j] + x[i] x[j], the product summed in ascending c and fused: ids and those
+    // sums (N, K), largest first, equal ones by smaller index. All in the program's memory. NULL, or false: not so many.
+    bool (*nearest)(int32_t *id, float *score, const float *x, const float *offset, long N, int C, int K);
     void (*transpose)(Tensor out, Tensor x);
     void (*scale_by)(Tensor out, Tensor x, Tensor factor);
     void (*exp_of)(Tensor out, Tensor x);
