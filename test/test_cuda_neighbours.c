@@ -65,7 +65,7 @@ int main(void) {
     watched = *gpu, watched.nearest = watch;
     for (int kind = 0; kind < KINDS; kind++) {
         both(150, 20, 8, kind, true);
-        if (real_shapes()) both(3000, 768, 100, kind, true), both(2500, 1024, 10, kind, true);
+        if (real_shapes()) both(1500, 768, 100, kind, true);
     }
     both(2, 1, 1, PLAIN, true);
     both(60, 33, 59, PLAIN, true); // all others are candidates
