@@ -55,11 +55,19 @@ CUDA_ONE_FORM := $(call cuda_form,80,compute_80 $(CUDA_ARCHS:%=sm_%))
 CUDA_TWO_FORMS := $(call cuda_form,80,compute_80 $(patsubst %,sm_%,$(filter-out 90a,$(CUDA_ARCHS)))) \
                   $(if $(CUDA_ARCHS),$(if $(filter 90a,$(CUDA_ARCHS)),$(call cuda_form,90a,sm_90a)),$(call cuda_form,90a,compute_90a))
 CUDA_HOPPER := $(shell grep -l '"device_hopper.h"' cuda/*.cu)
+cuda_forms = $(if $(filter $(CUDA_HOPPER),$(1)),$(CUDA_TWO_FORMS),$(CUDA_ONE_FORM))
 CUDA_FOR := $(or $(subst $() ,-,$(strip $(CUDA_ARCHS))),ptx)
 CUDA_BUILD := build/nvcc/$(CUDA_FOR)
 CUDA_HOST := $(shell grep -L '__global__\|\.inc"' cuda/*.cu) # no kernel in them: C for the host's compiler
-CUDA_LONG := gemm_f32 gemm_bf16 gemm_hopper norms attention_bf16 # first, so that every core is busy until the end
-CUDA_OBJECTS := $(patsubst %,$(CUDA_BUILD)/cuda/%.o,$(CUDA_LONG) $(filter-out $(CUDA_LONG),$(patsubst cuda/%.cu,%,$(sort $(wildcard cuda/*.cu)))))
+# nvcc takes half a second a file for CUDA's headers alone, so kernels are compiled in units of several files, each as long as the others, the
+# longest first; those with Hopper's instructions apart. A file in none is compiled alone. Within one a static name stands once.
+CUDA_UNITS := hopper attention products few others
+CUDA_UNIT_hopper := gemm_hopper attention_hopper
+CUDA_UNIT_attention := attention_bf16 attention_f32 attention_few attention_apart norms elementwise rotary rounded losses choose
+CUDA_UNIT_products := gemm_f32 gemm_bf16 gather_norm gradients_each resize rows
+CUDA_UNIT_few := gemm_bf16_thin attention_step
+CUDA_UNIT_others := gradients_rows knn_product knn bidiagonal jacobi
+CUDA_OBJECTS := $(patsubst %,$(CUDA_BUILD)/%.o,$(CUDA_UNITS) $(filter-out $(foreach u,$(CUDA_UNITS),$(CUDA_UNIT_$(u):%=cuda/%)),$(patsubst %.cu,%,$(sort $(wildcard cuda/*.cu)))))
 CUDA_LIBS := -L$(CUDA_LIB) -lcudart_static -ldl -lrt
 CUDA_FOUND := nvcc $(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'), $(if $(CUDA_ARCHS),$(foreach a,$(CUDA_ARCHS),sm_$(a)$(comma)) PTX,PTX of sm_80 and sm_90a (no GPU here))
 else
@@ -83,9 +91,18 @@ $(BUILD)/retina: $(CUDA_OBJECTS) $(call object,$(COMMANDS)) $(BUILD)/libretina.a
 
 $(CUDA_BUILD)/%.o: %.cu
 	@mkdir -p $(@D)
-	$(Q)$(NVCC) $(CUDA_FLAGS) $(if $(filter $(CUDA_HOPPER),$<),$(CUDA_TWO_FORMS),$(CUDA_ONE_FORM)) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+	$(Q)$(NVCC) $(CUDA_FLAGS) $(call cuda_forms,$<) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 ifneq (,$(NVCC))
+# A unit includes its files one after the other; what one defines the next does not see.
+unit_files = $(CUDA_UNIT_$(basename $(@F)):%=cuda/%.cu)
+$(CUDA_UNITS:%=$(CUDA_BUILD)/%.cu): always # written when it is another one
+	@mkdir -p $(@D)
+	@for f in $(unit_files); do echo "#include \"$$f\"" && sed -n 's/^#define \([A-Za-z0-9_]*\).*/#undef \1/p' $$f cuda/*.inc; done >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(CUDA_UNITS:%=$(CUDA_BUILD)/%.o): $(CUDA_BUILD)/%.o: $(CUDA_BUILD)/%.cu
+	$(Q)$(NVCC) $(CUDA_FLAGS) $(call cuda_forms,$(unit_files)) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
 $(patsubst %.cu,$(CUDA_BUILD)/%.o,$(CUDA_HOST)): $(CUDA_BUILD)/%.o: %.cu
 	@mkdir -p $(@D)
 	$(Q)$(CC) -x c $(FLAGS) -Icuda -isystem $(CUDA_INCLUDE) -Wno-unused-function -MMD -MP -c -o $@ $<
@@ -118,8 +135,9 @@ $(BUILD)/%_amx.o: %_amx.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(AMX) -MMD -MP -c -o $@ $<
 
-# Their vectors are written out. What the compiler would make of the loops behind them, of less than a vector, is slower and takes half the time.
-$(BUILD)/model/kernels_%.o: FLAGS += $(if $(findstring clang,$(COMPILER)),-fno-vectorize,-fno-tree-loop-vectorize)
+# Their vectors are written out. What the compiler would make of the loops behind them, of less than a vector, is slower and takes half the time;
+# copies of the edges for each number of rows, likewise.
+$(BUILD)/model/kernels_%.o: FLAGS += $(if $(findstring clang,$(COMPILER)),-fno-vectorize,-fno-tree-loop-vectorize -fno-ipa-cp-clone)
 
 # -O3 is for loops over numbers, pixels, bytes and letters. What opens, names, lays out and reports takes -Og: a third
 # of the compiler's time; there gcc guesses what is uninitialised, and errs (make sanitize, at -O1, still asks).

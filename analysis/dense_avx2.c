@@ -2,7 +2,7 @@
 #include "dense_kernels.h"
 
 #if defined(__AVX2__)
-#include <immintrin.h>
+#include "io/avx2.h"
 
 #define NAME(x) dense_avx2_##x
 #define LANES 4

@@ -2,7 +2,7 @@
 #include "knn_kernels.h"
 
 #if defined(__AVX2__)
-#include <immintrin.h>
+#include "io/avx2.h"
 
 #define NAME(x) knn_avx2_##x
 #define LANES 8

@@ -18,19 +18,14 @@
 #define WARPS (THREADS / 32)
 #define DEEP 8 // rows under way a thread
 
-static __device__ __forceinline__ double warp_sum(double x) {
-    for (int d = 16; d; d /= 2) x += __shfl_xor_sync(0xffffffffu, x, d);
-    return x;
-}
-
 // Of all threads, to all threads. Everything written before is seen behind it.
 static __device__ __forceinline__ double block_sum(double x, double *part) {
     const int lane = thread_lane(), warp = (int)threadIdx.x / 32;
-    x = warp_sum(x);
+    x = doubles_of_warp(x);
     __syncthreads();
     if (lane == 0) part[warp] = x;
     __syncthreads();
-    return warp_sum(lane < WARPS ? part[lane] : 0);
+    return doubles_of_warp(lane < WARPS ? part[lane] : 0);
 }
 
 typedef struct {
@@ -109,7 +104,7 @@ static __global__ __launch_bounds__(THREADS) void bidiagonal(double *all, double
                 row[j] = a;
                 s = fma(a, v[j], s);
             }
-            s = warp_sum(s);
+            s = doubles_of_warp(s);
             __syncwarp(); // every lane has read z[i]
             if (lane == 0) z[i] = s;
         }

@@ -200,6 +200,12 @@ static __device__ __forceinline__ float larger_of_warp(float x) {
     return x;
 }
 
+// The sum over a warp.
+static __device__ __forceinline__ double doubles_of_warp(double x) {
+    for (int d = 16; d; d /= 2) x += __shfl_xor_sync(0xffffffffu, x, d);
+    return x;
+}
+
 // The largest (sum) over the four lanes that hold one row of a tensor core's result.
 static __device__ __forceinline__ float quad_max(float x) {
     float y = __shfl_xor_sync(0xffffffffu, x, 1);

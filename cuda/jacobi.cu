@@ -18,11 +18,6 @@
 #define SWEEPS_MOST 60
 #define SHARED_MOST (200 * 1024)
 
-static __device__ double warp_sum(double x) {
-    for (int d = 16; d; d /= 2) x += __shfl_xor_sync(0xffffffffu, x, d);
-    return x;
-}
-
 // Rows x and y of `length` numbers: exchanged if `swap`, then (x, y) = (c x - s y, s x + c y).
 static __device__ void rotate(double *x, double *y, int length, bool swap, double c, double s, int lane) {
     for (int i = lane; i < length; i += 32) {
@@ -65,7 +60,7 @@ static __device__ __forceinline__ double allowed(int m) { return DBL_EPSILON * (
 static __device__ bool make_orthogonal(double *b, int m, double *w, int k, int i, int j, double allow, int lane) {
     double *x = b + (size_t)i * m, *y = b + (size_t)j * m, xx = 0, yy = 0, xy = 0;
     for (int e = lane; e < m; e += 32) xx += x[e] * x[e], yy += y[e] * y[e], xy += x[e] * y[e];
-    xx = warp_sum(xx), yy = warp_sum(yy), xy = warp_sum(xy);
+    xx = doubles_of_warp(xx), yy = doubles_of_warp(yy), xy = doubles_of_warp(xy);
     Turn r = turn_of(xx, yy, xy, allow);
     if (!r.turn && !r.swap) return false;
     rotate(x, y, m, r.swap, r.c, r.s, lane);
@@ -102,7 +97,7 @@ static __global__ __launch_bounds__(THREADS, 2) void jacobi(CudaJacobi a, int in
     for (int i = warp; a.length && i < n; i += THREADS / 32) {
         double s = 0;
         for (int e = lane; e < a.m; e += 32) s += b[(size_t)i * a.m + e] * b[(size_t)i * a.m + e];
-        s = warp_sum(s);
+        s = doubles_of_warp(s);
         if (lane == 0) a.length[(size_t)blockIdx.x * n + i] = sqrt(s);
     }
     if (in_shared) {

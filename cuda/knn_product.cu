@@ -61,11 +61,6 @@ typedef struct {
 // Rounded to bf16; where that would be below the normal numbers, zero: whether a unit knows such numbers does not matter then.
 static __device__ __forceinline__ uint16_t rounded(float x) { return fabsf(x) < FLT_MIN ? 0 : bf16_of(x); }
 
-static __device__ __forceinline__ double warp_sum(double x) {
-    for (int d = 16; d; d /= 2) x += __shfl_xor_sync(0xffffffffu, x, d);
-    return x;
-}
-
 static __device__ __forceinline__ float length_above(double squares) { return (float)(sqrt(squares) * (1 + 1e-6)); }
 
 // A warp a row. Points also tell what is largest among them.
@@ -87,7 +82,7 @@ static __global__ void split(uint16_t *out, const float *x, const float *offset,
         out[row * width + (pieces - 1) * padded + c] = first;
         if (pieces == 3) out[row * width + c] = is_query ? first : second, out[row * width + padded + c] = is_query ? second : first;
     }
-    n = warp_sum(n), l = warp_sum(l), e = warp_sum(e), b = warp_sum(b);
+    n = doubles_of_warp(n), l = doubles_of_warp(l), e = doubles_of_warp(e), b = doubles_of_warp(b);
     RowBound r;
     r.n = length_above(n), r.l = length_above(l), r.e = length_above(e), r.b = larger(length_above(b) + r.l, r.n);
     if (is_query) {

@@ -17,7 +17,7 @@
 #include "jpeg_rows.inc"
 
 #ifdef BY_HAND
-#include <immintrin.h>
+#include "avx2.h"
 
 // A pair [low half | high half] holds two rows (or columns) of eight 16-bit numbers. As (low, high) pairs, lane by
 // lane: l0 h0 l1 h1 … l7 h7, ready for madd.

@@ -1,6 +1,6 @@
 // kernels_avx2.c: the kernels with AVX2, FMA and F16C: vectors of eight.
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "io/avx2.h"
 #define TABLE kernels_avx2
 #define LANES 8
 #define TILE_ROWS 6

@@ -138,10 +138,9 @@ static void pack_b_table(float *out, const Gemm *g, long k0, long kn, long n0) {
 
 // ---- few rows: a weight is read once and never packed
 
-// C (M, rows <= LANES) = X (K, M) · B (rows, K)ᵀ: a square of B at a time is turned in registers and used at once.
-INLINE void thin_rows(int M, float *C, long ldc, const float *X, const char *B, Dtype type, size_t row, int rows, long K, bool from_c) {
-    V acc[THIN_ROWS];
-    for (int m = 0; m < M; m++) acc[m] = !from_c ? all(0) : rows == LANES ? load(C + m * ldc) : load_part(C + m * ldc, rows, 0);
+// acc (M, rows <= LANES) += X (K, M) · B (rows, K)ᵀ from k on, as far as whole squares of B reach: one at a time is turned in registers
+// and used at once. Returns the k where that ends.
+INLINE long thin_squares(V *acc, int M, const float *X, const char *B, Dtype type, size_t row, int rows, long K) {
     long k = 0;
     if (type == DTYPE_BF16) // two at a time: a pair of bf16 is one lane until it has been turned
         for (; k + 2 * LANES <= K; k += 2 * LANES) {
@@ -165,10 +164,18 @@ INLINE void thin_rows(int M, float *C, long ldc, const float *X, const char *B, 
             for (int j = 0; j < LANES; j++, X += M)
                 for (int m = 0; m < M; m++) acc[m] = fused(all(X[m]), t[j], acc[m]);
         }
-    for (; k < K; k++, X += M) {
-        V t = all(0);
+    return k;
+}
+
+// C (M, rows <= LANES) = X · Bᵀ, for the edges: one copy serves every M.
+static __attribute__((noinline)) void thin_edge(int M, float *C, long ldc, const float *X, const char *B, Dtype type, size_t row, int rows, long K, bool from_c) {
+    V acc[THIN_ROWS];
+    for (int m = 0; m < M; m++) acc[m] = !from_c ? all(0) : rows == LANES ? load(C + m * ldc) : load_part(C + m * ldc, rows, 0);
+    long k = thin_squares(acc, M, X, B, type, row, rows, K);
+    for (X += k * M; k < K; k++, X += M) {
+        float t[LANES] = {0};
         for (int r = 0; r < rows; r++) t[r] = widen_one(B + (size_t)r * row, type, k);
-        for (int m = 0; m < M; m++) acc[m] = fused(all(X[m]), t, acc[m]);
+        for (int m = 0; m < M; m++) acc[m] = fused(all(X[m]), load(t), acc[m]);
     }
     for (int m = 0; m < M; m++) {
         if (rows == LANES) store(C + m * ldc, acc[m]);
@@ -176,10 +183,23 @@ INLINE void thin_rows(int M, float *C, long ldc, const float *X, const char *B, 
     }
 }
 
+INLINE void thin_columns(int M, float *C, long ldc, const float *X, const char *B, Dtype type, size_t row, long K, bool from_c) {
+    V acc[THIN_ROWS];
+    for (int m = 0; m < M; m++) acc[m] = from_c ? load(C + m * ldc) : all(0);
+    long k = thin_squares(acc, M, X, B, type, row, LANES, K);
+    for (int m = 0; m < M; m++) store(C + m * ldc, acc[m]);
+    if (k < K) thin_edge(M, C, ldc, X + k * M, B + (size_t)k * (type == DTYPE_F32 ? 4 : 2), type, row, LANES, K - k, true);
+}
+
 #define THIN_CASE(m, type)                                                                         \
     case m:                                                                                        \
-        for (; n + LANES <= N; n += LANES) thin_rows(m, C + n, ldc, X, B + (size_t)n * row, type, row, LANES, K, from_c); \
+        for (; n + LANES <= N; n += LANES) thin_columns(m, C + n, ldc, X, B + (size_t)n * row, type, row, K, from_c); \
         break;
+#if TILE_ROWS > 4
+#define THIN_MORE(type) THIN_CASE(5, type) THIN_CASE(6, type) THIN_CASE(7, type) THIN_CASE(8, type)
+#else // where fmaf is called one loop serves them as well
+#define THIN_MORE(type)
+#endif
 #define THIN_TYPE(name, type)                                                                      \
     static void name(int M, float *C, long ldc, const float *X, const char *B, size_t row, long N, long K, bool from_c) { \
         long n = 0;                                                                                \
@@ -188,12 +208,9 @@ INLINE void thin_rows(int M, float *C, long ldc, const float *X, const char *B, 
             THIN_CASE(2, type)                                                                     \
             THIN_CASE(3, type)                                                                     \
             THIN_CASE(4, type)                                                                     \
-            THIN_CASE(5, type)                                                                     \
-            THIN_CASE(6, type)                                                                     \
-            THIN_CASE(7, type)                                                                     \
-            THIN_CASE(8, type)                                                                     \
+            THIN_MORE(type)                                                                        \
         }                                                                                          \
-        if (n < N) thin_rows(M, C + n, ldc, X, B + (size_t)n * row, type, row, (int)(N - n), K, from_c);   \
+        for (; n < N; n += LANES) thin_edge(M, C + n, ldc, X, B + (size_t)n * row, type, row, N - n < LANES ? (int)(N - n) : LANES, K, from_c); \
     }
 THIN_TYPE(thin_f32, DTYPE_F32)
 THIN_TYPE(thin_bf16, DTYPE_BF16)

@@ -11,7 +11,7 @@
 #include "resize_kernels.h"
 
 #if defined(__AVX2__)
-#include <immintrin.h>
+#include "io/avx2.h"
 #include <string.h>
 
 static inline __m128i weighted(const uint8_t *p, const int16_t *w, int groups) { // sums of red, green, blue, nothing
