@@ -21,6 +21,7 @@ const void *gpu_ready(const void *p, size_t bytes);
 unsigned long gpu_operations(void); // how many have begun
 const char *gpu_operation(void); // "linear [3, 4]": that in progress
 void gpu_done(cudaError_t e); // dies, naming the operation, where e is an error
+void gpu_wait(cudaStream_t s);
 void *gpu_room(size_t bytes); // scratch until the next gpu_begin
 void *gpu_room_kept(size_t bytes); // one more piece, which outlives gpu_begin: until the next gpu_room_kept
 
