@@ -4,9 +4,11 @@
 // 2. Blocks of 192 rows meet each other; of one set only the blocks on and above the diagonal, and each product serves
 //    both of its rows. Scores are compared with the query's threshold while they are in registers; the few that may still
 //    be near go to the query's list together with their bounds.
-// 3. A full list drops what K others are proved to beat; if too much is left (copies, ties), the metric itself decides.
-//    At the end it decides wherever the bounds of two candidates overlap.
+// 3. A list that has grown drops what K others are proved to beat; if too much is left (copies, ties), the metric itself
+//    decides. At the end it decides wherever the bounds of two candidates overlap.
 // A device's products take the place of 2. for all rows whose K nearest they prove.
+//   version 0  one task a pair of blocks; a list shrinks when it is full, to its K-th bound, found by a histogram
+//   version 1  one task a block of queries; a list shrinks early, to a bound found by halving; panels are asked for: in use
 #include "knn.h"
 
 #include <math.h>
@@ -44,17 +46,17 @@ typedef struct {
     const KnnKernels *kernel;
     float *least;          // (query.rows) threshold: the K-th best lower bound so far; infinite: nothing is looked for any more
     bool *open;            // (blocks) of queries: something is
-    int *count;            // (query.rows) candidates in each list
-    Bounded *list;       // (query.rows, room)
+    int *count, *full;     // (query.rows) candidates in each list; so many, and it is shrunk
+    Bounded *list;         // (query.rows, room)
     pthread_mutex_t *lock; // one for each block of queries
     Neighbours out;
+    size_t parts;    // of all points, for each block of queries
     struct Own *own; // one for each thread
 } Search;
 
 struct Own {
     Keyed *scratch; // room of them
-    float *packed;  // the block of queries that was met last, in panels of mr rows
-    size_t block;
+    float *packed;  // a block of queries, in panels of mr rows
 };
 
 double knn_value(const float *x, const float *y, int C, KnnMetric metric) {
@@ -102,67 +104,49 @@ static void settle(Search *s, size_t q) {
     if (n > s->K) s->count[q] = s->K;
 }
 
-static int by_size_descending(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x < y) - (x > y);
-}
-
-// Element k of x in descending order. A histogram finds its neighbourhood without a branch that depends on a number.
-static float kth_largest(float *x, int n, int k) {
-    enum { BINS = 256 };
-    float low = x[0], high = x[0];
-    for (int i = 1; i < n; i++) {
-        low = x[i] < low ? x[i] : low;
-        high = x[i] > high ? x[i] : high;
-    }
-    float scale = (float)(BINS - 1) / (high - low);
-    if (!(scale < INFINITY)) return low; // all equal, or as good as
-    int count[BINS] = {0}, bin = 0, before = 0, m = 0;
-    for (int i = 0; i < n; i++) count[(int)((high - x[i]) * scale)]++;
-    while (before + count[bin] <= k) before += count[bin++];
-    for (int i = 0; i < n; i++) {
-        float v = x[i];
-        x[m] = v;
-        m += (int)((high - v) * scale) == bin;
-    }
-    qsort(x, (size_t)m, sizeof *x, by_size_descending); // few, as a rule
-    return x[k - before];
-}
-
-// Raises the threshold of a query to its K-th best lower bound, and drops what cannot reach it.
-static void shrink(Search *s, size_t q) {
+// Raises the threshold of a query to its K-th best lower bound, or near it with some to spare, and drops what cannot reach it.
+static void shrink(Search *s, size_t q, int spare) {
     Bounded *list = s->list + q * (size_t)s->room;
     float *lower = (float *)s->own[thread_index()].scratch;
-    int n = s->count[q], kept = 0;
+    int n = s->count[q], filled = (n + 15) / 16 * 16, kept = 0;
     if (n < s->K) return;
     for (int i = 0; i < n; i++) lower[i] = list[i].lower;
-    float least = kth_largest(lower, n, s->K - 1);
+    for (int i = n; i < filled; i++) lower[i] = -INFINITY;
+    float least = knn_reached_by(s->kernel, lower, filled, s->K, spare, s->least[q]);
     if (least > s->least[q]) s->least[q] = least;
-    for (int i = 0; i < n; i++)
-        if (list[i].upper >= s->least[q]) list[kept++] = list[i];
+    least = s->least[q];
+    for (int i = 0; i < n; i++) {
+        Bounded c = list[i];
+        list[kept] = c;
+        kept += c.upper >= least;
+    }
     s->count[q] = kept;
 }
+
+// So many more candidates, and a list is looked through: early thresholds let less through.
+static int step_of(const Search *s) { return (s->room - s->K) / 5; }
 
 static void append(Search *s, size_t q, uint32_t id, float upper) {
     if (upper < s->least[q]) return; // the threshold has risen since it was compared
     if (s->one_set && (id == q || (s->group && s->group[id] == s->group[q]))) return;
-    if (s->count[q] == s->room) {
-        shrink(s, q);
+    if (s->count[q] == s->full[q]) {
+        shrink(s, q, s->K / 32 + 1);
         if (s->count[q] > s->K + (s->room - s->K) / 2) settle(s, q); // bounds alone make no room
+        s->full[q] = s->count[q] + step_of(s);
     }
     s->list[q * (size_t)s->room + (size_t)s->count[q]++] = (Bounded){upper, upper - points_spread(&s->query, q, &s->point, id), id};
 }
 
 static void conclude(Search *s, size_t q) {
-    shrink(s, q);
+    shrink(s, q, 0);
     settle(s, q);
     for (int k = 0; k < s->K; k++) s->out.id[q * (size_t)s->K + (size_t)k] = s->list[q * (size_t)s->room + (size_t)k].id;
 }
 
 // ---- blocks
 
-// Block j of points meets block i of queries (packed in a).
-static void meet(Search *s, const float *a, size_t i, size_t j) {
+// Block j of points meets block i of queries (packed in a); then comes block `next`.
+static void meet(Search *s, const float *a, size_t i, size_t j, size_t next) {
     const KnnKernels *k = s->kernel;
     int mr = k->mr, nr = k->nr, C = s->query.C;
     bool both = s->one_set && i != j;
@@ -186,7 +170,8 @@ static void meet(Search *s, const float *a, size_t i, size_t j) {
             const Points *x = &s->query, *y = &s->point;
             KnnSide query = {a + (size_t)r * C, x->lift + q, x->slack + q, x->length + q, least_i + r};
             KnnSide point = {y->packed + p * (size_t)C, y->lift + p, y->slack + p, y->length + p, least_j + c};
-            k->tile(u, w, near_u, near_w, query, point, C);
+            const float *panel = c + nr < KNN_BLOCK ? point.packed + (size_t)nr * (size_t)C : y->packed + next * KNN_BLOCK * (size_t)C;
+            k->tile(u, w, near_u, near_w, query, point, knn_share(k, panel, r, C), C);
             uint32_t any_u = 0, any_w = 0;
             for (int t = 0; t < mr; t++) any_u |= near_u[t], any_w |= near_w[t];
             if (any_u) {
@@ -212,17 +197,23 @@ static void meet(Search *s, const float *a, size_t i, size_t j) {
         }
 }
 
+// Task t: a block of queries and a part of the blocks of points, of one set those from its own on. Each begins elsewhere among
+// them, so that threads seldom want the same lists.
 static void pairs_range(void *arg, size_t begin, size_t end) {
     Search *s = arg;
-    struct Own *own = &s->own[thread_index()];
-    size_t blocks = s->point.rows / KNN_BLOCK;
-    for (size_t index = begin; index < end; index++) {
-        size_t i = index / blocks, j = index % blocks;
-        if (s->one_set && j < i) continue; // the pair (j, i) serves both
-        if (!s->open[i] && !(s->one_set && s->open[j])) continue;
-        if (own->block != i) points_pack_queries(own->packed, &s->query, i * KNN_BLOCK);
-        own->block = i;
-        meet(s, own->packed, i, j);
+    float *packed = s->own[thread_index()].packed;
+    size_t queries = s->query.rows / KNN_BLOCK, points = s->point.rows / KNN_BLOCK;
+    for (size_t t = begin; t < end; t++) {
+        size_t i = t % queries, part = t / queries, first = points * part / s->parts, last = points * (part + 1) / s->parts;
+        if (s->one_set && first < i) first = i; // the pair (j, i) serves both
+        bool there = false;
+        for (size_t k = 0; first + k < last; k++) {
+            size_t count = last - first, at = 7 * i + k, j = first + at % count;
+            if (!s->open[i] && !(s->one_set && s->open[j])) continue;
+            if (!there) points_pack_queries(packed, &s->query, i * KNN_BLOCK);
+            there = true;
+            meet(s, packed, i, j, first + (at + 1) % count);
+        }
     }
 }
 
@@ -261,7 +252,7 @@ static void offered_range(void *arg, size_t begin, size_t end) {
             list[k] = (Bounded){(float)(score[k] + d), (float)(score[k] - d), id};
         }
         s->count[q] = o->count;
-        shrink(s, q);
+        shrink(s, q, 0);
         bool all = (size_t)o->count + 1 == p->N, proved = score[o->count - 1] + doubt(p, q, o->longest, o->lift) < s->least[q];
         if (all || proved) conclude(s, q), s->least[q] = INFINITY;
         else s->count[q] = 0; // the threshold holds
@@ -294,13 +285,14 @@ static void search(Arena *a, Search *s, const char *what) {
     s->room = s->K + (s->K / 2 > 256 ? s->K / 2 : 256);
     s->least = take(a, float, rows);
     s->count = take_zero(a, int, rows);
+    s->full = take(a, int, rows);
     s->list = take(a, Bounded, size_mul(rows, (size_t)s->room, what));
     s->lock = take(a, pthread_mutex_t, blocks);
     s->own = take(a, struct Own, threads);
-    for (size_t r = 0; r < rows; r++) s->least[r] = r < N ? -INFINITY : INFINITY;
+    for (size_t r = 0; r < rows; r++) s->least[r] = r < N ? -INFINITY : INFINITY, s->full[r] = s->K + step_of(s);
     for (size_t b = 0; b < blocks; b++) pthread_mutex_init(&s->lock[b], NULL);
     for (size_t t = 0; t < threads; t++)
-        s->own[t] = (struct Own){take(a, Keyed, (size_t)s->room), take(a, float, KNN_BLOCK * (size_t)s->query.C), SIZE_MAX};
+        s->own[t] = (struct Own){take(a, Keyed, (size_t)s->room), take(a, float, KNN_BLOCK * (size_t)s->query.C)};
     ask_device(a, s);
     bool any = false;
     s->open = take_zero(a, bool, blocks);
@@ -308,7 +300,10 @@ static void search(Arena *a, Search *s, const char *what) {
         if (s->least[r] < INFINITY) any = s->open[r / KNN_BLOCK] = true;
     if (any) {
         points_pack(a, &s->point);
-        parallel_for(blocks * (s->point.rows / KNN_BLOCK), 1, pairs_range, s);
+        size_t points = s->point.rows / KNN_BLOCK;
+        s->parts = (8 * threads + blocks - 1) / blocks; // tasks enough, that threads end together
+        if (s->parts > points) s->parts = points;
+        parallel_for(blocks * s->parts, 1, pairs_range, s);
     }
     parallel_for(N, 16, finish_range, s);
     for (size_t b = 0; b < blocks; b++) pthread_mutex_destroy(&s->lock[b]);

@@ -109,7 +109,7 @@ static void block_distances(float *out, const float *packed, const Points *p, co
             size_t row = i * KNN_BLOCK + (size_t)r, column = j * KNN_BLOCK + (size_t)c;
             KnnSide query = {packed + (size_t)r * p->C, zeros, zeros, zeros, zeros};
             KnnSide point = {p->packed + column * (size_t)p->C, zeros, zeros, zeros, zeros};
-            kernel->tile(product, other, near, near, query, point, p->C);
+            kernel->tile(product, other, near, near, query, point, knn_share(kernel, point.packed + nr * p->C, r, p->C), p->C);
             for (int a = 0; a < mr; a++)
                 for (int b = 0; b < nr; b++)
                     if (row + (size_t)a < column + (size_t)b && column + (size_t)b < p->N)

@@ -49,16 +49,19 @@ static inline float prepared(const Points *s, size_t r, int k) {
     return (float)(s->x[r * (size_t)s->C + k] * s->scale[r] - s->mean[k]);
 }
 
-// Rows [first, first + count) of a side as panels of `width` rows.
+// Rows [first, first + count) of a side as panels of `width` rows, few numbers of each at a time: what is written stays in L1.
 static void pack(float *out, const Points *s, size_t first, int count, int width) {
+    enum { SOME = 64 };
     for (int p = 0; p < count; p += width, out += (size_t)width * s->C)
-        for (int i = 0; i < width; i++) {
-            size_t r = first + (size_t)(p + i);
-            if (r < s->N)
-                for (int k = 0; k < s->C; k++) out[(size_t)k * width + i] = prepared(s, r, k);
-            else
-                for (int k = 0; k < s->C; k++) out[(size_t)k * width + i] = 0;
-        }
+        for (int k0 = 0; k0 < s->C; k0 += SOME)
+            for (int i = 0; i < width; i++) {
+                size_t r = first + (size_t)(p + i);
+                int k1 = k0 + SOME < s->C ? k0 + SOME : s->C;
+                if (r < s->N)
+                    for (int k = k0; k < k1; k++) out[(size_t)k * width + i] = prepared(s, r, k);
+                else
+                    for (int k = k0; k < k1; k++) out[(size_t)k * width + i] = 0;
+            }
 }
 
 // Cosine: 1 / length. l2: for now the largest magnitude of the row.

@@ -4,7 +4,7 @@
 // wait in C itself. So every element is one chain of fused multiply-adds over ascending k, whatever the blocking.
 //   blocks      a task owns a rectangle of C and packs B for its columns (in its core's L2). A is packed before, once for all
 //               tasks, or, where there is one column of tasks, by the task itself, a tile at a time.
-//   few rows    up to THIN_ROWS, B a weight: B is read once, in order, and turned in registers (decoding); of bf16 with dot
+//   few rows    up to THIN_ROWS, B a weight: B is read once, in sixteen streams, and turned in registers (decoding); of bf16 with dot
 //               products (few_avx512bf16.c) up to DOT_ROWS, and not turned
 // Products of bf16 take the fastest way that there is: AMX tiles, dot products of pairs, or the f32 path on rounded values.
 // An activation is applied to a tile of C that is still in L1. Version 0 is the plain loop in test/test_kernels.c; `retina bench` times the product, test/bench/NOTES.md has what was tried.
@@ -181,6 +181,12 @@ static void slabs(const Gemm *g, const TileKernel *k, bool round) {
     }
 }
 
+// Columns of a task of few rows: its streams are long.
+static size_t few_columns(const Gemm *g) {
+    long least = pieces(SMALL, g->M * g->K), each = pieces(g->N, 4 * threads_count());
+    return (size_t)pieces(least > each ? least : each, 64) * 64;
+}
+
 static void columns_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const Gemm *g = j->g;
@@ -193,8 +199,7 @@ static void few_rows(const Gemm *g, const KernelTable *k) {
     float *packed = thread_room((size_t)(g->M * g->K + 16));
     k->pack_a(packed, g, 0, (int)g->M, 0, g->K);
     if (g->bf16) round_each(packed, g->M * g->K);
-    long columns = pieces(pieces(SMALL, g->M * g->K), 64) * 64;
-    parallel_for((size_t)g->N, (size_t)columns, columns_job, &(Job){.g = g, .packed = packed});
+    parallel_for((size_t)g->N, few_columns(g), columns_job, &(Job){.g = g, .packed = packed});
 }
 
 static TileKernel tiles_f32(void) {
@@ -245,8 +250,7 @@ static void dots_job(void *arg, size_t begin, size_t end) {
 static void few_dots(const Gemm *g) {
     float *packed = thread_room((size_t)(g->M * pieces(g->K, 32) * 16));
     few_avx512bf16.pack(packed, g);
-    long least = pieces(SMALL, g->M * g->K), each = pieces(g->N, 4 * threads_count());
-    parallel_for((size_t)g->N, (size_t)pieces(least > each ? least : each, 64) * 64, dots_job, &(Job){.g = g, .packed = packed});
+    parallel_for((size_t)g->N, few_columns(g), dots_job, &(Job){.g = g, .packed = packed});
 }
 
 // By instructions for bf16, or false.

@@ -138,17 +138,29 @@ static void pack_b_table(float *out, const Gemm *g, long k0, long kn, long n0) {
 
 // ---- few rows: a weight is read once and never packed
 
+// Where vectors are wide enough that memory is what is waited for, the rows of a square are streams far apart, each read row after row.
+#define STREAMS (LANES == 16)
+#define AHEAD 1024 // bytes of a stream
+
+// Of every eight steps of 64 bytes each asks for eight lines of two rows: neighbours in memory come faster than a line of every row.
+INLINE void ask(const char *B, size_t row, long step) {
+    for (long r = step % 8 * 2; r < step % 8 * 2 + 2; r++) {
+        const char *next = B + (size_t)r * row + step / 8 * 512 + AHEAD;
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; i++) __builtin_prefetch(next + i * 64, 0, 2);
+    }
+}
+
 // acc (M, rows <= LANES) += X (K, M) · B (rows, K)ᵀ from k on, as far as whole squares of B reach: one at a time is turned in registers
 // and used at once. Returns the k where that ends.
 INLINE long thin_squares(V *acc, int M, const float *X, const char *B, Dtype type, size_t row, int rows, long K) {
+    bool streams = STREAMS && rows == LANES;
     long k = 0;
     if (type == DTYPE_BF16) // two at a time: a pair of bf16 is one lane until it has been turned
         for (; k + 2 * LANES <= K; k += 2 * LANES) {
             V t[LANES];
-            for (int r = 0; r < LANES; r++) {
-                t[r] = r < rows ? load((const float *)(B + (size_t)r * row) + k / 2) : all(0);
-                if (LANES == 16 && r < rows) __builtin_prefetch(B + (size_t)r * row + k * 2 + 1024, 0, 2);
-            }
+            for (int r = 0; r < LANES; r++) t[r] = r < rows ? load((const float *)(B + (size_t)r * row) + k / 2) : all(0);
+            if (streams) ask(B, row, k / (2 * LANES));
             turn(t);
             for (int j = 0; j < LANES; j++, X += 2 * M)
                 for (int m = 0; m < M; m++) {
@@ -160,6 +172,7 @@ INLINE long thin_squares(V *acc, int M, const float *X, const char *B, Dtype typ
         for (; k + LANES <= K; k += LANES) {
             V t[LANES];
             for (int r = 0; r < LANES; r++) t[r] = r < rows ? widen_vector(B + (size_t)r * row, type, k) : all(0);
+            if (streams && type == DTYPE_F32) ask(B, row, k / LANES);
             turn(t);
             for (int j = 0; j < LANES; j++, X += M)
                 for (int m = 0; m < M; m++) acc[m] = fused(all(X[m]), t[j], acc[m]);
@@ -167,33 +180,41 @@ INLINE long thin_squares(V *acc, int M, const float *X, const char *B, Dtype typ
     return k;
 }
 
-// C (M, rows <= LANES) = X · Bᵀ, for the edges: one copy serves every M.
-static __attribute__((noinline)) void thin_edge(int M, float *C, long ldc, const float *X, const char *B, Dtype type, size_t row, int rows, long K, bool from_c) {
+// C (M, rows <= LANES) = X · Bᵀ, for the edges: one copy serves every M. row: bytes between rows of B, whose columns of C are `apart`.
+static __attribute__((noinline)) void thin_edge(int M, float *C, long ldc, long apart, const float *X, const char *B, Dtype type, size_t row, int rows, long K, bool from_c) {
     V acc[THIN_ROWS];
-    for (int m = 0; m < M; m++) acc[m] = !from_c ? all(0) : rows == LANES ? load(C + m * ldc) : load_part(C + m * ldc, rows, 0);
+    for (int m = 0; m < M; m++) {
+        acc[m] = all(0);
+        for (int r = 0; from_c && r < rows; r++) acc[m][r] = C[m * ldc + r * apart];
+    }
     long k = thin_squares(acc, M, X, B, type, row, rows, K);
     for (X += k * M; k < K; k++, X += M) {
         float t[LANES] = {0};
         for (int r = 0; r < rows; r++) t[r] = widen_one(B + (size_t)r * row, type, k);
         for (int m = 0; m < M; m++) acc[m] = fused(all(X[m]), load(t), acc[m]);
     }
-    for (int m = 0; m < M; m++) {
-        if (rows == LANES) store(C + m * ldc, acc[m]);
-        else store_part(C + m * ldc, acc[m], rows);
-    }
+    for (int m = 0; m < M; m++)
+        for (int r = 0; r < rows; r++) C[m * ldc + r * apart] = acc[m][r];
 }
 
-INLINE void thin_columns(int M, float *C, long ldc, const float *X, const char *B, Dtype type, size_t row, long K, bool from_c) {
+INLINE void thin_columns(int M, float *C, long ldc, long apart, const float *X, const char *B, Dtype type, size_t row, long K, bool from_c) {
     V acc[THIN_ROWS];
-    for (int m = 0; m < M; m++) acc[m] = from_c ? load(C + m * ldc) : all(0);
+    for (int m = 0; m < M; m++) {
+        acc[m] = all(0);
+        for (int r = 0; from_c && r < LANES; r++) acc[m][r] = C[m * ldc + r * apart];
+    }
     long k = thin_squares(acc, M, X, B, type, row, LANES, K);
-    for (int m = 0; m < M; m++) store(C + m * ldc, acc[m]);
-    if (k < K) thin_edge(M, C, ldc, X + k * M, B + (size_t)k * (type == DTYPE_F32 ? 4 : 2), type, row, LANES, K - k, true);
+    for (int m = 0; m < M; m++)
+        for (int r = 0; r < LANES; r++) C[m * ldc + r * apart] = acc[m][r];
+    if (k < K) thin_edge(M, C, ldc, apart, X + k * M, B + (size_t)k * (type == DTYPE_F32 ? 4 : 2), type, row, LANES, K - k, true);
 }
 
+// Columns n, n + apart, … at once, or neighbours.
 #define THIN_CASE(m, type)                                                                         \
     case m:                                                                                        \
-        for (; n + LANES <= N; n += LANES) thin_columns(m, C + n, ldc, X, B + (size_t)n * row, type, row, K, from_c); \
+        for (; n < (STREAMS ? apart : whole); n += STREAMS ? 1 : LANES)                            \
+            thin_columns(m, C + n, ldc, apart, X, B + (size_t)n * row, type, row * (size_t)apart, K, from_c); \
+        n = whole;                                                                                 \
         break;
 #if TILE_ROWS > 4
 #define THIN_MORE(type) THIN_CASE(5, type) THIN_CASE(6, type) THIN_CASE(7, type) THIN_CASE(8, type)
@@ -202,7 +223,7 @@ INLINE void thin_columns(int M, float *C, long ldc, const float *X, const char *
 #endif
 #define THIN_TYPE(name, type)                                                                      \
     static void name(int M, float *C, long ldc, const float *X, const char *B, size_t row, long N, long K, bool from_c) { \
-        long n = 0;                                                                                \
+        long n = 0, whole = N / LANES * LANES, apart = STREAMS ? N / LANES : 1;                     \
         switch (M) {                                                                               \
             THIN_CASE(1, type)                                                                     \
             THIN_CASE(2, type)                                                                     \
@@ -210,7 +231,7 @@ INLINE void thin_columns(int M, float *C, long ldc, const float *X, const char *
             THIN_CASE(4, type)                                                                     \
             THIN_MORE(type)                                                                        \
         }                                                                                          \
-        for (; n < N; n += LANES) thin_edge(M, C + n, ldc, X, B + (size_t)n * row, type, row, N - n < LANES ? (int)(N - n) : LANES, K, from_c); \
+        for (; n < N; n += LANES) thin_edge(M, C + n, ldc, 1, X, B + (size_t)n * row, type, row, N - n < LANES ? (int)(N - n) : LANES, K, from_c); \
     }
 THIN_TYPE(thin_f32, DTYPE_F32)
 THIN_TYPE(thin_bf16, DTYPE_BF16)
