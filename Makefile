@@ -46,7 +46,7 @@ CUDA_LIB := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/lib64,$(realpath $(NV
 CUDA_INCLUDE := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/include,$(realpath $(NVCC))) $(patsubst %/bin/nvcc,%/targets/x86_64-linux/include,$(realpath $(NVCC)))))
 # The guards of headers that nobody here wants are set: they are a third of what is read, several times a file.
 CUDA_UNREAD := _GLIBCXX_BITS_SPECFUN_H $(foreach h,SM_32_INTRINSICS SM_32_ATOMIC_FUNCTIONS SM_60_ATOMIC_FUNCTIONS TEXTURE_INDIRECT_FUNCTIONS SURFACE_INDIRECT_FUNCTIONS,__$(h)_H__)
-CUDA_CODE := -std=c++11 $(CUDA_UNREAD:%=-D%) -O3 -fmad=false -I. -Icuda
+CUDA_CODE := -std=c++11 $(CUDA_UNREAD:%=-D%) -fmad=false -I. -Icuda
 CUDA_FLAGS := $(CUDA_CODE) -Werror all-warnings -Xcompiler -fno-exceptions,-fno-threadsafe-statics,-Wall,-Wextra,-Werror,-Wno-unused-parameter,-Wno-missing-field-initializers,-Wno-unused-function,-O1
 # Kernels are read once, in the form of sm_80, from which every generation's machine code is the same as from its own form; those with
 # Hopper's instructions a second time for sm_90a, which other GPUs cannot run.
@@ -103,7 +103,8 @@ $(CUDA_UNITS:%=$(CUDA_BUILD)/%.cu): always # written when it is another one
 $(CUDA_UNITS:%=$(CUDA_BUILD)/%.o): $(CUDA_BUILD)/%.o: $(CUDA_BUILD)/%.cu
 	$(Q)$(NVCC) $(CUDA_FLAGS) $(call cuda_forms,$(unit_files)) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
-$(patsubst %.cu,$(CUDA_BUILD)/%.o,$(CUDA_HOST)): $(CUDA_BUILD)/%.o: %.cu
+CUDA_HOST_OBJECTS := $(patsubst %.cu,$(CUDA_BUILD)/%.o,$(CUDA_HOST))
+$(CUDA_HOST_OBJECTS): $(CUDA_BUILD)/%.o: %.cu
 	@mkdir -p $(@D)
 	$(Q)$(CC) -x c $(FLAGS) -Icuda -isystem $(CUDA_INCLUDE) -Wno-unused-function -MMD -MP -c -o $@ $<
 endif
@@ -146,7 +147,8 @@ LOOPS := $(foreach f,checksum inflate deflate json jpeg jpeg_% png png_write ran
                      resize resize_% rope tokenizer_added tokenizer_bpe tokenizer_merge tokenizer_normal tokenizer_pieces tokenizer_scan tokenizer_split tokenizer_words unicode,model/$(f).c) \
          $(foreach f,dense dense_% divide duplicates eigen fit jacobi knn knn_% overlap permute points pool resample spectrum statistics svd,analysis/$(f).c) \
          $(foreach f,init losses real recon recon_net world_draw,train/$(f).c) run/verbalize_measure.c
-$(call object,$(filter-out $(LOOPS),$(LIBRARY) $(COMMANDS))): FLAGS += $(if $(filter -O3,$(CFLAGS)),$(if $(findstring clang,$(COMPILER)),-O1,-Og -Wno-maybe-uninitialized))
+$(call object,$(filter-out $(LOOPS),$(LIBRARY) $(COMMANDS))) $(CUDA_HOST_OBJECTS): FLAGS += $(if $(filter -O3,$(CFLAGS)),$(if $(findstring clang,$(COMPILER)),-O1,-Og -Wno-maybe-uninitialized))
+$(call object,io/inflate.c io/png.c): FLAGS += $(if $(filter -O3,$(CFLAGS)),-O2) # faster there than -O3
 $(BUILD)/run/retina.o: FLAGS += -DRETINA_COMMIT='"$(COMMIT)"'
 $(BUILD)/run/retina.o: $(BUILD)/commit
 $(BUILD)/commit: always # written when it is another one: --version says what was built
