@@ -144,7 +144,7 @@ static void rmsnorm_table(float *out, const float *x, const float *w, long R, lo
     if (past) past_done();
 }
 
-static void divide(float *out, const float *in, long n, float by) { RANGE(out, in, n, x / all(by)); }
+static IN_TURNS void divide(float *out, const float *in, long n, float by) { RANGE(out, in, n, x / all(by)); }
 
 static void l2norm_table(float *out, const float *x, long C, float floor) {
     float n = sqrtf(dot_table(x, x, C));
