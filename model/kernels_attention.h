@@ -60,14 +60,19 @@ static void turn_table(float *out, long ldo, const float *x, long ld, long rows,
 }
 
 #define MIX_VECTORS 8
+#define MIX_AHEAD 16 // keys whose values are asked for
 #define MIX_KEYS 32 // rows of V that stay in L1 while all queries use them
 
 // out (D) += p (keys) · V (keys, D), on top of the old value; ascending keys.
-INLINE void mix_part(float *out, const float *p, const void *x, Dtype type, long at, long ld, long keys, int vectors) {
+INLINE void mix_part(float *out, const float *p, const void *x, Dtype type, long at, long ld, long keys, int vectors, bool asks) {
     V acc[MIX_VECTORS];
     for (int v = 0; v < vectors; v++) acc[v] = load(out + v * LANES);
+    size_t item = type == DTYPE_F32 ? 4 : 2;
     for (long j = 0; j < keys; j++)
-        for (int v = 0; v < vectors; v++) acc[v] = fused(all(p[j]), widen_vector(x, type, at + j * ld + v * LANES), acc[v]);
+        for (int v = 0; v < vectors; v++) {
+            acc[v] = fused(all(p[j]), widen_vector(x, type, at + j * ld + v * LANES), acc[v]);
+            if (asks && (type == DTYPE_F32 || v % 2 == 0)) __builtin_prefetch((const char *)x + (size_t)(at + (j + MIX_AHEAD) * ld + v * LANES) * item, 0, 2);
+        }
     for (int v = 0; v < vectors; v++) store(out + v * LANES, acc[v]);
 }
 
@@ -78,9 +83,9 @@ INLINE void mix_keys(float *out, long ldo, const float *P, long ldp, const void 
         for (long m = 0; m < M; m++) {
             const float *p = P + m * ldp + j;
             long d = 0;
-            for (; d + MIX_VECTORS * LANES <= D; d += MIX_VECTORS * LANES) mix_part(out + m * ldo + d, p, x, type, row + d, ld, n, MIX_VECTORS);
-            for (; d + 2 * LANES <= D; d += 2 * LANES) mix_part(out + m * ldo + d, p, x, type, row + d, ld, n, 2);
-            for (; d + LANES <= D; d += LANES) mix_part(out + m * ldo + d, p, x, type, row + d, ld, n, 1);
+            for (; d + MIX_VECTORS * LANES <= D; d += MIX_VECTORS * LANES) mix_part(out + m * ldo + d, p, x, type, row + d, ld, n, MIX_VECTORS, LANES == 16 && m == 0);
+            for (; d + 2 * LANES <= D; d += 2 * LANES) mix_part(out + m * ldo + d, p, x, type, row + d, ld, n, 2, LANES == 16 && m == 0);
+            for (; d + LANES <= D; d += LANES) mix_part(out + m * ldo + d, p, x, type, row + d, ld, n, 1, LANES == 16 && m == 0);
             for (; d < D; d++)
                 for (long i = 0; i < n; i++) out[m * ldo + d] = fmaf(p[i], widen_one(x, type, row + i * ld + d), out[m * ldo + d]);
         }

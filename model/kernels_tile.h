@@ -138,29 +138,42 @@ static void pack_b_table(float *out, const Gemm *g, long k0, long kn, long n0) {
 
 // ---- few rows: a weight is read once and never packed
 
-// Where vectors are wide enough that memory is what is waited for, the rows of a square are streams far apart, each read row after row.
+// Where vectors are wide enough that memory is what is waited for, it is asked ahead: lines of one row, then of another, since neighbours
+// in memory come faster than a line of every row. The rows of a square are streams far apart, each read row after row; short rows
+// are neighbours, and the next square's are asked for.
 #define STREAMS (LANES == 16)
-#define AHEAD 1024 // bytes of a stream
+#define AHEAD 1024      // bytes of a stream
+#define LONG_ROW 4096   // bytes
 
-// Of every eight steps of 64 bytes each asks for eight lines of two rows: neighbours in memory come faster than a line of every row.
-INLINE void ask(const char *B, size_t row, long step) {
-    for (long r = step % 8 * 2; r < step % 8 * 2 + 2; r++) {
-        const char *next = B + (size_t)r * row + step / 8 * 512 + AHEAD;
-#pragma GCC unroll 8
-        for (int i = 0; i < 8; i++) __builtin_prefetch(next + i * 64, 0, 2);
+INLINE void ask_lines(const char *next, size_t row, int rows, int lines) {
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 16
+        for (int i = 0; i < lines; i++) __builtin_prefetch(next + (size_t)r * row + i * 64, 0, 2);
+}
+
+// Each of `lines` steps of 64 bytes asks for as many lines of some of the sixteen rows.
+INLINE void ask(const char *B, size_t row, long step, int lines, size_t ahead) {
+    const char *next = B + (size_t)(step % lines * (16 / lines)) * row + (size_t)(step / lines * lines) * 64 + ahead;
+    switch (lines) {
+    case 8: ask_lines(next, row, 2, 8); break;
+    case 4: ask_lines(next, row, 4, 4); break;
+    case 2: ask_lines(next, row, 8, 2); break;
+    default: ask_lines(next, row, 16, 1);
     }
 }
 
 // acc (M, rows <= LANES) += X (K, M) · B (rows, K)ᵀ from k on, as far as whole squares of B reach: one at a time is turned in registers
-// and used at once. Returns the k where that ends.
-INLINE long thin_squares(V *acc, int M, const float *X, const char *B, Dtype type, size_t row, int rows, long K) {
-    bool streams = STREAMS && rows == LANES;
+// and used at once. ahead: bytes to what is asked for, or 0. Returns the k where that ends.
+INLINE long thin_squares(V *acc, int M, const float *X, const char *B, Dtype type, size_t row, int rows, long K, size_t ahead) {
+    bool asks = STREAMS && ahead > 0;
+    long bytes = K * (type == DTYPE_BF16 ? 2 : 4);
+    int lines = bytes >= 512 ? 8 : bytes >= 256 ? 4 : bytes >= 128 ? 2 : 1;
     long k = 0;
     if (type == DTYPE_BF16) // two at a time: a pair of bf16 is one lane until it has been turned
         for (; k + 2 * LANES <= K; k += 2 * LANES) {
             V t[LANES];
             for (int r = 0; r < LANES; r++) t[r] = r < rows ? load((const float *)(B + (size_t)r * row) + k / 2) : all(0);
-            if (streams) ask(B, row, k / (2 * LANES));
+            if (asks) ask(B, row, k / (2 * LANES), lines, ahead);
             turn(t);
             for (int j = 0; j < LANES; j++, X += 2 * M)
                 for (int m = 0; m < M; m++) {
@@ -172,7 +185,7 @@ INLINE long thin_squares(V *acc, int M, const float *X, const char *B, Dtype typ
         for (; k + LANES <= K; k += LANES) {
             V t[LANES];
             for (int r = 0; r < LANES; r++) t[r] = r < rows ? widen_vector(B + (size_t)r * row, type, k) : all(0);
-            if (streams && type == DTYPE_F32) ask(B, row, k / LANES);
+            if (asks && type == DTYPE_F32) ask(B, row, k / LANES, lines, ahead);
             turn(t);
             for (int j = 0; j < LANES; j++, X += M)
                 for (int m = 0; m < M; m++) acc[m] = fused(all(X[m]), t[j], acc[m]);
@@ -187,7 +200,7 @@ static __attribute__((noinline)) void thin_edge(int M, float *C, long ldc, long 
         acc[m] = all(0);
         for (int r = 0; from_c && r < rows; r++) acc[m][r] = C[m * ldc + r * apart];
     }
-    long k = thin_squares(acc, M, X, B, type, row, rows, K);
+    long k = thin_squares(acc, M, X, B, type, row, rows, K, 0);
     for (X += k * M; k < K; k++, X += M) {
         float t[LANES] = {0};
         for (int r = 0; r < rows; r++) t[r] = widen_one(B + (size_t)r * row, type, k);
@@ -203,7 +216,7 @@ INLINE void thin_columns(int M, float *C, long ldc, long apart, const float *X, 
         acc[m] = all(0);
         for (int r = 0; from_c && r < LANES; r++) acc[m][r] = C[m * ldc + r * apart];
     }
-    long k = thin_squares(acc, M, X, B, type, row, LANES, K);
+    long k = thin_squares(acc, M, X, B, type, row, LANES, K, apart > 1 ? AHEAD : LANES * row);
     for (int m = 0; m < M; m++)
         for (int r = 0; r < LANES; r++) C[m * ldc + r * apart] = acc[m][r];
     if (k < K) thin_edge(M, C, ldc, apart, X + k * M, B + (size_t)k * (type == DTYPE_F32 ? 4 : 2), type, row, LANES, K - k, true);
@@ -212,9 +225,9 @@ INLINE void thin_columns(int M, float *C, long ldc, long apart, const float *X, 
 // Columns n, n + apart, … at once, or neighbours.
 #define THIN_CASE(m, type)                                                                         \
     case m:                                                                                        \
-        for (; n < (STREAMS ? apart : whole); n += STREAMS ? 1 : LANES)                            \
+        for (long i = 0; i < N / LANES; i++, n += apart > 1 ? 1 : LANES)                           \
             thin_columns(m, C + n, ldc, apart, X, B + (size_t)n * row, type, row * (size_t)apart, K, from_c); \
-        n = whole;                                                                                 \
+        n = N / LANES * LANES;                                                                     \
         break;
 #if TILE_ROWS > 4
 #define THIN_MORE(type) THIN_CASE(5, type) THIN_CASE(6, type) THIN_CASE(7, type) THIN_CASE(8, type)
@@ -223,7 +236,7 @@ INLINE void thin_columns(int M, float *C, long ldc, long apart, const float *X, 
 #endif
 #define THIN_TYPE(name, type)                                                                      \
     static void name(int M, float *C, long ldc, const float *X, const char *B, size_t row, long N, long K, bool from_c) { \
-        long n = 0, whole = N / LANES * LANES, apart = STREAMS ? N / LANES : 1;                     \
+        long n = 0, apart = STREAMS && K * (type == DTYPE_F32 ? 4 : 2) >= LONG_ROW ? N / LANES : 1; \
         switch (M) {                                                                               \
             THIN_CASE(1, type)                                                                     \
             THIN_CASE(2, type)                                                                     \
