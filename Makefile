@@ -3,7 +3,7 @@
 CC ?= gcc
 BUILD ?= build
 ifeq (,$(filter clean,$(MAKECMDGOALS)))
-MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1) # a -j of the command line wins
+MAKEFLAGS += -j$(shell echo $$(($$(nproc 2>/dev/null || echo 1) + 1))) # one more than cores, for one waits for files; a -j of the command line wins
 endif
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
         -Wno-unused-parameter -Wno-missing-field-initializers -Wno-psabi
