@@ -8,10 +8,11 @@
 //   version
 //   1  attention_few.cu: 32 keys under way, each with two exponentials; kernels before it (rotary.cu's) and behind it (adding chunks up)
 //                                     12.7 us at 1 text of 112 tokens, 29.6 at 32 (H200, two launches, without rotary.cu's)
-//   -  all keys and values of a chunk under way at once, to shared memory, a score a thread, one exponential a key
+//   2  attention_step: all keys and values of a chunk under way at once, to shared memory, a score a thread, one exponential a key
 //                                     6.8 and 27.6 us: at 32 texts 64 KiB a block leave three on a multiprocessor, which load and compute in step
-//   2  the same in tiles of 32 keys, a ring of three where blocks are many, of all where they are few: the same bits     in use where a text has few
-//                                     chunks; expected: 7 and 17 us; not measured
+//      attention_tiles: the same bits by tiles of 32 keys, a ring of three, eight blocks a multiprocessor
+//                                     9.9 and 21.4 us; 32 texts of 2048 tokens 0.274 ms, 0.92 of copy speed (version 1: 0.285)
+//      in use, where a text has few chunks: the first while all blocks find room at once, then the second
 // q and the new key are turned while the first tiles are on their way.
 #include "device_hopper.h"
 #include "kernels.h"
@@ -19,7 +20,7 @@
 #define THREADS 128
 #define CHUNK THREADS // keys of a block
 #define TILE 32       // keys
-#define MOST (2 * CHUNK / TILE) // tiles of a block: keys, then values
+#define SLOTS 3       // of tiles
 #define QUARTERS (THREADS / TILE)
 
 static __device__ __forceinline__ void eight_of(float *to, uint4 x) {
@@ -120,9 +121,75 @@ static __device__ __forceinline__ Softened soften(float *weights, float *warps) 
     return r;
 }
 
-// room: for each (text, head, query, chunk) D outputs, top, sum, as attention_few.cu has them; of one chunk, all at once. r.q NULL: queries are
-// turned, and keys and values stored, already. slots: of tiles; MOST: none is used twice.
-static __global__ __launch_bounds__(THREADS, 8) void attention_step(Attention a, RotaryStored r, uint16_t *rounded, float *room, int chunks, int slots) {
+// What the slices have added up (parts, of each D outputs), to where it belongs.
+static __device__ __forceinline__ void put_out(const Attention *a, uint16_t *rounded, float *room, const float *parts, int slices, Softened soft, long at, long place, bool whole) {
+    const int t = (int)threadIdx.x, D = (int)a->D;
+    if (t < D) {
+        float sum = parts[t];
+        for (int k = 1; k < slices; k++) sum += parts[k * D + t];
+        if (whole) sum = soft.sum > 0 ? sum / soft.sum : 0; // who sees nothing gets zeros
+        if (!whole) room[place + t] = sum;
+        else if (rounded) rounded[at + t] = bf16_of(sum);
+        else a->out[at + t] = sum;
+    }
+    if (!whole && t == 0) room[place + D] = soft.top, room[place + D + 1] = soft.sum;
+}
+
+// room: for each (text, head, query, chunk) D outputs, top, sum, as attention_few.cu has them; of one chunk, what attention gives. r.q NULL: queries
+// are turned, and keys and values stored, already. Rows in shared memory are an odd number of pieces apart.
+static __global__ __launch_bounds__(THREADS) void attention_step(Attention a, RotaryStored r, uint16_t *rounded, float *room, int chunks, int rows) {
+    DYNAMIC_SHARED(uint16_t, shared);
+    __shared__ __align__(16) float q[128];
+    __shared__ float weights[CHUNK];
+    __shared__ float parts[8 * THREADS];
+    __shared__ float warps[2 * THREADS / 32];
+    const int t = (int)threadIdx.x, D = (int)a.D, ld = D + 8, pieces = D / 8, slices = THREADS / pieces, slice = t / pieces, piece = t % pieces;
+    const long h = blockIdx.y / a.Tq, i = blockIdx.y % a.Tq, b = blockIdx.z, from_ld = a.G * D, length = a.key_lengths ? a.key_lengths[b] : a.Tk, j0 = (long)blockIdx.x * CHUNK;
+    const int n = length - j0 >= rows ? rows : length > j0 ? (int)(length - j0) : 0, without = r.q && r.at[b] >= j0 && r.at[b] < j0 + n ? (int)(r.at[b] - j0) : -1;
+    const long head = (b * a.Tk + j0) * from_ld + h / (a.H / a.G) * D, at = ((b * a.Tq + i) * a.H + h) * D;
+    uint16_t *keys = shared, *values = shared + rows * ld;
+    for (int both = 0; both < 2; both++) {
+        const uint16_t *from = (both ? a.v16 : a.k16) + head;
+        for (int row = slice; row < n; row += slices)
+            if (slice < slices && row != without) cp_async16((both ? values : keys) + row * ld + 8 * piece, from + row * from_ld + 8 * piece, 16);
+        cp_async_commit();
+    }
+    if (r.q) take_new(&a, &r, b, h, q, without >= 0 ? keys + without * ld : NULL, values + without * ld);
+    else if (t < D) q[t] = a.q[at + t];
+    cp_async_wait(1);
+    __syncthreads();
+    float s = -INFINITY;
+    if (t < n && seen(&a, b, i, j0 + t, length)) {
+        FRAGMENT(float, quarters, QUARTERS);
+        UNROLL
+        for (int k = 0; k < QUARTERS; k++) quarters[k] = quarter_of(q, keys + t * ld, k, pieces, 0);
+        s = ((quarters[0] + quarters[1]) + (quarters[2] + quarters[3])) * a.scale;
+        if (a.softcap > 0) s = a.softcap * f_tanh(s / a.softcap);
+    }
+    weights[t] = s;
+    const Softened soft = soften(weights, warps);
+    cp_async_wait(0);
+    __syncthreads();
+    if (slice < slices) {
+        FRAGMENT(float, out, 8);
+        FRAGMENT(float, v, 8);
+        UNROLL
+        for (int e = 0; e < 8; e++) out[e] = 0;
+        UNROLL_FOUR
+        for (int row = slice; row < n; row += slices) {
+            const float w = weights[row];
+            eight_of(v, *(const uint4 *)(values + row * ld + 8 * piece));
+            UNROLL
+            for (int e = 0; e < 8; e++) out[e] = w > 0 ? fused(w, v[e], out[e]) : out[e]; // who is not seen may be no number
+        }
+        UNROLL
+        for (int e = 0; e < 8; e++) parts[slice * D + 8 * piece + e] = out[e];
+    }
+    __syncthreads();
+    put_out(&a, rounded, room, parts, slices, soft, at, (((b * a.H + h) * a.Tq + i) * chunks + blockIdx.x) * (D + 2), chunks == 1);
+}
+
+static __global__ __launch_bounds__(THREADS, 8) void attention_tiles(Attention a, RotaryStored r, uint16_t *rounded, float *room, int chunks) {
     DYNAMIC_SHARED(uint16_t, shared);
     __shared__ __align__(16) float q[128];
     __shared__ __align__(16) uint16_t new_key[128];
@@ -136,8 +203,8 @@ static __global__ __launch_bounds__(THREADS, 8) void attention_step(Attention a,
     const int n = length - j0 >= CHUNK ? CHUNK : length > j0 ? (int)(length - j0) : 0, tiles = (n + TILE - 1) / TILE;
     const int without = r.q && r.at[b] >= j0 && r.at[b] < j0 + n ? (int)(r.at[b] - j0) : -1;
     const long head = (b * a.Tk + j0) * ld + h / (a.H / a.G) * D, at = ((b * a.Tq + i) * a.H + h) * D;
-    const int ahead = slots < MOST ? slots - 1 : MOST, size = TILE * D;
-    for (int k = 0; k < ahead; k++) {
+    const int size = TILE * D;
+    for (int k = 0; k < SLOTS - 1; k++) {
         if (k < 2 * tiles) bring(shared + k * size, a.k16 + head, a.v16 + head, ld, k, tiles, n, without, &m);
         cp_async_commit(); // an empty group too: the count of groups is the count of tiles
     }
@@ -151,10 +218,9 @@ static __global__ __launch_bounds__(THREADS, 8) void attention_step(Attention a,
     Softened soft;
     soft.top = -INFINITY, soft.sum = 0;
     for (int k = 0, slot = 0; k < 2 * tiles; k++) {
-        if (slots < MOST) cp_async_wait(1);
-        else cp_async_wait(MOST - 1);
+        cp_async_wait(SLOTS - 2);
         __syncthreads(); // the tile is there, and the one before has been read
-        if (k + ahead < 2 * tiles) bring(shared + (slot == 0 ? slots - 1 : slot - 1) * size, a.k16 + head, a.v16 + head, ld, k + ahead, tiles, n, without, &m);
+        if (k + SLOTS - 1 < 2 * tiles) bring(shared + (slot == 0 ? SLOTS - 1 : slot - 1) * size, a.k16 + head, a.v16 + head, ld, k + SLOTS - 1, tiles, n, without, &m);
         cp_async_commit();
         const uint16_t *tile = shared + slot * size;
         if (k == tiles) soft = soften(weights, warps);
@@ -175,7 +241,7 @@ static __global__ __launch_bounds__(THREADS, 8) void attention_step(Attention a,
                 for (int e = 0; e < 8; e++) out[e] = w > 0 ? fused(w, v[e], out[e]) : out[e]; // who is not seen may be no number
             }
         }
-        slot = slot == slots - 1 ? 0 : slot + 1;
+        slot = slot == SLOTS - 1 ? 0 : slot + 1;
     }
     cp_async_wait(0);
     __syncthreads(); // tiles have been read: what follows takes their place
@@ -184,18 +250,7 @@ static __global__ __launch_bounds__(THREADS, 8) void attention_step(Attention a,
         UNROLL
         for (int e = 0; e < 8; e++) parts[m.slice * D + 8 * m.piece + e] = out[e];
     __syncthreads();
-    const long place = (((b * a.H + h) * a.Tq + i) * chunks + blockIdx.x) * (D + 2);
-    if (t < D) {
-        float sum = parts[t];
-        for (int k = 1; k < m.slices; k++) sum += parts[k * D + t];
-        if (chunks > 1) room[place + t] = sum;
-        else {
-            sum = soft.sum > 0 ? sum / soft.sum : 0; // who sees nothing gets zeros
-            if (rounded) rounded[at + t] = bf16_of(sum);
-            else a.out[at + t] = sum;
-        }
-    }
-    if (chunks > 1 && t == 0) room[place + D] = soft.top, room[place + D + 1] = soft.sum;
+    put_out(&a, rounded, room, parts, m.slices, soft, at, (((b * a.H + h) * a.Tq + i) * chunks + blockIdx.x) * (D + 2), chunks == 1);
 }
 
 HOST bool cuda_attention_step_takes(const Attention *a, const RotaryStored *r) {
@@ -206,8 +261,9 @@ HOST bool cuda_attention_step_takes(const Attention *a, const RotaryStored *r) {
 HOST void cuda_attention_step(const Attention *a, const RotaryStored *r, uint16_t *rounded, float *room, int chunks, cudaStream_t stream) {
     RotaryStored none;
     memset(&none, 0, sizeof none); // lists of commands are compared
-    const long blocks = chunks * a->H * a->Tq * a->B, tiles = 2 * (((a->Tk < CHUNK ? a->Tk : CHUNK) + TILE - 1) / TILE);
-    const int slots = blocks <= 3 * (long)gpu_processors() ? MOST : 3; // all at once where they find room
-    const size_t bytes = (size_t)(slots < tiles ? slots : tiles) * TILE * (size_t)a->D * sizeof(uint16_t), parts = THREADS * 8 * sizeof(float);
-    LAUNCH(attention_step, DIM3(chunks, a->H * a->Tq, a->B), DIM3(THREADS, 1, 1), bytes > parts ? bytes : parts, stream, *a, r ? *r : none, rounded, room, chunks, slots);
+    const dim3 grid = DIM3(chunks, a->H * a->Tq, a->B), block = DIM3(THREADS, 1, 1);
+    const RotaryStored turned = r ? *r : none;
+    const size_t rows = a->Tk < CHUNK ? (size_t)a->Tk : CHUNK, bytes = SLOTS * TILE * (size_t)a->D * sizeof(uint16_t), parts = THREADS * 8 * sizeof(float);
+    if (chunks * a->H * a->Tq * a->B <= 3 * gpu_processors()) LAUNCH(attention_step, grid, block, 2 * rows * (size_t)(a->D + 8) * sizeof(uint16_t), stream, *a, turned, rounded, room, chunks, (int)rows);
+    else LAUNCH(attention_tiles, grid, block, bytes > parts ? bytes : parts, stream, *a, turned, rounded, room, chunks);
 }
