@@ -8,7 +8,7 @@ endif
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
         -Wno-unused-parameter -Wno-missing-field-initializers -Wno-psabi
 # A fused multiply-add is written where it is meant, so contraction is off; never -ffast-math.
-CFLAGS ?= -O3 -g1
+CFLAGS ?= -O3
 FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -ffp-contract=off -fno-math-errno -I. $(WARN) $(CFLAGS) $(EXTRA)
 LIBS := -lm -lpthread
 comma := ,
@@ -47,7 +47,7 @@ CUDA_INCLUDE := $(firstword $(wildcard $(patsubst %/bin/nvcc,%/include,$(realpat
 # The guards of headers that nobody here wants are set: they are a third of what is read, several times a file.
 CUDA_UNREAD := _GLIBCXX_BITS_SPECFUN_H $(foreach h,SM_32_INTRINSICS SM_32_ATOMIC_FUNCTIONS SM_60_ATOMIC_FUNCTIONS TEXTURE_INDIRECT_FUNCTIONS SURFACE_INDIRECT_FUNCTIONS,__$(h)_H__)
 CUDA_CODE := -std=c++11 $(CUDA_UNREAD:%=-D%) -fmad=false -I. -Icuda
-CUDA_FLAGS := $(CUDA_CODE) -Werror all-warnings -Xcompiler -fno-exceptions,-fno-threadsafe-statics,-Wall,-Wextra,-Werror,-Wno-unused-parameter,-Wno-missing-field-initializers,-Wno-unused-function,-O1
+CUDA_FLAGS := $(CUDA_CODE) -Werror all-warnings -Xcompiler -fno-exceptions,-fno-threadsafe-statics,-Wall,-Wextra,-Werror,-Wno-unused-parameter,-Wno-missing-field-initializers,-Wno-unused-function
 # Kernels are read once, in the form of sm_80, from which every generation's machine code is the same as from its own form; those with
 # Hopper's instructions a second time for sm_90a, which other GPUs cannot run.
 cuda_form = -gencode 'arch=compute_$(1),code=[$(subst $() ,$(comma),$(strip $(2)))]'
