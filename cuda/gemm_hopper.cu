@@ -29,7 +29,7 @@
 //        gives them, where one matrix is 32      32 x 3 times 4096 x 4096 52.5 us one after the other, 32.4 so
 //   917  908 of two matrices, a gate and what it lets through: 2 times 11008 columns are 86 tiles; SiLU and product in the registers
 //                                                  32 x 2 times 11008 x 4096 60.7 us (two products, one of elements), 50.0 so
-//   918  916 with 64 x 64, six stages, two blocks a multiprocessor: 192 tiles instead of 96     38.4 where 916 takes 32.0: not in use
+//   -    916 with 64 x 64, six stages, two blocks a multiprocessor: 192 tiles instead of 96     38.4 us where 916 takes 32.0; removed
 #include "device_hopper.h"
 #include "kernels.h"
 
@@ -289,17 +289,6 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define MANY 1
 #include "gemm_hopper_tile.inc"
 
-#define TILE(name) name##_64x64_many
-#define BM 64
-#define BN 64
-#define CONSUMERS 1
-#define STAGES 6
-#define TURNS 1
-#define CLUSTER 1
-#define MANY 1
-#define PLACES 2
-#include "gemm_hopper_tile.inc"
-
 #define TILE(name) name##_64x256_gated
 #define BM 64
 #define BN 256
@@ -454,12 +443,7 @@ HOST bool cuda_gemm_hopper_together_takes(const GemmBf16 *g, int count) {
     return columns < 1l << 30;
 }
 
-HOST void cuda_gemm_hopper_together_version(const GemmBf16 *g, int count, int version, cudaStream_t stream) {
-    if (version == 918) launch_64x64_many(g, count, stream);
-    else launch_64x128(g, count, stream);
-}
-
-HOST void cuda_gemm_hopper_together(const GemmBf16 *g, int count, cudaStream_t stream) { cuda_gemm_hopper_together_version(g, count, 916, stream); }
+HOST void cuda_gemm_hopper_together(const GemmBf16 *g, int count, cudaStream_t stream) { launch_64x128(g, count, stream); }
 
 HOST bool cuda_gemm_hopper_gated_takes(const GemmBf16 *g) {
     const long tiles = (g->N + 127) / 128;

@@ -65,7 +65,6 @@ HOST void cuda_gemm_bf16_then_norm(const GemmBf16 *g, const NormFirst *norm, uin
 // Products of one A in one launch, with the bits of version 914: C_k = A W_kᵀ + bias_k in f32, of which only N, W, bias and C may differ. M <= 64
 HOST bool cuda_gemm_hopper_together_takes(const GemmBf16 *g, int count);
 HOST void cuda_gemm_hopper_together(const GemmBf16 *g, int count, cudaStream_t stream);
-HOST void cuda_gemm_hopper_together_version(const GemmBf16 *g, int count, int version, cudaStream_t stream); // 916, 918
 // SiLU(A W_0ᵀ) (A W_1ᵀ) in bf16, rounded once, at C_0. M <= 64, where one round of tiles fills most of the processors
 HOST bool cuda_gemm_hopper_gated_takes(const GemmBf16 *g);
 HOST void cuda_gemm_hopper_gated(const GemmBf16 *g, cudaStream_t stream);

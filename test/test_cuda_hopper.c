@@ -85,7 +85,7 @@ static void one(Case c) {
 }
 
 // Several products of one A in one launch: the bits that each gives alone.
-static void together_by(int version, long M, const long *N, int count, long K, bool bias) {
+static void together(long M, const long *N, int count, long K, bool bias) {
     float *a = random_floats((size_t)(M * K), 5);
     uint16_t *a16 = narrow_from(a, (size_t)(M * K));
     GemmBf16 g[3];
@@ -106,7 +106,7 @@ static void together_by(int version, long M, const long *N, int count, long K, b
         free(w), free(b), free(w16);
     }
     const bool takes = cuda_gemm_hopper_together_takes(g, count);
-    if (takes) cuda_gemm_hopper_together_version(g, count, version, NULL);
+    if (takes) cuda_gemm_hopper_together(g, count, NULL);
     for (int k = 0; k < count && takes; k++) {
         const size_t c_n = (size_t)(M * N[k]);
         got = malloc(c_n * 4);
@@ -115,14 +115,10 @@ static void together_by(int version, long M, const long *N, int count, long K, b
         same = same && memcmp(got, alone[k], c_n * 4) == 0;
         free(got);
     }
-    check(takes && same && emu_reports() == 0, "hopper %d, %ld x %ld x %ld, %ld, %ld%s: the bits of each alone %s", version, M, K, N[0], N[1], count > 2 ? N[2] : 0, bias ? ", biases" : "", emu_first_report());
+    check(takes && same && emu_reports() == 0, "hopper 916, %ld x %ld x %ld, %ld, %ld%s: the bits of each alone %s", M, K, N[0], N[1], count > 2 ? N[2] : 0, bias ? ", biases" : "", emu_first_report());
     for (int k = 0; k < count; k++) free(alone[k]);
     free(a), free(a16);
     device_empty();
-}
-
-static void together(long M, const long *N, int count, long K, bool bias) {
-    for (int version = 916; version <= 918; version += 2) together_by(version, M, N, count, K, bias);
 }
 
 // A gate times what it lets through, against both products in f64.

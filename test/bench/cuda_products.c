@@ -41,7 +41,6 @@ typedef struct {
     int count;
     bool gated, at_once;
     enum { PLAIN, NORM_BEFORE, NORM_WITHIN } norm;
-    int version; // of Hopper's; 0: the one in use
 } Together;
 
 static Stored stored_halves(const void *x) { return (Stored){x, DTYPE_BF16}; }
@@ -64,7 +63,6 @@ static void together_work(void *arg, int turn) {
         if (!t->at_once) cuda_gemm_bf16(&g[k], NULL);
     }
     if (t->at_once && t->M > 8 && t->gated) cuda_gemm_hopper_gated(g, NULL);
-    else if (t->at_once && t->M > 8 && t->version) cuda_gemm_hopper_together_version(g, t->count, t->version, NULL);
     else if (t->at_once && t->M > 8) cuda_gemm_hopper_together(g, t->count, NULL);
     else if (t->at_once && t->norm == NORM_WITHIN) cuda_gemm_bf16_normed(g, t->count, t->gated, &norm, NULL);
     else if (t->at_once) cuda_gemm_bf16_together(g, t->count, t->gated, NULL);
@@ -75,7 +73,7 @@ static void together_work(void *arg, int turn) {
 static void together_row(Bench *b, Together t) {
     char shape[80];
     snprintf(shape, sizeof shape, "%ld x %d times %ld x %ld%s%s%s", t.M, t.count, t.columns, t.K, t.gated ? ", gated" : "", t.at_once ? "" : ", one after the other",
-             t.version ? ", version 918" : (const char *[]){"", ", of a norm before them", ", of a norm within"}[t.norm]);
+             (const char *[]){"", ", of a norm before them", ", of a norm within"}[t.norm]);
     contest(b, &(Contest){.area = "bf16 products of one input", .shape = shape, .ours = together_work, .arg = &t, .flops = 2.0 * (double)(t.M * t.K * t.columns * t.count), .peak = b->bf16,
                           .bytes = 2.0 * (double)(t.count * t.columns * t.K)}); // bits: test_cuda_gemm.c
 }
@@ -173,10 +171,9 @@ void bench_hopper(Bench *b) {
     for (int i = 0; i < 3; i++)
         for (int version = 913; version <= 915; version += 2) bf16_row(b, (Product){deep[i][0], 4096, deep[i][1], version, ACT_NONE, false}, 0, 0);
     const bool hopper = cuda_gemm_hopper_takes(&(GemmBf16){.M = 32, .N = 4096, .K = 4096});
-    for (int i = 0; hopper && i < 4; i++) together_row(b, (Together){32, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2, PLAIN, 0});
-    if (hopper) together_row(b, (Together){32, 4096, 4096, 3, false, true, PLAIN, 918});
-    for (int i = 0; i < 4; i++) together_row(b, (Together){1, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2, PLAIN, 0});
-    for (int i = 0; i < 4; i++) together_row(b, (Together){1, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, true, i % 2 ? NORM_WITHIN : NORM_BEFORE, 0});
+    for (int i = 0; hopper && i < 4; i++) together_row(b, (Together){32, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2, PLAIN});
+    for (int i = 0; i < 4; i++) together_row(b, (Together){1, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2, PLAIN});
+    for (int i = 0; i < 4; i++) together_row(b, (Together){1, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, true, i % 2 ? NORM_WITHIN : NORM_BEFORE});
     for (int version = 905; version <= 910; version++) {
         bf16_row(b, (Product){64 * 577, 1024, 1024, version, ACT_NONE, false, false}, 0, 0);
         bf16_row(b, (Product){64 * 577, 4096, 1024, version, ACT_GELU, true, false}, 0, 0);
