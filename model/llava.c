@@ -35,6 +35,7 @@ static Llava *load_parts(Arena *a, const Json *c, Weights *w) {
     need(strcmp(kind, "clip_vision_model") == 0, "%s: a vision tower of type \"%s\"; clip_vision_model can be run inside LLaVA", c->source, kind);
     m->vision = clip_vision_load(a, vision, w, "model.vision_tower.", weights_has(w, true, "model.vision_tower.post_layernorm.weight"));
     m->text = llama_load(a, text ? text : empty, w, "model.language_model.", json_bool_or(c, "tie_word_embeddings", false));
+    m->text->cfg.final_softcap = 0; // the reference's LLaVA has a head of its own, whose scores no Gemma bends
     layers_read(m, a, c);
     const char *strategy = json_text_or(c, "vision_feature_select_strategy", "default");
     need(strcmp(strategy, "default") == 0 || strcmp(strategy, "full") == 0, "%s: vision_feature_select_strategy \"%s\"; default and full are known", c->source, strategy);

@@ -123,7 +123,7 @@ int main(int count, char **argument) {
     if (count > 1) return check_end();
     static const char *const plain[] = {"clip-openai", "clip-gelu", "clip-vision", "siglip-small", "siglip-vision", "dinov2-small", "dinov2-registers", "dinov2-swiglu", "dinov3-small", "dinov3-gated", "llama-2", "llama-3", "llama-biases", "mistral-window", "mistral-headless", "qwen2-small",
                                         "qwen2-window", "qwen3-small", "olmo-clip", "olmo2-small", "gemma2-small", "llama-yarn", "qwen2-dynamic", "mistral-longrope", "qwen3-settings", "llava-default",
-                                        "llava-full", "bert-small", "roberta-small", "coca-small", "coca-equal", "coca-plain"};
+                                        "llava-full", "llava-gemma2", "bert-small", "roberta-small", "coca-small", "coca-equal", "coca-plain"};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) family_case(plain[i], "golden", "");
     family_case("clip-vision-projection", "golden", "");
     family_case("clip-text-projection", "golden", "");

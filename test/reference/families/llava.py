@@ -54,8 +54,10 @@ def cases():
     yield build("llava-full", 42, dict(VISION, image_size=12, hidden_act="gelu"), "mistral", dict(TEXT, vocab_size=90, sliding_window=7, num_key_value_heads=3),
                 "bf16", images=(1,), layer=[-2, -3, 1], strategy="full", bias=False, act="gelu_pytorch_tanh", limit=90)
 
-
     tiny = dict(hidden_size=8, intermediate_size=10, num_hidden_layers=2, num_attention_heads=2, patch_size=3, image_size=8)
+    # Its own scores: a Gemma alone bends them to (-cap, cap), LLaVA does not.
+    yield build("llava-gemma2", 44, tiny, "gemma2", dict(TEXT, vocab_size=60, hidden_size=12, num_attention_heads=2, num_key_value_heads=1, head_dim=6, intermediate_size=14,
+                                                         sliding_window=4, final_logit_softcapping=0.5, tie_word_embeddings=False), "bf16", images=(1,), limit=40)
     yield build("llava-eras", 43, tiny, "llama", dict(TEXT, vocab_size=40, hidden_size=8, num_attention_heads=2, num_key_value_heads=1,
                                                       intermediate_size=14), "f16", generate=[], limit=40,
                 variants={"a": dict(era="A", old_config=True), "a-bin": dict(era="A", old_config=True, as_bin=True, shards=2),
