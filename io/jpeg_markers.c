@@ -237,10 +237,54 @@ void jpeg_scan_prepare(Jpeg *j) {
     }
 }
 
-// The next marker's segment is there to its end, or is not one at all.
-static bool segment_whole(const Jpeg *j) {
-    ptrdiff_t left = j->end - j->at;
-    return left >= 2 && left >= (j->at[0] << 8 | j->at[1]);
+// The next marker's segment is there to its end, or is not one at all. A quantisation table is as long as it is, whatever its marker says.
+static bool segment_whole(const Jpeg *j, int marker) {
+    const ptrdiff_t left = j->end - j->at, promised = left >= 2 ? j->at[0] << 8 | j->at[1] : 0;
+    if (left < 2 || left < promised) return false;
+    for (ptrdiff_t i = 2; marker == M_DQT && i < promised; i += j->at[i] >> 4 ? 129 : 65)
+        if ((j->at[i] & 15) < 4 && i + (j->at[i] >> 4 ? 129 : 65) > left) return false;
+    return true;
+}
+
+// Behind a complete picture a segment may be cut off by the file's end, unless what is there of it is wrong already: what libjpeg says before it
+// wants more bytes than there are.
+static void cut_segment(const Jpeg *j, int marker) {
+    const uint8_t *p = j->at;
+    const bool known = marker == M_DHT || marker == M_DAC || marker == M_SOS || marker == M_DQT || marker == M_DNL || marker == M_DRI || marker == M_COM ||
+                       (marker >= M_APP0 && marker <= M_APP0 + 15);
+    jpeg_need(j, marker < M_SOF0 || marker > M_SOF0 + 15 || known, "a second frame header; the file is damaged");
+    jpeg_need(j, known, "marker FF %02X, which no JPEG has there; the file is damaged", marker);
+    if (j->end - p < 2) return;
+    const long promised = (p[0] << 8 | p[1]) - 2L;
+    p += 2;
+    const size_t there = (size_t)(j->end - p);
+    if (marker == M_DRI) jpeg_need(j, promised == 2, "a restart interval of %ld bytes; the file is damaged", promised);
+    if (marker == M_SOS && there) {
+        bool taken[4] = {false};
+        jpeg_need(j, p[0] >= 1 && p[0] <= 4 && promised == 4 + 2L * p[0], "a scan header of %d components in %ld bytes; the file is damaged", p[0], promised);
+        for (size_t i = 1; i + 2 <= there && i < 1 + 2 * (size_t)p[0]; i += 2) {
+            int k = 0;
+            while (k < j->components && (j->component[k].id != p[i] || taken[k])) k++;
+            jpeg_need(j, k < j->components, "a scan of component %d, which the frame does not have at that place; the file is damaged", p[i]);
+            taken[k] = true;
+        }
+    }
+    for (size_t i = 0; marker == M_DQT && i < there; i += p[i] >> 4 ? 129 : 65)
+        jpeg_need(j, (p[i] & 15) < 4, "quantisation table number %d, 0 to 3 are possible; the file is damaged", p[i] & 15);
+    long left = promised;
+    for (size_t i = 0; marker == M_DHT && left != 0;) {
+        int symbols = 0;
+        jpeg_need(j, left > 16, "%ld bytes too many in a Huffman table marker; the file is damaged", left);
+        if (i + 17 > there) return;
+        for (int k = 1; k <= 16; k++) symbols += p[i + (size_t)k];
+        left -= 17;
+        jpeg_need(j, symbols <= 256 && symbols <= left, "a Huffman table of %d symbols in a marker that is too short for it; the file is damaged", symbols);
+        if (i + 17 + (size_t)symbols > there) return;
+        jpeg_need(j, p[i] >> 4 < 2 && (p[i] & 15) < 4, "Huffman table class %d number %d, 0 to 1 and 0 to 3 are possible; the file is damaged", p[i] >> 4, p[i] & 15);
+        i += 17 + (size_t)symbols, left -= symbols;
+    }
+    for (size_t i = 0; marker == M_DAC && i + 2 <= there; i += 2)
+        jpeg_need(j, p[i] < 32 && (p[i] >= 16 || (p[i + 1] & 15) <= p[i + 1] >> 4), "impossible arithmetic conditioning; the file is damaged");
 }
 
 int jpeg_read_markers(Jpeg *j) {
@@ -250,7 +294,10 @@ int jpeg_read_markers(Jpeg *j) {
         j->pending = 0;
         if (marker == M_EOI) return M_EOI;
         bool alone = (marker >= M_RST0 && marker < M_RST0 + 8) || marker == 0x01; // without a segment
-        if (j->complete && !alone && !segment_whole(j)) return M_EOI;
+        if (j->complete && !alone && !segment_whole(j, marker)) {
+            cut_segment(j, marker);
+            return M_EOI;
+        }
         if (marker == M_SOS) {
             read_scan(j);
             return M_SOS;

@@ -155,7 +155,7 @@ static void test_ends(void) {
     static const struct {
         const char *bytes;
         int size;
-    } ends[] = {{"\xFF\xDB", 2}, {"\xFF\xDA\0", 3}, {"\xFF\xC4\1\2\0\0", 6}, {"\xFF\xFE\0\20xy", 6}, {"\xFF\xD3", 2}, {"\xFF\xE0\0\4xy", 6}, {"12345678", 8}};
+    } ends[] = {{"\xFF\xDB", 2}, {"\xFF\xDA\0", 3}, {"\xFF\xC4\1\2\0\0", 6}, {"\xFF\xFE\0\20xy", 6}, {"\xFF\xD3", 2}, {"\xFF\xE0\0\4xy", 6}, {"12345678", 8}, {"\xFF\xDB\0\4\2\3", 6}};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         size_t n = good.size - 2 + (size_t)ends[i].size;
         uint8_t *other = take(a, uint8_t, n);
@@ -164,6 +164,20 @@ static void test_ends(void) {
         char message[1024] = "";
         bool died = refused(a, (Bytes){other, n, "a.jpg"}, NULL, message);
         check(!died && memcmp(image_decode(a, (Bytes){other, n, "a.jpg"}, NULL).rgb, want.rgb, 40 * 30 * 3) == 0, "end %zu of a complete picture: %s", i, message);
+    }
+    // What is there of it is wrong already.
+    static const struct {
+        const char *bytes;
+        int size;
+        const char *message;
+    } wrong[] = {{"\xFF\xDB\x27\xC2\xE6", 5, "table number 6"}, {"\xFF\xC4\0\21\0", 5, "15 bytes too many"}, {"\xFF\xC4\1\0\0\377\377\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 21, "510 symbols"},
+                 {"\xFF\xDD\1\0", 4, "restart interval"}, {"\xFF\xDA\0\10\2", 5, "2 components"}, {"\xFF\xDA\0\12\2\11\0", 7, "component 9"}, {"\xFF\xC0", 2, "second frame"},
+                 {"\xFF\xC9\0\40", 4, "second frame"}, {"\xFF\2", 2, "FF 02"}, {"\xFF\xCC\0\20\60\0", 6, "conditioning"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        uint8_t *other = take(a, uint8_t, good.size - 2 + (size_t)wrong[i].size);
+        memcpy(other, good.bytes, good.size - 2);
+        memcpy(other + good.size - 2, wrong[i].bytes, (size_t)wrong[i].size);
+        message_has(a, "a bad end", (Bytes){other, good.size - 2 + (size_t)wrong[i].size, "a.jpg"}, wrong[i].message);
     }
     message_has(a, "no end", (Bytes){good.bytes, good.size - 2, "a.jpg"}, "without an end marker");
     arena_free(a);

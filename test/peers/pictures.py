@@ -1,7 +1,7 @@
 """pictures.py [--count N] [--seed S] [GROUP…]: pictures through io/ and model/resize.c against Pillow (and PyTorch) on fresh random files.
 
 Prints a line for every difference, and at the end a table. With --count N each group has N files (or about; 2000 by default).
-Groups: made saved cjpeg cut damaged png png-saved png-cut png-damaged png-parts refused base64 oriented white written resize resize-float"""
+Groups: made saved cjpeg cut damaged png png-saved png-cut png-damaged png-parts refused base64 oriented white written resize resize-float ends"""
 import argparse
 import base64
 import collections
@@ -309,6 +309,18 @@ def group_damaged(ours, rng, folder):
     return verdict, f"{what}: {why}", data
 
 
+def group_ends(ours, rng, folder):
+    """A whole picture, and in place of the end marker another that the file cuts off, or not."""
+    data, what = saved_jpeg(rng)
+    marker = int(rng.choice([0xDB, 0xC4, 0xCC, 0xDD, 0xDA, 0xC0, 0xC2, 0xC3, 0xC5, 0xC8, 0xC9, 0xE0, 0xFE, 0xDC, 0xD8, 0x01, 0xD3, int(rng.integers(1, 255))]))
+    n = int(rng.integers(0, 60))
+    body = rng.choice([0, 1, 2, 3, 4, 7, 0x10, 0x11, 0x13] if rng.random() < 0.5 else np.arange(256), n).astype(np.uint8).tobytes()
+    size = int(rng.choice([n + 2 + int(rng.integers(1, 300)), int(rng.integers(2, 70)), 4, 2 * body[0] + 6 if n else 8, int(rng.integers(0, 65536))]))
+    data = data[:-2] + bytes([0xFF, marker]) + (size.to_bytes(2, "big") + body if rng.random() < 0.95 else b"")
+    verdict, why = strict(ours, data)
+    return verdict, f"{what}, FF {marker:02X} {size} {body.hex()}: {why}", data
+
+
 def group_png(ours, rng, folder):
     data, what = random_png(rng, 60)
     verdict, why = strict(ours, data)
@@ -430,6 +442,7 @@ GROUPS = {
     "made": group_made, "saved": jpeg_group(lambda r, f: saved_jpeg(r), strict), "cjpeg": group_cjpeg, "cut": group_cut, "damaged": group_damaged, "png": group_png,
     "png-saved": group_png_saved, "png-cut": group_png_cut, "png-damaged": group_png_damaged, "png-parts": group_png_parts, "refused": group_refused, "base64": group_base64,
     "oriented": group_oriented, "white": group_white, "written": group_written, "resize": group_resize, "resize-float": group_resize_float,
+    "ends": group_ends,
 }
 BAD = {"DIFFERENT", "only Pillow refuses", "only retina refuses"}
 
