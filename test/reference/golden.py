@@ -255,6 +255,8 @@ def generate(model, inputs, settings):
     """New ids only, [B, n], padded with -1 after the end token (kept); and the smallest distance between the best and the
     second best score that any choice of the first row hung on (0 for beams: not known)."""
     forget_lengths(model)
+    if "attention_mask" not in inputs:  # else transformers takes a beginning that is the padding's id, as in some configurations, for padding
+        inputs = {**inputs, "attention_mask": torch.ones_like(inputs["input_ids"])}
     with torch.no_grad():
         out = model.generate(**inputs, do_sample=False, return_dict_in_generate=True, output_scores=True, **settings)
     new = out.sequences[:, inputs["input_ids"].shape[1]:].clone()
