@@ -12,7 +12,7 @@
 // A layer of a text that is continued: q and key turned, key and v into their stores, 8 bytes an element of q,
 // key and v, 6 of key and v where they are kept in bf16.
 //   0  two of these and two stores of rows.cu: four launches of 2 to 3 us, of which a token of 7B has 128      where version 1 does not fit
-//   1  one launch, a block a piece of a row                                      in use; not measured
+//   1  one launch, a block a piece of a row                                      in use where attention_step.cu is not: a step of one text 1.103 ms, 1.135 one by one
 #define EXACT static __device__ inline
 #include "light.h"
 
