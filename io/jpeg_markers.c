@@ -7,26 +7,36 @@
 
 typedef struct {
     const uint8_t *at, *end; // the payload
+    size_t missing;          // bytes that the file no longer has: only behind a complete picture, where that is nobody's loss
 } Segment;
 
-static Segment segment_take(Jpeg *j, const char *what) {
-    jpeg_need(j, j->end - j->at >= 2, "the file ends in %s marker; it is truncated", what);
+// false: not even its length is there. Of a segment that the file cuts off, its reader looks at what is there, as libjpeg does before it wants more.
+static bool segment_take(Jpeg *j, Segment *s, const char *what) {
+    const ptrdiff_t left = j->end - j->at;
+    jpeg_need(j, left >= 2 || j->complete, "the file ends in %s marker; it is truncated", what);
+    if (left < 2) {
+        j->at = j->end;
+        return false;
+    }
     int length = j->at[0] << 8 | j->at[1];
     jpeg_need(j, length >= 2, "%s marker %d bytes long; the file is damaged", what, length);
-    jpeg_need(j, j->end - j->at >= length, "the file ends in %s marker; it is truncated", what);
-    Segment s = {j->at + 2, j->at + length};
-    j->at += length;
-    return s;
+    jpeg_need(j, left >= length || j->complete, "the file ends in %s marker; it is truncated", what);
+    const ptrdiff_t there = left < length ? left : length;
+    *s = (Segment){j->at + 2, j->at + there, (size_t)(length - there)};
+    j->at += there;
+    return true;
 }
 
 // For markers whose content does not matter: an impossible length counts as none, as in libjpeg.
-static Segment segment_pass(Jpeg *j, const char *what) {
-    if (j->end - j->at < 2 || j->at[0] || j->at[1] >= 2) return segment_take(j, what);
+static bool segment_pass(Jpeg *j, Segment *s, const char *what) {
+    if (j->end - j->at < 2 || j->at[0] || j->at[1] >= 2) return segment_take(j, s, what);
     j->at += 2;
-    return (Segment){j->at, j->at};
+    *s = (Segment){j->at, j->at, 0};
+    return true;
 }
 
 static size_t segment_left(const Segment *s) { return (size_t)(s->end - s->at); }
+static size_t segment_promised(const Segment *s) { return segment_left(s) + s->missing; }
 
 void jpeg_next_marker(Jpeg *j) {
     for (;;) {
@@ -50,12 +60,18 @@ void jpeg_next_marker(Jpeg *j) {
 // ---- tables
 
 static void read_quant(Jpeg *j) {
-    Segment s = segment_take(j, "a quantisation table");
+    Segment s;
+    if (!segment_take(j, &s, "a quantisation table")) return;
     while (segment_left(&s) > 0) {
         int wide = *s.at >> 4, index = *s.at & 15;
+        const ptrdiff_t size = wide ? 128 : 64;
         s.at++;
         jpeg_need(j, index < 4, "quantisation table number %d, 0 to 3 are possible; the file is damaged", index);
-        jpeg_need(j, segment_left(&s) >= (wide ? 128u : 64u), "a quantisation table that is too short; the file is damaged");
+        if (j->complete && j->end - s.at < size) { // a table is as long as it is, whatever its marker says
+            j->at = j->end;
+            return;
+        }
+        jpeg_need(j, s.end - s.at >= size, "a quantisation table that is too short; the file is damaged");
         for (int i = 0; i < 64; i++) {
             j->quant[index][jpeg_zigzag[i]] = wide ? (uint16_t)(s.at[0] << 8 | s.at[1]) : s.at[0];
             s.at += wide ? 2 : 1;
@@ -74,18 +90,21 @@ static void code_set(Jpeg *j, int kind, int index, const uint8_t counts[16], con
 }
 
 static void read_codes(Jpeg *j) {
-    Segment s = segment_take(j, "a Huffman table");
-    while (segment_left(&s) > 16) {
+    Segment s;
+    if (!segment_take(j, &s, "a Huffman table")) return;
+    while (segment_promised(&s) > 16) {
+        if (segment_left(&s) < 17) return;
         int kind = *s.at >> 4, index = *s.at & 15, n = 0;
         const uint8_t *counts = s.at + 1;
         s.at += 17;
         for (int i = 0; i < 16; i++) n += counts[i];
-        jpeg_need(j, n <= 256 && (size_t)n <= segment_left(&s), "a Huffman table of %d symbols in a marker that is too short for it; the file is damaged", n);
+        jpeg_need(j, n <= 256 && (size_t)n <= segment_promised(&s), "a Huffman table of %d symbols in a marker that is too short for it; the file is damaged", n);
+        if ((size_t)n > segment_left(&s)) return;
         jpeg_need(j, kind < 2 && index < 4, "Huffman table class %d number %d, 0 to 1 and 0 to 3 are possible; the file is damaged", kind, index);
         code_set(j, kind, index, counts, s.at, n);
         s.at += n;
     }
-    jpeg_need(j, segment_left(&s) == 0, "%zu bytes too many in a Huffman table marker; the file is damaged", segment_left(&s));
+    jpeg_need(j, segment_promised(&s) == 0, "%zu bytes too many in a Huffman table marker; the file is damaged", segment_promised(&s));
 }
 
 // Motion JPEG frames leave out the tables of T.81 annex K, so a sequential file may use them without giving them.
@@ -100,16 +119,18 @@ static void codes_default(Jpeg *j) {
 
 // Of arithmetic coding, so it says nothing here; but only a damaged file has a bad one.
 static void read_conditioning(Jpeg *j) {
-    Segment s = segment_take(j, "an arithmetic conditioning");
-    jpeg_need(j, segment_left(&s) % 2 == 0, "arithmetic conditioning of %zu bytes; the file is damaged", segment_left(&s));
-    for (; s.at < s.end; s.at += 2)
+    Segment s;
+    if (!segment_take(j, &s, "an arithmetic conditioning")) return;
+    jpeg_need(j, s.missing || segment_left(&s) % 2 == 0, "arithmetic conditioning of %zu bytes; the file is damaged", segment_left(&s));
+    for (; segment_left(&s) >= 2; s.at += 2)
         jpeg_need(j, s.at[0] < 32 && (s.at[0] >= 16 || (s.at[1] & 15) <= s.at[1] >> 4), "impossible arithmetic conditioning; the file is damaged");
 }
 
 // ---- application markers: only what decides about colour and orientation
 
 static void read_app(Jpeg *j, int marker) {
-    Segment s = segment_pass(j, "an application");
+    Segment s;
+    if (!segment_pass(j, &s, "an application") || s.missing) return;
     size_t n = segment_left(&s);
     const uint8_t *p = s.at;
     if (marker == M_APP0 && n >= 14 && memcmp(p, "JFIF", 5) == 0) j->jfif = true;
@@ -136,9 +157,10 @@ static _Noreturn void refuse_frame(const Jpeg *j, int marker) {
 }
 
 static void read_frame(Jpeg *j, int marker) {
-    if (marker != M_SOF0 && marker != M_SOF0 + 1 && marker != M_SOF0 + 2) refuse_frame(j, marker);
     jpeg_need(j, !j->framed, "a second frame header; the file is damaged");
-    Segment s = segment_take(j, "a frame header");
+    if (marker != M_SOF0 && marker != M_SOF0 + 1 && marker != M_SOF0 + 2) refuse_frame(j, marker);
+    Segment s;
+    segment_take(j, &s, "a frame header"); // whole: no picture is complete before it
     jpeg_need(j, segment_left(&s) >= 6, "a frame header that is too short; the file is damaged");
     j->progressive = marker == M_SOF0 + 2;
     j->height = s.at[1] << 8 | s.at[2];
@@ -178,14 +200,16 @@ static void read_frame(Jpeg *j, int marker) {
 
 // ---- scans
 
-static void read_scan(Jpeg *j) {
+static bool read_scan(Jpeg *j) { // false: cut off
     jpeg_need(j, j->framed, "a scan before the frame header; the file is damaged");
-    Segment s = segment_take(j, "a scan header");
+    Segment s;
+    if (!segment_take(j, &s, "a scan header") || (s.missing && !segment_left(&s))) return false;
     int n = segment_left(&s) ? s.at[0] : 0;
-    jpeg_need(j, n >= 1 && n <= 4 && segment_left(&s) == 4 + 2 * (size_t)n, "a scan header of %d components in %zu bytes; the file is damaged", n, segment_left(&s));
+    jpeg_need(j, n >= 1 && n <= 4 && segment_promised(&s) == 4 + 2 * (size_t)n, "a scan header of %d components in %zu bytes; the file is damaged", n, segment_promised(&s));
     memset(j->scan, 0, sizeof j->scan);
     j->scan_count = n;
     for (int i = 0; i < n; i++) {
+        if (segment_left(&s) < 3 + 2 * (size_t)i) return false;
         int id = s.at[1 + 2 * i], tables = s.at[2 + 2 * i], k = 0;
         // libjpeg's rule, by which several components may share an id; it also refuses some other orders
         while (k < j->components && (j->component[k].id != id || j->scan[k])) k++;
@@ -196,6 +220,7 @@ static void read_scan(Jpeg *j) {
         c->dc_index = tables >> 4;
         c->ac_index = tables & 15;
     }
+    if (s.missing) return false;
     const uint8_t *p = s.at + 1 + 2 * n;
     j->first = p[0];
     j->last = p[1];
@@ -203,6 +228,7 @@ static void read_scan(Jpeg *j) {
     j->low = p[2] & 15;
     j->scan_number++;
     jpeg_need(j, j->scan_number <= JPEG_SCANS_MAX, "more than %d scans; that is not a picture", JPEG_SCANS_MAX);
+    return true;
 }
 
 // Progressive: what the scan adds must be possible. Out-of-order refinement is not an error (libjpeg warns).
@@ -237,85 +263,32 @@ void jpeg_scan_prepare(Jpeg *j) {
     }
 }
 
-// The next marker's segment is there to its end, or is not one at all. A quantisation table is as long as it is, whatever its marker says.
-static bool segment_whole(const Jpeg *j, int marker) {
-    const ptrdiff_t left = j->end - j->at, promised = left >= 2 ? j->at[0] << 8 | j->at[1] : 0;
-    if (left < 2 || left < promised) return false;
-    for (ptrdiff_t i = 2; marker == M_DQT && i < promised; i += j->at[i] >> 4 ? 129 : 65)
-        if ((j->at[i] & 15) < 4 && i + (j->at[i] >> 4 ? 129 : 65) > left) return false;
-    return true;
-}
-
-// Behind a complete picture a segment may be cut off by the file's end, unless what is there of it is wrong already: what libjpeg says before it
-// wants more bytes than there are.
-static void cut_segment(const Jpeg *j, int marker) {
-    const uint8_t *p = j->at;
-    const bool known = marker == M_DHT || marker == M_DAC || marker == M_SOS || marker == M_DQT || marker == M_DNL || marker == M_DRI || marker == M_COM ||
-                       (marker >= M_APP0 && marker <= M_APP0 + 15);
-    jpeg_need(j, marker < M_SOF0 || marker > M_SOF0 + 15 || known, "a second frame header; the file is damaged");
-    jpeg_need(j, known, "marker FF %02X, which no JPEG has there; the file is damaged", marker);
-    if (j->end - p < 2) return;
-    const long promised = (p[0] << 8 | p[1]) - 2L;
-    p += 2;
-    const size_t there = (size_t)(j->end - p);
-    if (marker == M_DRI) jpeg_need(j, promised == 2, "a restart interval of %ld bytes; the file is damaged", promised);
-    if (marker == M_SOS && there) {
-        bool taken[4] = {false};
-        jpeg_need(j, p[0] >= 1 && p[0] <= 4 && promised == 4 + 2L * p[0], "a scan header of %d components in %ld bytes; the file is damaged", p[0], promised);
-        for (size_t i = 1; i + 2 <= there && i < 1 + 2 * (size_t)p[0]; i += 2) {
-            int k = 0;
-            while (k < j->components && (j->component[k].id != p[i] || taken[k])) k++;
-            jpeg_need(j, k < j->components, "a scan of component %d, which the frame does not have at that place; the file is damaged", p[i]);
-            taken[k] = true;
-        }
-    }
-    for (size_t i = 0; marker == M_DQT && i < there; i += p[i] >> 4 ? 129 : 65)
-        jpeg_need(j, (p[i] & 15) < 4, "quantisation table number %d, 0 to 3 are possible; the file is damaged", p[i] & 15);
-    long left = promised;
-    for (size_t i = 0; marker == M_DHT && left != 0;) {
-        int symbols = 0;
-        jpeg_need(j, left > 16, "%ld bytes too many in a Huffman table marker; the file is damaged", left);
-        if (i + 17 > there) return;
-        for (int k = 1; k <= 16; k++) symbols += p[i + (size_t)k];
-        left -= 17;
-        jpeg_need(j, symbols <= 256 && symbols <= left, "a Huffman table of %d symbols in a marker that is too short for it; the file is damaged", symbols);
-        if (i + 17 + (size_t)symbols > there) return;
-        jpeg_need(j, p[i] >> 4 < 2 && (p[i] & 15) < 4, "Huffman table class %d number %d, 0 to 1 and 0 to 3 are possible; the file is damaged", p[i] >> 4, p[i] & 15);
-        i += 17 + (size_t)symbols, left -= symbols;
-    }
-    for (size_t i = 0; marker == M_DAC && i + 2 <= there; i += 2)
-        jpeg_need(j, p[i] < 32 && (p[i] >= 16 || (p[i + 1] & 15) <= p[i + 1] >> 4), "impossible arithmetic conditioning; the file is damaged");
-}
-
 int jpeg_read_markers(Jpeg *j) {
     for (;;) {
         if (j->pending == 0) jpeg_next_marker(j);
         int marker = j->pending;
         j->pending = 0;
         if (marker == M_EOI) return M_EOI;
-        bool alone = (marker >= M_RST0 && marker < M_RST0 + 8) || marker == 0x01; // without a segment
-        if (j->complete && !alone && !segment_whole(j, marker)) {
-            cut_segment(j, marker);
-            return M_EOI;
-        }
         if (marker == M_SOS) {
-            read_scan(j);
-            return M_SOS;
+            if (read_scan(j)) return M_SOS;
+            continue; // to the end
         }
         if (marker == M_DQT) {
             read_quant(j);
         } else if (marker == M_DHT) {
             read_codes(j);
         } else if (marker == M_DRI) {
-            Segment s = segment_take(j, "a restart interval");
-            jpeg_need(j, segment_left(&s) == 2, "a restart interval of %zu bytes; the file is damaged", segment_left(&s));
-            j->restart_interval = s.at[0] << 8 | s.at[1];
+            Segment s;
+            if (!segment_take(j, &s, "a restart interval")) continue;
+            jpeg_need(j, segment_promised(&s) == 2, "a restart interval of %zu bytes; the file is damaged", segment_promised(&s));
+            if (!s.missing) j->restart_interval = s.at[0] << 8 | s.at[1];
         } else if (marker >= M_APP0 && marker <= M_APP0 + 15) {
             read_app(j, marker);
         } else if (marker == M_DAC) {
             read_conditioning(j);
         } else if (marker == M_COM || marker == M_DNL) {
-            segment_pass(j, "a comment"); // the number of lines, too, is passed over
+            Segment s;
+            segment_pass(j, &s, "a comment"); // the number of lines, too, is passed over
         } else if (marker >= M_SOF0 && marker <= M_SOF0 + 15 && marker != 0xC8) {
             read_frame(j, marker);
         } else if (!(marker >= M_RST0 && marker < M_RST0 + 8) && !(marker == 0x01 && j->scan_number > 0)) {
