@@ -13,19 +13,13 @@
 #include "device.h"
 #include "kernels.h"
 
+#include "attention_few_keys.inc"
+
 #define WARPS 4
 #define DEPTH 4   // keys of a warp under way
 #define CHUNK 128 // keys of a block
 
 typedef Attention AttentionArguments;
-
-static __device__ __forceinline__ void two_of(float *to, uint32_t pair) { to[0] = float_from(pair << 16), to[1] = float_from(pair & 0xffff0000u); }
-
-static __device__ bool seen(const AttentionArguments *a, long b, long i, long j, long length) {
-    long at = i + length - a->Tq;
-    if (j >= length || (a->causal && j > at) || (a->window > 0 && j <= at - a->window)) return false;
-    return !a->key_mask || a->key_mask[b * a->Tk + j];
-}
 
 // n parts, one behind the other, of D outputs, top and sum each, become one; or, whole, what attention gives, in bf16 where `rounded` is there. By
 // the threads of a block.
@@ -60,7 +54,7 @@ static __device__ __forceinline__ void add_parts(float *to, uint16_t *rounded, c
 #define RAW uint4
 #define EACH 8
 #define NOTHING make_uint4(0, 0, 0, 0)
-#define UNPACK(to, raw) two_of(to, raw.x), two_of(to + 2, raw.y), two_of(to + 4, raw.z), two_of(to + 6, raw.w)
+#define UNPACK(to, raw) eight_of(to, raw)
 #define KEYS(a) a.k16
 #define VALUES(a) a.v16
 #include "attention_few_parts.inc"

@@ -17,22 +17,13 @@
 #include "device_hopper.h"
 #include "kernels.h"
 
+#include "attention_few_keys.inc"
+
 #define THREADS 128
 #define CHUNK THREADS // keys of a block
 #define TILE 32       // keys
 #define SLOTS 3       // of tiles
 #define QUARTERS (THREADS / TILE)
-
-static __device__ __forceinline__ void eight_of(float *to, uint4 x) {
-    to[0] = float_from(x.x << 16), to[1] = float_from(x.x & 0xffff0000u), to[2] = float_from(x.y << 16), to[3] = float_from(x.y & 0xffff0000u);
-    to[4] = float_from(x.z << 16), to[5] = float_from(x.z & 0xffff0000u), to[6] = float_from(x.w << 16), to[7] = float_from(x.w & 0xffff0000u);
-}
-
-static __device__ bool seen(const Attention *a, long b, long i, long j, long length) {
-    long at = i + length - a->Tq;
-    if (j >= length || (a->causal && j > at) || (a->window > 0 && j <= at - a->window)) return false;
-    return !a->key_mask || a->key_mask[b * a->Tk + j];
-}
 
 // Piece c (16 bytes) of a row lies at c ^ turn_of(row): four threads that read a row, and four of the next, meet every bank once.
 static __device__ __forceinline__ int turn_of(int row, int pieces) { return pieces % 8 == 0 ? row % 2 * 4 : 0; }

@@ -112,11 +112,16 @@ sanitize() {
     done
 }
 
-bench() {
-    mkdir -p "$work/bin"
+# $work as an environment of Python for --peers
+peers() {
+    mkdir -p "$work/bin" "$work/models"
     python=${PYTHON:-$(command -v python3 || command -v python)}
     printf '#!/bin/sh\nexec "%s" "$@"\n' "$python" >"$work/bin/python"
     chmod +x "$work/bin/python"
+}
+
+bench() {
+    peers
     peer=
     "${python:-false}" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null && peer=$work || say "bench: no PyTorch with CUDA here (PYTHON=/path/to/python names another): its column stays empty"
     RETINA_CUBLAS=${RETINA_CUBLAS:-$("${python:-false}" -c 'import glob, os, nvidia; print(next(f for p in nvidia.__path__ for f in sorted(glob.glob(os.path.join(p, "**", "libcublas.so.*"), recursive=True))))' 2>/dev/null)}
@@ -150,9 +155,7 @@ cpu() {
 
 # Two threads on two cores beside PyTorch's, as `make bench` on a machine of two cores; RETINA_SPEED: only rows that hold this.
 speed() {
-    mkdir -p "$work/bin" "$work/models"
-    printf '#!/bin/sh\nexec "%s" "$@"\n' "$(command -v python3)" >"$work/bin/python"
-    chmod +x "$work/bin/python"
+    peers
     ends=$(($(date +%s) + $1))
     timeout "$1" taskset -c 0,1 build/gpu/retina bench speed --threads 2 --peers "$work" ${RETINA_SPEED:+--rows "$RETINA_SPEED"} >"$OUT/speed.md" 2>"$OUT/speed.err" || say "speed: $(tail -n 2 "$OUT/speed.err" | cut -c1-300)"
     for m in vit llama; do
