@@ -67,7 +67,8 @@ CUDA_UNIT_attention := attention_bf16 attention_f32 attention_few attention_apar
 CUDA_UNIT_products := gemm_f32 gemm_bf16 gather_norm gradients_each resize rows
 CUDA_UNIT_few := gemm_bf16_thin attention_step
 CUDA_UNIT_others := gradients_rows knn_product knn bidiagonal jacobi
-CUDA_OBJECTS := $(patsubst %,$(CUDA_BUILD)/%.o,$(CUDA_UNITS) $(filter-out $(foreach u,$(CUDA_UNITS),$(CUDA_UNIT_$(u):%=cuda/%)),$(patsubst %.cu,%,$(sort $(wildcard cuda/*.cu)))))
+CUDA_LADDER := cuda/gemm_hopper_ladder # steps not in use, for tests and benchmarks
+CUDA_OBJECTS := $(patsubst %,$(CUDA_BUILD)/%.o,$(CUDA_UNITS) $(filter-out $(CUDA_LADDER) $(foreach u,$(CUDA_UNITS),$(CUDA_UNIT_$(u):%=cuda/%)),$(patsubst %.cu,%,$(sort $(wildcard cuda/*.cu)))))
 CUDA_LIBS := -L$(CUDA_LIB) -lcudart_static -ldl -lrt
 CUDA_FOUND := nvcc $(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'), $(if $(CUDA_ARCHS),$(foreach a,$(CUDA_ARCHS),sm_$(a)$(comma)) PTX,PTX of sm_80 and sm_90a (no GPU here))
 else
@@ -240,9 +241,9 @@ GPU_BENCH := $(patsubst test/%.c,build/gpu/%.o,$(wildcard test/bench/cuda*.c))
 build/gpu/%.o: test/%.c $(CUDA_LAST)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(GPU_FLAGS) -MMD -MP -c -o $@ $<
-build/gpu/test_cuda_%: build/gpu/test_cuda_%.o build/gpu/cuda_emu/check.o $(CUDA_OBJECTS) $(BUILD)/libtest.a $(BUILD)/libretina.a
+build/gpu/test_cuda_%: build/gpu/test_cuda_%.o build/gpu/cuda_emu/check.o $(CUDA_LADDER:%=$(CUDA_BUILD)/%.o) $(CUDA_OBJECTS) $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
-build/gpu/bench_cuda: $(GPU_BENCH) $(BUILD)/run/bench_peer.o $(BUILD)/run/bench_pictures.o $(CUDA_OBJECTS) $(BUILD)/libretina.a
+build/gpu/bench_cuda: $(GPU_BENCH) $(BUILD)/run/bench_peer.o $(BUILD)/run/bench_pictures.o $(CUDA_LADDER:%=$(CUDA_BUILD)/%.o) $(CUDA_OBJECTS) $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
 .PHONY: gpu bench_cuda
 gpu: $(if $(NVCC),$(GPU_TESTS) build/gpu/bench_cuda retina $(BUILD)/test/test_bf16 $(BUILD)/test/test_kernels)

@@ -110,8 +110,6 @@ static void linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act, bool 
     cuda_gemm_bf16(&t, S);
 }
 
-#define STEP_ROWS 64 // of a step of many texts: their products of one input may go together
-
 // The same for several of few rows, as kernels of many products take them; false: one of them is another's.
 static bool products_of(GemmBf16 *t, int count, Tensor *out, Tensor x, const Tensor *w, const Tensor *b, Act act) {
     const long M = tensor_rows(x), K = tensor_last(x);

@@ -42,7 +42,7 @@ static size_t row_bytes(const GemmBf16 *g) { return (size_t)STRIDE(g->N) * sizeo
 
 HOST bool cuda_gemm_bf16_then_norm_takes(const GemmBf16 *g, const NormFirst *norm) {
     const uintptr_t pointers = (uintptr_t)g->C | (uintptr_t)g->bias | (uintptr_t)g->room | (uintptr_t)norm->w.data;
-    return g->room && g->M <= 64 && !g->C_bf16 && g->residual == g->C && !g->residual_bf16 && g->act == ACT_NONE && g->ldc == g->N && g->N % 4 == 0 && pointers % 16 == 0 && row_bytes(g) <= 160 * 1024 &&
+    return g->room && g->M <= STEP_ROWS && !g->C_bf16 && g->residual == g->C && !g->residual_bf16 && g->act == ACT_NONE && g->ldc == g->N && g->N % 4 == 0 && pointers % 16 == 0 && row_bytes(g) <= 160 * 1024 &&
            cuda_gemm_hopper_takes(g) && cuda_gemm_hopper_parts(g) > 1 && cuda_gemm_hopper_parts(g) <= PARTS;
 }
 

@@ -59,7 +59,7 @@ static __device__ __forceinline__ void store_output(const GemmBf16 *g, long m, l
 
 // Where a step of few texts would leave half of the processors without work.
 HOST size_t cuda_gemm_bf16_room(const GemmBf16 *g) {
-    if (g->M <= FEW || g->M > THIN_MOST || !g->A || !cuda_gemm_hopper_takes(g)) return 0;
+    if (g->M <= FEW || g->M > STEP_ROWS || !g->A || !cuda_gemm_hopper_takes(g)) return 0;
     const int parts = cuda_gemm_hopper_parts(g);
     return parts > 1 ? (size_t)parts * (size_t)(g->M * g->N) * sizeof(float) : 0;
 }

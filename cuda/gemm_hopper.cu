@@ -33,67 +33,7 @@
 #include "device_hopper.h"
 #include "kernels.h"
 
-#define BK 64 // columns of a stage: rows of 128 bytes
-#define ROW 128
-#define WARPGROUP 128
-#define CHUNK 64 // columns of the result that a warp turns into rows at a time
-
-// Weights of several products of one A.
-typedef struct {
-    TensorMap map[3];
-    int begin[3]; // where each begins among the columns of all, which are filled up to whole tiles
-    long N[3], ldc[3];
-    void *C[3];
-    const float *bias[3];
-} Many;
-
-#if HOPPER_CODE
 #include "gemm_hopper_store.inc"
-#endif
-
-// ---- version 901
-
-#define PLAIN_TILE 64
-#define PLAIN_SHARED (2 * PLAIN_TILE * ROW + 4 * 16 * CHUNK * 4 + 8)
-
-static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONSTANT TensorMap a_map, GRID_CONSTANT TensorMap w_map, GemmBf16 g) {
-#if HOPPER_CODE
-    DYNAMIC_SHARED(unsigned char, shared);
-    unsigned char *a = shared, *w = a + PLAIN_TILE * ROW;
-    float *chunk = (float *)(w + PLAIN_TILE * ROW) + (int)threadIdx.x / 32 * 16 * CHUNK;
-    uint64_t *arrived = (uint64_t *)(shared + PLAIN_SHARED - 8);
-    int m0 = (int)blockIdx.y * PLAIN_TILE, n0 = (int)blockIdx.x * PLAIN_TILE, lane = thread_lane(), warp = (int)threadIdx.x / 32;
-    if (threadIdx.x == 0) {
-        mbarrier_init(arrived, 1);
-        mbarrier_init_done();
-    }
-    __syncthreads();
-    FRAGMENT(float, acc, 32);
-    UNROLL
-    for (int i = 0; i < 32; i++) acc[i] = 0;
-    for (int step = 0; step * BK < g.K; step++) {
-        if (threadIdx.x == 0) {
-            mbarrier_expect(arrived, 2 * PLAIN_TILE * ROW);
-            tile_load(a, &a_map, step * BK, m0, arrived);
-            tile_load(w, &w_map, step * BK, n0, arrived);
-        }
-        mbarrier_wait(arrived, step & 1);
-        wgmma_fence();
-        UNROLL
-        for (int k = 0; k < BK; k += 16) wgmma_n64(acc, wgmma_rows(a) + WGMMA_COLUMNS(k), wgmma_rows(w) + WGMMA_COLUMNS(k), 1);
-        wgmma_commit();
-        wgmma_wait(0);
-        __syncthreads(); // nobody reads the tiles any more
-    }
-    chunk_fill(chunk, acc, lane);
-    __syncwarp();
-    chunk_store(&g, chunk, m0 + 16 * warp, n0, in_fours(&g), lane);
-#else
-    __trap(); // compiled for another generation
-#endif
-}
-
-// ---- the others
 
 #define TILE(name) name##_128x256
 #define BM 128
@@ -109,15 +49,6 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define BN 192
 #define CONSUMERS 2
 #define STAGES 4
-#define TURNS 1
-#define CLUSTER 1
-#include "gemm_hopper_tile.inc"
-
-#define TILE(name) name##_128x128
-#define BM 128
-#define BN 128
-#define CONSUMERS 2
-#define STAGES 6
 #define TURNS 1
 #define CLUSTER 1
 #include "gemm_hopper_tile.inc"
@@ -170,13 +101,34 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define GATED 1
 #include "gemm_hopper_tile.inc"
 
-#define TILE(name) name##_128x256_pair
+#define TILE(name) name##_128x128_parts
+#define BM 128
+#define BN 128
+#define CONSUMERS 2
+#define STAGES 6
+#define TURNS 1
+#define CLUSTER 1
+#define SPLIT 1
+#include "gemm_hopper_tile.inc"
+
+#define TILE(name) name##_128x128_many
+#define BM 128
+#define BN 128
+#define CONSUMERS 2
+#define STAGES 6
+#define TURNS 1
+#define CLUSTER 1
+#define MANY 1
+#include "gemm_hopper_tile.inc"
+
+#define TILE(name) name##_128x256_gated
 #define BM 128
 #define BN 256
 #define CONSUMERS 2
 #define STAGES 4
 #define TURNS 1
-#define CLUSTER CLUSTER_OF(2)
+#define CLUSTER 1
+#define GATED 1
 #include "gemm_hopper_tile.inc"
 
 #define TILE(name) name##_128x128_turns
@@ -235,18 +187,14 @@ HOST int cuda_gemm_hopper_sums(const GemmBf16 *g, cudaStream_t stream) {
     need(g->room, "cuda: a product whose K is cut wants room");
     const int parts = cuda_gemm_hopper_parts(g);
     sums.C = g->room, sums.C_bf16 = false, sums.ldc = g->N, sums.bias = NULL, sums.residual = NULL, sums.act = ACT_NONE;
-    launch_64x64_parts(&sums, true, parts, stream);
+    if (g->M <= 64) launch_64x64_parts(&sums, true, parts, stream);
+    else launch_128x128_parts(&sums, true, parts, stream);
     return parts;
 }
 
 static void launch_parts(const GemmBf16 *g, cudaStream_t stream) {
     const int parts = cuda_gemm_hopper_sums(g, stream);
     LAUNCH(gather_parts, DIM3((g->M * ((g->N + 3) / 4) + GATHER - 1) / GATHER, 1, 1), DIM3(GATHER, 1, 1), 0, stream, *g, (const float *)g->room, parts);
-}
-
-static void launch_plain(const GemmBf16 *g, cudaStream_t stream) {
-    TensorMap a = tile_map(g->A, g->M, g->K, g->lda, PLAIN_TILE), w = tile_map(g->W, g->N, g->K, g->ldw, PLAIN_TILE);
-    LAUNCH(gemm_hopper_plain, DIM3((g->N + 63) / 64, (g->M + 63) / 64, 1), DIM3(WARPGROUP, 1, 1), PLAIN_SHARED, stream, a, w, *g);
 }
 
 HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g) {
@@ -257,7 +205,7 @@ HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g) {
 #define STEPS_LEAST 8 // of a part
 
 HOST int cuda_gemm_hopper_parts(const GemmBf16 *g) {
-    const long tiles = (g->M + 63) / 64 * ((g->N + 63) / 64), steps = (g->K + BK - 1) / BK;
+    const long side = g->M <= 64 ? 64 : 128, tiles = (g->M + side - 1) / side * ((g->N + side - 1) / side), steps = (g->K + BK - 1) / BK;
     long parts = tiles > 0 ? gpu_processors() / tiles : 1;
     if (parts > PARTS_MOST) parts = PARTS_MOST;
     if (parts > steps / STEPS_LEAST) parts = steps / STEPS_LEAST;
@@ -268,7 +216,7 @@ HOST int cuda_gemm_hopper_parts(const GemmBf16 *g) {
 // The tile that takes the least time: as many rounds as it needs to give every processor its tiles, each as long as its part of the
 // product and what of its store is not hidden. The numbers are fitted to the table above, in columns of K of 128 x 256.
 static int best_version(const GemmBf16 *g) {
-    if (g->M <= 64 && g->room && cuda_gemm_hopper_parts(g) > 1) return 915;
+    if (g->M <= STEP_ROWS && g->room && cuda_gemm_hopper_parts(g) > 1) return 915;
     if (g->M <= 64) return (g->N + 63) / 64 <= gpu_processors() ? 913 : (g->N + 127) / 128 <= gpu_processors() ? 914 : 908; // the smallest of which one round takes all
     static const struct {
         int version, rows, columns;
@@ -288,25 +236,22 @@ static int best_version(const GemmBf16 *g) {
 HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream) {
     if (version < 0) version = best_version(g);
     switch (version) {
-    case 901: launch_plain(g, stream); break;
-    case 902: launch_128x128(g, false, 0, stream); break;
     case 903: launch_128x256(g, false, 0, stream); break;
     case 904: launch_128x256(g, true, 1, stream); break;
     case 905: launch_128x256(g, true, 16, stream); break;
     case 906: launch_128x192(g, true, 14, stream); break;
-    case 907: launch_128x128(g, true, 12, stream); break;
     case 908: launch_64x256(g, true, 24, stream); break;
     case 913: launch_64x64(g, true, 1, stream); break;
     case 914: launch_64x128(g, 1, stream); break;
     case 915: launch_parts(g, stream); break;
-    case 909: launch_128x256_pair(g, true, 8, stream); break;
-    default: launch_128x128_turns(g, true, 12, stream);
+    case 910: launch_128x128_turns(g, true, 12, stream); break;
+    default: die("cuda: there is no version %d of a bf16 product", version);
     }
 }
 
 HOST bool cuda_gemm_hopper_together_takes(const GemmBf16 *g, int count) {
     long columns = 0;
-    if (g->M < 1 || g->M > 64 || !g->A || count > 3) return false;
+    if (g->M < 1 || g->M > STEP_ROWS || !g->A || count > 3) return false;
     for (int k = 0; k < count; k++) {
         if (!cuda_gemm_hopper_takes(g + k) || g[k].N % 4 != 0 || g[k].ldc != g[k].N || (uintptr_t)g[k].C % 16 != 0 || g[k].residual || g[k].C_bf16 || g[k].act != ACT_NONE) return false;
         columns += g[k].N;
@@ -314,12 +259,18 @@ HOST bool cuda_gemm_hopper_together_takes(const GemmBf16 *g, int count) {
     return columns < 1l << 30;
 }
 
-HOST void cuda_gemm_hopper_together(const GemmBf16 *g, int count, cudaStream_t stream) { launch_64x128(g, count, stream); }
+HOST void cuda_gemm_hopper_together(const GemmBf16 *g, int count, cudaStream_t stream) {
+    if (g->M <= 64) launch_64x128(g, count, stream);
+    else launch_128x128_many(g, count, stream);
+}
 
 HOST bool cuda_gemm_hopper_gated_takes(const GemmBf16 *g) {
     const long tiles = (g->N + 127) / 128;
-    if (g->M < 1 || g->M > 64 || !g->A || g[1].N != g->N || g->ldc % 4 != 0 || (uintptr_t)g->C % 16 != 0 || !g->C_bf16 || g->act != ACT_SILU || g->bias || g[1].bias || g->residual) return false;
+    if (g->M < 1 || g->M > STEP_ROWS || !g->A || g[1].N != g->N || g->ldc % 4 != 0 || (uintptr_t)g->C % 16 != 0 || !g->C_bf16 || g->act != ACT_SILU || g->bias || g[1].bias || g->residual) return false;
     return cuda_gemm_hopper_takes(g) && tiles <= gpu_processors() && 2 * tiles > gpu_processors(); // one round, of most of them
 }
 
-HOST void cuda_gemm_hopper_gated(const GemmBf16 *g, cudaStream_t stream) { launch_64x256_gated(g, 2, stream); }
+HOST void cuda_gemm_hopper_gated(const GemmBf16 *g, cudaStream_t stream) {
+    if (g->M <= 64) launch_64x256_gated(g, 2, stream);
+    else launch_128x256_gated(g, 2, stream);
+}

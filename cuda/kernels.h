@@ -35,9 +35,10 @@ typedef struct {
     bool residual_bf16;
     float *room; // cuda_gemm_bf16_room bytes, or NULL: then K is not cut
 } GemmBf16;
+#define STEP_ROWS 128 // of a step of many texts: on Hopper these have ways of their own
 HOST size_t cuda_gemm_bf16_room(const GemmBf16 *g);
 HOST void cuda_gemm_bf16(const GemmBf16 *g, cudaStream_t stream);
-HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 1: the thin one; 3: a ring; 64, 128: that tile; from 901 on: gemm_hopper.cu
+HOST void cuda_gemm_bf16_version(const GemmBf16 *g, int version, cudaStream_t stream); // 1: the thin one; 3: a ring; 64, 128: that tile; from 903 on: gemm_hopper.cu
 HOST void cuda_gemm_bf16_thin(const GemmBf16 *g, cudaStream_t stream); // gemm_bf16_thin.cu: M <= 64
 HOST void cuda_gemm_bf16_ring(const GemmBf16 *g, cudaStream_t stream); // version 3 there: M <= 8
 // Products of one A in one launch, with the bits of each alone: C_k = act(A W_kᵀ + bias_k), of which only N, W, bias and C may differ; or,
@@ -58,14 +59,15 @@ HOST int cuda_gemm_hopper_form(void); // what the driver took, machine code or P
 HOST bool cuda_gemm_hopper_takes(const GemmBf16 *g);
 HOST int cuda_gemm_hopper_parts(const GemmBf16 *g); // into how many K is cut, best; 1: it is not
 HOST void cuda_gemm_hopper(const GemmBf16 *g, int version, cudaStream_t stream); // -1: the best for the shape
+HOST void cuda_gemm_hopper_ladder(const GemmBf16 *g, int version, cudaStream_t stream); // gemm_hopper_ladder.cu: 901, 902, 907, 909; others as above
 HOST int cuda_gemm_hopper_sums(const GemmBf16 *g, cudaStream_t stream); // the sums of each part of K, (parts, M, N), in g->room: how many
 // gather_norm.cu: C += A Wᵀ + bias where K is cut, and `to` (M, N) = its RMS norm in bf16: the bits of version 915 and cuda_rmsnorm
 HOST bool cuda_gemm_bf16_then_norm_takes(const GemmBf16 *g, const NormFirst *norm);
 HOST void cuda_gemm_bf16_then_norm(const GemmBf16 *g, const NormFirst *norm, uint16_t *to, cudaStream_t stream);
-// Products of one A in one launch, with the bits of version 914: C_k = A W_kᵀ + bias_k in f32, of which only N, W, bias and C may differ. M <= 64
+// Products of one A in one launch, with the bits of version 914: C_k = A W_kᵀ + bias_k in f32, of which only N, W, bias and C may differ. M <= STEP_ROWS
 HOST bool cuda_gemm_hopper_together_takes(const GemmBf16 *g, int count);
 HOST void cuda_gemm_hopper_together(const GemmBf16 *g, int count, cudaStream_t stream);
-// SiLU(A W_0ᵀ) (A W_1ᵀ) in bf16, rounded once, at C_0. M <= 64, where one round of tiles fills most of the processors
+// SiLU(A W_0ᵀ) (A W_1ᵀ) in bf16, rounded once, at C_0. M <= STEP_ROWS, where one round of tiles fills most of the processors
 HOST bool cuda_gemm_hopper_gated_takes(const GemmBf16 *g);
 HOST void cuda_gemm_hopper_gated(const GemmBf16 *g, cudaStream_t stream);
 

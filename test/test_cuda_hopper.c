@@ -61,7 +61,7 @@ static void one(Case c) {
     memset(got, 0xff, c_n * 4); // NaN
     g.C = to_device(got, c_n * (c.bf16 ? 2 : 4));
     emu_forget();
-    cuda_gemm_bf16_version(&g, c.version, NULL);
+    cuda_gemm_hopper_ladder(&g, c.version, NULL);
     from_device(c.bf16 ? (void *)got16 : got, g.C, c_n * (c.bf16 ? 2 : 4));
     if (c.bf16) convert_bf16_f32(got, got16, c_n);
     long step = c.M * c.N * c.K < 50000000 ? 1 : 1 + c.M * c.N / 5000; // of large ones, some thousand outputs
@@ -98,7 +98,7 @@ static void together(long M, const long *N, int count, long K, bool bias) {
         float *w = random_floats(w_n, (unsigned long long)(6 + k)), *b = random_floats((size_t)N[k], (unsigned long long)(17 + k));
         uint16_t *w16 = narrow_from(w, w_n);
         g[k] = (GemmBf16){.M = M, .N = N[k], .K = K, .lda = K, .ldw = K, .ldc = N[k], .A = A, .W = to_device(w16, w_n * 2), .C = device_room(c_n * 4), .bias = bias ? to_device(b, (size_t)N[k] * 4) : NULL};
-        cuda_gemm_bf16_version(&g[k], 914, NULL);
+        cuda_gemm_hopper_ladder(&g[k], 914, NULL);
         alone[k] = malloc(c_n * 4);
         need(alone[k], "a test: no memory");
         from_device(alone[k], g[k].C, c_n * 4);
@@ -163,7 +163,7 @@ static void then_norm(long M, long N, long K, bool bias, Dtype type, bool plus_o
     for (int behind = 0; behind < 2; behind++) {
         g.C = to_device(f[2], c_n * 4), g.residual = g.C;
         if (behind) check(cuda_gemm_bf16_then_norm_takes(&g, &norm), "a norm behind %ld x %ld x %ld: taken", M, N, K), cuda_gemm_bf16_then_norm(&g, &norm, to, NULL);
-        else cuda_gemm_bf16_version(&g, 915, NULL), cuda_rmsnorm_and_bf16(NULL, to, g.C, norm.w, M, N, norm.eps, plus_one, NULL);
+        else cuda_gemm_hopper_ladder(&g, 915, NULL), cuda_rmsnorm_and_bf16(NULL, to, g.C, norm.w, M, N, norm.eps, plus_one, NULL);
         from_device(got[behind][0] = malloc(c_n * 4), g.C, c_n * 4), from_device(got[behind][1] = malloc(c_n * 2), to, c_n * 2);
     }
     check(memcmp(got[0][0], got[1][0], c_n * 4) == 0 && memcmp(got[0][1], got[1][1], c_n * 2) == 0 && emu_reports() == 0, "%ld x %ld x %ld and a norm behind it, weights %s%s%s: the bits of one after the other %s", M, N, K, dtype_name(type),
@@ -233,10 +233,16 @@ int main(void) {
     together(33, (const long[]){132, 16, 8}, 3, 200, true);
     together(9, (const long[]){128, 256, 4}, 3, 72, false);
     together(64, (const long[]){36, 260}, 2, 1032, true);
+    one((Case){915, 65, 60, 2056, 1, ACT_SILU, true, true, false}); // from 65 rows on by tiles of 128 x 128
+    one((Case){915, 128, 132, 1096, 0, ACT_NONE, true, true, true});
+    together(65, (const long[]){132, 16, 8}, 3, 200, true);
+    together(128, (const long[]){260, 36}, 2, 1032, false);
 #ifdef RETINA_EMULATE
     gated(33, 388, 200, 0); // of four processors; the last tile of 4 columns
     gated(64, 512, 392, 4);
     gated(9, 300, 72, 0);
+    gated(65, 388, 200, 4);
+    gated(128, 512, 392, 0);
 #endif
     emu_backwards(true);
     together(20, (const long[]){380, 140, 132}, 3, 136, true); // more tiles than processors
@@ -250,11 +256,17 @@ int main(void) {
     then_norm(33, 64, 1024, true, DTYPE_BF16, false);
     then_norm(9, 64, 2056, false, DTYPE_F32, true);
     then_norm(64, 60, 1032, true, DTYPE_BF16, true);
+    then_norm(65, 124, 2056, true, DTYPE_F32, false);
+    then_norm(128, 60, 1032, false, DTYPE_BF16, true);
 #ifdef RETINA_EMULATE
     const char *why;
     const Device *gpu = device_cuda(&why);
-    if (gpu) asked(gpu, 9, 64, 1024), asked(gpu, 33, 64, 1024), asked(gpu, 8, 64, 1024);
+    if (gpu) asked(gpu, 9, 64, 1024), asked(gpu, 33, 64, 1024), asked(gpu, 8, 64, 1024), asked(gpu, 100, 64, 1024);
 #endif
-    if (real_shapes()) then_norm(32, 4096, 4096, false, DTYPE_BF16, false), gated(32, 11008, 512, 0), edges(), together(32, (const long[]){4096, 4096, 4096}, 3, 4096, false), together(64, (const long[]){4096, 1024, 1024}, 3, 4096, true);
+    for (long M = 32; M <= 128 && real_shapes(); M *= 4) {
+        then_norm(M, 4096, 4096, false, DTYPE_BF16, false), gated(M, 11008, 512, 0);
+        together(M, (const long[]){4096, 4096, 4096}, 3, 4096, false), together(M, (const long[]){4096, 1024, 1024}, 3, 4096, true);
+    }
+    if (real_shapes()) edges();
     return check_end();
 }

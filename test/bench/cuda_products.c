@@ -94,7 +94,7 @@ static void bf16_work(void *arg, int turn) {
     const Product *p = arg;
     GemmBf16 g = bf16_of_product(p, turn);
     if (p->version < 0) cuda_gemm_bf16(&g, NULL);
-    else cuda_gemm_bf16_version(&g, p->version, NULL);
+    else cuda_gemm_hopper_ladder(&g, p->version, NULL);
 }
 
 static void bf16_library(void *arg, int turn) {
@@ -167,11 +167,13 @@ void bench_hopper(Bench *b) {
     static const long few[][2] = {{16, 4096}, {32, 4096}, {64, 4096}, {32, 22016}, {64, 22016}};
     for (int i = 0; i < 5; i++)
         for (int v = 0; v < 4; v++) bf16_row(b, (Product){few[i][0], few[i][1], 4096, (int[]){1, 913, 914, 908}[v], ACT_NONE, false}, 0, 0);
-    static const long deep[][2] = {{32, 4096}, {64, 4096}, {32, 11008}};
-    for (int i = 0; i < 3; i++)
+    static const long deep[][2] = {{32, 4096}, {64, 4096}, {32, 11008}, {128, 4096}, {128, 11008}};
+    for (int i = 0; i < 5; i++)
         for (int version = 913; version <= 915; version += 2) bf16_row(b, (Product){deep[i][0], 4096, deep[i][1], version, ACT_NONE, false}, 0, 0);
     const bool hopper = cuda_gemm_hopper_takes(&(GemmBf16){.M = 32, .N = 4096, .K = 4096});
-    for (int i = 0; hopper && i < 4; i++) together_row(b, (Together){32, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2, PLAIN});
+    for (long m = 32; hopper && m <= 128; m *= 2)
+        for (int i = 0; i < 4; i++) together_row(b, (Together){m, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2, PLAIN});
+    for (int i = 0; hopper && i < 2; i++) together_row(b, (Together){65, 4096, i ? 11008 : 4096, i ? 2 : 3, i, true, PLAIN}); // 64 rows by the tiles of 128
     for (int i = 0; i < 4; i++) together_row(b, (Together){1, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, i % 2, PLAIN});
     for (int i = 0; i < 4; i++) together_row(b, (Together){1, 4096, i < 2 ? 4096 : 11008, i < 2 ? 3 : 2, i > 1, true, i % 2 ? NORM_WITHIN : NORM_BEFORE});
     for (int version = 905; version <= 910; version++) {
@@ -192,7 +194,7 @@ void bench_products(Bench *b) {
     for (int i = 0; i < 2; i++) bf16_row(b, (Product){64 * 577, 1024, i ? 4096 : 1024, -1, ACT_NONE, true, true}, 0.75, 0.95);
     bf16_row(b, (Product){8 * 577, 4096, 1024, -1, ACT_NONE, false, false}, 0, 0);
     for (int i = 0; i < 4; i++) bf16_row(b, (Product){2048, llama[i][0], llama[i][1], -1, ACT_NONE, false, false}, 0.75, 0.95);
-    for (long m = 1; m <= 64; m *= 4) // decoding
+    for (long m = 1; m <= 128; m *= m < 64 ? 4 : 2) // decoding
         for (int i = 1; i < 3; i++) bf16_row(b, (Product){m, llama[i][0], llama[i][1], -1, ACT_NONE, false, false}, 0, 0);
     for (int version = 64; version <= 128; version *= 2) bf16_row(b, (Product){4096, 4096, 4096, version, ACT_NONE, false, false}, 0, 0);
     f32_row(b, (Product){4096, 4096, 4096, -1, ACT_NONE, false, false});

@@ -60,7 +60,7 @@ static void gemms(long M, long N, long K) {
         g.C = device_room((size_t)(M * N) * 2);
         if (v == 915) g.room = device_room((size_t)cuda_gemm_hopper_parts(&g) * (size_t)(M * N) * sizeof(float));
         emu_forget();
-        cuda_gemm_bf16_version(&g, v, NULL);
+        cuda_gemm_hopper_ladder(&g, v, NULL);
         char name[32];
         snprintf(name, sizeof name, v > 900 ? "gemm Hopper %d" : "gemm bf16 %d", v);
         print(name, shape, 2.0 * (double)(M * N * K), 2.0 * (double)(M * K + N * K + M * N));
