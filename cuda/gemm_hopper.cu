@@ -7,7 +7,7 @@
 // Needs: compute capability 9.0; K a positive multiple of 8; A, W and their rows on 16 bytes; M and N free: the copy engine brings zeros for
 // rows and columns outside, and the last step stores what is inside.
 //   version                                    TFLOP/s at 4096^3, 36928 x 1024 x 1024, and of cuBLAS (H200, driver 580.159, 2026-11-26)
-//   901  one warpgroup, 64 x 64, one stage: copy, wait, multiply       368  0.49                kept: all that wgmma needs, on one page
+//   901  one warpgroup, 64 x 64, one stage: copy, wait, multiply       368  0.49                gemm_hopper_ladder.cu, as 902, 907 and 909
 //   902  128 x 128, a warp that copies, two warpgroups that multiply   649  0.90                one block a tile, six stages
 //   903  128 x 256, registers moved to those that multiply             674  0.96                one block a tile, four stages
 //   904  the same, blocks stay and take tile after tile                667  0.98
@@ -29,6 +29,9 @@
 //        gives them, where one matrix is 32      32 x 3 times 4096 x 4096 52.5 us one after the other, 32.4 so
 //   917  908 of two matrices, a gate and what it lets through: 2 times 11008 columns are 86 tiles; SiLU and product in the registers
 //                                                  32 x 2 times 11008 x 4096 60.7 us (two products, one of elements), 50.0 so
+//   -    915, 916 and 917 of 65 to 128 rows: 128 x 128, 128 x 128, 128 x 256, two warpgroups. With the general tiles a next token of 128 texts took
+//        2.51 ms, of which 16 tiles of 128 x 256 for 4096 columns were most; so 1.85. At 128 rows 4096 x 11008 35.9 us (913 44.5),
+//        3 times 4096 x 4096 34.3 (one after the other 60.8), 2 times 11008 x 4096 53.9 (67.0). At 64 rows they are slower: 42.6 where 916 takes 32.1
 //   -    916 with 64 x 64, six stages, two blocks a multiprocessor: 192 tiles instead of 96     38.4 us where 916 takes 32.0; removed
 #include "device_hopper.h"
 #include "kernels.h"

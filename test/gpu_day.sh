@@ -94,22 +94,34 @@ zoo() {
     files "connectors" .study connectors --count 30 --part-size 16 --captions 4 --max-new-tokens 8 --epochs 1
 }
 
+# One program under one tool; its line and its log lie in $work.
+sanitize_one() {
+    tool=$1 t=$2 log=$work/$1.$(echo "$2" | tr / .)
+    rest=$((ends - $(date +%s)))
+    [ "$rest" -gt 5 ] || { echo "sanitize: no time for $tool $t" >"$log.line"; return; }
+    [ "${t#*/}" != "$t" ] && export TRAIN_PART="${t#*/}" || unset TRAIN_PART
+    SMALL_SHAPES=1 timeout "$(least 90 $rest)" compute-sanitizer --tool "$tool" --error-exitcode 9 --print-limit 20 "build/gpu/test_cuda_${t%/*}" >"$log" 2>&1
+    status=$?
+    case $status in 0) echo "ok   $tool $t: $(tail -n 3 "$log" | grep -o '^[0-9]* passed.*')" ;; 124) echo "sanitize: $tool $t: out of time" ;; *) echo "FAIL $tool $t: $(grep -m 3 '=========.*\(Error\|Invalid\|race\|Race\|hazard\)\|^FAIL' "$log" | tr '\n' ' ' | cut -c1-300)" ;; esac >"$log.line"
+}
+
+# Four at a time: most of each is the tool's work on the host.
 sanitize() {
     command -v compute-sanitizer >/dev/null || { say "sanitize: compute-sanitizer is not installed: not run"; return; }
     ends=$(($(date +%s) + $1))
-    : >"$OUT/sanitize.txt"
-    for tool in memcheck racecheck; do
-        for t in gemm attention knn jacobi resize light choose train/operations train/recon train/ways train/models; do # the last one in parts: each has its own time
-            [ "$(date +%s)" -lt "$ends" ] || { say "sanitize: no time for $tool $t"; continue; }
-            echo "== $tool $t" >>"$OUT/sanitize.txt"
-            part=${t#*/}
-            [ "$part" != "$t" ] && export TRAIN_PART="$part" || unset TRAIN_PART
-            SMALL_SHAPES=1 timeout "$(least 40 $((ends - $(date +%s))))" compute-sanitizer --tool $tool --error-exitcode 9 --print-limit 20 "build/gpu/test_cuda_${t%/*}" >"$work/sanitize" 2>&1
-            status=$?
-            grep -v '^ok ' "$work/sanitize" | head -n 80 >>"$OUT/sanitize.txt"
-            case $status in 0) say "ok   $tool $t" ;; 124) say "sanitize: $tool $t: out of time" ;; *) failed "$tool $t: $(grep -m 3 '=========.*\(Error\|Invalid\|race\|Race\|hazard\)\|^FAIL' "$work/sanitize" | tr '\n' ' ' | cut -c1-300)" ;; esac
-        done
+    for tool in memcheck racecheck; do # train in parts: each has its own time
+        for t in hopper attention train/models train/operations train/recon train/ways choose light gemm knn neighbours jacobi resize models; do echo "$tool $t"; done
+    done >"$work/checks"
+    for lane in 0 1 2 3; do
+        awk -v lane=$lane 'NR % 4 == lane' "$work/checks" | while read -r tool t; do sanitize_one "$tool" "$t"; done &
     done
+    wait
+    while read -r tool t; do
+        log=$work/$tool.$(echo "$t" | tr / .)
+        { echo "== $tool $t" && grep -v '^ok ' "$log" | head -n 80; } >>"$OUT/sanitize.txt"
+        say "$(cat "$log.line")"
+        grep -q '^FAIL' "$log.line" && failures=$((failures + 1))
+    done <"$work/checks"
 }
 
 # $work as an environment of Python for --peers
@@ -173,8 +185,8 @@ for section in "$@"; do
     machine) machine ;;
     tests) tests "$(least 150 "$rest")" ;;
     zoo) zoo ;;
-    bench) bench "$(case "$*" in *sanitize*) least $((rest - 70)) 400 ;; *) echo "$rest" ;; esac)" ;;
-    sanitize) sanitize "$(least 90 "$rest")" ;;
+    bench) bench "$(case "$*" in *sanitize*) least $((rest - 130)) 400 ;; *) echo "$rest" ;; esac)" ;;
+    sanitize) sanitize "$(least 200 "$rest")" ;;
     cpu) cpu "$(least 40 "$rest")" ;;
     speed) speed "$(least 120 "$rest")" ;;
     *) say "gpu_day: there is no section $section" ;;
