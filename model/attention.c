@@ -28,6 +28,7 @@ typedef struct {
     const AttentionDots *bf16; // NULL: f32
     long MR, words;            // rows of a tile; words of a query or a key, packed
     long share, chunk, chunks; // query heads of a group; queries of a task; tasks of a group
+    bool later;                // scores are scaled in the exponent
 } Job;
 
 static long smaller(long a, long b) { return a < b ? a : b; }
@@ -36,6 +37,9 @@ static long pad(long n, long to) { return (n + to - 1) / to * to; }
 
 // Of so many channels or keys, packed.
 static long words_of(const Job *job, long n) { return job->bf16 ? pad(n, job->bf16->step) / 2 : n; }
+
+static float scale_now(const Job *job) { return job->later ? 1 : job->a->scale; }
+static float scale_later(const Job *job) { return job->later ? job->a->scale : 1; }
 
 // Query r of group g of text b: its row, and the keys it sees, [from, to).
 typedef struct {
@@ -156,10 +160,14 @@ static void score(const Job *job, const Room *w, long b, long from, long to, con
         rows = smaller(job->MR, w->to - base);
         float *S = w->S + (j - from) * NR, bias[ROWS_MAX * NR_MAX];
         (job->bf16 ? job->bf16->tiles->tile : k->tile)((int)rows, job->words, w->K + (base - w->from) * job->words, rows, w->Q, NR, S, NR, false);
+        if (job->later && !a->key_mask && j >= lanes->all_from && j + rows <= lanes->all_to) {
+            job->bf16->top(S, rows, top);
+            continue;
+        }
         if (a->mask)
             for (long i = 0; i < rows; i++)
                 for (long r = 0; r < NR; r++) bias[i * NR + r] = a->mask[q[r < n ? r : 0].token * a->Tk + j + i];
-        k->scores(S, rows, j, lanes, a->scale, a->softcap, a->mask ? bias : NULL, a->key_mask ? a->key_mask + b * a->Tk + j : NULL, top);
+        k->scores(S, rows, j, lanes, scale_now(job), a->softcap, a->mask ? bias : NULL, a->key_mask ? a->key_mask + b * a->Tk + j : NULL, top);
     }
 }
 
@@ -178,7 +186,7 @@ static void mix_bf16(const Job *job, const Room *w, long from, long to, const fl
     const TileKernel *t = job->bf16->tiles;
     long D = job->a->D, NR = t->NR, pairs = words_of(job, w->to - w->from);
     float sum[NR_MAX];
-    job->bf16->soften(w->S, to - from, top, sum);
+    job->bf16->soften(w->S, to - from, top, scale_later(job), sum);
     for (long d = 0; d < D; d += t->MR) {
         long mr = smaller(t->MR, D - d), wide = pad(mr, job->bf16->rows);
         t->tile((int)mr, words_of(job, to - from), w->V + d * pairs + (from - w->from) / 2 * wide, wide, w->S, NR, w->out + d * NR, NR, false);
@@ -247,14 +255,15 @@ static void blocks_job(void *arg, size_t begin, size_t end) {
 
 // ---- few queries
 
-// Scales, caps and masks the scores of one query; s[j] is key from + j.
-static void finish_row(const Attention *a, const KernelTable *k, float *s, long b, const Query *q, long from, long keys) {
-    for (long j = 0; j < keys; j++) s[j] *= a->scale;
-    if (a->softcap > 0) k->softcap(s, s, keys, a->softcap);
+// Scales, caps and masks the scores of one query; s[j] is key from + j. No key is masked where queries are few.
+static void finish_row(const Job *job, float *s, const Query *q, long from, long keys) {
+    const Attention *a = job->a;
+    for (long j = 0; j < keys; j++) s[j] *= scale_now(job);
+    if (a->softcap > 0) job->k->softcap(s, s, keys, a->softcap);
     if (a->mask)
         for (long j = 0; j < keys; j++) s[j] += a->mask[q->token * a->Tk + from + j];
-    for (long j = 0; j < keys; j++)
-        if (from + j < q->from || from + j >= q->to || (a->key_mask && !a->key_mask[b * a->Tk + from + j])) s[j] = -INFINITY;
+    for (long j = 0; j < smaller(q->from - from, keys); j++) s[j] = -INFINITY;
+    for (long j = larger(q->to - from, 0); j < keys; j++) s[j] = -INFINITY;
 }
 
 // The M queries of a group of a text with the keys [from, from + keys) that they see among them, and where these lie.
@@ -303,7 +312,7 @@ static void few_f32(const Job *job, const Few *f) {
     k->thin((int)M, f->S, keys, f->X, f->K, f->type, ld, keys, D, false);
     for (long r = 0; r < M; r++) {
         float *s = f->S + r * keys;
-        finish_row(a, k, s, f->b, &f->q[r], f->from, keys);
+        finish_row(job, s, &f->q[r], f->from, keys);
         k->softmax(s, s, keys);
         if (a->weights) {
             float *row = a->weights + weights_at(job, f->b, f->g, r);
@@ -323,8 +332,8 @@ static void few_bf16(const Job *job, const Few *f) {
     job->bf16->pack_queries(f->X, f->rows, M, D);
     job->bf16->few_scores((int)M, f->S, width, f->X, f->K, f->type, ld, keys, D);
     for (long r = 0; r < M; r++) {
-        finish_row(a, job->k, f->S + r * width, f->b, &f->q[r], f->from, keys);
-        sum[r] = job->bf16->few_soften(f->S + r * width, keys);
+        finish_row(job, f->S + r * width, &f->q[r], f->from, keys);
+        sum[r] = job->bf16->few_soften(f->S + r * width, keys, scale_later(job));
     }
     job->bf16->few_mix((int)M, f->rows, wide, f->S, width, sum, f->V, f->type, ld, keys, D);
     for (long r = 0; r < M; r++) memcpy(a->out + f->q[r].row, f->rows + r * wide, (size_t)D * sizeof(float));
@@ -354,6 +363,7 @@ void attention_rows(const Attention *a) {
     if (a->B == 0 || a->Tq == 0) return;
     Job job = {.a = a, .k = kernels(), .bf16 = by_bf16(a), .share = a->H / a->G};
     job.MR = job.bf16 ? job.bf16->tiles->MR : job.k->MR, job.words = words_of(&job, a->D);
+    job.later = job.bf16 && a->softcap == 0 && !a->mask && a->scale > 0; // the largest stays the largest
     long total = a->Tq * job.share, groups = a->B * a->G;
     if (total <= THIN_ROWS && !a->key_mask) {
         parallel_for((size_t)groups, 1, few_job, &job);

@@ -125,8 +125,8 @@ static void tile(int mr, long words, const float *A, long ka, const float *B, lo
 }
 
 // Weights of keys that are not there make the last step whole.
-static void soften_steps(float *S, long rows, const float *top, float *sum) {
-    soften(S, rows, top, sum);
+static void soften_steps(float *S, long rows, const float *top, float factor, float *sum) {
+    soften(S, rows, top, factor, sum);
     for (long w = (rows + 1) / 2; w % LANES; w++)
         for (int v = 0; v < VECTORS; v++) store(S + w * COLUMNS + v * LANES, all(0));
 }
@@ -217,7 +217,7 @@ static void few_mix(int M, float *out, long ldo, const float *P, long ldp, const
 }
 
 static const TileKernel tiles = {.MR = SIDE, .NR = COLUMNS, .in_word = 2, .k_step = STEP, .begin = tiles_begin, .end = tiles_end, .pack_a = pack_a, .pack_b = pack_b, .tile = tile};
-const AttentionDots attention_amx = {.tiles = &tiles, .step = STEP, .rows = 16, .pack_values = pack_values, .soften = soften_steps, .divide = divide, .pack_queries = pack_queries,
+const AttentionDots attention_amx = {.tiles = &tiles, .step = STEP, .rows = 16, .pack_values = pack_values, .top = top_of, .soften = soften_steps, .divide = divide, .pack_queries = pack_queries,
                                      .few_scores = few_scores, .few_soften = few_soften, .few_mix = few_mix};
 #else
 typedef int not_this_processor;

@@ -1,6 +1,6 @@
 // attention_avx512bf16.c: what attention of bf16 does otherwise than that of f32 (attention.c), by AVX512_BF16.
 //
-// Queries, keys and values are rounded to bf16, scores are f32 sums over pairs of d ascending, the softmax is f32's, its weights
+// Queries, keys and values are rounded to bf16, scores are f32 sums over pairs of d ascending, the softmax's weights
 // e^(score - largest) are rounded to bf16 while their sum is not, outputs are f32 sums over pairs of keys ascending, and the sum
 // divides at the end. A pair is two neighbouring keys from an even one on, and few queries do what blocks do in the same
 // order: a query's result does not depend on its block, on how many there are, or on its batch. Denormals are zero.
@@ -125,7 +125,7 @@ static void few_mix(int M, float *out, long ldo, const float *P, long ldp, const
         for (long d = 0; d < ldo; d += LANES) store(out + m * ldo + d, load(out + m * ldo + d) / all(sum[m]));
 }
 
-const AttentionDots attention_avx512bf16 = {.tiles = &tiles_avx512bf16, .step = 2, .rows = 1, .pack_values = pack_values, .soften = soften, .divide = divide, .pack_queries = pack_queries,
+const AttentionDots attention_avx512bf16 = {.tiles = &tiles_avx512bf16, .step = 2, .rows = 1, .pack_values = pack_values, .top = top_of, .soften = soften, .divide = divide, .pack_queries = pack_queries,
                                             .few_scores = few_scores, .few_soften = few_soften, .few_mix = few_mix};
 #else
 typedef int not_this_processor;

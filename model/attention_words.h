@@ -1,9 +1,11 @@
 // attention_words.h: what the two ways of attention in bf16 share (attention_avx512bf16.c, attention_amx.c): the softmax, and its
 // weights and the values as words of two neighbouring keys.
+//
+// A weight is rounded to bf16, so its exponential need not be f32's: a power of two by a polynomial of degree 4, into which the scale
+// of the scores goes as well. 577 tokens, 16 heads of 64, all but the tiles on one core of an Intel server: 3.6 ms before, 2.0 so.
 #include "kernels_dot.h"
 
 #include "kernels_avx512.h"
-#include "kernels_formulas.h"
 
 #define COLUMNS 32 // queries of a block: the tile's
 #define VECTORS (COLUMNS / LANES)
@@ -19,15 +21,50 @@ INLINE V largest_or_zero(V top) { return pick(more(top, all(-INFINITY)), top, al
 
 INLINE V divisor(V sum) { return pick(more(sum, all(0)), sum, pick(number(sum), all(1), sum)); } // nothing seen: zeros; NaN stays
 
-// S (rows, COLUMNS) becomes e^(S - top) down the rows as words of pairs of rows (rows / 2, COLUMNS), in place; their sums as in
-// kernels_attention.h.
-static void soften(float *S, long rows, const float *top, float *sum) {
+// 2^d to 3e-6, which bf16 does not see; -infinity gives 0.
+INLINE V power_of_two(V d) {
+    V f = (V)_mm512_reduce_ps((__m512)d, 0x09), p = all(0.0135341672f); // d - floor(d)
+    p = fused(p, f, all(0.0520114619f));
+    p = fused(p, f, all(0.241442756f));
+    p = fused(p, f, all(0.693003835f));
+    p = fused(p, f, all(1.00000259f));
+    return (V)_mm512_scalef_ps((__m512)p, (__m512)d); // times 2^floor(d)
+}
+
+// e^(factor (s - top)), with c = factor log2 e and t = top c.
+#define LOG2_E 1.44269504f
+INLINE V weight_of(V s, V c, V t) { return power_of_two((V)_mm512_fmsub_ps((__m512)s, (__m512)c, (__m512)t)); }
+
+// The largest of each column, of `rows` that all queries see.
+static void top_of(const float *S, long rows, float *top) {
+    V a[VECTORS], b[VECTORS];
+    for (int v = 0; v < VECTORS; v++) a[v] = b[v] = load(top + v * LANES);
+    for (; rows >= 2; rows -= 2, S += 2 * COLUMNS)
+        for (int v = 0; v < VECTORS; v++) a[v] = larger(load(S + v * LANES), a[v]), b[v] = larger(load(S + COLUMNS + v * LANES), b[v]);
     for (int v = 0; v < VECTORS; v++) {
-        V t = largest_or_zero(load(top + v * LANES)), sums[SUMS];
+        if (rows > 0) a[v] = larger(load(S + v * LANES), a[v]);
+        store(top + v * LANES, larger(b[v], a[v]));
+    }
+}
+
+// S (rows, COLUMNS) becomes e^(factor (S - top)) down the rows as words of pairs of rows (rows / 2, COLUMNS), in place; their sums
+// as in kernels_attention.h.
+static void soften(float *S, long rows, const float *top, float factor, float *sum) {
+    V c = all(factor * LOG2_E);
+    for (int v = 0; v < VECTORS; v++) {
+        V t = largest_or_zero(load(top + v * LANES)) * c, sums[SUMS];
         float *s = S + v * LANES;
         for (int i = 0; i < SUMS; i++) sums[i] = all(0);
-        for (long j = 0; j < rows; j += 2) {
-            V low = vexp(load(s + j * COLUMNS) - t), high = j + 1 < rows ? vexp(load(s + (j + 1) * COLUMNS) - t) : all(0);
+        long j = 0;
+        for (; j + SUMS <= rows; j += SUMS)
+#pragma GCC unroll 16
+            for (int i = 0; i < SUMS; i += 2) {
+                V low = weight_of(load(s + (j + i) * COLUMNS), c, t), high = weight_of(load(s + (j + i + 1) * COLUMNS), c, t);
+                sums[i] += low, sums[i + 1] += high;
+                store(s + (j + i) / 2 * COLUMNS, words_between(low, high));
+            }
+        for (; j < rows; j += 2) {
+            V low = weight_of(load(s + j * COLUMNS), c, t), high = j + 1 < rows ? weight_of(load(s + (j + 1) * COLUMNS), c, t) : all(0);
             sums[j % SUMS] += low, sums[(j + 1) % SUMS] += high;
             store(s + j / 2 * COLUMNS, words_between(low, high));
         }
@@ -44,13 +81,13 @@ static void divide(float *out, long D, const float *sum) {
 }
 
 // s (keys) becomes words of pairs, in place, as soften() makes them; room for 32 behind. Returns what divides in the end.
-static float few_soften(float *s, long keys) {
-    V top = all(-INFINITY), sums = all(0);
+static float few_soften(float *s, long keys, float factor) {
+    V top = all(-INFINITY), sums = all(0), c = all(factor * LOG2_E);
     for (long j = 0; j < 2 * LANES; j++) s[keys + j] = -INFINITY;
     for (long j = 0; j < keys; j += LANES) top = larger(load(s + j), top);
-    V t = largest_or_zero(all(_mm512_reduce_max_ps((__m512)top)));
+    V t = largest_or_zero(all(_mm512_reduce_max_ps((__m512)top))) * c;
     for (long j = 0; j < keys; j += 2 * LANES) {
-        V a = vexp(load(s + j) - t), b = vexp(load(s + j + LANES) - t);
+        V a = weight_of(load(s + j), c, t), b = weight_of(load(s + j + LANES), c, t);
         sums += a, sums += b;
         store(s + j / 2, (V)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a));
     }

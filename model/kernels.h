@@ -122,11 +122,12 @@ typedef struct {
     const TileKernel *tiles; // NR as in the level's own table
     int step, rows;          // values that sums go on by, filled up with zeros; rows that a packed tile is filled up to
     void (*pack_values)(float *out, const float *x, long keys, long D, long first, long pairs, int tile);
-    void (*soften)(float *S, long rows, const float *top, float *sum);
+    void (*top)(const float *S, long rows, float *top);
+    void (*soften)(float *S, long rows, const float *top, float factor, float *sum); // factor: of scores in the exponent
     void (*divide)(float *out, long D, const float *sum);
     void (*pack_queries)(float *out, const float *x, long M, long D);
     void (*few_scores)(int M, float *S, long lds, const float *X, const void *K, Dtype type, long ld, long keys, long D);
-    float (*few_soften)(float *s, long keys);
+    float (*few_soften)(float *s, long keys, float factor);
     void (*few_mix)(int M, float *out, long ldo, const float *P, long ldp, const float *sum, const void *x, Dtype type, long ld, long keys, long D);
 } AttentionDots;
 
