@@ -9,7 +9,7 @@
 //   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles;
 //             asked for meanwhile: the same rows further on where each is used once, else the next 32 rows
 // Sums run over ascending k in the instruction's own order, denormals count as zero: compare by tolerance; blocks, threads and
-// other rows change no bit. Tests run this source on any AVX-512 machine, over a program that stands for the instructions
+// other rows change no bit. C's old value comes last, as a sum of its own would add it. Tests run this source on any AVX-512 machine, over a program that stands for the instructions
 // (test/amx_model.h).
 #if defined(__x86_64__)
 #include <unistd.h>
@@ -167,17 +167,6 @@ static void one_panel(long steps, Weight w, const float *x, float *sums, bool go
 
 static __mmask16 lanes(long n) { return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1); }
 
-static void sums_of_c(float *sums, const Gemm *g, long m0, long n0) {
-    for (int i = 0; i < 4; i++) {
-        long m = m0 + i % 2 * 16, n = n0 + i / 2 * 16;
-        V t[LANES];
-#pragma GCC unroll 16
-        for (int r = 0; r < LANES; r++) t[r] = m + r < g->M ? (V)_mm512_maskz_loadu_ps(lanes(g->N - n), g->C + (m + r) * g->ldc + n) : all(0);
-        turn(t);
-        for (int r = 0; r < LANES; r++) store(sums + i * TILE + r * LANES, t[r]);
-    }
-}
-
 static void c_of_sums(const float *sums, const Gemm *g, long m0, long n0) {
     long rows = smaller(g->M - m0, SIDE), columns = smaller(g->N - n0, SIDE);
     for (int i = 0; i < 4; i++) {
@@ -189,6 +178,9 @@ static void c_of_sums(const float *sums, const Gemm *g, long m0, long n0) {
         turn(t);
         if (g->bias)
             for (int r = 0; r < LANES; r++) t[r] += bias;
+        if (g->accumulate)
+            for (int r = 0; r < LANES; r++)
+                if (m + r < g->M) t[r] += (V)_mm512_maskz_loadu_ps(lanes(g->N - n), g->C + (m + r) * g->ldc + n);
 #pragma GCC unroll 16
         for (int r = 0; r < LANES; r++)
             if (m + r < g->M) _mm512_mask_storeu_ps(g->C + (m + r) * g->ldc + n, lanes(g->N - n), (__m512)t[r]);
@@ -205,8 +197,7 @@ static void c_of_sums(const float *sums, const Gemm *g, long m0, long n0) {
 static void meet(const Product *p, Weight w, Block b, long m0, long m1, float *sums, Next *next) {
     const Gemm *g = p->g;
     for (long m = m0; m < m1; m += SIDE, sums += 4 * TILE) {
-        if (b.first == 0 && g->accumulate) sums_of_c(sums, g, m, b.n);
-        (g->M - m <= 16 ? one_panel_half : one_panel)(b.steps, w, x_at(p, m, b.first), sums, b.first > 0 || g->accumulate, next);
+        (g->M - m <= 16 ? one_panel_half : one_panel)(b.steps, w, x_at(p, m, b.first), sums, b.first > 0, next);
         if (b.first + b.steps == p->steps) c_of_sums(sums, g, m, b.n);
     }
 }

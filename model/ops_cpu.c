@@ -10,7 +10,9 @@
 
 #define GRAIN 32768 // elements that are worth a thread's waking
 
-static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, Act act, bool bf16) {
+typedef enum { F32, BF16, BF16_INTO } Way; // the last adds to out
+
+static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, Act act, Way way) {
     float wide[8192], *bias = NULL;
     long O = w.shape[0];
     Arena *a = NULL;
@@ -23,14 +25,15 @@ static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, Act act, bool bf
         }
     }
     gemm(&(Gemm){.kind = GEMM_NT, .M = tensor_rows(x), .N = O, .K = w.shape[1], .A = f32(x), .lda = w.shape[1], .B = w.data, .B_type = w.dtype,
-                 .ldb = w.shape[1], .C = f32(out), .ldc = O, .bias = bias, .act = act, .bf16 = bf16});
+                 .ldb = w.shape[1], .C = f32(out), .ldc = O, .bias = bias, .act = act, .bf16 = way != F32, .accumulate = way == BF16_INTO});
     arena_free(a);
 }
 
-static void cpu_linear(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, false); }
-static void cpu_linear_activated(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, false); }
-static void cpu_linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, true); }
-static void cpu_linear_activated_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, true); }
+static void cpu_linear(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, F32); }
+static void cpu_linear_activated(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, F32); }
+static void cpu_linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, BF16); }
+static void cpu_linear_activated_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, BF16); }
+static void cpu_linear_into_bf16(Tensor x, Tensor h, Tensor w, Tensor b, NormNext *next) { linear_as(x, h, w, b, ACT_NONE, BF16_INTO); }
 
 static void cpu_embedding(Tensor out, Tensor table, Tensor ids) {
     size_t C = (size_t)table.shape[1], n = tensor_count(ids), item = dtype_size(table.dtype);
@@ -196,14 +199,25 @@ static void cpu_rows_put(Tensor x, Tensor index, Tensor rows) {
     for (long i = 0; i < tensor_rows(rows); i++) memcpy(f32(x) + (size_t)i32(index)[i] * C, f32(rows) + (size_t)i * C, C * sizeof(float));
 }
 
-static void cpu_rows_store(Tensor store, Tensor x, const int32_t *at) {
-    size_t C = (size_t)tensor_last(x), n = (size_t)x.shape[1] * C;
-    for (long b = 0; b < x.shape[0]; b++) {
-        size_t to = ((size_t)b * (size_t)store.shape[1] + (size_t)at[b]) * C;
-        const float *from = f32(x) + (size_t)b * n;
-        if (store.dtype == DTYPE_BF16) convert_f32_bf16((uint16_t *)store.data + to, from, n);
-        else memcpy(f32(store) + to, from, n * sizeof(float));
+typedef struct {
+    Tensor store, x;
+    const int32_t *at;
+} Storing;
+
+static void rows_store_job(void *arg, size_t begin, size_t end) { // texts
+    const Storing *s = arg;
+    size_t C = (size_t)tensor_last(s->x), n = (size_t)s->x.shape[1] * C;
+    for (size_t b = begin; b < end; b++) {
+        size_t to = (b * (size_t)s->store.shape[1] + (size_t)s->at[b]) * C;
+        const float *from = f32(s->x) + b * n;
+        if (s->store.dtype == DTYPE_BF16) convert_f32_bf16((uint16_t *)s->store.data + to, from, n);
+        else memcpy(f32(s->store) + to, from, n * sizeof(float));
     }
+}
+
+static void cpu_rows_store(Tensor store, Tensor x, const int32_t *at) {
+    size_t each = (size_t)(x.shape[1] * tensor_last(x));
+    parallel_for((size_t)x.shape[0], GRAIN / (each + 1) + 1, rows_store_job, &(Storing){store, x, at});
 }
 
 static void cpu_mean_tokens(Tensor out, Tensor x) {
@@ -224,21 +238,33 @@ static void cpu_transpose(Tensor out, Tensor x) {
 
 // ---- attention
 
-static void cpu_rotary(Tensor out, Tensor x, Tensor cosine, Tensor sine, int heads) {
-    long T = x.shape[1], width = x.shape[2], D = width / heads, half = tensor_last(cosine), rows = tensor_rows(cosine);
-    for (long b = 0; b < x.shape[0]; b++)
-        for (long t = 0; t < T; t++) {
-            const float *c = f32(cosine) + (b * T + t) % rows * half, *s = f32(sine) + (b * T + t) % rows * half;
-            for (int h = 0; h < heads; h++) {
-                const float *in = f32(x) + (b * T + t) * width + h * D;
-                float *o = f32(out) + (b * T + t) * width + h * D;
-                for (long j = 0; j < half; j++) {
-                    o[j] = in[j] * c[j] - in[j + half] * s[j];
-                    o[j + half] = in[j + half] * c[j] + in[j] * s[j];
-                }
-                for (long j = 2 * half; j < D; j++) o[j] = in[j];
+typedef struct {
+    float *out;
+    const float *x, *cosine, *sine;
+    long rows, heads, D, half; // rows of the tables
+} Turning;
+
+static void rotary_job(void *arg, size_t begin, size_t end) { // tokens
+    const Turning *t = arg;
+    for (size_t i = begin; i < end; i++) {
+        const float *c = t->cosine + (long)i % t->rows * t->half, *s = t->sine + (long)i % t->rows * t->half;
+        for (long h = 0; h < t->heads; h++) {
+            long at = ((long)i * t->heads + h) * t->D;
+            const float *in = t->x + at;
+            float *o = t->out + at;
+            for (long j = 0; j < t->half; j++) {
+                o[j] = in[j] * c[j] - in[j + t->half] * s[j];
+                o[j + t->half] = in[j + t->half] * c[j] + in[j] * s[j];
             }
+            for (long j = 2 * t->half; j < t->D; j++) o[j] = in[j];
         }
+    }
+}
+
+static void cpu_rotary(Tensor out, Tensor x, Tensor cosine, Tensor sine, int heads) {
+    long width = x.shape[2];
+    Turning t = {.out = f32(out), .x = f32(x), .cosine = f32(cosine), .sine = f32(sine), .rows = tensor_rows(cosine), .heads = heads, .D = width / heads, .half = tensor_last(cosine)};
+    parallel_for((size_t)tensor_rows(x), (size_t)(GRAIN / width + 1), rotary_job, &t);
 }
 
 // The angle is a float product, as in the reference; its sine and cosine are rounded once.
@@ -326,5 +352,12 @@ const Device *device_cpu(void) {
 
 const Device *device_cpu_bf16(void) {
     static const Device table = DEVICE_CPU("cpu, bf16", cpu_linear_bf16, cpu_linear_activated_bf16, cpu_attention_bf16, DTYPE_BF16);
-    return &table;
+    static Device tiles; // whose products add to x last, as a step of its own would: the same bits
+    if (strcmp(gemm_bf16_path(), "amx") != 0) return &table;
+    if (!tiles.name) {
+        Device made = table;
+        made.linear_into = cpu_linear_into_bf16;
+        tiles = made;
+    }
+    return &tiles;
 }

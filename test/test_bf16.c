@@ -20,6 +20,7 @@
 #include "io/random.h"
 #include "io/thread.h"
 #include "model/cpu.h"
+#include "model/device.h"
 #include "model/kernels.h"
 #include "model/model.h"
 
@@ -99,6 +100,25 @@ static void test_rows(Arena *a) {
 
 #if defined(__x86_64__)
 // One panel of 32 columns through a path's own functions.
+// x + linear(h) in one step and in two.
+static void test_into(Arena *a) {
+    static const long shapes[][3] = {{1, 64, 96}, {33, 70, 1056}, {70, 33, 588}, {20, 40, 4200}};
+    const Device *d = device_cpu_bf16();
+    for (size_t s = 0; d->linear_into && s < sizeof shapes / sizeof *shapes; s++)
+        for (int biased = 0; biased < 2; biased++) {
+            long M = shapes[s][0], N = shapes[s][1], K = shapes[s][2];
+            float *x = random_floats(a, (size_t)(M * N), "x"), *two = take(a, float, (size_t)(M * N)), *B = random_floats(a, (size_t)(N * K), "B");
+            uint16_t *w = take(a, uint16_t, (size_t)(N * K));
+            convert_f32_bf16(w, B, (size_t)(N * K));
+            Tensor h = tensor_of(random_floats(a, (size_t)(M * K), "h"), DTYPE_F32, DIMS(M, K)), y = tensor_of(two, DTYPE_F32, DIMS(M, N));
+            Tensor b = biased ? tensor_of(random_floats(a, (size_t)N, "bias"), DTYPE_F32, DIMS(N)) : NO_TENSOR, into = tensor_of(x, DTYPE_F32, DIMS(M, N));
+            d->linear(y, h, tensor_of(w, DTYPE_BF16, DIMS(N, K)), b);
+            d->add(y, into, y);
+            d->linear_into(into, h, tensor_of(w, DTYPE_BF16, DIMS(N, K)), b, NULL);
+            check(memcmp(x, two, (size_t)(M * N) * sizeof *x) == 0, "%ld x %ld x %ld%s added in one step: the bits of two", M, N, K, biased ? ", bias" : "");
+        }
+}
+
 static void test_tiles(Arena *a, const char *name, const TileKernel *t) {
     static const long depths[] = {1, 31, 32, 33, 64, 100, 512};
     for (int mr = 1; mr <= t->MR; mr++)
@@ -182,6 +202,7 @@ int main(void) {
     else printf("SKIP avx512_bf16: this machine lacks it\n");
     if (cpu_bf16() == BF16_AMX) test_tiles(a, "amx, attention", attention_amx.tiles);
 #endif
+    test_into(a);
     test_models(a);
     arena_free(a);
     return check_end();
