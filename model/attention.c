@@ -185,13 +185,13 @@ static void mix_f32(const Job *job, const Room *w, long b, long g, long r0, long
 static void mix_bf16(const Job *job, const Room *w, long from, long to, const float *top) {
     const TileKernel *t = job->bf16->tiles;
     long D = job->a->D, NR = t->NR, pairs = words_of(job, w->to - w->from);
-    float sum[NR_MAX];
-    job->bf16->soften(w->S, to - from, top, scale_later(job), sum);
+    float over[NR_MAX];
+    job->bf16->soften(w->S, to - from, top, scale_later(job), over);
     for (long d = 0; d < D; d += t->MR) {
         long mr = smaller(t->MR, D - d), wide = pad(mr, job->bf16->rows);
         t->tile((int)mr, words_of(job, to - from), w->V + d * pairs + (from - w->from) / 2 * wide, wide, w->S, NR, w->out + d * NR, NR, false);
     }
-    job->bf16->divide(w->out, D, sum);
+    job->bf16->divide(w->out, D, over);
 }
 
 // Queries [r0, r0 + n) of group g, n <= NR.
@@ -328,14 +328,14 @@ static void few_f32(const Job *job, const Few *f) {
 static void few_bf16(const Job *job, const Few *f) {
     const Attention *a = job->a;
     long M = f->M, D = a->D, ld = a->G * D, wide = pad(D, FILL), keys = f->keys, width = few_width(job);
-    float sum[THIN_ROWS];
+    float over[THIN_ROWS];
     job->bf16->pack_queries(f->X, f->rows, M, D);
     job->bf16->few_scores((int)M, f->S, width, f->X, f->K, f->type, ld, keys, D);
     for (long r = 0; r < M; r++) {
         finish_row(job, f->S + r * width, &f->q[r], f->from, keys);
-        sum[r] = job->bf16->few_soften(f->S + r * width, keys, scale_later(job));
+        over[r] = job->bf16->few_soften(f->S + r * width, keys, scale_later(job));
     }
-    job->bf16->few_mix((int)M, f->rows, wide, f->S, width, sum, f->V, f->type, ld, keys, D);
+    job->bf16->few_mix((int)M, f->rows, wide, f->S, width, over, f->V, f->type, ld, keys, D);
     for (long r = 0; r < M; r++) memcpy(a->out + f->q[r].row, f->rows + r * wide, (size_t)D * sizeof(float));
 }
 

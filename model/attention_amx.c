@@ -125,8 +125,8 @@ static void tile(int mr, long words, const float *A, long ka, const float *B, lo
 }
 
 // Weights of keys that are not there make the last step whole.
-static void soften_steps(float *S, long rows, const float *top, float factor, float *sum) {
-    soften(S, rows, top, factor, sum);
+static void soften_steps(float *S, long rows, const float *top, float factor, float *over) {
+    soften(S, rows, top, factor, over);
     for (long w = (rows + 1) / 2; w % LANES; w++)
         for (int v = 0; v < VECTORS; v++) store(S + w * COLUMNS + v * LANES, all(0));
 }
@@ -185,8 +185,8 @@ INLINE void words_of_values(float *words, const char *x, Dtype type, size_t row,
         }
 }
 
-// out (M, ldo) = the weights P (M, pairs of keys) times x (keys, D), over sum (M); ldo: D filled up to 32.
-static void few_mix(int M, float *out, long ldo, const float *P, long ldp, const float *sum, const void *x, Dtype type, long ld, long keys, long D) {
+// out (M, ldo) = the weights P (M, pairs of keys) times x (keys, D), times over (M); ldo: D filled up to 32.
+static void few_mix(int M, float *out, long ldo, const float *P, long ldp, const float *over, const void *x, Dtype type, long ld, long keys, long D) {
     const size_t row = (size_t)ld * value_bytes(type), line = CHANNELS * sizeof(float);
     _Alignas(64) float words[PAIRS * CHANNELS], p[TILE] = {0}, sums[16 * CHANNELS]; // p: rows beyond M stay zero
     for (long d0 = 0; d0 < ldo; d0 += CHANNELS) {
@@ -212,7 +212,7 @@ static void few_mix(int M, float *out, long ldo, const float *P, long ldp, const
         tile_store(6, sums + 2 * LANES, line);
         tile_store(7, sums + 3 * LANES, line);
         for (int m = 0; m < M; m++)
-            for (long d = d0; d < end; d += LANES) store(out + m * ldo + d, load(sums + m * CHANNELS + d - d0) / all(sum[m]));
+            for (long d = d0; d < end; d += LANES) store(out + m * ldo + d, load(sums + m * CHANNELS + d - d0) * all(over[m]));
     }
 }
 

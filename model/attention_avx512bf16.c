@@ -1,8 +1,8 @@
 // attention_avx512bf16.c: what attention of bf16 does otherwise than that of f32 (attention.c), by AVX512_BF16.
 //
 // Queries, keys and values are rounded to bf16, scores are f32 sums over pairs of d ascending, the softmax's weights
-// e^(score - largest) are rounded to bf16 while their sum is not, outputs are f32 sums over pairs of keys ascending, and the sum
-// divides at the end. A pair is two neighbouring keys from an even one on, and few queries do what blocks do in the same
+// e^(score - largest) are rounded to bf16 while their sum is not, outputs are f32 sums over pairs of keys ascending, and 1 over the
+// sum multiplies at the end. A pair is two neighbouring keys from an even one on, and few queries do what blocks do in the same
 // order: a query's result does not depend on its block, on how many there are, or on its batch. Denormals are zero.
 //   blocks       scores and outputs by the tile of products (kernels_avx512bf16.c): this file packs values by pairs of keys
 //   few queries  keys and values are read once, as they lie; rows of the next keys are asked for, as they are far apart
@@ -100,8 +100,8 @@ INLINE void mix_words(float *out, const float *p, const float *words, long pairs
     for (int v = 0; v < vectors; v++) store(out + v * LANES, (V)acc[v]);
 }
 
-// out (M, ldo) = the weights P (M, pairs of keys) times x (keys, D), over sum (M); ldo: D filled up to 32.
-static void few_mix(int M, float *out, long ldo, const float *P, long ldp, const float *sum, const void *x, Dtype type, long ld, long keys, long D) {
+// out (M, ldo) = the weights P (M, pairs of keys) times x (keys, D), times over (M); ldo: D filled up to 32.
+static void few_mix(int M, float *out, long ldo, const float *P, long ldp, const float *over, const void *x, Dtype type, long ld, long keys, long D) {
     const size_t row = (size_t)ld * (type == DTYPE_BF16 ? 2 : 4);
     float words[PAIRS * WIDE];
     for (long i = 0; i < M * ldo; i++) out[i] = 0;
@@ -122,7 +122,7 @@ static void few_mix(int M, float *out, long ldo, const float *P, long ldp, const
             }
         }
     for (long m = 0; m < M; m++)
-        for (long d = 0; d < ldo; d += LANES) store(out + m * ldo + d, load(out + m * ldo + d) / all(sum[m]));
+        for (long d = 0; d < ldo; d += LANES) store(out + m * ldo + d, load(out + m * ldo + d) * all(over[m]));
 }
 
 const AttentionDots attention_avx512bf16 = {.tiles = &tiles_avx512bf16, .step = 2, .rows = 1, .pack_values = pack_values, .top = top_of, .soften = soften, .divide = divide, .pack_queries = pack_queries,

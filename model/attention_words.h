@@ -47,9 +47,9 @@ static void top_of(const float *S, long rows, float *top) {
     }
 }
 
-// S (rows, COLUMNS) becomes e^(factor (S - top)) down the rows as words of pairs of rows (rows / 2, COLUMNS), in place; their sums
-// as in kernels_attention.h.
-static void soften(float *S, long rows, const float *top, float factor, float *sum) {
+// S (rows, COLUMNS) becomes e^(factor (S - top)) down the rows as words of pairs of rows (rows / 2, COLUMNS), in place; over: 1 over
+// their sums, which are those of kernels_attention.h.
+static void soften(float *S, long rows, const float *top, float factor, float *over) {
     V c = all(factor * LOG2_E);
     for (int v = 0; v < VECTORS; v++) {
         V t = largest_or_zero(load(top + v * LANES)) * c, sums[SUMS];
@@ -70,17 +70,17 @@ static void soften(float *S, long rows, const float *top, float factor, float *s
         }
         for (int half = SUMS / 2; half; half /= 2)
             for (int i = 0; i < half; i++) sums[i] += sums[i + half];
-        store(sum + v * LANES, divisor(sums[0]));
+        store(over + v * LANES, all(1) / divisor(sums[0]));
     }
 }
 
 // out (D, COLUMNS) over the sums.
-static void divide(float *out, long D, const float *sum) {
+static void divide(float *out, long D, const float *over) {
     for (long d = 0; d < D; d++)
-        for (int v = 0; v < VECTORS; v++) store(out + d * COLUMNS + v * LANES, load(out + d * COLUMNS + v * LANES) / load(sum + v * LANES));
+        for (int v = 0; v < VECTORS; v++) store(out + d * COLUMNS + v * LANES, load(out + d * COLUMNS + v * LANES) * load(over + v * LANES));
 }
 
-// s (keys) becomes words of pairs, in place, as soften() makes them; room for 32 behind. Returns what divides in the end.
+// s (keys) becomes words of pairs, in place, as soften() makes them; room for 32 behind. Returns 1 over their sum.
 static float few_soften(float *s, long keys, float factor) {
     V top = all(-INFINITY), sums = all(0), c = all(factor * LOG2_E);
     for (long j = 0; j < 2 * LANES; j++) s[keys + j] = -INFINITY;
@@ -95,7 +95,7 @@ static float few_soften(float *s, long keys, float factor) {
     store(sum, sums);
     for (int half = SUMS / 2; half; half /= 2)
         for (int i = 0; i < half; i++) sum[i] += sum[i + half];
-    return divisor(all(sum[0]))[0];
+    return (all(1) / divisor(all(sum[0])))[0];
 }
 
 // The words of two rows of values: 32 of them from d on.

@@ -123,12 +123,12 @@ typedef struct {
     int step, rows;          // values that sums go on by, filled up with zeros; rows that a packed tile is filled up to
     void (*pack_values)(float *out, const float *x, long keys, long D, long first, long pairs, int tile);
     void (*top)(const float *S, long rows, float *top);
-    void (*soften)(float *S, long rows, const float *top, float factor, float *sum); // factor: of scores in the exponent
-    void (*divide)(float *out, long D, const float *sum);
+    void (*soften)(float *S, long rows, const float *top, float factor, float *over); // factor: of scores in the exponent; over: 1 over the sums
+    void (*divide)(float *out, long D, const float *over);
     void (*pack_queries)(float *out, const float *x, long M, long D);
     void (*few_scores)(int M, float *S, long lds, const float *X, const void *K, Dtype type, long ld, long keys, long D);
     float (*few_soften)(float *s, long keys, float factor);
-    void (*few_mix)(int M, float *out, long ldo, const float *P, long ldp, const float *sum, const void *x, Dtype type, long ld, long keys, long D);
+    void (*few_mix)(int M, float *out, long ldo, const float *P, long ldp, const float *over, const void *x, Dtype type, long ld, long keys, long D);
 } AttentionDots;
 
 // AdamW on n numbers: g shrinks, m and v follow it, w w keep - rate m / (sqrt(v) / root2 + eps).
