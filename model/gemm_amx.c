@@ -5,12 +5,12 @@
 // turned back when they are whole.
 //   blocks    32 rows of the weight by 512 of k are copied together (32 KiB, in L1, where the rows lay in one set), and meet
 //             all rows of x, which stream by from L2; partial sums wait in blocks of 4 KiB, never in C. The next block is
-//             copied line by line between the tile products
+//             copied line by line between the tile products, and the one after it asked for
 //   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles;
 //             asked for meanwhile: the same rows further on where each is used once, else the next 32 rows
 // Sums run over ascending k in the instruction's own order, denormals count as zero: compare by tolerance; blocks, threads and
-// other rows change no bit. C's old value comes last, as a sum of its own would add it. Tests run this source on any AVX-512 machine, over a program that stands for the instructions
-// (test/amx_model.h).
+// other rows change no bit. C's old value comes last, as a sum of its own would add it. Tests run this source on any AVX-512
+// machine, over a program that stands for the instructions (test/amx_model.h).
 #if defined(__x86_64__)
 #include <unistd.h>
 
@@ -76,6 +76,7 @@ typedef struct { // lines that come next: a column of 32 rows, then the next col
     size_t row, skip;
     int at, each; // row of the column; lines of a step
     long left;
+    ptrdiff_t after; // copied: bytes to the same line of the block after that, which is asked for; 0: there is none
 } Next;
 
 INLINE void bring(Next *next) {
@@ -83,7 +84,7 @@ INLINE void bring(Next *next) {
     for (int i = 0; i < b.each && b.left > 0; i++, b.left--) {
         const char *line = b.line + (size_t)b.at * b.row;
         if (b.out) store(b.out, load((const float *)line)), b.out += LANES;
-        else __builtin_prefetch(line, 0, 2); // into L2
+        if (!b.out || b.after) __builtin_prefetch(line + b.after, 0, 2); // into L2
         if (++b.at < SIDE) continue;
         b.at = 0, b.line += 64;
         if (b.line == b.end) b.line += b.skip;
@@ -219,6 +220,8 @@ static void columns(const Product *p, long n0, long n1, long m0, long m1, float 
         if (!there) copy(block[t % 2], g, b);
         there = t + 1 < count && as_it_lies(g, after);
         Next next = {.line = weight_at(g, after.n, after.first), .out = block[(t + 1) % 2], .row = row_bytes(g), .each = (int)pieces(SIDE, panels), .left = there ? SIDE * after.steps : 0};
+        Block later = block_of(p, n0, n1, t + 2);
+        if (t + 2 < count && as_it_lies(g, later)) next.after = weight_at(g, later.n, later.first) - next.line;
         meet(p, packed(block[t % 2]), b, m0, m1, sums + (p->narrow ? 0 : (b.n - n0) / SIDE * panels * 4 * TILE), &next);
         while (next.left > 0) bring(&next);
     }
