@@ -132,17 +132,22 @@ peers() {
     chmod +x "$work/bin/python"
 }
 
+models() { # of random weights, for bench and speed
+    for m in vit:vit_l_336 llama:llama_7b_8_layers; do
+        of=$work/models/${m%%:*}
+        [ ! -d "$of" ] || continue
+        mkdir -p "$of.config" && cp "test/bench/${m#*:}.json" "$of.config/config.json"
+        timeout 60 build/gpu/retina random "$of" --config "$of.config/config.json" --dtype bf16 --quiet >/dev/null 2>>"$work/bench.err" || say "no model $of"
+    done
+}
+
 bench() {
     peers
     peer=
     "${python:-false}" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null && peer=$work || say "bench: no PyTorch with CUDA here (PYTHON=/path/to/python names another): its column stays empty"
     RETINA_CUBLAS=${RETINA_CUBLAS:-$("${python:-false}" -c 'import glob, os, nvidia; print(next(f for p in nvidia.__path__ for f in sorted(glob.glob(os.path.join(p, "**", "libcublas.so.*"), recursive=True))))' 2>/dev/null)}
     export RETINA_CUBLAS
-    for m in "vit vit_l_336" "llama llama_7b_8_layers"; do # shellcheck disable=SC2086
-        set -- "$1" $m
-        mkdir -p "$work/models/$2.config" && cp "test/bench/$3.json" "$work/models/$2.config/config.json"
-        timeout 60 build/gpu/retina random "$work/models/$2" --config "$work/models/$2.config/config.json" --dtype bf16 --quiet >/dev/null 2>>"$work/bench.err" || say "bench: no model $2"
-    done
+    models
     timeout -k 5 "$(least "$1" "$(left)")" stdbuf -oL build/gpu/bench_cuda "$(least $(($1 - 30)) $(($(left) - 15)))" "$OUT/bench.md" "${peer:--}" "$work/models" >"$OUT/bench.txt" 2>"$work/bench.err" || failed "bench: $(tail -n 3 "$work/bench.err" | cut -c1-400)"
     cat "$work/bench.err" >>"$OUT/bench.txt"
     if [ -n "${TIMES:-}" ] && [ "$(left)" -gt 10 ]; then # words as in RETINA_BENCH: where the time of these rows goes, kernel by kernel
@@ -165,14 +170,17 @@ cpu() {
     cat "$work/test_bf16" "$work/test_kernels" >"$OUT/cpu.txt"
 }
 
-# Two threads on two cores beside PyTorch's, as `make bench` on a machine of two cores; RETINA_SPEED: only rows that hold this.
+# Two threads on two cores beside PyTorch's, as `make bench` on a machine of two cores; RETINA_SPEED: only rows that hold this. Not on neighbours,
+# which can be two threads of one core.
 speed() {
     peers
+    models
     ends=$(($(date +%s) + $1))
-    timeout "$1" taskset -c 0,1 build/gpu/retina bench speed --threads 2 --peers "$work" ${RETINA_SPEED:+--rows "$RETINA_SPEED"} >"$OUT/speed.md" 2>"$OUT/speed.err" || say "speed: $(tail -n 2 "$OUT/speed.err" | cut -c1-300)"
-    for m in vit llama; do
-        [ -d "$work/models/$m.config" ] || continue # the bench made them
-        [ $((ends - $(date +%s))) -gt 10 ] && timeout $((ends - $(date +%s))) taskset -c 0,1 build/gpu/retina bench forward --model "$work/models/$m" --rows bf16 --rounds 3 --threads 2 --peers "$work" >>"$OUT/speed.md" 2>>"$OUT/speed.err"
+    two=0,1
+    [ "$(nproc)" -lt 4 ] || two=0,2
+    timeout "$1" taskset -c $two build/gpu/retina bench speed --threads 2 --peers "$work" ${RETINA_SPEED:+--rows "$RETINA_SPEED"} >"$OUT/speed.md" 2>"$OUT/speed.err" || say "speed: $(tail -n 2 "$OUT/speed.err" | cut -c1-300)"
+    for m in "vit bf16" "llama 100 before, bf16"; do
+        [ $((ends - $(date +%s))) -gt 10 ] && timeout $((ends - $(date +%s))) taskset -c $two build/gpu/retina bench forward --model "$work/models/${m%% *}" --rows "${m#* }" --tokens 100 --rounds 3 --threads 2 --peers "$work" >>"$OUT/speed.md" 2>>"$OUT/speed.err"
     done
     grep '^|' "$OUT/speed.md" | sed 's/ | /|/g; s/^| //; s/ |$//' | cut -c1-150 | tee -a "$summary"
 }
@@ -188,7 +196,7 @@ for section in "$@"; do
     bench) bench "$(case "$*" in *sanitize*) least $((rest - 130)) 400 ;; *) echo "$rest" ;; esac)" ;;
     sanitize) sanitize "$(least 200 "$rest")" ;;
     cpu) cpu "$(least 40 "$rest")" ;;
-    speed) speed "$(least 120 "$rest")" ;;
+    speed) speed "$(least 180 "$rest")" ;;
     *) say "gpu_day: there is no section $section" ;;
     esac
     say "-- $section: $(($(date +%s) - start)) s"
