@@ -8,7 +8,7 @@ endif
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
         -Wno-unused-parameter -Wno-missing-field-initializers -Wno-psabi
 # A fused multiply-add is written where it is meant, so contraction is off; never -ffast-math.
-CFLAGS ?= -O3
+CFLAGS ?= -O3 -fno-asynchronous-unwind-tables
 FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -ffp-contract=off -fno-math-errno -I. $(WARN) $(CFLAGS) $(EXTRA)
 LIBS := -lm -lpthread
 comma := ,
