@@ -21,6 +21,9 @@ TILED := bf16 kernels generate # tests that run once more, over tiles in softwar
 TESTS := $(sort $(wildcard test/test_*.c) $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),$(TILED:%=test/test_tiles_%.c)))
 TEST_HELPERS := $(filter-out test/test_%.c test/large.c,$(sort $(wildcard test/*.c)))
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
+ifeq (,$(filter clean,$(MAKECMDGOALS)))
+$(shell mkdir -p $(patsubst %,$(BUILD)/%,$(sort $(dir $(wildcard */*.c test/*/*.c)))) $(BUILD)/test/tiles) # once, not for every object
+endif
 TEST_PROGRAMS := $(patsubst test/%.c,$(BUILD)/test/%,$(TESTS))
 
 COMPILER := $(shell $(CC) --version | head -n 1)
@@ -122,19 +125,15 @@ $(BUILD)/libretina.a: $(call object,$(LIBRARY))
 	$(Q)ar rcs $@ $^
 
 $(BUILD)/%_avx2.o: %_avx2.c
-	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(AVX2) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%_avx512.o: %_avx512.c
-	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(AVX512) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%_avx512bf16.o: %_avx512bf16.c
-	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(AVX512BF16) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%_amx.o: %_amx.c
-	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(AMX) -MMD -MP -c -o $@ $<
 
 # Their vectors are written out. What the compiler would make of the loops behind them, of less than a vector, is slower and takes half the time;
@@ -158,7 +157,6 @@ $(BUILD)/commit: always # written when it is another one: --version says what wa
 always:
 
 $(BUILD)/%.o: %.c
-	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libtest.a: $(call object,$(TEST_HELPERS))
