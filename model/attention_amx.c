@@ -11,12 +11,15 @@
 //   few queries  scores (keys, queries): tiles of keys kept in bf16 are loaded as they lie; outputs (queries, d) = P (queries,
 //                words of keys) · V: two rows of values become words, and are not turned
 //
-// On hardware (test/bench/avx512-amx.md), two threads: 577 tokens and 16 heads of 64 take 4.2 ms, f32 8.0; every machine with AVX-512 checks it over a
-// program for the instructions (test/amx_model.h). RETINA_ISA=avx512_bf16 runs without it. What the first should take:
+// Every machine with AVX-512 checks it over a program for the instructions (test/amx_model.h). RETINA_ISA=avx512_bf16 runs without it.
+//   version, two threads on hardware                            577 tokens, 16 heads of 64   600, 8 of 128, causal (test/bench/NOTES.md)
+//   1  the exponential of f32, scores scaled, outputs divided   3.67 ms                      1.90 ms
+//   2  all three as attention_words.h does them                 2.26                         1.16, in use
+// Both by two hyperthreads of one core; on two cores version 1 took 4.2 ms of the first, f32 8.0 (test/bench/avx512-amx.md). What it should take:
 //   a head, counted     5700 products of tiles: scores 19 · (18 · 8 + 4), outputs 19 · 2 · 19 · 4; 5738 loads; 1558 stores
 //   of tiles            16 cycles a product, 8 a load, behind the products, 16 a store: 116 thousand, 0.3 ms on two threads of 3 GHz
-//   of all else         4.2 ms on one thread of a Zen 4, measured with empty instructions: softmax, masks, packing
-//   together            2.4 ms on two threads, 3 if the tiles wait as they did in another program: 1.2 to 1.8 ms less than was found
+//   of all else         2.2 ms on one thread of an Intel server, measured with empty instructions: softmax, masks, packing
+//   together            1.4 ms on two cores; hyperthreads of one share its tiles, 0.6 ms, and its vector units
 // One query of 600 keys of 128: 304 products, 418 loads and 46 stores a head, five thousand cycles, under the 307 KB that it reads.
 #if defined(__x86_64__)
 #include "attention_words.h"

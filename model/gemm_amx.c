@@ -4,13 +4,18 @@
 // that are multiplied (x below) play B, and are rounded and turned once, for all threads. Sums come out turned, (n, m), and are
 // turned back when they are whole.
 //   blocks    32 rows of the weight by 512 of k are copied together (32 KiB, in L1, where the rows lay in one set), and meet
-//             all rows of x, which stream by from L2; partial sums wait in blocks of 4 KiB, never in C. The next block is
-//             copied line by line between the tile products, and the one after it asked for
-//   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles;
-//             asked for meanwhile: the same rows further on where each is used once, else the next 32 rows
+//             all rows of x, which stream by from L2; partial sums wait in blocks of 4 KiB, never in C
+//   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles
+// Between two tile products there is time for what is none: a few lines of the next block are copied and those of the block after
+// it asked for (few rows: of the same rows further on where each is used once, else of the next 32); and a tile of the sums that
+// became whole before is turned back, activated and written.
 // Sums run over ascending k in the instruction's own order, denormals count as zero: compare by tolerance; blocks, threads and
 // other rows change no bit. C's old value comes last, as a sum of its own would add it. Tests run this source on any AVX-512
 // machine, over a program that stands for the instructions (test/amx_model.h).
+//   version, two threads that share a tile unit (test/bench/NOTES.md)     577 x 1024 x 1024     1 x 4096 x 4096
+//   1  the next block is copied between tile products                     2.29 ms               1.47 ms
+//   2  the one after it is asked for                                      2.04
+//   3  sums are finished there too; eight lines of a row asked for        1.92                  1.39, in use
 #if defined(__x86_64__)
 #include <unistd.h>
 
@@ -25,6 +30,7 @@
 #define WIDE_COLUMNS 256 // of a task where x does not stay in L2
 #define DIRECT_ROWS 128  // up to so many rows of x the weight is used as it lies
 #define DIRECT_AHEAD 1024 // bytes of a row that are asked for before 32 rows of x need them
+#define PIECE 512         // bytes of a row that are asked for at a time
 
 static long smaller(long a, long b) { return a < b ? a : b; }
 static long pieces(long n, long size) { return (n + size - 1) / size; }
@@ -70,24 +76,35 @@ typedef struct { // tiles of 32 rows of it: each step's two
     size_t row, second, step; // bytes to the next row, the second tile, the next step
 } Weight;
 
-typedef struct { // lines that come next: a column of 32 rows, then the next column
-    const char *line, *end; // at `end`, so many bytes are skipped once
-    float *out;             // where they are copied to; NULL: they are only asked for
-    size_t row, skip;
-    int at, each; // row of the column; lines of a step
+typedef struct { // of 32 rows in turn, what comes next: a line of each, then the next line; or a piece
+    const char *at; // of the first row
+    size_t row;     // bytes to the next
+    int r, each;    // row; lines or pieces of a step
     long left;
-    ptrdiff_t after; // copied: bytes to the same line of the block after that, which is asked for; 0: there is none
+    float *out;             // lines are copied to here; NULL: pieces are asked for
+    ptrdiff_t after;        // bytes to the same line of the block after that, which is asked for; 0: there is none
+    const char *end, *then; // pieces: where the rows end, and the next 32 begin
 } Next;
 
-INLINE void bring(Next *next) {
+INLINE void copy_lines(Next *next) {
     Next b = *next;
     for (int i = 0; i < b.each && b.left > 0; i++, b.left--) {
-        const char *line = b.line + (size_t)b.at * b.row;
-        if (b.out) store(b.out, load((const float *)line)), b.out += LANES;
-        if (!b.out || b.after) __builtin_prefetch(line + b.after, 0, 2); // into L2
-        if (++b.at < SIDE) continue;
-        b.at = 0, b.line += 64;
-        if (b.line == b.end) b.line += b.skip;
+        const char *line = b.at + (size_t)b.r * b.row;
+        store(b.out, load((const float *)line)), b.out += LANES;
+        if (b.after) __builtin_prefetch(line + b.after, 0, 2); // into L2
+        if (++b.r == SIDE) b.r = 0, b.at += 64;
+    }
+    *next = b;
+}
+
+INLINE void ask_for_pieces(Next *next) {
+    Next b = *next;
+    for (int i = 0; i < b.each && b.left > 0; i++, b.left--) {
+        if (b.at >= b.end) b.at = b.then, b.end = b.then + b.row;
+        const char *piece = b.at + (size_t)b.r * b.row;
+#pragma GCC unroll 8
+        for (int j = 0; j < PIECE; j += 64) __builtin_prefetch(piece + j, 0, 2);
+        if (++b.r == SIDE) b.r = 0, b.at += PIECE;
     }
     *next = b;
 }
@@ -117,11 +134,57 @@ static Weight direct(const Gemm *g, long n0) {
     return (Weight){.at = weight_at(g, n0, 0), .row = row_bytes(g), .second = 16 * row_bytes(g), .step = 64};
 }
 
+// ---- sums: tiles (n half, m half), each (n, m)
+
+typedef struct { // whole sums that become rows of C, tile by tile
+    const Gemm *g;
+    const float *sums;
+    long m, n; // of C
+    int left;  // tiles
+} Finish;
+
+static __mmask16 lanes(long n) { return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1); }
+
+static void finish_tile(Finish *f) {
+    const Gemm *g = f->g;
+    int i = 4 - f->left--;
+    long m = f->m + i % 2 * 16, n = f->n + i / 2 * 16;
+    if (m >= g->M || n >= g->N) return;
+    V t[LANES], bias = g->bias ? (V)_mm512_maskz_loadu_ps(lanes(g->N - n), g->bias + n) : all(0);
+#pragma GCC unroll 16
+    for (int r = 0; r < LANES; r++) t[r] = load(f->sums + i * TILE + r * LANES);
+    turn(t);
+    if (g->bias)
+        for (int r = 0; r < LANES; r++) t[r] += bias;
+    if (g->accumulate)
+        for (int r = 0; r < LANES; r++)
+            if (m + r < g->M) t[r] += (V)_mm512_maskz_loadu_ps(lanes(g->N - n), g->C + (m + r) * g->ldc + n);
+    if (g->act != ACT_NONE) kernels()->activate((float *)t, (const float *)t, TILE, g->act);
+#pragma GCC unroll 16
+    for (int r = 0; r < LANES; r++)
+        if (m + r < g->M) _mm512_mask_storeu_ps(g->C + (m + r) * g->ldc + n, lanes(g->N - n), (__m512)t[r]);
+}
+
+static void finish(Finish *f) {
+    while (f->left > 0) finish_tile(f);
+}
+
+typedef struct { // what is done between tile products
+    Next next;
+    Finish finish;
+} Beside;
+
+INLINE void between(Beside *b, long step) {
+    if (b->next.out) copy_lines(&b->next);
+    else ask_for_pieces(&b->next);
+    if (step % 4 == 1 && b->finish.left > 0) finish_tile(&b->finish);
+}
+
 // ---- tiles: 0 and 1 the weight, 2 and 3 x, 4 to 7 sums
 
 #define SUMS_STRIDE 64
 
-static void one_panel_half(long steps, Weight w, const float *x, float *sums, bool go_on, Next *next) { // 16 rows of x
+static void one_panel_half(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) { // 16 rows of x
     if (go_on) {
         tile_load(4, sums, SUMS_STRIDE);
         tile_load(5, sums + 2 * TILE, SUMS_STRIDE);
@@ -130,18 +193,19 @@ static void one_panel_half(long steps, Weight w, const float *x, float *sums, bo
         tile_zero(5);
     }
     for (long s = 0; s < steps; s++, x += TILE, w.at += w.step) {
-        bring(next);
+        between(beside, s);
         tile_stream(2, x, 64);
         tile_load(0, w.at, w.row);
         tile_load(1, w.at + w.second, w.row);
         tile_dot(4, 0, 2);
         tile_dot(5, 1, 2);
     }
+    finish(&beside->finish); // they may lie where these go
     tile_store(4, sums, SUMS_STRIDE);
     tile_store(5, sums + 2 * TILE, SUMS_STRIDE);
 }
 
-static void one_panel(long steps, Weight w, const float *x, float *sums, bool go_on, Next *next) { // 32 rows of x
+static void one_panel(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) { // 32 rows of x
     if (go_on) {
         tile_load(4, sums, SUMS_STRIDE);
         tile_load(5, sums + TILE, SUMS_STRIDE);
@@ -151,55 +215,28 @@ static void one_panel(long steps, Weight w, const float *x, float *sums, bool go
         sums_zero();
     }
     for (long s = 0; s < steps; s++, x += 2 * TILE, w.at += w.step) {
-        bring(next);
+        between(beside, s);
         tile_stream(2, x, 64);
         tile_stream(3, x + TILE, 64);
         tile_load(0, w.at, w.row);
         tile_load(1, w.at + w.second, w.row);
         sums_add();
     }
+    finish(&beside->finish); // they may lie where these go
     tile_store(4, sums, SUMS_STRIDE);
     tile_store(5, sums + TILE, SUMS_STRIDE);
     tile_store(6, sums + 2 * TILE, SUMS_STRIDE);
     tile_store(7, sums + 3 * TILE, SUMS_STRIDE);
 }
 
-// ---- sums: tiles (n half, m half), each (n, m)
-
-static __mmask16 lanes(long n) { return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1); }
-
-static void c_of_sums(const float *sums, const Gemm *g, long m0, long n0) {
-    long rows = smaller(g->M - m0, SIDE), columns = smaller(g->N - n0, SIDE);
-    for (int i = 0; i < 4; i++) {
-        long m = m0 + i % 2 * 16, n = n0 + i / 2 * 16;
-        if (m >= g->M || n >= g->N) continue;
-        V t[LANES], bias = g->bias ? (V)_mm512_maskz_loadu_ps(lanes(g->N - n), g->bias + n) : all(0);
-#pragma GCC unroll 16
-        for (int r = 0; r < LANES; r++) t[r] = load(sums + i * TILE + r * LANES);
-        turn(t);
-        if (g->bias)
-            for (int r = 0; r < LANES; r++) t[r] += bias;
-        if (g->accumulate)
-            for (int r = 0; r < LANES; r++)
-                if (m + r < g->M) t[r] += (V)_mm512_maskz_loadu_ps(lanes(g->N - n), g->C + (m + r) * g->ldc + n);
-#pragma GCC unroll 16
-        for (int r = 0; r < LANES; r++)
-            if (m + r < g->M) _mm512_mask_storeu_ps(g->C + (m + r) * g->ldc + n, lanes(g->N - n), (__m512)t[r]);
-    }
-    for (long r = 0; g->act != ACT_NONE && r < rows; r++) {
-        float *C = g->C + (m0 + r) * g->ldc + n0;
-        kernels()->activate(C, C, columns, g->act);
-    }
-}
-
 // ---- tasks
 
 // A block of the weight against rows [m0, m1) of x; sums: 4 KiB for each 32 rows.
-static void meet(const Product *p, Weight w, Block b, long m0, long m1, float *sums, Next *next) {
+static void meet(const Product *p, Weight w, Block b, long m0, long m1, float *sums, Beside *beside) {
     const Gemm *g = p->g;
     for (long m = m0; m < m1; m += SIDE, sums += 4 * TILE) {
-        (g->M - m <= 16 ? one_panel_half : one_panel)(b.steps, w, x_at(p, m, b.first), sums, b.first > 0, next);
-        if (b.first + b.steps == p->steps) c_of_sums(sums, g, m, b.n);
+        (g->M - m <= 16 ? one_panel_half : one_panel)(b.steps, w, x_at(p, m, b.first), sums, b.first > 0, beside);
+        if (b.first + b.steps == p->steps) beside->finish = (Finish){.g = g, .sums = sums, .m = m, .n = b.n, .left = 4};
     }
 }
 
@@ -214,25 +251,30 @@ static void columns(const Product *p, long n0, long n1, long m0, long m1, float 
     const Gemm *g = p->g;
     long panels = pieces(m1 - m0, SIDE), count = pieces(n1 - n0, SIDE) * pieces(p->steps, BLOCK_STEPS);
     float *block[] = {room, room + BLOCK}, *sums = room + 2 * BLOCK;
+    Beside beside = {.finish.left = 0};
     bool there = false;
     for (long t = 0; t < count; t++) {
         Block b = block_of(p, n0, n1, t), after = block_of(p, n0, n1, t + 1);
         if (!there) copy(block[t % 2], g, b);
         there = t + 1 < count && as_it_lies(g, after);
-        Next next = {.line = weight_at(g, after.n, after.first), .out = block[(t + 1) % 2], .row = row_bytes(g), .each = (int)pieces(SIDE, panels), .left = there ? SIDE * after.steps : 0};
+        Next *next = &beside.next;
+        *next = (Next){.at = weight_at(g, after.n, after.first), .row = row_bytes(g), .each = (int)pieces(SIDE, panels), .left = there ? SIDE * after.steps : 0, .out = block[(t + 1) % 2]};
         Block later = block_of(p, n0, n1, t + 2);
-        if (t + 2 < count && as_it_lies(g, later)) next.after = weight_at(g, later.n, later.first) - next.line;
-        meet(p, packed(block[t % 2]), b, m0, m1, sums + (p->narrow ? 0 : (b.n - n0) / SIDE * panels * 4 * TILE), &next);
-        while (next.left > 0) bring(&next);
+        if (t + 2 < count && as_it_lies(g, later)) next->after = weight_at(g, later.n, later.first) - next->at;
+        meet(p, packed(block[t % 2]), b, m0, m1, sums + (p->narrow ? 0 : (b.n - n0) / SIDE * panels * 4 * TILE), &beside);
+        while (next->left > 0) copy_lines(next);
     }
+    finish(&beside.finish);
 }
 
 static void few_columns(const Product *p, long n, float *sums) {
     const Gemm *g = p->g;
     long panels = pieces(g->M, SIDE);
-    Next next = {.line = weight_at(g, n + SIDE, 0), .row = row_bytes(g), .each = (int)pieces(SIDE, panels), .left = SIDE * p->steps};
-    if (panels == 1) next.line = weight_at(g, n, 0) + DIRECT_AHEAD, next.end = weight_at(g, n, p->steps), next.skip = SIDE * row_bytes(g) - (size_t)p->steps * 64;
-    meet(p, direct(g, n), (Block){n, 0, p->steps}, 0, g->M, sums, &next);
+    Beside beside = {.next = {.at = weight_at(g, n, 0) + DIRECT_AHEAD, .row = row_bytes(g), .each = (int)pieces(SIDE * 64 / PIECE, panels),
+                              .left = SIDE * pieces(p->steps * 64, PIECE), .end = weight_at(g, n, p->steps), .then = weight_at(g, n + SIDE, 0)}};
+    if (panels > 1) beside.next.at = beside.next.end; // the other rows find these in L2
+    meet(p, direct(g, n), (Block){n, 0, p->steps}, 0, g->M, sums, &beside);
+    finish(&beside.finish);
 }
 
 static void product_job(void *arg, size_t begin, size_t end) {
@@ -293,7 +335,7 @@ void gemm_amx(const Gemm *g) { // GEMM_NT
 
 // The tiles alone, for measuring what they can do: 32 rows of each side, packed.
 static void tile(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
-    one_panel(words / LANES, packed(A), B, C, from_c, &(Next){.left = 0});
+    one_panel(words / LANES, packed(A), B, C, from_c, &(Beside){.next.left = 0});
 }
 
 const TileKernel tiles_amx = {.MR = SIDE, .NR = SIDE, .in_word = 2, .begin = tiles_begin, .end = tiles_end, .tile = tile};
