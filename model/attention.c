@@ -191,7 +191,7 @@ static void mix_bf16(const Job *job, const Room *w, long from, long to, const fl
         long mr = smaller(t->MR, D - d), wide = pad(mr, job->bf16->rows);
         t->tile((int)mr, words_of(job, to - from), w->V + d * pairs + (from - w->from) / 2 * wide, wide, w->S, NR, w->out + d * NR, NR, false);
     }
-    job->bf16->divide(w->out, D, over);
+    job->bf16->multiply(w->out, D, over);
 }
 
 // Queries [r0, r0 + n) of group g, n <= NR.

@@ -220,7 +220,7 @@ static void few_mix(int M, float *out, long ldo, const float *P, long ldp, const
 }
 
 static const TileKernel tiles = {.MR = SIDE, .NR = COLUMNS, .in_word = 2, .k_step = STEP, .begin = tiles_begin, .end = tiles_end, .pack_a = pack_a, .pack_b = pack_b, .tile = tile};
-const AttentionDots attention_amx = {.tiles = &tiles, .step = STEP, .rows = 16, .pack_values = pack_values, .top = top_of, .soften = soften_steps, .divide = divide, .pack_queries = pack_queries,
+const AttentionDots attention_amx = {.tiles = &tiles, .step = STEP, .rows = 16, .pack_values = pack_values, .top = top_of, .soften = soften_steps, .multiply = multiply, .pack_queries = pack_queries,
                                      .few_scores = few_scores, .few_soften = few_soften, .few_mix = few_mix};
 #else
 typedef int not_this_processor;

@@ -125,7 +125,7 @@ static void few_mix(int M, float *out, long ldo, const float *P, long ldp, const
         for (long d = 0; d < ldo; d += LANES) store(out + m * ldo + d, load(out + m * ldo + d) * all(over[m]));
 }
 
-const AttentionDots attention_avx512bf16 = {.tiles = &tiles_avx512bf16, .step = 2, .rows = 1, .pack_values = pack_values, .top = top_of, .soften = soften, .divide = divide, .pack_queries = pack_queries,
+const AttentionDots attention_avx512bf16 = {.tiles = &tiles_avx512bf16, .step = 2, .rows = 1, .pack_values = pack_values, .top = top_of, .soften = soften, .multiply = multiply, .pack_queries = pack_queries,
                                             .few_scores = few_scores, .few_soften = few_soften, .few_mix = few_mix};
 #else
 typedef int not_this_processor;

@@ -74,8 +74,8 @@ static void soften(float *S, long rows, const float *top, float factor, float *o
     }
 }
 
-// out (D, COLUMNS) over the sums.
-static void divide(float *out, long D, const float *over) {
+// out (D, COLUMNS) times over.
+static void multiply(float *out, long D, const float *over) {
     for (long d = 0; d < D; d++)
         for (int v = 0; v < VECTORS; v++) store(out + d * COLUMNS + v * LANES, load(out + d * COLUMNS + v * LANES) * load(over + v * LANES));
 }

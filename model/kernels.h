@@ -35,7 +35,7 @@ typedef struct {
     float *C;
     long ldc;
     const float *bias;
-    bool accumulate; // the sum starts at C's old value
+    bool accumulate; // the sum starts at C's old value; in AMX tiles it is added last
     bool bf16;       // A and B are rounded to bf16 first; sums stay f32, in an order of the path's own
     Act act;         // of the sum with its bias
 } Gemm;
@@ -124,7 +124,7 @@ typedef struct {
     void (*pack_values)(float *out, const float *x, long keys, long D, long first, long pairs, int tile);
     void (*top)(const float *S, long rows, float *top);
     void (*soften)(float *S, long rows, const float *top, float factor, float *over); // factor: of scores in the exponent; over: 1 over the sums
-    void (*divide)(float *out, long D, const float *over);
+    void (*multiply)(float *out, long D, const float *over);
     void (*pack_queries)(float *out, const float *x, long M, long D);
     void (*few_scores)(int M, float *S, long lds, const float *X, const void *K, Dtype type, long ld, long keys, long D);
     float (*few_soften)(float *s, long keys, float factor);

@@ -334,9 +334,9 @@ void device_use(const Device *device) { used = device; }
 
 const Device *device_used(void) { return used ? used : device_cpu(); }
 
-#define DEVICE_CPU(name_, linear_, activated_, attention_, keeps_) {                                                             \
+#define DEVICE_CPU(name_, linear_, activated_, into_, attention_, keeps_) {                                                      \
         .name = name_, .read = cpu_copy, .write = cpu_copy, .copy = cpu_copy, .keep = cpu_keep, .bf16 = device_cpu_bf16, .linear = linear_, \
-        .linear_activated = activated_, .keeps = keeps_, \
+        .linear_activated = activated_, .linear_into = into_, .keeps = keeps_, \
         .embedding = cpu_embedding, .layernorm = cpu_layernorm, .rmsnorm = cpu_rmsnorm, \
         .l2norm = cpu_l2norm, .activation = cpu_activation, .add = cpu_add, .add_rows = cpu_add_rows, .mul = cpu_mul, \
         .mul_row = cpu_mul_row, .scale = cpu_scale, .softcap = cpu_softcap, .clamp = cpu_clamp, .patchify = cpu_patchify, \
@@ -346,18 +346,12 @@ const Device *device_used(void) { return used ? used : device_cpu(); }
         .scale_by = cpu_scale_by, .exp_of = cpu_exp, .dropout = cpu_dropout, .gradients = &gradients_cpu}
 
 const Device *device_cpu(void) {
-    static const Device table = DEVICE_CPU("cpu", cpu_linear, cpu_linear_activated, cpu_attention, DTYPE_F32);
+    static const Device table = DEVICE_CPU("cpu", cpu_linear, cpu_linear_activated, NULL, cpu_attention, DTYPE_F32);
     return &table;
 }
 
 const Device *device_cpu_bf16(void) {
-    static const Device table = DEVICE_CPU("cpu, bf16", cpu_linear_bf16, cpu_linear_activated_bf16, cpu_attention_bf16, DTYPE_BF16);
-    static Device tiles; // whose products add to x last, as a step of its own would: the same bits
-    if (strcmp(gemm_bf16_path(), "amx") != 0) return &table;
-    if (!tiles.name) {
-        Device made = table;
-        made.linear_into = cpu_linear_into_bf16;
-        tiles = made;
-    }
-    return &tiles;
+    static const Device table = DEVICE_CPU("cpu, bf16", cpu_linear_bf16, cpu_linear_activated_bf16, NULL, cpu_attention_bf16, DTYPE_BF16);
+    static const Device tiles = DEVICE_CPU("cpu, bf16", cpu_linear_bf16, cpu_linear_activated_bf16, cpu_linear_into_bf16, cpu_attention_bf16, DTYPE_BF16);
+    return strcmp(gemm_bf16_path(), "amx") == 0 ? &tiles : &table; // tiles' products add to x last, as a step of its own would: the same bits
 }

@@ -98,8 +98,6 @@ static void test_rows(Arena *a) {
     }
 }
 
-#if defined(__x86_64__)
-// One panel of 32 columns through a path's own functions.
 // x + linear(h) in one step and in two.
 static void test_into(Arena *a) {
     static const long shapes[][3] = {{1, 64, 96}, {33, 70, 1056}, {70, 33, 588}, {20, 40, 4200}};
@@ -119,6 +117,8 @@ static void test_into(Arena *a) {
         }
 }
 
+#if defined(__x86_64__)
+// One panel of 32 columns through a path's own functions.
 static void test_tiles(Arena *a, const char *name, const TileKernel *t) {
     static const long depths[] = {1, 31, 32, 33, 64, 100, 512};
     for (int mr = 1; mr <= t->MR; mr++)
