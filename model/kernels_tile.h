@@ -193,52 +193,46 @@ INLINE long thin_squares(V *acc, int M, const float *X, const char *B, Dtype typ
     return k;
 }
 
-// Lanes r < rows of C's M rows, which are `apart`; and back. One copy serves every M.
-static __attribute__((noinline)) void take_lanes(V *acc, int M, const float *C, long ldc, long apart, int rows) {
-    for (int m = 0; m < M; m++) {
-        acc[m] = all(0);
-        for (int r = 0; r < rows; r++) acc[m][r] = C[m * ldc + r * apart];
-    }
-}
-
-static __attribute__((noinline)) void put_lanes(const V *acc, int M, float *C, long ldc, long apart, int rows) {
-    for (int m = 0; m < M; m++)
-        if (apart == 1 && rows == LANES) store(C + m * ldc, acc[m]);
-        else
-            for (int r = 0; r < rows; r++) C[m * ldc + r * apart] = acc[m][r];
-}
-
-// The same for sums that stay in registers.
-INLINE void begin_sums(V *acc, int M, const float *C, long ldc, long apart, int rows, bool from_c) {
-    V there[THIN_ROWS];
-    if (from_c) take_lanes(there, M, C, ldc, apart, rows);
-    for (int m = 0; m < M; m++) acc[m] = from_c ? there[m] : all(0);
-}
-
-INLINE void end_sums(const V *acc, int M, float *C, long ldc, long apart, int rows) {
-    V there[THIN_ROWS];
-    for (int m = 0; m < M; m++) there[m] = acc[m];
-    put_lanes(there, M, C, ldc, apart, rows);
-}
-
-// C (M, rows <= LANES) = X · Bᵀ, for the edges: one copy again. row: bytes between rows of B, whose columns of C are `apart`.
+// C (M, rows <= LANES) = X · Bᵀ, for the edges: one copy serves every M. row: bytes between rows of B, whose columns of C are `apart`.
 static __attribute__((noinline)) void thin_edge(int M, float *C, long ldc, long apart, const float *X, const char *B, Dtype type, size_t row, int rows, long K, bool from_c) {
     V acc[THIN_ROWS];
-    begin_sums(acc, M, C, ldc, apart, rows, from_c);
+    for (int m = 0; m < M; m++) {
+        acc[m] = all(0);
+        for (int r = 0; from_c && r < rows; r++) acc[m][r] = C[m * ldc + r * apart];
+    }
     long k = thin_squares(acc, M, X, B, type, row, rows, K, 0);
     for (X += k * M; k < K; k++, X += M) {
         float t[LANES] = {0};
         for (int r = 0; r < rows; r++) t[r] = widen_one(B + (size_t)r * row, type, k);
         for (int m = 0; m < M; m++) acc[m] = fused(all(X[m]), load(t), acc[m]);
     }
-    end_sums(acc, M, C, ldc, apart, rows);
+    for (int m = 0; m < M; m++)
+        for (int r = 0; r < rows; r++) C[m * ldc + r * apart] = acc[m][r];
+}
+
+// A vector for each row of C, from columns that are `apart`, and back: one copy again, for lane by lane it is much code.
+static __attribute__((noinline)) void take_lanes(V *acc, int M, const float *C, long ldc, long apart) {
+    for (int m = 0; m < M; m++)
+        for (int r = 0; r < LANES; r++) acc[m][r] = C[m * ldc + r * apart];
+}
+
+static __attribute__((noinline)) void put_lanes(const V *acc, int M, float *C, long ldc, long apart) {
+    for (int m = 0; m < M; m++)
+        if (apart == 1) store(C + m * ldc, acc[m]);
+        else
+            for (int r = 0; r < LANES; r++) C[m * ldc + r * apart] = acc[m][r];
 }
 
 INLINE void thin_columns(int M, float *C, long ldc, long apart, const float *X, const char *B, Dtype type, size_t row, long K, bool from_c) {
-    V acc[THIN_ROWS];
-    begin_sums(acc, M, C, ldc, apart, LANES, from_c);
+    V acc[THIN_ROWS], there[THIN_ROWS]; // in registers, and as they are taken and put
+    for (int m = 0; m < M; m++) acc[m] = all(0);
+    if (from_c) {
+        take_lanes(there, M, C, ldc, apart);
+        for (int m = 0; m < M; m++) acc[m] = there[m];
+    }
     long k = thin_squares(acc, M, X, B, type, row, LANES, K, apart > 1 ? AHEAD : LANES * row);
-    end_sums(acc, M, C, ldc, apart, LANES);
+    for (int m = 0; m < M; m++) there[m] = acc[m];
+    put_lanes(there, M, C, ldc, apart);
     if (k < K) thin_edge(M, C, ldc, apart, X + k * M, B + (size_t)k * (type == DTYPE_F32 ? 4 : 2), type, row, LANES, K - k, true);
 }
 
