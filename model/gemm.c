@@ -16,17 +16,13 @@
 #include "io/memory.h"
 #include "io/progress.h"
 #include "io/thread.h"
-#include "kernels.h"
+#include "gemm_parts.h"
 
 #define K_BLOCK 320   // A's tile (14 rows: 18 KiB) stays in L1 while B streams by
 #define ROWS_MAX 32   // the largest MR
 #define NR_MAX 32     // the largest NR
 #define DOT_ROWS 48   // from here on the tiles are as fast
 #define SLAB (8 << 20) // values of A that are packed at a time
-#define SMALL 100000  // multiply-adds that are not worth waking a thread
-
-static long smaller(long a, long b) { return a < b ? a : b; }
-static long pieces(long n, long size) { return (n + size - 1) / size; }
 
 typedef struct {
     const Gemm *g;
@@ -52,8 +48,7 @@ float *thread_room(size_t floats) {
     return kept;
 }
 
-// The nearest bf16, ties to even, as a float.
-static void round_each(float *x, long n) {
+void gemm_round(float *x, long n) {
     for (long i = 0; i < n; i++) {
         uint32_t u;
         memcpy(&u, &x[i], 4);
@@ -63,8 +58,7 @@ static void round_each(float *x, long n) {
     }
 }
 
-// What follows the sums of rows of C from column n0 on.
-static void finish(const Gemm *g, float *C, long rows, long columns, long n0) {
+void gemm_finish(const Gemm *g, float *C, long rows, long columns, long n0) {
     for (long r = 0; g->bias && r < rows; r++)
         for (long i = 0; i < columns; i++) C[r * g->ldc + i] += g->bias[n0 + i];
     for (long r = 0; g->act != ACT_NONE && r < rows; r++) kernels()->activate(C + r * g->ldc, C + r * g->ldc, columns, g->act);
@@ -86,7 +80,7 @@ static void tile(const Job *j, int mr, long kn, const float *Ap, const float *Bp
         j->k->tile(mr, kn, Ap, mr, Bp, nr, whole, nr, from_c);
         for (int r = 0; r < mr; r++) memcpy(C + r * g->ldc, whole + r * nr, (size_t)columns * sizeof(float));
     }
-    if (last) finish(g, C, mr, columns, n0);
+    if (last) gemm_finish(g, C, mr, columns, n0);
 }
 
 #define BEHIND 16 // floats that packing may write behind a tile of A
@@ -102,7 +96,7 @@ static float *packed_at(const Job *j, long m, long k0, long words) {
 static void pack_tile(const Job *j, float *out, long m, long k0, long kn, long words) {
     int mr = (int)smaller(j->k->MR, j->g->M - m);
     j->k->pack_a(out, j->g, m, mr, k0, kn);
-    if (j->round) round_each(out, mr * words);
+    if (j->round) gemm_round(out, mr * words);
 }
 
 static void pack_job(void *arg, size_t begin, size_t end) {
@@ -124,7 +118,7 @@ static void blocks_job(void *arg, size_t begin, size_t end) {
         for (long k0 = 0; k0 < g->K; k0 += j->kc) {
             long kn = smaller(j->kc, g->K - k0), words = words_of_k(k, kn);
             for (long n = n0; n < n1; n += k->NR) k->pack_b(Bp + (n - n0) * words, g, k0, kn, n);
-            if (j->round && g->B_type != DTYPE_BF16) round_each(Bp, pieces(n1 - n0, k->NR) * k->NR * words);
+            if (j->round && g->B_type != DTYPE_BF16) gemm_round(Bp, pieces(n1 - n0, k->NR) * k->NR * words);
             for (long m = m0; m < m1; m += k->MR) {
                 float *Ap = j->packed ? packed_at(j, m, k0, words) : own;
                 if (!j->packed) pack_tile(j, Ap, m, k0, kn, words);
@@ -157,7 +151,7 @@ static void plan(Job *j, int threads) {
 
 static void blocks(const Gemm *g, const TileKernel *k, bool round) {
     Job j = {.g = g, .k = k, .round = round, .kc = pieces(pieces(g->K, pieces(g->K, k->k_block)), k->k_step) * k->k_step, .caller = thread_index()};
-    bool small = (double)g->M * (double)g->N * (double)g->K < SMALL;
+    bool small = (double)g->M * (double)g->N * (double)g->K < GEMM_SMALL;
     plan(&j, small ? 1 : threads_count());
     size_t across = (size_t)pieces(g->N, j.nc), tasks = (size_t)j.down * across, tiles = (size_t)(pieces(g->M, k->MR) * pieces(g->K, j.kc));
     size_t packed = across > 1 ? (size_t)(g->M * pieces(g->K, k->k_step) * k->k_step / k->in_word) + tiles * BEHIND : 0;
@@ -183,7 +177,7 @@ static void slabs(const Gemm *g, const TileKernel *k, bool round) {
 
 // Columns of a task of few rows: its streams are long.
 static size_t few_columns(const Gemm *g) {
-    long least = pieces(SMALL, g->M * g->K), each = pieces(g->N, 4 * threads_count());
+    long least = pieces(GEMM_SMALL, g->M * g->K), each = pieces(g->N, 4 * threads_count());
     return (size_t)pieces(least > each ? least : each, 64) * 64;
 }
 
@@ -192,13 +186,13 @@ static void columns_job(void *arg, size_t begin, size_t end) {
     const Gemm *g = j->g;
     size_t item = dtype_size(g->B_type);
     kernels()->thin((int)g->M, g->C + begin, g->ldc, j->packed, (const char *)g->B + begin * (size_t)g->ldb * item, g->B_type, g->ldb, (long)(end - begin), g->K, g->accumulate);
-    finish(g, g->C + begin, g->M, (long)(end - begin), (long)begin);
+    gemm_finish(g, g->C + begin, g->M, (long)(end - begin), (long)begin);
 }
 
 static void few_rows(const Gemm *g, const KernelTable *k) {
     float *packed = thread_room((size_t)(g->M * g->K + 16));
     k->pack_a(packed, g, 0, (int)g->M, 0, g->K);
-    if (g->bf16) round_each(packed, g->M * g->K);
+    if (g->bf16) gemm_round(packed, g->M * g->K);
     parallel_for((size_t)g->N, few_columns(g), columns_job, &(Job){.g = g, .packed = packed});
 }
 
@@ -244,7 +238,7 @@ static const TileKernel *tiles_bf16(void) { // NULL: widened
 static void dots_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     few_avx512bf16.columns(j->g, j->packed, (long)begin, (long)end);
-    finish(j->g, j->g->C + begin, j->g->M, (long)(end - begin), (long)begin);
+    gemm_finish(j->g, j->g->C + begin, j->g->M, (long)(end - begin), (long)begin);
 }
 
 static void few_dots(const Gemm *g) {
@@ -280,13 +274,12 @@ void gemm(const Gemm *g) {
     if (g->K == 0) {
         for (long m = 0; m < g->M; m++)
             for (long n = 0; n < g->N; n++) g->C[m * g->ldc + n] = g->accumulate ? g->C[m * g->ldc + n] : 0;
-        finish(g, g->C, g->M, g->N, 0);
+        gemm_finish(g, g->C, g->M, g->N, 0);
         return;
     }
     if (g->bf16 && g->kind == GEMM_NT && rounded(g)) return;
     const KernelTable *k = kernels();
-    TileKernel f32 = tiles_f32();
     bool thin = g->kind == GEMM_NT && g->M <= smaller(THIN_ROWS, k->MR);
     if (thin && (!g->bf16 || g->B_type == DTYPE_BF16)) few_rows(g, k);
-    else slabs(g, &f32, g->bf16);
+    else gemm_f32(g, g->bf16);
 }

@@ -100,6 +100,24 @@ typedef struct {
     long all_from, all_to;
 } Queries;
 
+// Memory that will be wanted: `count` places, `step` bytes apart.
+typedef struct {
+    const char *at;
+    size_t step;
+    int count;
+} Wanted;
+
+// Where a tile of a product has its sums from and leaves them, and what it asks for on the way.
+typedef struct {
+    const float *from; // what they begin with, or NULL: 0
+    float *to;
+    long ld;            // of both
+    const float *bias;  // (NR), added last, or NULL
+    const Wanted *soon; // lines for L2, so many in all
+    int lines;
+    const float *next; // of the tile that comes next, where this one's are, or NULL
+} TileSums;
+
 // How gemm.c makes one kind of product. Packed values are 32-bit words, whatever they hold.
 typedef struct {
     int MR, NR, in_word;     // rows and columns of the tile; values of k in a word
@@ -143,6 +161,7 @@ typedef struct {
     int MR, NR; // rows and columns of the register tile
     // C (mr, NR) = A · B, on top of the old C when `from_c`: A (k, r) at A[k ka + r], B (k, n) at B[k kb + n]
     void (*tile)(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c);
+    void (*product)(int mr, long K, const float *A, const float *B, const TileSums *s); // A (k, r) at A[k mr + r], B (k, n) at B[k NR + n]
     void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn); // out[k mr + r], and 16 floats of no meaning behind
     void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);         // out[k NR + n]: one panel from column n0, filled up with zeros
     // C (M, N) = X · Bᵀ, M <= THIN_ROWS, X packed as (K, M): B is read once, in order

@@ -102,10 +102,7 @@ INLINE void pack_turned(float *out, const Gemm *g, Dtype type, long k0, long kn,
         if (rows == LANES)
             for (; k + LANES <= kn; k += LANES) {
                 V t[LANES];
-                for (int r = 0; r < LANES; r++) {
-                    t[r] = widen_vector(base + (size_t)r * row, type, k);
-                    __builtin_prefetch(base + (size_t)r * row + (size_t)k * item + 1024, 0, 2); // a weight comes from memory
-                }
+                for (int r = 0; r < LANES; r++) t[r] = widen_vector(base + (size_t)r * row, type, k);
                 turn(t);
                 for (int j = 0; j < LANES; j++) store(o + (k + j) * TILE_VECTORS * LANES, t[j]);
             }

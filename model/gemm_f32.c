@@ -1,0 +1,221 @@
+// gemm_f32.c: products by f32 multiply-adds over packed tiles of both sides.
+//
+// A task owns a rectangle of C. It goes through k in blocks, through a block by groups of panels of NR columns, down a group by tiles of
+// MR rows, along its panels. A's block is packed, tile by tile, while the first group comes down, and stays in its core's L2; the next
+// group is packed, a piece after each tile, while one is used. Each line that is packed was asked for during the tile before.
+//   version                                                       577 x 1024 x 4096 and 577 x 4096 x 1024, ms, one thread
+//   0  A packed before, for all tasks; B by blocks for each task   33.3, 31.1 (gemm.c, which keeps it for other kernels)
+//   -  the same, the next block of B packed between the tiles      29.9, 29.3: A's packed copy went to L3 and back
+//   -  version 1 by single panels                                  30.6, 31.6: C's rows, each in a page of its own, once for each panel
+//   1  as said above                                               29.8, 28.5, in use; the tiles alone would take 25.7
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gemm_parts.h"
+#include "io/thread.h"
+
+#define KMAX 512   // values of k at a time, at most
+#define GROUP 4    // panels: a tile of A, and C's rows, are come back to once for so many
+#define PACKING 30 // multiply-adds that packing a number costs
+#define PIECE 16   // values of k of a panel: its rows of B are a line each
+#define BEHIND 16  // floats that packing may write behind a tile of A
+#define RUNS 64    // of lines that a tile asks for
+
+typedef struct {
+    const Gemm *g;
+    const KernelTable *k;
+    bool round;            // to bf16, after packing
+    long mc, nc, kc, down; // a task's rows and columns; k at a time; tasks one above the other
+    long tasks;
+    atomic_long taken; // of them
+} Job;
+
+// A group of a task's panels: columns [n, n1) of B, [k0, k0 + kn), against rows [m0, m1); the task's columns are [n0, end).
+typedef struct {
+    long m0, m1, n0, end, n, n1, k0, kn;
+} Group;
+
+static void group_at(const Job *j, Group *p, long n, long k0) {
+    p->n = n, p->n1 = smaller(n + GROUP * j->k->NR, p->end);
+    p->k0 = k0, p->kn = smaller(j->kc, j->g->K - k0);
+}
+
+static bool take_task(Job *j, Group *p) {
+    const Gemm *g = j->g;
+    long t = atomic_fetch_add(&j->taken, 1), m0 = t % j->down * j->mc, n0 = t / j->down * j->nc;
+    if (t >= j->tasks) return false;
+    *p = (Group){.m0 = m0, .m1 = smaller(m0 + j->mc, g->M), .n0 = n0, .end = smaller(n0 + j->nc, g->N)};
+    group_at(j, p, n0, 0);
+    return true;
+}
+
+static bool group_after(Job *j, const Group *p, Group *next) {
+    *next = *p;
+    if (p->n1 < p->end) group_at(j, next, p->n1, p->k0);
+    else if (p->k0 + j->kc < j->g->K) group_at(j, next, p->n0, p->k0 + j->kc);
+    else return take_task(j, next);
+    return true;
+}
+
+static long pieces_of(const Job *j, const Group *p) { return pieces(p->n1 - p->n, j->k->NR) * pieces(p->kn, PIECE); }
+
+// ---- packing
+
+static float *tile_of_a(const Job *j, float *A, const Group *p, long m) { return A + (m - p->m0) / j->k->MR * (j->k->MR * j->kc + BEHIND); }
+
+static void pack_a(const Job *j, float *out, const Group *p, long m) {
+    int mr = (int)smaller(j->k->MR, p->m1 - m);
+    j->k->pack_a(out, j->g, m, mr, p->k0, p->kn);
+    if (j->round) gemm_round(out, mr * p->kn);
+}
+
+static void pack_b(const Job *j, float *out, const Group *p, long piece, long end) {
+    for (long each = pieces(p->kn, PIECE); piece < end; piece++) {
+        long n = piece / each * j->k->NR, at = piece % each * PIECE, kn = smaller(PIECE, p->kn - at);
+        float *o = out + n * p->kn + at * j->k->NR;
+        j->k->pack_b(o, j->g, p->k0 + at, kn, p->n + n);
+        if (j->round && j->g->B_type != DTYPE_BF16) gemm_round(o, j->k->NR * kn);
+    }
+}
+
+// ---- what is asked for. Each returns the number of runs.
+
+// Of the tile of rows m …: part `part` of `parts`.
+static int lines_of_a(const Job *j, const Group *p, long m, long part, long parts, Wanted *runs) {
+    const Gemm *g = j->g;
+    long mr = smaller(j->k->MR, p->m1 - m), r = mr * part / parts, end = mr * (part + 1) / parts, k = p->kn * part / parts;
+    if (g->kind == GEMM_TN) {
+        *runs = (Wanted){(const char *)(g->A + (p->k0 + k) * g->lda + m), (size_t)g->lda * sizeof(float), (int)(p->kn * (part + 1) / parts - k)};
+        return 1;
+    }
+    int count = 0;
+    for (; r < end; r++) runs[count++] = (Wanted){(const char *)(g->A + (m + r) * g->lda + p->k0), 64, (int)pieces(p->kn, 16)};
+    return count;
+}
+
+static int lines_of_b(const Job *j, const Group *p, long piece, long end, Wanted *runs, int room) {
+    const Gemm *g = j->g;
+    size_t item = dtype_size(g->B_type), row = (size_t)g->ldb * item;
+    int count = 0;
+    for (long each = pieces(p->kn, PIECE); piece < end && count + 2 <= room; piece++) {
+        long n = p->n + piece / each * j->k->NR, at = p->k0 + piece % each * PIECE, columns = smaller(j->k->NR, g->N - n);
+        if (g->kind == GEMM_NT) {
+            if ((size_t)(piece % each * PIECE) * item % 64 == 0) runs[count++] = (Wanted){(const char *)g->B + (size_t)n * row + (size_t)at * item, row, (int)columns};
+        } else {
+            for (size_t i = 0; i < (size_t)columns * item; i += 64) runs[count++] = (Wanted){(const char *)g->B + (size_t)at * row + (size_t)n * item + i, row, (int)smaller(PIECE, g->K - at)};
+        }
+    }
+    return count;
+}
+
+// ---- tiles
+
+// The edge of C, where it is narrower than a tile, through a buffer of the tile's width.
+static void edge(const Job *j, const Group *p, int mr, long n, const float *Ap, const float *Bp, float *C, TileSums *s) {
+    const Gemm *g = j->g;
+    long nr = j->k->NR, columns = g->N - n;
+    float whole[32 * 32] = {0};
+    if (s->from)
+        for (int r = 0; r < mr; r++) memcpy(whole + r * nr, C + r * g->ldc, (size_t)columns * sizeof(float));
+    s->from = s->from ? whole : NULL, s->to = whole, s->ld = nr, s->bias = NULL;
+    j->k->product(mr, p->kn, Ap, Bp, s);
+    for (int r = 0; r < mr; r++) memcpy(C + r * g->ldc, whole + r * nr, (size_t)columns * sizeof(float));
+    if (p->k0 + p->kn == g->K) gemm_finish(g, C, mr, columns, n);
+}
+
+static void product(const Job *j, const Group *p, int mr, long n, const float *Ap, const float *Bp, float *C, TileSums *s) {
+    const Gemm *g = j->g;
+    bool last = p->k0 + p->kn == g->K;
+    s->from = p->k0 > 0 || g->accumulate ? C : NULL, s->to = C, s->ld = g->ldc;
+    if (n + j->k->NR > g->N) {
+        edge(j, p, mr, n, Ap, Bp, C, s);
+        return;
+    }
+    s->bias = last && g->bias ? g->bias + n : NULL;
+    j->k->product(mr, p->kn, Ap, Bp, s);
+    for (int r = 0; last && g->act != ACT_NONE && r < mr; r++) j->k->activate(C + r * g->ldc, C + r * g->ldc, j->k->NR, g->act);
+}
+
+// Down group p, packed in Bp; meanwhile `next` (or NULL) is packed into Bnext.
+static void down_group(const Job *j, const Group *p, const float *Bp, float *A, const Group *next, float *Bnext) {
+    const Gemm *g = j->g;
+    long MR = j->k->MR, NR = j->k->NR, panels = pieces(p->n1 - p->n, NR), tiles = pieces(p->m1 - p->m0, MR) * panels, all = next ? pieces_of(j, next) : 0, done = 0, i = 0;
+    for (long m = p->m0; m < p->m1; m += MR) {
+        int mr = (int)smaller(MR, p->m1 - m);
+        float *Ap = tile_of_a(j, A, p, m);
+        bool below = m + MR < p->m1;
+        const Group *q = below ? p : next; // of the next tile of A
+        long m_next = below ? m + MR : q ? q->m0 : 0;
+        if (p->n == p->n0) pack_a(j, Ap, p, m);
+        for (long n = p->n; n < p->n1; n += NR) {
+            float *C = g->C + m * g->ldc + n;
+            long share = all * ++i / tiles;
+            Wanted runs[RUNS];
+            TileSums s = {.soon = runs};
+            int count = next ? lines_of_b(j, next, done, share, runs, RUNS - 16) : 0;
+            if (q && q->n == q->n0) count += lines_of_a(j, q, m_next, (n - p->n) / NR, panels, runs + count);
+            for (int r = 0; r < count; r++) s.lines += runs[r].count;
+            if (n + NR < p->n1) s.next = C + NR;
+            else if (q) s.next = g->C + m_next * g->ldc + q->n;
+            product(j, p, mr, n, Ap, Bp + (n - p->n) * p->kn, C, &s);
+            if (next) pack_b(j, Bnext, next, done, share);
+            done = share;
+        }
+    }
+}
+
+static void tasks_job(void *arg, size_t begin, size_t end) {
+    Job *j = arg;
+    Group p, next;
+    if (!take_task(j, &p)) return;
+    size_t group = (size_t)(j->kc * j->k->NR * GROUP);
+    float *B = thread_room(2 * group + (size_t)(pieces(j->mc, j->k->MR) * (j->k->MR * j->kc + BEHIND))), *Bnext = B + group, *A = Bnext + group;
+    pack_b(j, B, &p, 0, pieces_of(j, &p));
+    for (bool more = true; more; p = next) {
+        more = group_after(j, &p, &next);
+        down_group(j, &p, B, A, more ? &next : NULL, Bnext);
+        float *swap = B;
+        B = Bnext, Bnext = swap;
+    }
+}
+
+// Values of k at a time: A's tile takes six tenths of L1, where B streams by.
+static long k_block(const KernelTable *k) {
+    long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE);
+    if (l1 < 16 * 1024) l1 = 32 * 1024;
+    return smaller(l1 * 3 / 5 / (long)sizeof(float) / k->MR, KMAX);
+}
+
+// Rows of a task: A's block and two groups of B take five sixths of L2.
+static long rows_most(const Job *j) {
+    long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (l2 < 256 * 1024) l2 = 512 * 1024;
+    long rows = l2 * 5 / 6 / (long)sizeof(float) / j->kc - 2 * GROUP * j->k->NR;
+    return rows > j->k->MR ? rows / j->k->MR * j->k->MR : j->k->MR;
+}
+
+// Rows and columns of a task: the cheapest by the count of multiply-adds that packing costs, of what is left for the
+// busiest thread, and of a tenth of a task by which threads never end together.
+static void plan(Job *j, int threads) {
+    const Gemm *g = j->g;
+    static const long widths[] = {64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048};
+    long most = rows_most(j), least = pieces(g->M, most);
+    double best = 0;
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+        for (long split = least; split <= least + 8 * threads; split += 1 + split / 8) {
+            long nc = pieces(smaller(widths[w], g->N), j->k->NR) * j->k->NR, mc = pieces(pieces(g->M, split), j->k->MR) * j->k->MR;
+            long across = pieces(g->N, nc), down = pieces(g->M, mc);
+            double cost = ((double)pieces(across * down, threads) + 0.1) * ((double)mc * (double)nc + PACKING * (double)(mc + nc));
+            if (best > 0 && cost >= best) continue;
+            best = cost, j->mc = mc, j->nc = nc, j->down = down, j->tasks = across * down;
+        }
+}
+
+void gemm_f32(const Gemm *g, bool round) {
+    const KernelTable *k = kernels();
+    Job j = {.g = g, .k = k, .round = round, .kc = pieces(pieces(g->K, pieces(g->K, k_block(k))), PIECE) * PIECE};
+    int threads = (double)g->M * (double)g->N * (double)g->K < GEMM_SMALL ? 1 : threads_count();
+    plan(&j, threads);
+    parallel_for((size_t)smaller(threads, j.tasks), 1, tasks_job, &j);
+}

@@ -1,0 +1,16 @@
+// gemm_parts.h: what the files of products share (gemm.c, gemm_f32.c).
+#ifndef RETINA_MODEL_GEMM_PARTS_H
+#define RETINA_MODEL_GEMM_PARTS_H
+
+#include "kernels.h"
+
+#define GEMM_SMALL 100000 // multiply-adds that are not worth waking a thread
+
+static inline long smaller(long a, long b) { return a < b ? a : b; }
+static inline long pieces(long n, long size) { return (n + size - 1) / size; }
+
+void gemm_round(float *x, long n); // to the nearest bf16, ties to even; NaN stays NaN
+void gemm_finish(const Gemm *g, float *C, long rows, long columns, long n0); // what follows the sums of rows of C from column n0 on
+void gemm_f32(const Gemm *g, bool round); // by f32 multiply-adds; round: both sides to bf16, after packing
+
+#endif

@@ -1,0 +1,89 @@
+// kernels_product.h: the register tile of products: that of kernels_tile.h on packed panels, and what is asked for meanwhile.
+//
+// Lines are asked for a few at a time: all at once they would fill the core's queue of misses, and B, which comes from L2, would wait
+// behind them. The next tile's sums come last: earlier, B's panel would drive them out of L1. The sums' loads and stores are unrolled for the
+// compiler's sake, which otherwise keeps them in memory beside the registers: 60 cycles a tile.
+
+#define STRIDE 16    // values of k from one asking to the next
+#define NEXT_PARTS 4 // the last strides of a tile
+
+// The next `lines` lines of the runs, of which `run` is begun.
+INLINE void ask_soon(Wanted *run, const Wanted **more, long lines) {
+    for (; lines > 0; lines--, run->count--) {
+        if (run->count == 0) *run = *(*more)++;
+        __builtin_prefetch(run->at, 0, 2);
+        run->at += run->step;
+    }
+}
+
+// Part `part` of NEXT_PARTS of the next tile's sums.
+INLINE void ask_next(const float *next, long ld, int mr, long part) {
+    for (long r = mr * part / NEXT_PARTS, end = mr * (part + 1) / NEXT_PARTS; r < end; r++) {
+        __builtin_prefetch(next + r * ld, 1);
+        __builtin_prefetch(next + r * ld + TILE_VECTORS * LANES - 1, 1);
+    }
+}
+
+INLINE void product_rows(int mr, long K, const float *A, const float *B, const TileSums *s) {
+    V acc[TILE_ROWS][TILE_VECTORS];
+#pragma GCC unroll 16
+    for (int r = 0; r < mr; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < TILE_VECTORS; v++) acc[r][v] = s->from ? load(s->from + r * s->ld + v * LANES) : all(0);
+    long strides = (K + STRIDE - 1) / STRIDE, each = (s->lines + strides - 1) / strides, left = s->lines;
+    Wanted run = {0};
+    const Wanted *more = s->soon;
+    for (long at = 0; at < strides; at++) {
+        ask_soon(&run, &more, left < each ? left : each);
+        left -= left < each ? left : each;
+        if (s->next && at + NEXT_PARTS >= strides) ask_next(s->next, s->ld, mr, at + NEXT_PARTS - strides);
+        for (long k = at * STRIDE, end = k + STRIDE < K ? k + STRIDE : K; k < end; k++) {
+            V b[TILE_VECTORS];
+            for (int v = 0; v < TILE_VECTORS; v++) b[v] = load(B + v * LANES);
+#pragma GCC unroll 16
+            for (int r = 0; r < mr; r++) {
+                V a = all(A[r]);
+                for (int v = 0; v < TILE_VECTORS; v++) acc[r][v] = fused(a, b[v], acc[r][v]);
+            }
+            A += mr;
+            B += TILE_VECTORS * LANES;
+        }
+    }
+    if (s->bias)
+#pragma GCC unroll 16
+        for (int r = 0; r < mr; r++)
+#pragma GCC unroll 2
+            for (int v = 0; v < TILE_VECTORS; v++) acc[r][v] += load(s->bias + v * LANES);
+#pragma GCC unroll 16
+    for (int r = 0; r < mr; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < TILE_VECTORS; v++) store(s->to + r * s->ld + v * LANES, acc[r][v]);
+}
+
+#define PRODUCT_CASE(n)                                                                            \
+    case n: product_rows(n, K, A, B, s); break;
+
+static void product_table(int mr, long K, const float *A, const float *B, const TileSums *s) {
+    switch (mr) {
+        PRODUCT_CASE(1)
+        PRODUCT_CASE(2)
+        PRODUCT_CASE(3)
+        PRODUCT_CASE(4)
+#if TILE_ROWS > 4
+        PRODUCT_CASE(5)
+        PRODUCT_CASE(6)
+#endif
+#if TILE_ROWS > 6
+        PRODUCT_CASE(7)
+        PRODUCT_CASE(8)
+#endif
+#if TILE_ROWS > 8
+        PRODUCT_CASE(9)
+        PRODUCT_CASE(10)
+        PRODUCT_CASE(11)
+        PRODUCT_CASE(12)
+        PRODUCT_CASE(13)
+        PRODUCT_CASE(14)
+#endif
+    }
+}
