@@ -122,6 +122,7 @@
 #define TURNS 1
 #define CLUSTER 1
 #define MANY 1
+#define SUMS 1
 #include "gemm_hopper_tile.inc"
 
 #define TILE(name) name##_128x256_gated
