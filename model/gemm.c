@@ -36,16 +36,6 @@ float *thread_room(size_t floats) {
     return kept;
 }
 
-void gemm_round(float *x, long n) {
-    for (long i = 0; i < n; i++) {
-        uint32_t u;
-        memcpy(&u, &x[i], 4);
-        uint32_t r = (u + 0x7fff + (u >> 16 & 1)) & 0xffff0000;
-        r = (u & 0x7fffffff) > 0x7f800000 ? u | 0x400000 : r; // NaN stays NaN
-        memcpy(&x[i], &r, 4);
-    }
-}
-
 void gemm_finish(const Gemm *g, float *C, long rows, long columns, long n0) {
     for (long r = 0; g->bias && r < rows; r++)
         for (long i = 0; i < columns; i++) C[r * g->ldc + i] += g->bias[n0 + i];
@@ -69,7 +59,7 @@ static void columns_job(void *arg, size_t begin, size_t end) {
 static void few_rows(const Gemm *g, const KernelTable *k) {
     float *packed = thread_room((size_t)(g->M * g->K + 16));
     k->pack_a(packed, g, 0, (int)g->M, 0, g->K);
-    if (g->bf16) gemm_round(packed, g->M * g->K);
+    if (g->bf16) k->round(packed, g->M * g->K);
     parallel_for((size_t)g->N, few_columns(g), columns_job, &(Job){.g = g, .packed = packed});
 }
 

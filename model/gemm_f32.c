@@ -4,7 +4,7 @@
 // MR rows, along its panels. A's block is packed, tile by tile, while the first group comes down, and stays in its core's L2; the next
 // group is packed, a piece after each tile, while one is used. Each line that is packed was asked for during the tile before.
 //   version                                                       577 x 1024 x 4096 and 577 x 4096 x 1024, ms, one thread
-//   0  A packed before, for all tasks; B by blocks for each task   33.3, 31.1 (gemm.c, which keeps it for other kernels)
+//   0  A packed before, for all tasks; B by blocks for each task   33.3, 31.1 (gemm_dot.c keeps it for dot products)
 //   -  the same, the next block of B packed between the tiles      29.9, 29.3: A's packed copy went to L3 and back
 //   -  version 1 by single panels                                  30.6, 31.6: C's rows, each in a page of its own, once for each panel
 //   1  as said above                                               29.8, 28.5, in use; the tiles alone would take 25.7
@@ -67,7 +67,7 @@ static float *tile_of_a(const Job *j, float *A, const Group *p, long m) { return
 static void pack_a(const Job *j, float *out, const Group *p, long m) {
     int mr = (int)smaller(j->k->MR, p->m1 - m);
     j->k->pack_a(out, j->g, m, mr, p->k0, p->kn);
-    if (j->round) gemm_round(out, mr * p->kn);
+    if (j->round) j->k->round(out, mr * p->kn);
 }
 
 static void pack_b(const Job *j, float *out, const Group *p, long piece, long end) {
@@ -75,7 +75,7 @@ static void pack_b(const Job *j, float *out, const Group *p, long piece, long en
         long n = piece / each * j->k->NR, at = piece % each * PIECE, kn = smaller(PIECE, p->kn - at);
         float *o = out + n * p->kn + at * j->k->NR;
         j->k->pack_b(o, j->g, p->k0 + at, kn, p->n + n);
-        if (j->round && j->g->B_type != DTYPE_BF16) gemm_round(o, j->k->NR * kn);
+        if (j->round && j->g->B_type != DTYPE_BF16) j->k->round(o, j->k->NR * kn);
     }
 }
 

@@ -9,7 +9,6 @@
 static inline long smaller(long a, long b) { return a < b ? a : b; }
 static inline long pieces(long n, long size) { return (n + size - 1) / size; }
 
-void gemm_round(float *x, long n); // to the nearest bf16, ties to even; NaN stays NaN
 void gemm_finish(const Gemm *g, float *C, long rows, long columns, long n0); // what follows the sums of rows of C from column n0 on
 void gemm_f32(const Gemm *g, bool round);           // by f32 multiply-adds; round: both sides to bf16, after packing
 void gemm_dots(const Gemm *g, const TileKernel *k); // of bf16, by a tile of dot products; GEMM_NT

@@ -162,6 +162,7 @@ typedef struct {
     // C (mr, NR) = A · B, on top of the old C when `from_c`: A (k, r) at A[k ka + r], B (k, n) at B[k kb + n]
     void (*tile)(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c);
     void (*product)(int mr, long K, const float *A, const float *B, const TileSums *s); // A (k, r) at A[k mr + r], B (k, n) at B[k NR + n]
+    void (*round)(float *x, long n); // to the nearest bf16, ties to even; NaN stays NaN
     void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn); // out[k mr + r], and 16 floats of no meaning behind
     void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);         // out[k NR + n]: one panel from column n0, filled up with zeros
     // C (M, N) = X · Bᵀ, M <= THIN_ROWS, X packed as (K, M): B is read once, in order

@@ -53,3 +53,14 @@ static void widen_table(float *out, const void *in, Dtype type, long n) {
     for (; i + LANES <= n; i += LANES) store(out + i, widen_vector(in, type, i));
     for (; i < n; i++) out[i] = widen_one(in, type, i);
 }
+
+INLINE V rounded(V x) {
+    I u = (I)x, even = u + alli(0x7fff) + ((u >> 16) & alli(1));
+    return pick(number(x), (V)(even & alli((int32_t)0xffff0000)), (V)((u | alli(0x400000)) & alli((int32_t)0xffff0000)));
+}
+
+static void round_table(float *x, long n) {
+    long i = 0;
+    for (; i + LANES <= n; i += LANES) store(x + i, rounded(load(x + i)));
+    if (i < n) store_part(x + i, rounded(load_part(x + i, n - i, 0)), n - i);
+}

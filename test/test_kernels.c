@@ -415,11 +415,26 @@ static void test_many_rows(Arena *a) {
         }
 }
 
+// Every place of a vector, its last part too; infinities, NaN, numbers without an exponent, ties both ways.
+static void test_round(void) {
+    enum { N = 16 * 64 + 5 };
+    static const uint32_t some[] = {0, 0x80000000, 1, 0x007fffff, 0x7f7fffff, 0x7f800000, 0xff800000, 0x7f800001, 0x7fc00000, 0xffffffff, 0x3f808000, 0x3f818000, 0x3f808001, 0x3f817fff};
+    float x[N], want[N];
+    for (size_t i = 0; i < N; i++) {
+        uint32_t u = i < 64 ? some[i % (sizeof some / sizeof *some)] : rng_u32(rng_of(7, "round"), i);
+        memcpy(&x[i], &u, 4);
+        want[i] = bf16_round(x[i]);
+    }
+    kernels()->round(x, N);
+    check_same("rounded to bf16", x, want, sizeof x);
+}
+
 int main(void) {
     Arena *a = arena_new("test");
     test_functions(a);
     test_rows(a);
     test_gemm(a);
+    test_round();
     test_attention(a);
     test_query_alone(a, false);
     test_query_alone(a, true);
