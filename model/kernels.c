@@ -80,7 +80,7 @@ void softmax_rows(float *out, const float *x, long R, long C) {
 
 static void activate_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
-    kernels()->activate(j->out + begin, j->x + begin, (long)(end - begin), j->act);
+    (j->past ? kernels()->activate_past : kernels()->activate)(j->out + begin, j->x + begin, (long)(end - begin), j->act);
 }
 
 static void exp_job(void *arg, size_t begin, size_t end) {
@@ -93,7 +93,7 @@ static void softcap_job(void *arg, size_t begin, size_t end) {
     kernels()->softcap(j->out + begin, j->x + begin, (long)(end - begin), j->eps);
 }
 
-void activate(float *out, const float *x, size_t n, Act act) { parallel_for(n, GRAIN, activate_job, &(Job){.out = out, .x = x, .act = act}); }
+void activate(float *out, const float *x, size_t n, Act act) { parallel_for(n, GRAIN, activate_job, &(Job){.out = out, .x = x, .act = act, .past = beyond_caches((long)n)}); }
 
 void exp_each(float *out, const float *x, size_t n) { parallel_for(n, GRAIN, exp_job, &(Job){.out = out, .x = x}); }
 

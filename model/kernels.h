@@ -172,6 +172,7 @@ typedef struct {
     void (*l2norm)(float *out, const float *x, long C, float floor);
     void (*softmax)(float *out, const float *x, long C);
     void (*activate)(float *out, const float *x, long n, Act act);
+    void (*activate_past)(float *out, const float *x, long n, Act act); // written past the caches
     void (*exp)(float *out, const float *x, long n);
     void (*softcap)(float *out, const float *x, long n, float cap);
     float (*sum)(const float *x, long C);

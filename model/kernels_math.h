@@ -11,8 +11,9 @@
 #define IN_TURNS
 #endif
 
-// out[i] = expression of x over n elements.
-#define RANGE(out, in, n, expression)                                                              \
+// out[i] = expression of x over n elements; put: store, or store_past.
+#define RANGE(out, in, n, expression) RANGE_PUT(store, out, in, n, expression)
+#define RANGE_PUT(put, out, in, n, expression)                                                             \
     do {                                                                                           \
         long i = 0;                                                                                \
         for (; i + TOGETHER * LANES <= (n); i += TOGETHER * LANES) {                               \
@@ -21,7 +22,7 @@
                 V x = load((in) + i + t * LANES);                                                  \
                 y[t] = expression;                                                                 \
             }                                                                                      \
-            for (int t = 0; t < TOGETHER; t++) store((out) + i + t * LANES, y[t]);                 \
+            for (int t = 0; t < TOGETHER; t++) put((out) + i + t * LANES, y[t]);                   \
         }                                                                                          \
         for (; TOGETHER > 1 && i + LANES <= (n); i += LANES) {                                     \
             V x = load((in) + i);                                                                  \
@@ -37,15 +38,26 @@ static IN_TURNS void exp_table(float *out, const float *in, long n) { RANGE(out,
 
 static IN_TURNS void softcap_table(float *out, const float *in, long n, float cap) { RANGE(out, in, n, all(cap) * vtanh(x / all(cap))); }
 
-static IN_TURNS void activate_table(float *out, const float *in, long n, Act act) {
-    switch (act) { // one loop per activation, without a choice inside
-    case ACT_GELU: RANGE(out, in, n, vact(x, ACT_GELU)); break;
-    case ACT_GELU_TANH: RANGE(out, in, n, vact(x, ACT_GELU_TANH)); break;
-    case ACT_QUICK_GELU: RANGE(out, in, n, vact(x, ACT_QUICK_GELU)); break;
-    case ACT_SILU: RANGE(out, in, n, vact(x, ACT_SILU)); break;
-    case ACT_RELU: RANGE(out, in, n, vact(x, ACT_RELU)); break;
-    case ACT_TANH: RANGE(out, in, n, vact(x, ACT_TANH)); break;
-    case ACT_SIGMOID: RANGE(out, in, n, vact(x, ACT_SIGMOID)); break;
-    case ACT_NONE: RANGE(out, in, n, x); break;
+// One loop per activation, without a choice inside.
+#define ACTIVATE(put)                                                                              \
+    switch (act) {                                                                                 \
+    case ACT_GELU: RANGE_PUT(put, out, in, n, vact(x, ACT_GELU)); break;                           \
+    case ACT_GELU_TANH: RANGE_PUT(put, out, in, n, vact(x, ACT_GELU_TANH)); break;                 \
+    case ACT_QUICK_GELU: RANGE_PUT(put, out, in, n, vact(x, ACT_QUICK_GELU)); break;               \
+    case ACT_SILU: RANGE_PUT(put, out, in, n, vact(x, ACT_SILU)); break;                           \
+    case ACT_RELU: RANGE_PUT(put, out, in, n, vact(x, ACT_RELU)); break;                           \
+    case ACT_TANH: RANGE_PUT(put, out, in, n, vact(x, ACT_TANH)); break;                           \
+    case ACT_SIGMOID: RANGE_PUT(put, out, in, n, vact(x, ACT_SIGMOID)); break;                     \
+    case ACT_NONE: RANGE_PUT(put, out, in, n, x); break;                                           \
     }
+
+static IN_TURNS void activate_table(float *out, const float *in, long n, Act act) { ACTIVATE(store) }
+
+static IN_TURNS void activate_past_table(float *out, const float *in, long n, Act act) {
+    if ((size_t)out % sizeof(V) != 0) {
+        activate_table(out, in, n, act);
+        return;
+    }
+    ACTIVATE(store_past)
+    past_done();
 }

@@ -375,6 +375,8 @@ static void test_levels(Arena *a) {
             BOTH("exp", v->exp(p, x, C), z->exp(q, x, C));
             for (int act = ACT_GELU; act <= ACT_SIGMOID; act++) {
                 BOTH("activation", v->activate(p, x, C, (Act)act), z->activate(q, x, C, (Act)act));
+                for (int i = 0; i < R * C; i++) p[i] = NAN;
+                BOTH_OF(R * C, "activation past the caches", v->activate_past(p, x, R * C, (Act)act), z->activate(q, x, R * C, (Act)act));
             }
         }
     }
