@@ -11,6 +11,10 @@
 #define IN_TURNS
 #endif
 
+// What is written past the caches comes from memory too: so many numbers ahead are asked for, into L2.
+#define AHEAD_store 0
+#define AHEAD_store_past 512
+
 // out[i] = expression of x over n elements; put: store, or store_past.
 #define RANGE(out, in, n, expression) RANGE_PUT(store, out, in, n, expression)
 #define RANGE_PUT(put, out, in, n, expression)                                                             \
@@ -19,6 +23,7 @@
         for (; i + TOGETHER * LANES <= (n); i += TOGETHER * LANES) {                               \
             V y[TOGETHER];                                                                         \
             for (int t = 0; t < TOGETHER; t++) {                                                   \
+                if (AHEAD_##put) __builtin_prefetch((in) + i + t * LANES + AHEAD_##put, 0, 2); \
                 V x = load((in) + i + t * LANES);                                                  \
                 y[t] = expression;                                                                 \
             }                                                                                      \
