@@ -30,7 +30,7 @@
 //   917  908 of two matrices, a gate and what it lets through: 2 times 11008 columns are 86 tiles; SiLU and product in the registers
 //                                                  32 x 2 times 11008 x 4096 60.7 us (two products, one of elements), 50.0 so
 //   -    915, 916 and 917 of 65 to 128 rows: 128 x 128, 128 x 128, 128 x 256, two warpgroups. With the general tiles a next token of 128 texts took
-//        2.51 ms, of which 16 tiles of 128 x 256 for 4096 columns were most; so 1.85. At 128 rows 4096 x 11008 35.9 us (913 44.5),
+//        2.51 ms, of which 16 tiles of 128 x 256 for 4096 columns were most; so 1.80. At 128 rows 4096 x 11008 35.9 us (913 44.5),
 //        3 times 4096 x 4096 34.3 (one after the other 60.8), 2 times 11008 x 4096 53.9 (67.0). At 64 rows they are slower: 42.6 where 916 takes 32.1
 //   -    916 with 64 x 64, six stages, two blocks a multiprocessor: 192 tiles instead of 96     38.4 us where 916 takes 32.0; removed
 #include "device_hopper.h"
