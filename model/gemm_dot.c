@@ -45,7 +45,7 @@ static void tile(const Job *j, int mr, long kn, const float *Ap, const float *Bp
 
 #define BEHIND 16 // floats that packing may write behind a tile of A
 
-static long words_of_k(const TileKernel *k, long kn) { return k->in_word == 1 ? kn : pieces(kn, k->k_step) * k->k_step / k->in_word; }
+static long words_of_k(const TileKernel *k, long kn) { return pieces(kn, k->k_step) * k->k_step / k->in_word; }
 
 // Rows m … of A, packed, from column k0 on: blocks of k one after the other, in each the tiles.
 static float *packed_at(const Job *j, long m, long k0, long words) {
@@ -53,17 +53,14 @@ static float *packed_at(const Job *j, long m, long k0, long words) {
     return j->packed + j->g->M * (k0 / k->in_word) + pieces(j->g->M, k->MR) * (k0 / j->kc) * BEHIND + m * words + m / k->MR * BEHIND;
 }
 
-static void pack_tile(const Job *j, float *out, long m, long k0, long kn, long words) {
-    int mr = (int)smaller(j->k->MR, j->g->M - m);
-    j->k->pack_a(out, j->g, m, mr, k0, kn);
-}
+static void pack_tile(const Job *j, float *out, long m, long k0, long kn) { j->k->pack_a(out, j->g, m, (int)smaller(j->k->MR, j->g->M - m), k0, kn); }
 
 static void pack_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     long tiles = pieces(j->g->M, j->k->MR);
     for (size_t t = begin; t < end; t++) {
         long m = (long)t % tiles * j->k->MR, k0 = (long)t / tiles * j->kc, kn = smaller(j->kc, j->g->K - k0), words = words_of_k(j->k, kn);
-        pack_tile(j, packed_at(j, m, k0, words), m, k0, kn, words);
+        pack_tile(j, packed_at(j, m, k0, words), m, k0, kn);
     }
 }
 
@@ -79,7 +76,7 @@ static void blocks_job(void *arg, size_t begin, size_t end) {
             for (long n = n0; n < n1; n += k->NR) k->pack_b(Bp + (n - n0) * words, g, k0, kn, n);
             for (long m = m0; m < m1; m += k->MR) {
                 float *Ap = j->packed ? packed_at(j, m, k0, words) : own;
-                if (!j->packed) pack_tile(j, Ap, m, k0, kn, words);
+                if (!j->packed) pack_tile(j, Ap, m, k0, kn);
                 for (long n = n0; n < n1; n += k->NR) tile(j, (int)smaller(k->MR, m1 - m), words, Ap, Bp + (n - n0) * words, m, n, k0 > 0 || g->accumulate, k0 + kn == g->K);
             }
         }
@@ -128,7 +125,7 @@ void gemm_dots(const Gemm *g, const TileKernel *k) {
     long rows = pieces(SLAB, g->K * k->MR) * k->MR;
     for (long m = 0; m < g->M; m += rows) {
         Gemm slab = *g;
-        slab.M = smaller(rows, g->M - m), slab.A += m * (g->kind == GEMM_TN ? 1 : g->lda), slab.C += m * g->ldc;
+        slab.M = smaller(rows, g->M - m), slab.A += m * g->lda, slab.C += m * g->ldc;
         blocks(&slab, k);
     }
 }
