@@ -159,7 +159,9 @@ static void score(const Job *job, const Room *w, long b, long from, long to, con
         long in_tile = (j - w->from) % job->MR, base = j - in_tile; // from is a tile's first key
         rows = smaller(job->MR, w->to - base);
         float *S = w->S + (j - from) * NR, bias[ROWS_MAX * NR_MAX];
-        (job->bf16 ? job->bf16->tiles->tile : k->tile)((int)rows, job->words, w->K + (base - w->from) * job->words, rows, w->Q, NR, S, NR, false);
+        const float *K = w->K + (base - w->from) * job->words;
+        if (job->bf16) job->bf16->tiles->tile((int)rows, job->words, K, rows, w->Q, NR, S, NR, false);
+        else k->product((int)rows, job->words, K, rows, w->Q, &(TileSums){.to = S, .ld = NR});
         if (job->later && !a->key_mask && j >= lanes->all_from && j + rows <= lanes->all_to) {
             job->bf16->top(S, rows, top);
             continue;
@@ -179,7 +181,7 @@ static void mix_f32(const Job *job, const Room *w, long b, long g, long r0, long
     if (job->a->weights) write_weights(job, w, b, g, r0, n, from, to, q);
     if (job->a->dropout > 0) drop_weights(job, w, b, g, r0, n, from, to);
     for (long d = 0; d < D; d += k->MR)
-        k->tile((int)smaller(k->MR, D - d), to - from, w->V + (from - w->from) * D + d, D, w->S, NR, w->out + d * NR, NR, false);
+        k->product((int)smaller(k->MR, D - d), to - from, w->V + (from - w->from) * D + d, D, w->S, &(TileSums){.to = w->out + d * NR, .ld = NR});
 }
 
 static void mix_bf16(const Job *job, const Room *w, long from, long to, const float *top) {

@@ -39,7 +39,7 @@ float *thread_room(size_t floats) {
 void gemm_finish(const Gemm *g, float *C, long rows, long columns, long n0) {
     for (long r = 0; g->bias && r < rows; r++)
         for (long i = 0; i < columns; i++) C[r * g->ldc + i] += g->bias[n0 + i];
-    for (long r = 0; g->act != ACT_NONE && r < rows; r++) kernels()->activate(C + r * g->ldc, C + r * g->ldc, columns, g->act);
+    for (long r = 0; g->act != ACT_NONE && r < rows; r++) kernels()->activate(C + r * g->ldc, C + r * g->ldc, columns, g->act, false);
 }
 
 // Columns of a task of few rows: its streams are long.
@@ -65,7 +65,7 @@ static void few_rows(const Gemm *g, const KernelTable *k) {
 
 static TileKernel tiles_f32(void) {
     const KernelTable *k = kernels();
-    return (TileKernel){.MR = k->MR, .NR = k->NR, .in_word = 1, .tile = k->tile};
+    return (TileKernel){.MR = k->MR, .NR = k->NR, .in_word = 1, .tile = tile_f32};
 }
 
 // ---- the way of products of bf16

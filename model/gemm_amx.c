@@ -159,7 +159,7 @@ static void finish_tile(Finish *f) {
     if (g->accumulate)
         for (int r = 0; r < LANES; r++)
             if (m + r < g->M) t[r] += (V)_mm512_maskz_loadu_ps(lanes(g->N - n), g->C + (m + r) * g->ldc + n);
-    if (g->act != ACT_NONE) kernels()->activate((float *)t, (const float *)t, TILE, g->act);
+    if (g->act != ACT_NONE) kernels()->activate((float *)t, (const float *)t, TILE, g->act, false);
 #pragma GCC unroll 16
     for (int r = 0; r < LANES; r++)
         if (m + r < g->M) _mm512_mask_storeu_ps(g->C + (m + r) * g->ldc + n, lanes(g->N - n), (__m512)t[r]);

@@ -119,7 +119,7 @@ static void edge(const Job *j, const Group *p, int mr, long n, const float *Ap, 
     if (s->from)
         for (int r = 0; r < mr; r++) memcpy(whole + r * nr, C + r * g->ldc, (size_t)columns * sizeof(float));
     s->from = s->from ? whole : NULL, s->to = whole, s->ld = nr, s->bias = NULL;
-    j->k->product(mr, p->kn, Ap, Bp, s);
+    j->k->product(mr, p->kn, Ap, mr, Bp, s);
     for (int r = 0; r < mr; r++) memcpy(C + r * g->ldc, whole + r * nr, (size_t)columns * sizeof(float));
     if (p->k0 + p->kn == g->K) gemm_finish(g, C, mr, columns, n);
 }
@@ -133,8 +133,8 @@ static void product(const Job *j, const Group *p, int mr, long n, const float *A
         return;
     }
     s->bias = last && g->bias ? g->bias + n : NULL;
-    j->k->product(mr, p->kn, Ap, Bp, s);
-    for (int r = 0; last && g->act != ACT_NONE && r < mr; r++) j->k->activate(C + r * g->ldc, C + r * g->ldc, j->k->NR, g->act);
+    j->k->product(mr, p->kn, Ap, mr, Bp, s);
+    for (int r = 0; last && g->act != ACT_NONE && r < mr; r++) j->k->activate(C + r * g->ldc, C + r * g->ldc, j->k->NR, g->act, false);
 }
 
 // Down group p, packed in Bp; meanwhile `next` (or NULL) is packed into Bnext.

@@ -159,9 +159,7 @@ typedef struct {
 
 typedef struct {
     int MR, NR; // rows and columns of the register tile
-    // C (mr, NR) = A · B, on top of the old C when `from_c`: A (k, r) at A[k ka + r], B (k, n) at B[k kb + n]
-    void (*tile)(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c);
-    void (*product)(int mr, long K, const float *A, const float *B, const TileSums *s); // A (k, r) at A[k mr + r], B (k, n) at B[k NR + n]
+    void (*product)(int mr, long K, const float *A, long ka, const float *B, const TileSums *s); // (mr, NR) = A · B: A (k, r) at A[k ka + r], B (k, n) at B[k NR + n]
     void (*round)(float *x, long n); // to the nearest bf16, ties to even; NaN stays NaN
     void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn); // out[k mr + r], and 16 floats of no meaning behind
     void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);         // out[k NR + n]: one panel from column n0, filled up with zeros
@@ -171,8 +169,7 @@ typedef struct {
     void (*rmsnorm)(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one, bool past);
     void (*l2norm)(float *out, const float *x, long C, float floor);
     void (*softmax)(float *out, const float *x, long C);
-    void (*activate)(float *out, const float *x, long n, Act act);
-    void (*activate_past)(float *out, const float *x, long n, Act act); // written past the caches
+    void (*activate)(float *out, const float *x, long n, Act act, bool past); // past: written past the caches
     void (*exp)(float *out, const float *x, long n);
     void (*softcap)(float *out, const float *x, long n, float cap);
     float (*sum)(const float *x, long C);
@@ -187,6 +184,7 @@ typedef struct {
 } KernelTable;
 
 const KernelTable *kernels(void); // of cpu_level()
+void tile_f32(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c); // its product as a TileKernel's tile; kb is NR
 const TileKernel *gemm_bf16_tiles(void); // NULL: widened to f32
 const char *gemm_bf16_path(void); // "widened", "avx512_bf16" or "amx": how products of bf16 are made in this process
 extern const KernelTable kernels_scalar;

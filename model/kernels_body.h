@@ -26,8 +26,8 @@ INLINE void store_part(float *p, V v, long n) {
 #include "kernels_product.h"
 #include "kernels_attention.h"
 
-const KernelTable TABLE = {.MR = TILE_ROWS, .NR = TILE_VECTORS * LANES, .tile = tile_table, .product = product_table, .round = round_table, .pack_a = pack_a_table, .pack_b = pack_b_table,
+const KernelTable TABLE = {.MR = TILE_ROWS, .NR = TILE_VECTORS * LANES, .product = product_table, .round = round_table, .pack_a = pack_a_table, .pack_b = pack_b_table,
                            .thin = thin_table, .layernorm = layernorm_table, .rmsnorm = rmsnorm_table, .l2norm = l2norm_table,
-                           .softmax = softmax_table, .activate = activate_table, .activate_past = activate_past_table, .exp = exp_table, .softcap = softcap_table,
+                           .softmax = softmax_table, .activate = activate_table, .exp = exp_table, .softcap = softcap_table,
                            .sum = sum_table, .dot = dot_table, .widen = widen_table, .scores = scores_table, .soften = soften_table,
                            .turn = turn_table, .mix = mix_table, .adam = adam_table};

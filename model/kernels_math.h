@@ -11,23 +11,26 @@
 #define IN_TURNS
 #endif
 
-// What is written past the caches comes from memory too: so many numbers ahead are asked for, into L2.
-#define AHEAD_store 0
-#define AHEAD_store_past 512
+#define ASKED_AHEAD 512 // what is written past the caches comes from memory too: so many numbers ahead are asked for, into L2
 
-// out[i] = expression of x over n elements; put: store, or store_past.
-#define RANGE(out, in, n, expression) RANGE_PUT(store, out, in, n, expression)
-#define RANGE_PUT(put, out, in, n, expression)                                                             \
+// past: out is at a multiple of the vector's size.
+INLINE void put(float *out, V y, bool past) {
+    if (past) store_past(out, y);
+    else store(out, y);
+}
+
+// out[i] = expression of x over n elements.
+#define RANGE(out, in, n, past, expression)                                                        \
     do {                                                                                           \
         long i = 0;                                                                                \
         for (; i + TOGETHER * LANES <= (n); i += TOGETHER * LANES) {                               \
             V y[TOGETHER];                                                                         \
+            for (int t = 0; (past) && t < TOGETHER; t++) __builtin_prefetch((in) + i + t * LANES + ASKED_AHEAD, 0, 2); \
             for (int t = 0; t < TOGETHER; t++) {                                                   \
-                if (AHEAD_##put) __builtin_prefetch((in) + i + t * LANES + AHEAD_##put, 0, 2); \
                 V x = load((in) + i + t * LANES);                                                  \
                 y[t] = expression;                                                                 \
             }                                                                                      \
-            for (int t = 0; t < TOGETHER; t++) put((out) + i + t * LANES, y[t]);                   \
+            for (int t = 0; t < TOGETHER; t++) put((out) + i + t * LANES, y[t], past);             \
         }                                                                                          \
         for (; TOGETHER > 1 && i + LANES <= (n); i += LANES) {                                     \
             V x = load((in) + i);                                                                  \
@@ -39,30 +42,21 @@
         }                                                                                          \
     } while (0)
 
-static IN_TURNS void exp_table(float *out, const float *in, long n) { RANGE(out, in, n, vexp(x)); }
+static IN_TURNS void exp_table(float *out, const float *in, long n) { RANGE(out, in, n, false, vexp(x)); }
 
-static IN_TURNS void softcap_table(float *out, const float *in, long n, float cap) { RANGE(out, in, n, all(cap) * vtanh(x / all(cap))); }
+static IN_TURNS void softcap_table(float *out, const float *in, long n, float cap) { RANGE(out, in, n, false, all(cap) * vtanh(x / all(cap))); }
 
-// One loop per activation, without a choice inside.
-#define ACTIVATE(put)                                                                              \
-    switch (act) {                                                                                 \
-    case ACT_GELU: RANGE_PUT(put, out, in, n, vact(x, ACT_GELU)); break;                           \
-    case ACT_GELU_TANH: RANGE_PUT(put, out, in, n, vact(x, ACT_GELU_TANH)); break;                 \
-    case ACT_QUICK_GELU: RANGE_PUT(put, out, in, n, vact(x, ACT_QUICK_GELU)); break;               \
-    case ACT_SILU: RANGE_PUT(put, out, in, n, vact(x, ACT_SILU)); break;                           \
-    case ACT_RELU: RANGE_PUT(put, out, in, n, vact(x, ACT_RELU)); break;                           \
-    case ACT_TANH: RANGE_PUT(put, out, in, n, vact(x, ACT_TANH)); break;                           \
-    case ACT_SIGMOID: RANGE_PUT(put, out, in, n, vact(x, ACT_SIGMOID)); break;                     \
-    case ACT_NONE: RANGE_PUT(put, out, in, n, x); break;                                           \
+static IN_TURNS void activate_table(float *out, const float *in, long n, Act act, bool past) {
+    past = past && (size_t)out % sizeof(V) == 0;
+    switch (act) { // one loop per activation, without a choice inside
+    case ACT_GELU: RANGE(out, in, n, past, vact(x, ACT_GELU)); break;
+    case ACT_GELU_TANH: RANGE(out, in, n, past, vact(x, ACT_GELU_TANH)); break;
+    case ACT_QUICK_GELU: RANGE(out, in, n, past, vact(x, ACT_QUICK_GELU)); break;
+    case ACT_SILU: RANGE(out, in, n, past, vact(x, ACT_SILU)); break;
+    case ACT_RELU: RANGE(out, in, n, past, vact(x, ACT_RELU)); break;
+    case ACT_TANH: RANGE(out, in, n, past, vact(x, ACT_TANH)); break;
+    case ACT_SIGMOID: RANGE(out, in, n, past, vact(x, ACT_SIGMOID)); break;
+    case ACT_NONE: RANGE(out, in, n, past, x); break;
     }
-
-static IN_TURNS void activate_table(float *out, const float *in, long n, Act act) { ACTIVATE(store) }
-
-static IN_TURNS void activate_past_table(float *out, const float *in, long n, Act act) {
-    if ((size_t)out % sizeof(V) != 0) {
-        activate_table(out, in, n, act);
-        return;
-    }
-    ACTIVATE(store_past)
-    past_done();
+    if (past) past_done();
 }

@@ -1,4 +1,5 @@
-// kernels_product.h: the register tile of products: that of kernels_tile.h on packed panels, and what is asked for meanwhile.
+// kernels_product.h: the register tile of products and of attention, and what is asked for meanwhile. Every element is one chain of fused
+// multiply-adds over ascending k.
 //
 // Lines are asked for a few at a time: all at once they would fill the core's queue of misses, and B, which comes from L2, would wait
 // behind them. The next tile's sums come last: earlier, B's panel would drive them out of L1. The sums' loads and stores are unrolled for the
@@ -24,7 +25,8 @@ INLINE void ask_next(const float *next, long ld, int mr, long part) {
     }
 }
 
-INLINE void product_rows(int mr, long K, const float *A, const float *B, const TileSums *s) {
+// A (k, r) at A[k ka + r], r < mr; B (k, n) at B[k NR + n].
+INLINE void product_rows(int mr, long K, const float *A, long ka, const float *B, const TileSums *s) {
     V acc[TILE_ROWS][TILE_VECTORS];
 #pragma GCC unroll 16
     for (int r = 0; r < mr; r++)
@@ -45,7 +47,7 @@ INLINE void product_rows(int mr, long K, const float *A, const float *B, const T
                 V a = all(A[r]);
                 for (int v = 0; v < TILE_VECTORS; v++) acc[r][v] = fused(a, b[v], acc[r][v]);
             }
-            A += mr;
+            A += ka;
             B += TILE_VECTORS * LANES;
         }
     }
@@ -61,9 +63,9 @@ INLINE void product_rows(int mr, long K, const float *A, const float *B, const T
 }
 
 #define PRODUCT_CASE(n)                                                                            \
-    case n: product_rows(n, K, A, B, s); break;
+    case n: product_rows(n, K, A, ka, B, s); break;
 
-static void product_table(int mr, long K, const float *A, const float *B, const TileSums *s) {
+static void product_table(int mr, long K, const float *A, long ka, const float *B, const TileSums *s) {
     switch (mr) {
         PRODUCT_CASE(1)
         PRODUCT_CASE(2)

@@ -72,16 +72,11 @@ INLINE bool may_go_past(const float *out, long C) { return (size_t)out % sizeof(
 // The rows that come next, while these are summed, or, where memory is waited for anyway, written.
 INLINE void ask_ahead(const float *x) { __builtin_prefetch(x, 0, 2); }
 
-INLINE void norm_put(float *out, V y, bool past) {
-    if (past) store_past(out, y);
-    else store(out, y);
-}
-
 // y * w[i] + b[i]; the weight and the bias may be missing.
 #define SCALED(w_, b_)                                                                             \
     for (; i + LANES <= C; i += LANES)                                                             \
         for (int r = 0; r < rows; r++) {                                                           \
-            norm_put(out + r * C + i, (load(x + r * C + i) - m[r]) * s[r] w_ b_, past);            \
+            put(out + r * C + i, (load(x + r * C + i) - m[r]) * s[r] w_ b_, past);            \
             if (past) ask_ahead(x + (rows + r) * C + i);                                           \
         }
 
@@ -128,7 +123,7 @@ INLINE void rmsnorm_some(int rows, float *out, const float *x, const float *w, l
         V scale = load(w + i);
         if (plus_one) scale = one + scale;
         for (int r = 0; r < rows; r++) {
-            norm_put(out + r * C + i, load(x + r * C + i) * s[r] * scale, past);
+            put(out + r * C + i, load(x + r * C + i) * s[r] * scale, past);
             ask_ahead(x + (rows + r) * C + i);
         }
     }
@@ -144,7 +139,7 @@ static void rmsnorm_table(float *out, const float *x, const float *w, long R, lo
     if (past) past_done();
 }
 
-static IN_TURNS void divide(float *out, const float *in, long n, float by) { RANGE(out, in, n, x / all(by)); }
+static IN_TURNS void divide(float *out, const float *in, long n, float by) { RANGE(out, in, n, false, x / all(by)); }
 
 static void l2norm_table(float *out, const float *x, long C, float floor) {
     float n = sqrtf(dot_table(x, x, C));

@@ -1,58 +1,5 @@
-// kernels_tile.h: the inner loops of products. Every element of C is one chain of fused multiply-adds over ascending k.
+// kernels_tile.h: packing for products, and products of few rows. Every element of C is one chain of fused multiply-adds over ascending k.
 #include "kernels_turn.h"
-
-// ---- the register tile
-
-// A (k, r) at A[k ka + r], r < mr; B (k, n) at B[k kb + n], n < NR.
-INLINE void tile_rows(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
-    V acc[TILE_ROWS][TILE_VECTORS];
-    for (int r = 0; r < mr; r++) {
-        for (int v = 0; v < TILE_VECTORS; v++) acc[r][v] = from_c ? load(C + r * ldc + v * LANES) : all(0);
-        __builtin_prefetch(C + r * ldc + TILE_VECTORS * LANES, 1); // of the tile that comes next
-        __builtin_prefetch(C + r * ldc + TILE_VECTORS * LANES * 2 - 1, 1);
-    }
-    for (long k = 0; k < K; k++) {
-        V b[TILE_VECTORS];
-        for (int v = 0; v < TILE_VECTORS; v++) b[v] = load(B + v * LANES);
-#pragma GCC unroll 16
-        for (int r = 0; r < mr; r++) {
-            V a = all(A[r]);
-            for (int v = 0; v < TILE_VECTORS; v++) acc[r][v] = fused(a, b[v], acc[r][v]);
-        }
-        A += ka;
-        B += kb;
-    }
-    for (int r = 0; r < mr; r++)
-        for (int v = 0; v < TILE_VECTORS; v++) store(C + r * ldc + v * LANES, acc[r][v]);
-}
-
-#define TILE_CASE(n)                                                                               \
-    case n: tile_rows(n, K, A, ka, B, kb, C, ldc, from_c); break;
-
-static void tile_table(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
-    switch (mr) {
-        TILE_CASE(1)
-        TILE_CASE(2)
-        TILE_CASE(3)
-        TILE_CASE(4)
-#if TILE_ROWS > 4
-        TILE_CASE(5)
-        TILE_CASE(6)
-#endif
-#if TILE_ROWS > 6
-        TILE_CASE(7)
-        TILE_CASE(8)
-#endif
-#if TILE_ROWS > 8
-        TILE_CASE(9)
-        TILE_CASE(10)
-        TILE_CASE(11)
-        TILE_CASE(12)
-        TILE_CASE(13)
-        TILE_CASE(14)
-#endif
-    }
-}
 
 // ---- packing
 

@@ -118,7 +118,7 @@ static double read_rate(Arena *a, size_t floats, size_t ranges, size_t passes, P
 
 double ceiling_f32(Arena *a) {
     const KernelTable *k = kernels();
-    return tile_rate(a, (Tiles){.mr = k->MR, .nr = k->NR, .tile = k->tile}, 1);
+    return tile_rate(a, (Tiles){.mr = k->MR, .nr = k->NR, .tile = tile_f32}, 1);
 }
 
 Ceilings ceilings_measure(Arena *a) {

@@ -374,9 +374,9 @@ static void test_levels(Arena *a) {
             BOTH("l2norm", v->l2norm(p, x, C, 1e-12f), z->l2norm(q, x, C, 1e-12f));
             BOTH("exp", v->exp(p, x, C), z->exp(q, x, C));
             for (int act = ACT_GELU; act <= ACT_SIGMOID; act++) {
-                BOTH("activation", v->activate(p, x, C, (Act)act), z->activate(q, x, C, (Act)act));
+                BOTH("activation", v->activate(p, x, C, (Act)act, false), z->activate(q, x, C, (Act)act, false));
                 for (int i = 0; i < R * C; i++) p[i] = NAN;
-                BOTH_OF(R * C, "activation past the caches", v->activate_past(p, x, R * C, (Act)act), z->activate(q, x, R * C, (Act)act));
+                BOTH_OF(R * C, "activation past the caches", v->activate(p, x, R * C, (Act)act, true), z->activate(q, x, R * C, (Act)act, false));
             }
         }
     }
