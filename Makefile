@@ -148,6 +148,8 @@ LOOPS := $(foreach f,checksum inflate deflate json jpeg jpeg_% png png_write ran
          $(foreach f,dense dense_% divide duplicates eigen fit jacobi knn knn_% overlap permute points pool resample spectrum statistics svd,analysis/$(f).c) \
          $(foreach f,init losses real recon recon_net world_draw,train/$(f).c) run/verbalize_measure.c
 $(call object,$(filter-out $(LOOPS),$(LIBRARY) $(COMMANDS))) $(CUDA_HOST_OBJECTS): FLAGS += $(if $(filter -O3,$(CFLAGS)),$(if $(findstring clang,$(COMPILER)),-O1,-Og -Wno-maybe-uninitialized))
+# What else -O3 does for loops makes none of these faster, and takes an eighth of their time; kernels say for themselves, above.
+$(filter-out $(BUILD)/model/kernels_%.o,$(call object,$(filter $(LOOPS),$(LIBRARY) $(COMMANDS)))): FLAGS += $(if $(filter -O3,$(CFLAGS)),$(if $(findstring clang,$(COMPILER)),,-fno-tree-slp-vectorize -fno-unswitch-loops -fno-split-loops -fno-ipa-cp-clone))
 $(call object,io/inflate.c io/png.c): FLAGS += $(if $(filter -O3,$(CFLAGS)),-O2) # faster there than -O3
 $(BUILD)/run/retina.o: FLAGS += -DRETINA_COMMIT='"$(COMMIT)"'
 $(BUILD)/run/retina.o: $(BUILD)/commit
