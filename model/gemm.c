@@ -63,11 +63,6 @@ static void few_rows(const Gemm *g, const KernelTable *k) {
     parallel_for((size_t)g->N, few_columns(g), columns_job, &(Job){.g = g, .packed = packed});
 }
 
-static TileKernel tiles_f32(void) {
-    const KernelTable *k = kernels();
-    return (TileKernel){.MR = k->MR, .NR = k->NR, .in_word = 1, .tile = tile_f32};
-}
-
 // ---- the way of products of bf16
 
 #if defined(__x86_64__)
@@ -95,7 +90,7 @@ static const TileKernel *tiles_bf16(void) { // NULL: widened
     if (cpu_bf16() == BF16_AMX) {
         chosen = &tiles_amx;
     } else if (cpu_bf16() == BF16_DOT) {
-        TileKernel wide = tiles_f32();
+        const TileKernel wide = {.MR = kernels()->MR, .NR = kernels()->NR, .in_word = 1, .tile = tile_f32};
         if (cpu_forced() || tile_seconds(&tiles_avx512bf16) < 0.8 * tile_seconds(&wide)) chosen = &tiles_avx512bf16;
     }
     known = true;
