@@ -32,7 +32,7 @@ INLINE void product_rows(int mr, long K, const float *A, long ka, const float *B
     for (int r = 0; r < mr; r++)
 #pragma GCC unroll 2
         for (int v = 0; v < TILE_VECTORS; v++) acc[r][v] = s->from ? load(s->from + r * s->ld + v * LANES) : all(0);
-    long strides = (K + STRIDE - 1) / STRIDE, each = (s->lines + strides - 1) / strides, left = s->lines;
+    long strides = (K + STRIDE - 1) / STRIDE, each = strides ? (s->lines + strides - 1) / strides : 0, left = s->lines; // of no keys: none
     Wanted run = {0};
     const Wanted *more = s->soon;
     for (long at = 0; at < strides; at++) {
