@@ -43,8 +43,6 @@
 #define BN 256
 #define CONSUMERS 2
 #define STAGES 4
-#define TURNS 1
-#define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
 #define TILE(name) name##_128x192
@@ -52,8 +50,6 @@
 #define BN 192
 #define CONSUMERS 2
 #define STAGES 4
-#define TURNS 1
-#define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
 #define TILE(name) name##_64x256
@@ -61,8 +57,6 @@
 #define BN 256
 #define CONSUMERS 1
 #define STAGES 5
-#define TURNS 1
-#define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
 #define TILE(name) name##_64x64
@@ -70,8 +64,6 @@
 #define BN 64
 #define CONSUMERS 1
 #define STAGES 12
-#define TURNS 1
-#define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
 #define TILE(name) name##_64x64_parts
@@ -79,8 +71,6 @@
 #define BN 64
 #define CONSUMERS 1
 #define STAGES 12
-#define TURNS 1
-#define CLUSTER 1
 #define SPLIT 1
 #include "gemm_hopper_tile.inc"
 
@@ -89,8 +79,6 @@
 #define BN 128
 #define CONSUMERS 1
 #define STAGES 8
-#define TURNS 1
-#define CLUSTER 1
 #define MANY 1
 #include "gemm_hopper_tile.inc"
 
@@ -99,8 +87,6 @@
 #define BN 256
 #define CONSUMERS 1
 #define STAGES 5
-#define TURNS 1
-#define CLUSTER 1
 #define GATED 1
 #include "gemm_hopper_tile.inc"
 
@@ -109,8 +95,6 @@
 #define BN 128
 #define CONSUMERS 2
 #define STAGES 6
-#define TURNS 1
-#define CLUSTER 1
 #define SPLIT 1
 #include "gemm_hopper_tile.inc"
 
@@ -119,8 +103,6 @@
 #define BN 128
 #define CONSUMERS 2
 #define STAGES 6
-#define TURNS 1
-#define CLUSTER 1
 #define MANY 1
 #define SUMS 1
 #include "gemm_hopper_tile.inc"
@@ -130,8 +112,6 @@
 #define BN 256
 #define CONSUMERS 2
 #define STAGES 4
-#define TURNS 1
-#define CLUSTER 1
 #define GATED 1
 #include "gemm_hopper_tile.inc"
 
@@ -141,7 +121,6 @@
 #define CONSUMERS 2
 #define STAGES 6
 #define TURNS 2
-#define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
 // ---- version 915

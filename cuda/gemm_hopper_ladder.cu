@@ -58,8 +58,6 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define BN 128
 #define CONSUMERS 2
 #define STAGES 6
-#define TURNS 1
-#define CLUSTER 1
 #include "gemm_hopper_tile.inc"
 
 #define TILE(name) name##_128x256_pair
@@ -67,7 +65,6 @@ static __global__ __launch_bounds__(WARPGROUP) void gemm_hopper_plain(GRID_CONST
 #define BN 256
 #define CONSUMERS 2
 #define STAGES 4
-#define TURNS 1
 #define CLUSTER CLUSTER_OF(2)
 #include "gemm_hopper_tile.inc"
 

@@ -9,6 +9,7 @@
 // Version 0 is the plain loop in test/test_kernels.c; `retina bench` times the product, test/bench/NOTES.md has what was tried.
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cpu.h"
 #include "gemm_parts.h"
@@ -34,6 +35,11 @@ float *thread_room(size_t floats) {
         kept = p, size = floats;
     }
     return kept;
+}
+
+long gemm_l2(void) {
+    long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return l2 < 256 * 1024 ? 512 * 1024 : l2;
 }
 
 void gemm_finish(const Gemm *g, float *C, long rows, long columns, long n0) {

@@ -19,6 +19,7 @@
 #if defined(__x86_64__)
 #include <unistd.h>
 
+#include "gemm_parts.h"
 #include "io/memory.h"
 #include "io/thread.h"
 #include "kernels_dot.h"
@@ -31,9 +32,6 @@
 #define DIRECT_ROWS 128  // up to so many rows of x the weight is used as it lies
 #define DIRECT_AHEAD 1024 // bytes of a row that are asked for before 32 rows of x need them
 #define PIECE 512         // bytes of a row that are asked for at a time
-
-static long smaller(long a, long b) { return a < b ? a : b; }
-static long pieces(long n, long size) { return (n + size - 1) / size; }
 
 typedef struct {
     const Gemm *g;

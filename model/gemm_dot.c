@@ -5,7 +5,6 @@
 // is still in L1.
 #if defined(__x86_64__)
 #include <string.h>
-#include <unistd.h>
 
 #include "gemm_parts.h"
 #include "io/thread.h"
@@ -89,9 +88,7 @@ static void plan(Job *j, int threads) {
     const Gemm *g = j->g;
     static const long widths[] = {64, 96, 128, 192, 256, 384, 512};
     static const long splits[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
-    long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    if (l2 < 256 * 1024) l2 = 512 * 1024;
-    long widest = l2 / 2 / (long)sizeof(float) / (j->kc / j->k->in_word);
+    long widest = gemm_l2() / 2 / (long)sizeof(float) / (j->kc / j->k->in_word);
     double best = 0;
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
         for (size_t s = 0; s < sizeof splits / sizeof *splits; s++) {

@@ -189,9 +189,7 @@ static long k_block(const KernelTable *k) {
 
 // Rows of a task: A's block and two groups of B take five sixths of L2.
 static long rows_most(const Job *j) {
-    long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    if (l2 < 256 * 1024) l2 = 512 * 1024;
-    long rows = l2 * 5 / 6 / (long)sizeof(float) / j->kc - 2 * GROUP * j->k->NR;
+    long rows = gemm_l2() * 5 / 6 / (long)sizeof(float) / j->kc - 2 * GROUP * j->k->NR;
     return rows > j->k->MR ? rows / j->k->MR * j->k->MR : j->k->MR;
 }
 

@@ -116,6 +116,7 @@ sanitize() {
         awk -v lane=$lane 'NR % 4 == lane' "$work/checks" | while read -r tool t; do sanitize_one "$tool" "$t"; done &
     done
     wait
+    : >"$OUT/sanitize.txt"
     while read -r tool t; do
         log=$work/$tool.$(echo "$t" | tr / .)
         { echo "== $tool $t" && grep -v '^ok ' "$log" | head -n 80; } >>"$OUT/sanitize.txt"
