@@ -17,9 +17,10 @@ COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 LIBRARY := $(sort $(wildcard io/*.c model/*.c analysis/*.c train/*.c))
 COMMANDS := $(sort $(wildcard run/*.c))
-TILED := bf16 kernels generate # tests that run once more, over tiles in software: test_tiles_X is test_X
-TESTS := $(sort $(wildcard test/test_*.c) $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),$(TILED:%=test/test_tiles_%.c)))
-TEST_HELPERS := $(filter-out test/test_%.c test/large.c,$(sort $(wildcard test/*.c)))
+TILED := bf16 kernels generate packed # tests that run once more, over tiles in software: test_tiles_X is test_X
+DOTTED := bf16 packed # likewise, over dot products
+TESTS := $(sort $(wildcard test/test_*.c) $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),$(TILED:%=test/test_tiles_%.c) $(DOTTED:%=test/test_dots_%.c)))
+TEST_HELPERS := $(filter-out test/test_%.c test/tiles_forced.c test/large.c,$(sort $(wildcard test/*.c)))
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 ifeq (,$(filter clean,$(MAKECMDGOALS)))
 $(shell mkdir -p $(patsubst %,$(BUILD)/%,$(sort $(dir $(wildcard */*.c test/*/*.c)))) $(BUILD)/test/tiles) # once, not for every object
@@ -168,15 +169,21 @@ $(BUILD)/libtest.a: $(call object,$(TEST_HELPERS))
 $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
-# The sources that use AMX's tiles, compiled over programs for the instructions (test/amx_model.h, test/bf16_model.h), take the place of
-# the library's, and all products and attention of bf16 go their way (test/tiles_forced.c), on any machine with AVX-512.
-TILES := $(patsubst %,$(BUILD)/test/%.o,tiles/gemm_amx tiles/attention_amx tiles_forced)
+# The sources that use AMX's tiles, or dot products, compiled over programs for the instructions (test/amx_model.h, test/bf16_model.h), take the
+# place of the library's, and all products and attention of bf16 go their way (test/tiles_forced.c), on any machine with AVX-512.
+TILES := $(patsubst %,$(BUILD)/test/tiles/%.o,gemm_amx attention_amx forced)
+DOTS := $(patsubst %,$(BUILD)/test/tiles/%.o,kernels_avx512bf16 few_avx512bf16 attention_avx512bf16 forced_dots)
+$(BUILD)/test/tiles/forced.o $(BUILD)/test/tiles/forced_dots.o: test/tiles_forced.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) -DFORCED=$(if $(findstring dots,$@),BF16_DOT,BF16_AMX) -MMD -MP -c -o $@ $<
 $(BUILD)/test/tiles/%.o: model/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(AVX512) -include test/bf16_model.h -DAMX_MODEL='"test/amx_model.h"' -MMD -MP -c -o $@ $<
 
 $(BUILD)/test/test_tiles_%: $(BUILD)/test/test_%.o $(TILES) $(BUILD)/libtest.a $(BUILD)/libretina.a
-	$(Q)$(CC) $(FLAGS) -Wl,--wrap=cpu_bf16 -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(FLAGS) -Wl,--wrap=cpu_bf16,--wrap=cpu_forced -o $@ $^ $(LIBS)
+$(BUILD)/test/test_dots_%: $(BUILD)/test/test_%.o $(DOTS) $(BUILD)/libtest.a $(BUILD)/libretina.a
+	$(Q)$(CC) $(FLAGS) -Wl,--wrap=cpu_bf16,--wrap=cpu_forced -o $@ $^ $(LIBS)
 
 $(BUILD)/test/test_connectors $(BUILD)/test/test_extract: | $(BUILD)/retina # run it
 

@@ -203,18 +203,18 @@ HOST void *gpu_room_kept(size_t bytes) {
 
 HOST const void *gpu_ready(const void *p, size_t bytes) {
     if (!p || gpu_holds(p)) return p;
-    Kept *k = weights_with((const char *)p, bytes);
-    if (k && !k->copy) {
-        weights_room(k);
+    GpuWeight *w = weights_with(p, bytes);
+    if (w && !w->copy) {
+        weights_room(w);
         if (!commands_listed()) {
-            send(k->copy, k->begin, k->size);
+            send(w->copy, w->kept.begin, w->kept.size);
         } else { // a weight that only later steps meet: at once
             gpu_wait(gpu.stream); // the step before may still be at work, there
-            CUDA_CHECK(cudaMemcpyAsync(k->copy, k->begin, k->size, cudaMemcpyHostToDevice, gpu.loading));
+            CUDA_CHECK(cudaMemcpyAsync(w->copy, w->kept.begin, w->kept.size, cudaMemcpyHostToDevice, gpu.loading));
             gpu_wait(gpu.loading);
         }
     }
-    if (k) return (const char *)k->copy + ((const char *)p - k->begin);
+    if (w) return (const char *)w->copy + ((const char *)p - w->kept.begin);
     if (commands_listed() && gpu.used + bytes > PIN) step_launch(); // more than a step's buffer holds: the rest of it runs as it comes
     if (commands_listed()) return step_input(p, bytes);
     void *to = gpu_room(bytes);

@@ -4,23 +4,22 @@
 #define RETINA_CUDA_WEIGHTS_H
 
 #include "memory.h"
+#include "model/kept.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 typedef struct {
-    const char *begin; // in the program's memory
-    size_t size;
+    Kept kept;
     void *copy;        // NULL: not met yet
-    const char *token; // a piece of the owner's arena on the GPU: when it is given back, so is this
-    struct Slab *slab; // what it shares with the owner's others
-} Kept;
+    struct Slab *slab; // what it shares with its owner's others
+} GpuWeight;
 
-Kept *weights_with(const char *p, size_t bytes);     // what was announced and holds these bytes, or NULL
-void weights_room(Kept *k);                          // for the copy
-void weights_forget(const char *from, size_t count); // those whose token lies there
-size_t weights_bytes(bool copied);                   // of those that are on the GPU, or will be
+GpuWeight *weights_with(const void *p, size_t bytes); // what was announced and holds these bytes, or NULL
+void weights_room(GpuWeight *w);                      // for the copy
+void weights_forget(const char *from, size_t count);  // those whose token lies there
+size_t weights_bytes(bool copied);                    // of those that are on the GPU, or will be
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,8 @@ struct Device {
     void (*write)(void *device, const void *from, size_t bytes);
     void (*copy)(void *to, const void *from, size_t bytes); // between results
     void (*keep)(Arena *a, const void *bytes, size_t size); // of the program; will not change while the arena lives: weights
-    const struct Device *(*bf16)(void); // the same device, with products of linear layers in bf16; never NULL
+    const struct Device *(*bf16)(void);   // the same device, with products of linear layers in bf16; never NULL
+    const struct Device *(*bf16x3)(void); // split in two; NULL, or of it: f32 is faster here
     void (*plan)(size_t bytes, long inputs, const char *where); // dies when a forward of so many does not fit; 0: it has ended; NULL: memory is the system's
     void (*repeats)(void);                                  // run_repeats; NULL: nothing is to be gained
     void (*linear)(Tensor out, Tensor x, Tensor w, Tensor b);
@@ -75,6 +76,7 @@ struct Device {
 // layers everything stays f32, so the error is below that of a reference that rounds every result.
 const Device *device_cpu(void);
 const Device *device_cpu_bf16(void);
+const Device *device_computing(const Device *device, Compute compute); // COMPUTE_BF16X3 may be the device itself
 
 // Where models are opened from now on (model.h): the choice of --device. At first the CPU.
 void device_use(const Device *device);

@@ -115,10 +115,10 @@ static void few_dots(const Gemm *g) {
     parallel_for((size_t)g->N, few_columns(g), dots_job, &(Job){.g = g, .packed = packed});
 }
 
-// By instructions for bf16, or false.
+// By instructions for bf16, or false. Split, only tiles are faster than f32 multiply-adds.
 static bool rounded(const Gemm *g) {
     const TileKernel *k = tiles_bf16();
-    if (!k) return false;
+    if (!k || (g->split && k != &tiles_amx)) return false;
     if (k == &tiles_amx) gemm_amx(g);
     else if (g->M <= DOT_ROWS && g->B_type == DTYPE_BF16) few_dots(g);
     else gemm_dots(g, k);
@@ -145,7 +145,7 @@ void gemm(const Gemm *g) {
         gemm_finish(g, g->C, g->M, g->N, 0);
         return;
     }
-    if (g->bf16 && g->kind == GEMM_NT && rounded(g)) return;
+    if ((g->bf16 || g->split) && g->kind == GEMM_NT && rounded(g)) return;
     const KernelTable *k = kernels();
     bool thin = g->kind == GEMM_NT && g->M <= smaller(THIN_ROWS, k->MR);
     if (thin && (!g->bf16 || g->B_type == DTYPE_BF16)) few_rows(g, k);

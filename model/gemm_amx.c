@@ -6,9 +6,12 @@
 //   blocks    32 rows of the weight by 512 of k are copied together (32 KiB, in L1, where the rows lay in one set), and meet
 //             all rows of x, which stream by from L2; partial sums wait in blocks of 4 KiB, never in C
 //   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles
+//   panels    that are kept (packed.h) are what copying would give: nothing is copied, and few rows read them in order
 // Between two tile products there is time for what is none: a few lines of the next block are copied and those of the block after
 // it asked for (few rows: of the same rows further on where each is used once, else of the next 32); and a tile of the sums that
 // became whole before is turned back, activated and written.
+// Split (bf16x3): a number is its nearest bf16 and the rest's, x = h + l; a step of k is three of h h, h l and l h (of bf16 weights two), and
+// all that was said goes on with three times the steps. Its error is that of l l, 2^-16 of a product, and of the sums in f32.
 // Sums run over ascending k in the instruction's own order, denormals count as zero: compare by tolerance; blocks, threads and
 // other rows change no bit. C's old value comes last, as a sum of its own would add it. Tests run this source on any AVX-512
 // machine, over a program that stands for the instructions (test/amx_model.h).
@@ -17,32 +20,22 @@
 //   2  the one after it is asked for                                      2.04
 //   3  sums are finished there too; eight lines of a row asked for        1.92                  1.39, in use
 #if defined(__x86_64__)
+#include <string.h>
 #include <unistd.h>
 
 #include "gemm_parts.h"
 #include "io/memory.h"
 #include "io/thread.h"
 #include "kernels_dot.h"
+#include "packed.h"
 
 #include "kernels_amx.h"
+#include "gemm_amx_weight.h"
 
-#define BLOCK_STEPS 16   // of a block of the weight
-#define BLOCK (BLOCK_STEPS * 2 * TILE) // words of one
 #define WIDE_COLUMNS 256 // of a task where x does not stay in L2
 #define DIRECT_ROWS 128  // up to so many rows of x the weight is used as it lies
 #define DIRECT_AHEAD 1024 // bytes of a row that are asked for before 32 rows of x need them
-#define PIECE 512         // bytes of a row that are asked for at a time
-
-typedef struct {
-    const Gemm *g;
-    long steps;       // of K
-    long mc, nc;      // rows of x and columns of C of a task
-    bool direct;      // few rows
-    bool narrow;      // x stays in L2: all of k for 32 columns, then the next ones; else 512 of k for nc columns
-    float *x;         // packed: panels of 32 rows, each in steps of one or two tiles
-    float *room;      // each thread's two blocks of the weight, then its sums
-    size_t room_each; // floats
-} Product;
+#define PANELS_AHEAD 16384 // bytes of panels, likewise
 
 // ---- x
 
@@ -56,80 +49,15 @@ static void pack_x(void *arg, size_t begin, size_t end) { // a panel's BLOCK_STE
     for (size_t i = begin; i < end; i++) {
         long across = pieces(p->steps, BLOCK_STEPS), m0 = (long)i / across * SIDE, first = (long)i % across * BLOCK_STEPS;
         float *out = (float *)x_at(p, m0, first);
-        for (long k = first * STEP; k < smaller((first + BLOCK_STEPS) * STEP, g->K); k += STEP)
-            for (long m = m0; m < smaller(m0 + SIDE, g->M); m += 16, out += TILE) {
+        for (long s = first; s < smaller(first + BLOCK_STEPS, p->steps); s++)
+            for (long m = m0, k = s / p->parts * STEP; m < smaller(m0 + SIDE, g->M); m += 16, out += TILE) {
                 V t[LANES];
 #pragma GCC unroll 16
-                for (long r = 0; r < LANES; r++) t[r] = m + r < g->M ? words_of(g->A + (m + r) * g->lda, DTYPE_F32, k, g->K - k) : all(0);
+                for (long r = 0; r < LANES; r++) t[r] = m + r < g->M ? (s % p->parts == 1 ? rest_words_of : words_of)(g->A + (m + r) * g->lda, DTYPE_F32, k, g->K - k) : all(0);
                 turn(t);
                 for (int j = 0; j < LANES; j++) store(out + j * LANES, t[j]);
             }
     }
-}
-
-// ---- the weight
-
-typedef struct { // tiles of 32 rows of it: each step's two
-    const char *at;
-    size_t row, second, step; // bytes to the next row, the second tile, the next step
-} Weight;
-
-typedef struct { // of 32 rows in turn, what comes next: a line of each, then the next line; or a piece
-    const char *at; // of the first row
-    size_t row;     // bytes to the next
-    int r, each;    // row; lines or pieces of a step
-    long left;
-    float *out;             // lines are copied to here; NULL: pieces are asked for
-    ptrdiff_t after;        // bytes to the same line of the block after that, which is asked for; 0: there is none
-    const char *end, *then; // pieces: where the rows end, and the next 32 begin
-} Next;
-
-INLINE void copy_lines(Next *next) {
-    Next b = *next;
-    for (int i = 0; i < b.each && b.left > 0; i++, b.left--) {
-        const char *line = b.at + (size_t)b.r * b.row;
-        store(b.out, load((const float *)line)), b.out += LANES;
-        if (b.after) __builtin_prefetch(line + b.after, 0, 2); // into L2
-        if (++b.r == SIDE) b.r = 0, b.at += 64;
-    }
-    *next = b;
-}
-
-INLINE void ask_for_pieces(Next *next) {
-    Next b = *next;
-    for (int i = 0; i < b.each && b.left > 0; i++, b.left--) {
-        if (b.at >= b.end) b.at = b.then, b.end = b.then + b.row;
-        const char *piece = b.at + (size_t)b.r * b.row;
-#pragma GCC unroll 8
-        for (int j = 0; j < PIECE; j += 64) __builtin_prefetch(piece + j, 0, 2);
-        if (++b.r == SIDE) b.r = 0, b.at += PIECE;
-    }
-    *next = b;
-}
-
-static size_t row_bytes(const Gemm *g) { return (size_t)g->ldb * dtype_size(g->B_type); }
-
-static const char *weight_at(const Gemm *g, long n, long step) { return (const char *)g->B + (size_t)n * row_bytes(g) + (size_t)(step * STEP) * dtype_size(g->B_type); }
-
-// Steps of k of 32 rows, from row n on.
-typedef struct {
-    long n, first, steps;
-} Block;
-
-static Weight packed(const float *block) { return (Weight){.at = (const char *)block, .row = 64, .second = 4 * TILE, .step = 8 * TILE}; }
-
-static void copy(float *out, const Gemm *g, Block b) { // filled up with zeros
-    for (int r = 0; r < SIDE; r++)
-        for (long s = 0; s < b.steps; s++) {
-            long k = (b.first + s) * STEP;
-            store(out + s * 2 * TILE + r * LANES, b.n + r < g->N ? words_of((const char *)g->B + (size_t)(b.n + r) * row_bytes(g), g->B_type, k, g->K - k) : all(0));
-        }
-}
-
-static bool as_it_lies(const Gemm *g, Block b) { return g->B_type == DTYPE_BF16 && b.n + SIDE <= g->N && (b.first + b.steps) * STEP <= g->K; }
-
-static Weight direct(const Gemm *g, long n0) {
-    return (Weight){.at = weight_at(g, n0, 0), .row = row_bytes(g), .second = 16 * row_bytes(g), .step = 64};
 }
 
 // ---- sums: tiles (n half, m half), each (n, m)
@@ -173,8 +101,7 @@ typedef struct { // what is done between tile products
 } Beside;
 
 INLINE void between(Beside *b, long step) {
-    if (b->next.out) copy_lines(&b->next);
-    else ask_for_pieces(&b->next);
+    go_on(&b->next);
     if (step % 4 == 1 && b->finish.left > 0) finish_tile(&b->finish);
 }
 
@@ -245,22 +172,33 @@ static Block block_of(const Product *p, long n0, long n1, long t) {
     return (Block){n0 + panel * SIDE, first, smaller(BLOCK_STEPS, p->steps - first)};
 }
 
-static void columns(const Product *p, long n0, long n1, long m0, long m1, float *room) {
+// The lines of block b, from now on; later: the block after it, or one of no steps.
+static Next next_of(const Product *p, Block b, Block later, float *out, int each) {
     const Gemm *g = p->g;
+    Next next = {.each = each, .left = SIDE * b.steps, .out = out};
+    if (b.steps == 0) return next;
+    if (p->panels) {
+        next.kind = LINES, next.at = (const char *)panel_at(p, b.n, b.first);
+    } else if (!as_it_lies(p, b)) {
+        next.kind = MAKE, next.of = p, next.block = b;
+        if (later.steps) next.after = weight_at(g, later.n, later.first / p->parts) - weight_at(g, b.n, b.first / p->parts);
+    } else {
+        next.at = weight_at(g, b.n, b.first), next.row = row_bytes(g);
+        if (later.steps && as_it_lies(p, later)) next.after = weight_at(g, later.n, later.first) - next.at;
+    }
+    return next;
+}
+
+static void columns(const Product *p, long n0, long n1, long m0, long m1, float *room) {
     long panels = pieces(m1 - m0, SIDE), count = pieces(n1 - n0, SIDE) * pieces(p->steps, BLOCK_STEPS);
     float *block[] = {room, room + BLOCK}, *sums = room + 2 * BLOCK;
-    Beside beside = {.finish.left = 0};
-    bool there = false;
+    const Block none = {0};
+    Beside beside = {.next = next_of(p, block_of(p, n0, n1, 0), none, block[0], SIDE), .finish.left = 0};
     for (long t = 0; t < count; t++) {
-        Block b = block_of(p, n0, n1, t), after = block_of(p, n0, n1, t + 1);
-        if (!there) copy(block[t % 2], g, b);
-        there = t + 1 < count && as_it_lies(g, after);
-        Next *next = &beside.next;
-        *next = (Next){.at = weight_at(g, after.n, after.first), .row = row_bytes(g), .each = (int)pieces(SIDE, panels), .left = there ? SIDE * after.steps : 0, .out = block[(t + 1) % 2]};
-        Block later = block_of(p, n0, n1, t + 2);
-        if (t + 2 < count && as_it_lies(g, later)) next->after = weight_at(g, later.n, later.first) - next->at;
-        meet(p, packed(block[t % 2]), b, m0, m1, sums + (p->narrow ? 0 : (b.n - n0) / SIDE * panels * 4 * TILE), &beside);
-        while (next->left > 0) copy_lines(next);
+        Block b = block_of(p, n0, n1, t), after = t + 1 < count ? block_of(p, n0, n1, t + 1) : none, later = t + 2 < count ? block_of(p, n0, n1, t + 2) : none;
+        while (beside.next.left > 0) go_on(&beside.next); // what there was no time for
+        beside.next = next_of(p, after, later, block[(t + 1) % 2], (int)pieces(SIDE, panels));
+        meet(p, packed(p->panels ? panel_at(p, b.n, b.first) : block[t % 2]), b, m0, m1, sums + (p->narrow ? 0 : (b.n - n0) / SIDE * panels * 4 * TILE), &beside);
     }
     finish(&beside.finish);
 }
@@ -268,10 +206,17 @@ static void columns(const Product *p, long n0, long n1, long m0, long m1, float 
 static void few_columns(const Product *p, long n, float *sums) {
     const Gemm *g = p->g;
     long panels = pieces(g->M, SIDE);
-    Beside beside = {.next = {.at = weight_at(g, n, 0) + DIRECT_AHEAD, .row = row_bytes(g), .each = (int)pieces(SIDE * 64 / PIECE, panels),
-                              .left = SIDE * pieces(p->steps * 64, PIECE), .end = weight_at(g, n, p->steps), .then = weight_at(g, n + SIDE, 0)}};
-    if (panels > 1) beside.next.at = beside.next.end; // the other rows find these in L2
-    meet(p, direct(g, n), (Block){n, 0, p->steps}, 0, g->M, sums, &beside);
+    Weight w = p->panels ? packed(panel_at(p, n, 0)) : direct(g, n);
+    Beside beside = {.finish.left = 0};
+    if (p->panels) {
+        beside.next = (Next){.kind = LINES, .at = w.at + PANELS_AHEAD, .each = (int)pieces(SIDE, panels), .left = SIDE * p->steps};
+        if (panels > 1) beside.next.at = (const char *)panel_at(p, n + SIDE, 0); // the other rows find these in L2
+    } else {
+        beside.next = (Next){.kind = PIECES, .at = weight_at(g, n, 0) + DIRECT_AHEAD, .row = row_bytes(g), .each = (int)pieces(SIDE * 64 / PIECE, panels),
+                             .left = SIDE * pieces(p->steps * 64, PIECE), .end = weight_at(g, n, p->steps), .then = weight_at(g, n + SIDE, 0)};
+        if (panels > 1) beside.next.at = beside.next.end;
+    }
+    meet(p, w, (Block){n, 0, p->steps}, 0, g->M, sums, &beside);
     finish(&beside.finish);
 }
 
@@ -283,7 +228,7 @@ static void product_job(void *arg, size_t begin, size_t end) {
     for (size_t t = begin; t < end; t++) {
         long down = pieces(g->M, p->mc), m0 = (long)t % down * p->mc, m1 = smaller(m0 + p->mc, g->M);
         long n0 = (long)t / down * p->nc, n1 = smaller(n0 + p->nc, g->N);
-        for (; p->direct && n0 < n1 && as_it_lies(g, (Block){n0, 0, p->steps}); n0 += SIDE) few_columns(p, n0, room);
+        for (; p->direct && n0 < n1 && (p->panels || as_it_lies(p, (Block){n0, 0, p->steps})); n0 += SIDE) few_columns(p, n0, room);
         if (n0 < n1) columns(p, n0, n1, m0, m1, room);
     }
     tiles_end();
@@ -308,10 +253,26 @@ static void plan(Product *p, long threads) {
 #define SMALL 4000000  // multiply-adds that are not worth waking a thread
 #define SLAB (8 << 20) // values of x that are packed at a time
 
-static void product(const Gemm *g) {
+// ---- panels that are kept
+
+static int parts_of(const Gemm *g) { return !g->split ? 1 : g->B_type == DTYPE_BF16 ? 2 : 3; }
+static Product product_of(const Gemm *g) { return (Product){.g = g, .parts = parts_of(g), .steps = pieces(g->K, STEP) * parts_of(g)}; }
+static size_t panels_bytes(const Gemm *g) { return size_mul((size_t)(pieces(g->N, SIDE) * product_of(g).steps), 2 * TILE * sizeof(float), "packed weights"); }
+static long panels_parts(const Gemm *g) { return pieces(g->N, SIDE); }
+
+static void panels_pack(void *all, const Gemm *g, long part) {
+    Product p = product_of(g);
+    Next next = {.kind = MAKE, .of = &p, .each = SIDE, .left = SIDE * p.steps, .out = (float *)all + part * p.steps * 2 * TILE, .block = {part * SIDE, 0, p.steps}};
+    while (next.left > 0) make_lines(&next);
+}
+
+static const Packing plain_panels = {panels_bytes, panels_parts, panels_pack}, split_panels = {panels_bytes, panels_parts, panels_pack};
+
+static void product(const Gemm *g, const float *panels) {
     bool small = (double)g->M * (double)g->N * (double)g->K < SMALL;
     long threads = small ? 1 : threads_count();
-    Product p = {.g = g, .steps = pieces(g->K, STEP)};
+    Product p = product_of(g);
+    p.panels = panels;
     plan(&p, threads);
     size_t packed = (size_t)(pieces(g->M, 16) * p.steps) * TILE, blocks = (size_t)(pieces(p.mc, SIDE) * (p.narrow ? 1 : p.nc / SIDE));
     p.room_each = 2 * BLOCK + blocks * 4 * TILE;
@@ -324,16 +285,17 @@ static void product(const Gemm *g) {
 
 void gemm_amx(const Gemm *g) { // GEMM_NT
     long rows = pieces(SLAB, g->K * SIDE) * SIDE;
+    const float *panels = packed_weight(g, g->split ? &split_panels : &plain_panels);
     for (long m = 0; m < g->M; m += rows) {
         Gemm slab = *g;
         slab.M = smaller(rows, g->M - m), slab.A += m * g->lda, slab.C += m * g->ldc;
-        product(&slab);
+        product(&slab, panels);
     }
 }
 
 // The tiles alone, for measuring what they can do: 32 rows of each side, packed.
 static void tile(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
-    one_panel(words / LANES, packed(A), B, C, from_c, &(Beside){.next.left = 0});
+    one_panel(words / LANES, packed(A), B, C, from_c, &(Beside){.next = {.kind = LINES}});
 }
 
 const TileKernel tiles_amx = {.MR = SIDE, .NR = SIDE, .in_word = 2, .begin = tiles_begin, .end = tiles_end, .tile = tile};

@@ -1,13 +1,15 @@
 // gemm_dot.c: products of bf16 by dot products of pairs, blocked, packed and threaded (kernels_avx512bf16.c has the tile).
 //
 // A task owns a rectangle of C and packs B for its columns, a block of k at a time, which stays in its core's L2. A is packed before, once
-// for all tasks, or, where there is one column of tasks, by the task itself, a tile at a time. An activation is applied to a tile of C that
+// for all tasks, or, where there is one column of tasks, by the task itself, a tile at a time. Panels of B that are kept (packed.h) are used
+// where they lie. An activation is applied to a tile of C that
 // is still in L1.
 #if defined(__x86_64__)
 #include <string.h>
 
 #include "gemm_parts.h"
 #include "io/thread.h"
+#include "packed.h"
 
 #define ROWS_MAX 32    // the largest MR
 #define NR_MAX 32      // the largest NR
@@ -18,6 +20,7 @@ typedef struct {
     const TileKernel *k;
     long mc, nc, kc, down; // a task's rows and columns; k at a time; tasks one above the other
     float *packed;         // A, or NULL: tasks do it
+    const float *panels;   // of all of B, block of k by block of k, or NULL
     float *room;           // for B (and a tile of A) of the thread that asked; others have their own
     size_t room_size;
     int caller;
@@ -63,6 +66,10 @@ static void pack_job(void *arg, size_t begin, size_t end) {
     }
 }
 
+static const float *panels_at(const Job *j, long n, long k0, long words) {
+    return j->panels + pieces(j->g->N, j->k->NR) * j->k->NR * (k0 / j->k->in_word) + n * words;
+}
+
 static void blocks_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const Gemm *g = j->g;
@@ -72,11 +79,12 @@ static void blocks_job(void *arg, size_t begin, size_t end) {
         long m0 = (long)t % j->down * j->mc, m1 = smaller(m0 + j->mc, g->M), n0 = (long)t / j->down * j->nc, n1 = smaller(n0 + j->nc, g->N);
         for (long k0 = 0; k0 < g->K; k0 += j->kc) {
             long kn = smaller(j->kc, g->K - k0), words = words_of_k(k, kn);
-            for (long n = n0; n < n1; n += k->NR) k->pack_b(Bp + (n - n0) * words, g, k0, kn, n);
+            const float *B = j->panels ? panels_at(j, n0, k0, words) : Bp;
+            for (long n = n0; n < n1 && !j->panels; n += k->NR) k->pack_b(Bp + (n - n0) * words, g, k0, kn, n);
             for (long m = m0; m < m1; m += k->MR) {
                 float *Ap = j->packed ? packed_at(j, m, k0, words) : own;
                 if (!j->packed) pack_tile(j, Ap, m, k0, kn);
-                for (long n = n0; n < n1; n += k->NR) tile(j, (int)smaller(k->MR, m1 - m), words, Ap, Bp + (n - n0) * words, m, n, k0 > 0 || g->accumulate, k0 + kn == g->K);
+                for (long n = n0; n < n1; n += k->NR) tile(j, (int)smaller(k->MR, m1 - m), words, Ap, B + (n - n0) * words, m, n, k0 > 0 || g->accumulate, k0 + kn == g->K);
             }
         }
     }
@@ -101,8 +109,10 @@ static void plan(Job *j, int threads) {
         }
 }
 
-static void blocks(const Gemm *g, const TileKernel *k) {
-    Job j = {.g = g, .k = k, .kc = pieces(pieces(g->K, pieces(g->K, k->k_block)), k->k_step) * k->k_step, .caller = thread_index()};
+static long k_at_a_time(const Gemm *g, const TileKernel *k) { return pieces(pieces(g->K, pieces(g->K, k->k_block)), k->k_step) * k->k_step; }
+
+static void blocks(const Gemm *g, const TileKernel *k, const float *panels) {
+    Job j = {.g = g, .k = k, .kc = k_at_a_time(g, k), .panels = panels, .caller = thread_index()};
     bool small = (double)g->M * (double)g->N * (double)g->K < GEMM_SMALL;
     plan(&j, small ? 1 : threads_count());
     size_t across = (size_t)pieces(g->N, j.nc), tasks = (size_t)j.down * across, tiles = (size_t)(pieces(g->M, k->MR) * pieces(g->K, j.kc));
@@ -117,13 +127,35 @@ static void blocks(const Gemm *g, const TileKernel *k) {
     parallel_for(tasks, small ? tasks : 1, blocks_job, &j);
 }
 
+// ---- panels that are kept
+
+static size_t panels_bytes(const Gemm *g) {
+    const TileKernel *k = gemm_bf16_tiles();
+    return size_mul((size_t)(pieces(g->N, k->NR) * k->NR * words_of_k(k, g->K)), sizeof(float), "packed weights");
+}
+
+static long panels_parts(const Gemm *g) {
+    const TileKernel *k = gemm_bf16_tiles();
+    return pieces(g->N, k->NR) * pieces(g->K, k_at_a_time(g, k));
+}
+
+static void panels_pack(void *all, const Gemm *g, long part) {
+    const TileKernel *k = gemm_bf16_tiles();
+    Job j = {.g = g, .k = k, .panels = all};
+    long across = pieces(g->N, k->NR), n = part % across * k->NR, k0 = part / across * k_at_a_time(g, k), kn = smaller(k_at_a_time(g, k), g->K - k0);
+    k->pack_b((float *)panels_at(&j, n, k0, words_of_k(k, kn)), g, k0, kn, n);
+}
+
+static const Packing pairs = {panels_bytes, panels_parts, panels_pack};
+
 // Packing keeps a copy of A: of so many rows at a time.
 void gemm_dots(const Gemm *g, const TileKernel *k) {
     long rows = pieces(SLAB, g->K * k->MR) * k->MR;
+    const float *panels = packed_weight(g, &pairs);
     for (long m = 0; m < g->M; m += rows) {
         Gemm slab = *g;
         slab.M = smaller(rows, g->M - m), slab.A += m * g->lda, slab.C += m * g->ldc;
-        blocks(&slab, k);
+        blocks(&slab, k, panels);
     }
 }
 #else

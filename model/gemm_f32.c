@@ -2,7 +2,8 @@
 //
 // A task owns a rectangle of C. It goes through k in blocks, through a block by groups of panels of NR columns, down a group by tiles of
 // MR rows, along its panels. A's block is packed, tile by tile, while the first group comes down, and stays in its core's L2; the next
-// group is packed, a piece after each tile, while one is used. Each line that is packed was asked for during the tile before.
+// group is packed, a piece after each tile, while one is used. Each line that is packed was asked for during the tile before. Panels that
+// are kept (packed.h) are only asked for.
 //   version                                                       577 x 1024 x 4096 and 577 x 4096 x 1024, ms, one thread
 //   0  A packed before, for all tasks; B by blocks for each task   33.3, 31.1 (gemm_dot.c keeps it for dot products)
 //   -  the same, the next block of B packed between the tiles      29.9, 29.3: A's packed copy went to L3 and back
@@ -14,6 +15,7 @@
 
 #include "gemm_parts.h"
 #include "io/thread.h"
+#include "packed.h"
 
 #define KMAX 512   // values of k at a time, at most
 #define GROUP 4    // panels: a tile of A, and C's rows, are come back to once for so many
@@ -26,6 +28,7 @@ typedef struct {
     const Gemm *g;
     const KernelTable *k;
     bool round;            // to bf16, after packing
+    const float *panels;   // of all of B, or NULL
     long mc, nc, kc, down; // a task's rows and columns; k at a time; tasks one above the other
     long tasks;
     atomic_long taken; // of them
@@ -70,6 +73,11 @@ static void pack_a(const Job *j, float *out, const Group *p, long m) {
     if (j->round) j->k->round(out, mr * p->kn);
 }
 
+// Panels of all of B: block of k by block of k, in each by columns.
+static long panels_before(const Gemm *g, const KernelTable *k, long k0) { return pieces(g->N, k->NR) * k->NR * k0; }
+
+static const float *group_kept(const Job *j, const Group *p) { return j->panels + panels_before(j->g, j->k, p->k0) + p->n * p->kn; }
+
 static void pack_b(const Job *j, float *out, const Group *p, long piece, long end) {
     for (long each = pieces(p->kn, PIECE); piece < end; piece++) {
         long n = piece / each * j->k->NR, at = piece % each * PIECE, kn = smaller(PIECE, p->kn - at);
@@ -96,6 +104,11 @@ static int lines_of_a(const Job *j, const Group *p, long m, long part, long part
 
 static int lines_of_b(const Job *j, const Group *p, long piece, long end, Wanted *runs, int room) {
     const Gemm *g = j->g;
+    if (j->panels) { // a piece is a stretch of them: the last of a panel may be shorter, which is soon made up for
+        long lines = pieces(p->n1 - p->n, j->k->NR) * j->k->NR * p->kn / 16, all = pieces_of(j, p), from = lines * piece / all;
+        *runs = (Wanted){(const char *)(group_kept(j, p) + from * 16), 64, (int)(lines * end / all - from)};
+        return 1;
+    }
     size_t item = dtype_size(g->B_type), row = (size_t)g->ldb * item;
     int count = 0;
     for (long each = pieces(p->kn, PIECE); piece < end && count + 2 <= room; piece++) {
@@ -137,7 +150,7 @@ static void product(const Job *j, const Group *p, int mr, long n, const float *A
     for (int r = 0; last && g->act != ACT_NONE && r < mr; r++) j->k->activate(C + r * g->ldc, C + r * g->ldc, j->k->NR, g->act, false);
 }
 
-// Down group p, packed in Bp; meanwhile `next` (or NULL) is packed into Bnext.
+// Down group p, packed in Bp; meanwhile `next` (or NULL) is packed into Bnext (NULL: its panels are kept).
 static void down_group(const Job *j, const Group *p, const float *Bp, float *A, const Group *next, float *Bnext) {
     const Gemm *g = j->g;
     long MR = j->k->MR, NR = j->k->NR, panels = pieces(p->n1 - p->n, NR), tiles = pieces(p->m1 - p->m0, MR) * panels, all = next ? pieces_of(j, next) : 0, done = 0, i = 0;
@@ -159,7 +172,7 @@ static void down_group(const Job *j, const Group *p, const float *Bp, float *A, 
             if (n + NR < p->n1) s.next = C + NR;
             else if (q) s.next = g->C + m_next * g->ldc + q->n;
             product(j, p, mr, n, Ap, Bp + (n - p->n) * p->kn, C, &s);
-            if (next) pack_b(j, Bnext, next, done, share);
+            if (next && Bnext) pack_b(j, Bnext, next, done, share);
             done = share;
         }
     }
@@ -169,14 +182,14 @@ static void tasks_job(void *arg, size_t begin, size_t end) {
     Job *j = arg;
     Group p, next;
     if (!take_task(j, &p)) return;
-    size_t group = (size_t)(j->kc * j->k->NR * GROUP);
-    float *B = thread_room(2 * group + (size_t)(pieces(j->mc, j->k->MR) * (j->k->MR * j->kc + BEHIND))), *Bnext = B + group, *A = Bnext + group;
-    pack_b(j, B, &p, 0, pieces_of(j, &p));
-    for (bool more = true; more; p = next) {
+    size_t group = j->panels ? 0 : (size_t)(j->kc * j->k->NR * GROUP);
+    float *B[2], *A = thread_room(2 * group + (size_t)(pieces(j->mc, j->k->MR) * (j->k->MR * j->kc + BEHIND))) + 2 * group;
+    B[0] = A - 2 * group, B[1] = A - group;
+    if (!j->panels) pack_b(j, B[0], &p, 0, pieces_of(j, &p));
+    int now = 0;
+    for (bool more = true; more; p = next, now = !now) {
         more = group_after(j, &p, &next);
-        down_group(j, &p, B, A, more ? &next : NULL, Bnext);
-        float *swap = B;
-        B = Bnext, Bnext = swap;
+        down_group(j, &p, j->panels ? group_kept(j, &p) : B[now], A, more ? &next : NULL, j->panels ? NULL : B[!now]);
     }
 }
 
@@ -192,6 +205,8 @@ static long rows_most(const Job *j) {
     long rows = gemm_l2() * 5 / 6 / (long)sizeof(float) / j->kc - 2 * GROUP * j->k->NR;
     return rows > j->k->MR ? rows / j->k->MR * j->k->MR : j->k->MR;
 }
+
+static long k_at_a_time(const Gemm *g, const KernelTable *k) { return pieces(pieces(g->K, pieces(g->K, k_block(k))), PIECE) * PIECE; }
 
 // Rows and columns of a task: the cheapest by the count of multiply-adds that packing costs, of what is left for the
 // busiest thread, and of a tenth of a task by which threads never end together.
@@ -210,9 +225,28 @@ static void plan(Job *j, int threads) {
         }
 }
 
+// ---- panels that are kept
+
+static size_t panels_bytes(const Gemm *g) { return size_mul((size_t)panels_before(g, kernels(), g->K), sizeof(float), "packed weights"); }
+
+static long panels_parts(const Gemm *g) { return pieces(g->N, kernels()->NR) * pieces(g->K, k_at_a_time(g, kernels())); }
+
+static void panels_pack(float *all, const Gemm *g, long part, bool round) {
+    const KernelTable *k = kernels();
+    Job j = {.g = g, .k = k, .round = round, .panels = all, .kc = k_at_a_time(g, k)};
+    Group p = {.m1 = g->M, .end = g->N};
+    group_at(&j, &p, part % pieces(g->N, k->NR) * k->NR, part / pieces(g->N, k->NR) * j.kc);
+    pack_b(&j, (float *)group_kept(&j, &p), &p, 0, pieces(p.kn, PIECE));
+}
+
+static void exact_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, part, false); }
+static void rounded_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, part, true); }
+
+static const Packing exact_panels = {panels_bytes, panels_parts, exact_pack}, rounded_panels = {panels_bytes, panels_parts, rounded_pack};
+
 void gemm_f32(const Gemm *g, bool round) {
     const KernelTable *k = kernels();
-    Job j = {.g = g, .k = k, .round = round, .kc = pieces(pieces(g->K, pieces(g->K, k_block(k))), PIECE) * PIECE};
+    Job j = {.g = g, .k = k, .round = round, .panels = packed_weight(g, round && g->B_type != DTYPE_BF16 ? &rounded_panels : &exact_panels), .kc = k_at_a_time(g, k)};
     int threads = (double)g->M * (double)g->N * (double)g->K < GEMM_SMALL ? 1 : threads_count();
     plan(&j, threads);
     parallel_for((size_t)smaller(threads, j.tasks), 1, tasks_job, &j);

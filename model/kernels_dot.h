@@ -8,6 +8,18 @@
 #include "kernels_vector.h"
 #include "kernels_turn.h"
 
+// The 32 values at x[k …] as f32, of which `n` exist; x of f32 or f16.
+INLINE void floats_of(const void *x, Dtype type, long k, long n, __m512 *a, __m512 *b) {
+    __mmask16 low = (__mmask16)(n >= 16 ? 0xffff : (1u << n) - 1), high = (__mmask16)(n >= 32 ? 0xffff : n > 16 ? (1u << (n - 16)) - 1 : 0);
+    if (type == DTYPE_F16) {
+        *a = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(low, (const uint16_t *)x + k));
+        *b = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(high, (const uint16_t *)x + k + 16));
+    } else {
+        *a = _mm512_maskz_loadu_ps(low, (const float *)x + k);
+        *b = _mm512_maskz_loadu_ps(high, (const float *)x + k + 16);
+    }
+}
+
 // The sixteen words at x[k …], of which `n` values exist.
 INLINE V words_of(const void *x, Dtype type, long k, long n) {
     if (type == DTYPE_BF16) {
@@ -15,14 +27,18 @@ INLINE V words_of(const void *x, Dtype type, long k, long n) {
         if (n >= 32) return load((const float *)h);
         return (V)_mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), h);
     }
-    __mmask16 low = (__mmask16)(n >= 16 ? 0xffff : (1u << n) - 1), high = (__mmask16)(n >= 32 ? 0xffff : n > 16 ? (1u << (n - 16)) - 1 : 0);
     __m512 a, b;
-    if (type == DTYPE_F16) {
-        a = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(low, (const uint16_t *)x + k));
-        b = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(high, (const uint16_t *)x + k + 16));
-    } else {
-        a = _mm512_maskz_loadu_ps(low, (const float *)x + k);
-        b = _mm512_maskz_loadu_ps(high, (const float *)x + k + 16);
-    }
+    floats_of(x, type, k, n, &a, &b);
     return (V)_mm512_cvtne2ps_pbh(b, a);
+}
+
+INLINE __m512 rest_of(__m512 x, __m256i nearest) { return _mm512_sub_ps(x, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(nearest), 16))); }
+
+// The same of what is left of those values behind their nearest bf16.
+INLINE V rest_words_of(const void *x, Dtype type, long k, long n) {
+    if (type == DTYPE_BF16) return all(0);
+    __m512 a, b;
+    floats_of(x, type, k, n, &a, &b);
+    __m512i near = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+    return (V)_mm512_cvtne2ps_pbh(rest_of(b, _mm512_extracti64x4_epi64(near, 1)), rest_of(a, _mm512_castsi512_si256(near)));
 }

@@ -129,7 +129,7 @@ Model *model_open(Arena *a, const char *dir, bool dry) {
     return model_build(a, dir, NULL, NULL); // the shapes are read from the weights, dry or not
 }
 
-const Device *model_device(const Model *m) { return m->bf16 ? m->device->bf16() : m->device; }
+const Device *model_device(const Model *m) { return device_computing(m->device, m->compute); }
 
 Taps *model_taps(Arena *a, const Model *m, const Inputs *in) {
     Run *run = run_dry(a);
@@ -156,7 +156,7 @@ size_t model_scratch(Arena *a, const Model *m, const Inputs *in) {
 }
 
 Tensor model_next(Run *run, const Model *m, const Inputs *in, Cache *cache) {
-    if (m->bf16) run->device = run->device->bf16();
+    run->device = device_computing(run->device, m->compute);
     return m->family->next(run, m, in, cache);
 }
 
@@ -176,7 +176,7 @@ static Outputs forward_end(Run *run, Outputs out) {
 
 Outputs model_forward(Run *run, const Model *m, const Inputs *in) {
     jmp_buf finish;
-    if (m->bf16) run->device = run->device->bf16();
+    run->device = device_computing(run->device, m->compute);
     forward_begin(run, m, in);
     if (!run->taps) return forward_end(run, m->family->forward(run, m, in));
     taps_begin(run->taps);

@@ -62,7 +62,7 @@ struct Model {
     int vocabulary, context; // rows of the embedding, positions; 0: no text
     int padded, pad;         // texts are given padded to so many ids with this one (CoCa); padded 0: as they are
     int image_token;         // id of the image placeholder; -1: none
-    bool bf16;               // --dtype bf16: forwards compute in it (device.h); set after opening
+    Compute compute;         // how forwards make products; set after opening
     bool by_length;          // positions depend on how long the whole text is: its beginning cannot be read by itself
     int image_tokens;        // how many of them one picture takes; 0: depends on the picture, or none
 };
@@ -72,7 +72,7 @@ Model *model_open(Arena *a, const char *dir, bool dry);
 // The same from a configuration that was parsed elsewhere and weights that lie elsewhere (training, random models).
 Model *model_build(Arena *a, const char *dir, const Json *config, Weights *weights);
 
-// Where its forwards compute, and in which type: its device, or that device's bf16.
+// Where its forwards compute, and how: its device, or that device's bf16.
 const Device *model_device(const Model *m);
 
 // The taps of this model for inputs of these shapes, in the order of the forward pass.

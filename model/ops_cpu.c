@@ -7,10 +7,11 @@
 #include "io/random.h"
 #include "io/thread.h"
 #include "kernels.h"
+#include "packed.h"
 
 #define GRAIN 32768 // elements that are worth a thread's waking
 
-typedef enum { F32, BF16, BF16_INTO } Way; // the last adds to out
+typedef enum { F32, BF16, BF16_INTO, SPLIT, SPLIT_INTO } Way; // …_INTO adds to out
 
 static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, Act act, Way way) {
     float wide[8192], *bias = NULL;
@@ -25,7 +26,8 @@ static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, Act act, Way way
         }
     }
     gemm(&(Gemm){.kind = GEMM_NT, .M = tensor_rows(x), .N = O, .K = w.shape[1], .A = f32(x), .lda = w.shape[1], .B = w.data, .B_type = w.dtype,
-                 .ldb = w.shape[1], .C = f32(out), .ldc = O, .bias = bias, .act = act, .bf16 = way != F32, .accumulate = way == BF16_INTO});
+                 .ldb = w.shape[1], .C = f32(out), .ldc = O, .bias = bias, .act = act, .bf16 = way == BF16 || way == BF16_INTO, .split = way == SPLIT || way == SPLIT_INTO,
+                 .accumulate = way == BF16_INTO || way == SPLIT_INTO});
     arena_free(a);
 }
 
@@ -34,6 +36,9 @@ static void cpu_linear_activated(Tensor out, Tensor x, Tensor w, Tensor b, Act a
 static void cpu_linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, BF16); }
 static void cpu_linear_activated_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, BF16); }
 static void cpu_linear_into_bf16(Tensor x, Tensor h, Tensor w, Tensor b, NormNext *next) { linear_as(x, h, w, b, ACT_NONE, BF16_INTO); }
+static void cpu_linear_split(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, SPLIT); }
+static void cpu_linear_activated_split(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, SPLIT); }
+static void cpu_linear_into_split(Tensor x, Tensor h, Tensor w, Tensor b, NormNext *next) { linear_as(x, h, w, b, ACT_NONE, SPLIT_INTO); }
 
 static void cpu_embedding(Tensor out, Tensor table, Tensor ids) {
     size_t C = (size_t)table.shape[1], n = tensor_count(ids), item = dtype_size(table.dtype);
@@ -326,16 +331,22 @@ static void cpu_mean_squared(Tensor out, Tensor a, Tensor b) {
 
 static void cpu_copy(void *to, const void *from, size_t bytes) { memcpy(to, from, bytes); }
 
-static void cpu_keep(Arena *a, const void *bytes, size_t size) { (void)a, (void)bytes, (void)size; }
-
 static const Device *used;
 
 void device_use(const Device *device) { used = device; }
 
 const Device *device_used(void) { return used ? used : device_cpu(); }
 
+const Device *device_computing(const Device *device, Compute compute) {
+    if (compute == COMPUTE_BF16) return device->bf16();
+    const Device *split = compute == COMPUTE_BF16X3 && device->bf16x3 ? device->bf16x3() : NULL;
+    return split ? split : device;
+}
+
+static const Device *device_cpu_bf16x3(void);
+
 #define DEVICE_CPU(name_, linear_, activated_, into_, attention_, keeps_) {                                                      \
-        .name = name_, .read = cpu_copy, .write = cpu_copy, .copy = cpu_copy, .keep = cpu_keep, .bf16 = device_cpu_bf16, .linear = linear_, \
+        .name = name_, .read = cpu_copy, .write = cpu_copy, .copy = cpu_copy, .keep = packed_keep, .bf16 = device_cpu_bf16, .bf16x3 = device_cpu_bf16x3, .linear = linear_, \
         .linear_activated = activated_, .linear_into = into_, .keeps = keeps_, \
         .embedding = cpu_embedding, .layernorm = cpu_layernorm, .rmsnorm = cpu_rmsnorm, \
         .l2norm = cpu_l2norm, .activation = cpu_activation, .add = cpu_add, .add_rows = cpu_add_rows, .mul = cpu_mul, \
@@ -354,4 +365,9 @@ const Device *device_cpu_bf16(void) {
     static const Device table = DEVICE_CPU("cpu, bf16", cpu_linear_bf16, cpu_linear_activated_bf16, NULL, cpu_attention_bf16, DTYPE_BF16);
     static const Device tiles = DEVICE_CPU("cpu, bf16", cpu_linear_bf16, cpu_linear_activated_bf16, cpu_linear_into_bf16, cpu_attention_bf16, DTYPE_BF16);
     return strcmp(gemm_bf16_path(), "amx") == 0 ? &tiles : &table; // tiles' products add to x last, as a step of its own would: the same bits
+}
+
+static const Device *device_cpu_bf16x3(void) {
+    static const Device tiles = DEVICE_CPU("cpu, bf16x3", cpu_linear_split, cpu_linear_activated_split, cpu_linear_into_split, cpu_attention, DTYPE_F32);
+    return strcmp(gemm_bf16_path(), "amx") == 0 ? &tiles : NULL;
 }

@@ -18,6 +18,14 @@ typedef struct Taps Taps;         // tap.h
 typedef struct Device Device;     // device.h: the table of operations, CPU or CUDA
 typedef struct Recorder Recorder; // ops.h: what a tape must offer
 
+// --dtype: how products of linear layers are made.
+typedef enum {
+    COMPUTE_F32,  // the reference
+    COMPUTE_BF16, // of numbers rounded to bf16, with sums in f32
+    COMPUTE_BF16X3 // of numbers split in two bf16s, with an error below 1e-5 of a product's norm, where that is faster than f32; else of f32
+} Compute;
+#define COMPUTE_CHOICES "f32|bf16|bf16x3"
+
 struct Run {
     Arena *arena;         // temporaries and results of this forward
     const Device *device; // never NULL

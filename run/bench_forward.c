@@ -56,7 +56,7 @@ static void one(const Table *t, Forward *f, const char *name, const char *ask) {
 
 static void decode(Arena *a, const Table *t, Forward *f, int tokens, int texts) {
     char name[80], ask[80];
-    snprintf(name, sizeof name, "next id of %d text%s, %d before, %s", texts, texts > 1 ? "s" : "", tokens, f->m->bf16 ? "bf16" : "f32");
+    snprintf(name, sizeof name, "next id of %d text%s, %d before, %s", texts, texts > 1 ? "s" : "", tokens, f->m->compute == COMPUTE_BF16 ? "bf16" : "f32");
     if (!table_wants(t, name)) return;
     Mark mark = arena_mark(a);
     f->cache = f->m->family->cache(a, f->m, texts, tokens + 1);
@@ -73,7 +73,7 @@ static void decode(Arena *a, const Table *t, Forward *f, int tokens, int texts) 
     Inputs in = {.ids = tensor_take(a, DTYPE_I32, DIMS(texts, 1))};
     for (int b = 0; b < texts; b++) i32(in.ids)[b] = b + 3;
     f->in = in, f->at = tokens, f->planned = 0;
-    snprintf(ask, sizeof ask, "next %s %d %d %d", f->m->bf16 ? "bf16" : "f32", texts, tokens, threads_count());
+    snprintf(ask, sizeof ask, "next %s %d %d %d", f->m->compute == COMPUTE_BF16 ? "bf16" : "f32", texts, tokens, threads_count());
     one(t, f, name, ask);
     bench_say(t->w, "| … | keys and values in %s: %zu KiB | | | | | |", dtype_name(f->cache->k[0].dtype), cache_bytes(f->cache) >> 10);
     f->cache = NULL;
@@ -95,7 +95,7 @@ void bench_forward(Arena *a, const char *directory, int tokens, const char *venv
               m->family->name, (double)weights_parameters(m->weights) / 1e6, cpu_describe(), gemm_bf16_path(), threads_said(a), rounds);
     table_head(&t, "forward");
     for (int half = 0; half < 2; half++) {
-        m->bf16 = half;
+        m->compute = half ? COMPUTE_BF16 : COMPUTE_F32;
         Forward f = {.m = m, .in = inputs_of(a, m, tokens)};
         f.planned = model_scratch(a, m, &f.in);
         char name[80], ask[80];

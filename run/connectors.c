@@ -18,7 +18,7 @@
 Model *study_model(Study *s) {
     if (!s->model) {
         s->model = model_open(s->arena, s->model_dir, false);
-        s->model->bf16 = s->bf16;
+        s->model->compute = s->compute;
     }
     return s->model;
 }
@@ -160,6 +160,7 @@ int run_connectors(int argc, char **argv) {
     s->model_dir = file_shipped(s->arena, "data/zoo/llava");
     const char *shard = NULL;
     int threads = 0, device = 0, dtype = 0;
+    bool packed = false;
     Option options[] = {
         {"model", OPT_TEXT, &s->model_dir, "LLaVA-type model directory", NULL},
         {"images", OPT_TEXT, &s->images, "folder, list or archive of pictures; without it the procedural world is drawn", NULL},
@@ -190,7 +191,8 @@ int run_connectors(int argc, char **argv) {
         {"fresh", OPT_FLAG, &s->fresh, "start over instead of going on", NULL},
         {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
         {"device", OPT_CHOICE, &device, "where to compute", "auto|cpu|cuda"},
-        {"dtype", OPT_CHOICE, &dtype, "of the model's computation; f32 is the reference", "f32|bf16"},
+        {"dtype", OPT_CHOICE, &dtype, "of the model's computation; f32 is the reference", COMPUTE_CHOICES},
+        {"packed", OPT_FLAG, &packed, PACKED_HELP, NULL},
         {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
     };
     s->options = options;
@@ -205,11 +207,11 @@ int run_connectors(int argc, char **argv) {
         die_usage("--shard goes with the steps extract and export: `retina connectors extract --shard %s` for each, then `retina connectors` without it", shard);
     check_counts(s, threads);
     if (threads) threads_set(threads);
-    s->bf16 = dtype == 1;
+    s->compute = (Compute)dtype;
     need(folder_exists(s->model_dir), "%s: there is no such model directory; give --model DIR, or run in the project's folder, which has a small one", s->model_dir);
     check_model(s);
     if (!s->prompt) s->prompt = study_prompt(s->arena, s->model_dir);
-    device_pick(device);
+    device_pick(device, packed, s->compute);
     s->from_world = s->images == NULL;
     if (s->image_size == 0) {
         Preprocess p = preprocess_read(s->arena, s->model_dir);

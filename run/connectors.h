@@ -32,7 +32,7 @@ typedef struct {
     int image_size; // pictures are squashed to this square first, as the study does; 0: the model's own; -1: not at all
     int part_size, batch, topk, captions, max_new, epochs, hidden, layers, rank_names, shard, shards;
     int metric;    // place in "l2|cosine"
-    bool bf16;     // --dtype bf16: the model computes in it
+    Compute compute; // of the model
     int pre_point; // place in "raw|normed": what the connector is given, or that after the tower's final norm
     int save;      // place in "f32|bf16|f16"
     bool faithful, fresh;

@@ -5,6 +5,7 @@
 
 #include "io/error.h"
 #include "model/device.h"
+#include "model/packed.h"
 
 #ifdef RETINA_CUDA
 #include "cuda/backend.h"
@@ -15,8 +16,7 @@ enum { AUTO, CPU, CUDA };
 #ifdef RETINA_CUDA
 const char *device_built(void) { return "cpu, cuda"; }
 
-void device_pick(int choice) {
-    device_use(device_cpu());
+static void pick(int choice) {
     if (choice == CPU) return;
     const char *why = NULL;
     const Device *gpu = device_cuda(&why);
@@ -27,8 +27,13 @@ void device_pick(int choice) {
 #else
 const char *device_built(void) { return "cpu"; }
 
-void device_pick(int choice) {
-    need(choice != CUDA, "--device cuda: this build has no CUDA (no nvcc was found when it was made); use --device cpu");
-    device_use(device_cpu());
-}
+static void pick(int choice) { need(choice != CUDA, "--device cuda: this build has no CUDA (no nvcc was found when it was made); use --device cpu"); }
 #endif
+
+void device_pick(int choice, bool packed, Compute compute) {
+    device_use(device_cpu());
+    pick(choice);
+    if (packed && device_used() != device_cpu()) note("--packed: is for products on a CPU");
+    packed_use(packed && device_used() == device_cpu());
+    if (compute == COMPUTE_BF16X3 && device_computing(device_used(), compute) == device_used()) note("--dtype bf16x3: three products of bf16 are slower than one of f32 here: computed in f32");
+}

@@ -226,7 +226,7 @@ static void settings_read(Extract *e, const Given *g) {
     json_put_text(o, "taps", g->taps);
     json_put_text(o, "pool", (const char *[]){"none", "mean", "first", "last", "max"}[e->pool]);
     json_put_text(o, "save-dtype", dtype_name(e->save));
-    if (e->model->bf16) json_put_text(o, "dtype", "bf16");
+    if (e->model->compute) json_put_text(o, "dtype", e->model->compute == COMPUTE_BF16 ? "bf16" : "bf16x3");
     if (g->prompt) json_put_text(o, "prompt", g->prompt);
     if (g->prompts) json_put_text(o, "prompts", g->prompts);
     if (g->ids) json_put_text(o, "ids", g->ids);
@@ -275,6 +275,7 @@ int run_extract(int argc, char **argv) {
     Given given = {0}, *g = &given;
     const char *dir = NULL, *shard = NULL;
     int save = 0, threads = 0, device = 0, dtype = 0;
+    bool packed = false;
     Option options[] = {
         {"model", OPT_TEXT, &dir, "model directory", NULL},
         {"taps", OPT_TEXT, &g->taps, "names or patterns, separated by commas; '*' is everything", NULL},
@@ -300,7 +301,8 @@ int run_extract(int argc, char **argv) {
         {"batch", OPT_INT, &e->batch, "inputs in a forward", NULL},
         {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
         {"device", OPT_CHOICE, &device, "where to compute", "auto|cpu|cuda"},
-        {"dtype", OPT_CHOICE, &dtype, "of the computation; f32 is the reference", "f32|bf16"},
+        {"dtype", OPT_CHOICE, &dtype, "of the computation; f32 is the reference", COMPUTE_CHOICES},
+        {"packed", OPT_FLAG, &packed, PACKED_HELP, NULL},
         {"quiet", OPT_FLAG, &quiet, "no progress", NULL},
     };
     TextList rest;
@@ -316,13 +318,13 @@ int run_extract(int argc, char **argv) {
     if (merge && shard) die_usage("extract merge: --shard is for the jobs before it");
     writer_drop(writer_open(e->out)); // what cannot be written is told now, not after hours
     if (threads) threads_set(threads);
-    device_pick(device);
+    device_pick(device, packed, (Compute)dtype);
     e->save = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[save];
     if ((g->pixels && g->images.count) || ((g->prompt != NULL) + (g->prompts != NULL) + (g->ids != NULL) > 1)) die_usage("extract: one kind of pictures and one kind of texts");
     if (!g->pixels && !g->images.count && !g->prompt && !g->prompts && !g->ids) die_usage("extract: no input; give --image, --pixels, --prompt, --prompts or --ids");
     split_patterns(e, g->taps);
     e->model = model_open(e->arena, dir, false);
-    e->model->bf16 = dtype == 1;
+    e->model->compute = (Compute)dtype;
     inputs_open(e, g);
     settings_read(e, g);
     digest_make(e);

@@ -121,6 +121,7 @@ typedef struct { // as the options name them
     PictureOptions picture;
     bool raw;
     int ngram, threads, device, dtype;
+    bool packed;
     int64_t seed;
 } Given;
 
@@ -205,17 +206,18 @@ int run_generate(int argc, char **argv) {
                         {"json", OPT_FLAG, &w->json, "text, ids, logprobs and why it stopped", NULL},
                         {"threads", OPT_INT, &g->threads, "0: every core of this process", NULL},
                         {"device", OPT_CHOICE, &g->device, "where to compute", "auto|cpu|cuda"},
-                        {"dtype", OPT_CHOICE, &g->dtype, "of the computation; f32 is the reference", "f32|bf16"},
+                        {"dtype", OPT_CHOICE, &g->dtype, "of the computation; f32 is the reference", COMPUTE_CHOICES},
+                        {"packed", OPT_FLAG, &g->packed, PACKED_HELP, NULL},
                         {"quiet", OPT_FLAG, &quiet, "no notes", NULL}};
     options_parse("retina generate --model DIR [--image PATH] [--prompt TEXT] [options]", "Text from a model.", options, sizeof options / sizeof *options, argc,
                   argv, NULL);
     check_options(g);
     w->replace = &g->replace, w->seed = (uint64_t)g->seed;
     if (g->threads) threads_set(g->threads);
-    device_pick(g->device);
+    device_pick(g->device, g->packed, (Compute)g->dtype);
     Arena *a = arena_new("generate");
     Model *m = model_open(a, g->dir, false);
-    m->bf16 = g->dtype == 1;
+    m->compute = (Compute)g->dtype;
     need(m->family->generates, "%s: a %s model does not generate text", g->dir, m->family->name);
     bool coca = strcmp(m->family->name, "coca") == 0;
     if (!coca && !w->prompt && !w->ids) die_usage("generate: --prompt (or --ids) is wanted");

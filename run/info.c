@@ -15,10 +15,10 @@
 #include "model/tokenizer.h"
 
 // Bytes of keys and values that a text of so many tokens keeps, in the computation's type.
-static double kept_bytes(Arena *a, const Model *m, bool bf16, int tokens) {
+static double kept_bytes(Arena *a, const Model *m, Compute compute, int tokens) {
     Mark mark = arena_mark(a);
     Model as = *m;
-    as.bf16 = bf16;
+    as.compute = compute;
     double bytes = (double)cache_bytes(m->family->cache(a, &as, 1, tokens));
     arena_release(a, mark);
     return bytes;
@@ -27,7 +27,7 @@ static double kept_bytes(Arena *a, const Model *m, bool bf16, int tokens) {
 // What a text that is being generated keeps for each of its tokens, and for what it looks at besides.
 static void print_kept(Arena *a, const Model *m) {
     double token[2], rest[2];
-    for (int bf16 = 0; bf16 < 2; bf16++) token[bf16] = kept_bytes(a, m, bf16, 2) - kept_bytes(a, m, bf16, 1), rest[bf16] = kept_bytes(a, m, bf16, 1) - token[bf16];
+    for (Compute c = COMPUTE_F32; c <= COMPUTE_BF16; c++) token[c] = kept_bytes(a, m, c, 2) - kept_bytes(a, m, c, 1), rest[c] = kept_bytes(a, m, c, 1) - token[c];
     printf("cache         %.1f KB a token of a text, %.1f KB with --dtype bf16", token[0] / 1000, token[1] / 1000);
     if (rest[0] > 0) printf("; its picture %.1f KB, %.1f KB", rest[0] / 1000, rest[1] / 1000);
     printf("\n");

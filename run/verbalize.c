@@ -27,6 +27,7 @@ static Verbalize study = {.out = "out/verbalize", .part_size = 8, .batch_size = 
 static struct { // options that become something else
     const char *shard, *config;
     int threads, device, dtype, save;
+    bool packed;
 } wish;
 
 static Option options[] = {
@@ -88,7 +89,8 @@ static Option options[] = {
     {"fresh", OPT_FLAG, &study.fresh, "start over instead of going on", NULL},
     {"threads", OPT_INT, &wish.threads, "0: every core of this process", NULL},
     {"device", OPT_CHOICE, &wish.device, "where to compute", "auto|cpu|cuda"},
-    {"dtype", OPT_CHOICE, &wish.dtype, "of the computation; f32 is the reference", "f32|bf16"},
+    {"dtype", OPT_CHOICE, &wish.dtype, "of the computation; f32 is the reference", COMPUTE_CHOICES},
+    {"packed", OPT_FLAG, &wish.packed, PACKED_HELP, NULL},
     {"quiet", OPT_FLAG, &quiet, "no progress, no notes", NULL},
 };
 
@@ -287,13 +289,13 @@ int run_verbalize(int argc, char **argv) {
     }
     if (rest.count > 1) die_usage("verbalize: \"%s\" behind \"%s\": one step at a time; without a step, all are done", rest.items[1], rest.items[0]);
     if (wish.shard) option_shard(wish.shard, &s->shard, &s->shards);
-    s->bf16 = wish.dtype == 1, s->save_bf16 = wish.save ? wish.save == 2 : s->bf16;
+    s->compute = (Compute)wish.dtype, s->save_bf16 = wish.save ? wish.save == 2 : s->compute == COMPUTE_BF16;
     check_empty();
     check_counts(s);
     size_t prompt = s->prompt ? strlen(s->prompt) : 0, good = s->prompt ? utf8_valid(s->prompt, prompt) : 0;
     if (good < prompt) die_usage("--prompt-text: is not UTF-8 at byte %zu", good);
     if (wish.threads) threads_set(wish.threads);
-    device_pick(wish.device);
+    device_pick(wish.device, wish.packed, s->compute);
     bool whole = rest.count == 0 || strcmp(rest.items[0], "all") == 0;
     const Step *step = whole ? NULL : &steps[option_which("verbalize", rest.items[0], steps, sizeof *steps, STEPS)];
     defaults(s, s->captions_given.count == 0 && !(step && step->run == verbalize_lexicon), !step || step->run == verbalize_label);

@@ -39,7 +39,8 @@ typedef struct {
     double top_p, temperature, repetition_penalty;
     int labeller, parse, prompt_kind, rescale, tap; // places in the options' choices
     int likelihood, choices; // place in on|off; pictures with forced choices, -1: by the model
-    bool fresh, compat, from_world, save_steps, save_features, save_bf16, bf16, temperature_first, weighted;
+    Compute compute; // of the model
+    bool fresh, compat, from_world, save_steps, save_features, save_bf16, temperature_first, weighted;
     int tune_steps;
     int control; // place in none|mean|zero|shuffle
     int64_t seed;

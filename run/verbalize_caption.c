@@ -29,7 +29,7 @@ const char *verbalize_digest(Verbalize *s) {
     blake2b_start(&h, 16, NULL, 0);
     const char *settings = arena_print(s->arena, "%s|%s|%d|%d|%d|%d|%d|%d|%d|%d|%a|%a|%a|%lld|%d|%d|%d|%s|%d|%d|%d|%d|%d", k->what, s->prompt ? s->prompt : "", s->max_new, s->min_new, s->seq_len, s->min_seq_len,
                                        s->decode, s->top_k, s->rescale, s->tap, s->top_p, s->temperature, s->repetition_penalty, (long long)s->seed, s->calibration, s->part_size, s->save_steps,
-                                       picture_options_text(s->arena, &s->picture_options), k->layer_count, s->max_seq_len, s->fixed_length, s->temperature_first, s->bf16);
+                                       picture_options_text(s->arena, &s->picture_options), k->layer_count, s->max_seq_len, s->fixed_length, s->temperature_first, (int)s->compute);
     blake2b_add(&h, settings, strlen(settings));
     blake2b_add(&h, k->layers, (size_t)k->layer_count * sizeof *k->layers);
     stamp_model(&h, s->model_dir);

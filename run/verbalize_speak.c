@@ -137,7 +137,7 @@ Speaker *verbalize_speaker(Verbalize *s) {
     k->own = take_zero(s->arena, struct SpeakerOwn, 1);
     k->own->study = s;
     k->model = s->model = model_open(s->arena, s->model_dir, false);
-    k->model->bf16 = s->bf16;
+    k->model->compute = s->compute;
     const char *family = k->model->family->name;
     if (strcmp(family, "llava") == 0) open_llava(k, s);
     else if (strcmp(family, "coca") == 0) open_coca(k, s);

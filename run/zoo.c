@@ -45,7 +45,7 @@ int run_zoo(int argc, char **argv) {
     if (threads < 0) die_usage("--threads %d: 0 or more", threads);
     if (stop_after < 0) die_usage("--stop-after %d: 0 or more", stop_after);
     threads_set(threads ? threads : threads_available());
-    device_pick(device);
+    device_pick(device, false, COMPUTE_F32);
     Arena *a = arena_new("the zoo");
     for (size_t k = 0; k < RECIPES; k++) {
         if (!asked(&names, recipes[k].name)) continue;

@@ -147,6 +147,9 @@ same "scalar and the best instructions" "$D/a.body" "$D/c.body"
 run "$D/d.safetensors" $R extract --batch 1
 body "$D/d.safetensors" "$D/d.body"
 same "batches of one and of eight" "$D/a.body" "$D/d.body"
+run "$D/e.safetensors" $R extract --packed
+body "$D/e.safetensors" "$D/e.body"
+same "weights packed for each product and once" "$D/a.body" "$D/e.body"
 $R generate --model $G/llama-2 --ids 5,6,7 --json >"$D/g1" && RETINA_ISA=scalar $R generate --threads 1 --model $G/llama-2 --ids 5,6,7 --json >"$D/g2"
 same "generated text" "$D/g1" "$D/g2"
 $R generate --model $G/coca-small --image $P/square.png --image $P/tall.png --max-new-tokens 9 --json >"$D/g1" 2>/dev/null && RETINA_ISA=scalar $R generate --threads 1 --model $G/coca-small --image $P/square.png --image $P/tall.png --max-new-tokens 9 --json >"$D/g2" 2>/dev/null

@@ -177,7 +177,7 @@ static void test_bf16(const Case *c) {
     o.seq_len = c->m->context, o.way = COCA_TOP_K, o.top_k = 1, o.top = 1;
     long each = c->tokens.shape[1] * c->tokens.shape[2];
     Caption *wide = coca_generate(c->a, c->m, c->tokens, &o);
-    c->m->bf16 = true;
+    c->m->compute = COMPUTE_BF16;
     Cache *cache = coca_cache(c->a, c->coca, model_device(c->m), 1, 4);
     Caption *both = coca_generate(c->a, c->m, c->tokens, &o);
     bool same = cache->k[0].dtype == cache->seen_v[0].dtype;
@@ -189,7 +189,7 @@ static void test_bf16(const Case *c) {
                memcmp(alone->logprobs, both[b].logprobs, (size_t)alone->steps * sizeof(float)) == 0;
         worst = fmax(worst, fabs((double)both[b].logprobs[0] - (double)wide[b].logprobs[0]));
     }
-    c->m->bf16 = false;
+    c->m->compute = COMPUTE_F32;
     check(same && cache->k[0].dtype == DTYPE_BF16, "%s in bf16: captions alone and together, the same bits", c->name);
     check(worst > 0 && worst <= 0.02, "%s in bf16: the first id's log-probability within %.1e of f32's (allow 0.02), and not the same", c->name, worst);
 }

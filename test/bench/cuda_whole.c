@@ -79,7 +79,7 @@ static double first_once(void *arg) {
 static double pictures(Bench *b, const char *dir, int batch) {
     Arena *a = arena_new("a model");
     Whole w = {.m = model_open(a, dir, false)};
-    w.m->bf16 = true;
+    w.m->compute = COMPUTE_BF16;
     w.in = w.m->family->example(a, w.m, 0, 0, 0);
     long side = w.in.pixels.shape[2];
     w.in.pixels = tensor_take(a, DTYPE_F32, DIMS(batch, 3, side, side));
@@ -97,7 +97,7 @@ static double pictures(Bench *b, const char *dir, int batch) {
 
 static Whole language_model(Arena *a, const char *dir, int texts, int tokens) {
     Whole w = {.m = model_open(a, dir, false), .texts = texts, .tokens = 48};
-    w.m->bf16 = true;
+    w.m->compute = COMPUTE_BF16;
     w.prompts = take_zero(a, Inputs, (size_t)texts);
     for (int i = 0; i < texts; i++) {
         w.prompts[i].ids = tensor_take(a, DTYPE_I32, DIMS(1, tokens));
