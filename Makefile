@@ -147,7 +147,7 @@ LOOPS := $(foreach f,checksum inflate deflate json jpeg jpeg_% png png_write ran
          $(foreach f,attention attention_% choose_cpu few_% gemm gemm_% gradients_% kernels kernels_% ops_cpu preprocess preprocess_crops regex_class regex_match \
                      resize resize_% rope tokenizer_added tokenizer_bpe tokenizer_merge tokenizer_normal tokenizer_pieces tokenizer_scan tokenizer_split tokenizer_words unicode,model/$(f).c) \
          $(foreach f,dense dense_% divide duplicates eigen fit jacobi knn knn_% overlap permute points pool resample spectrum statistics svd,analysis/$(f).c) \
-         $(foreach f,init losses real recon recon_net world_draw,train/$(f).c) run/verbalize_measure.c
+         $(foreach f,init losses real recon recon_net world_draw,train/$(f).c) run/verbalize_measure.c run/bench_passes.c
 $(call object,$(filter-out $(LOOPS),$(LIBRARY) $(COMMANDS))) $(CUDA_HOST_OBJECTS): FLAGS += $(if $(filter -O3,$(CFLAGS)),$(if $(findstring clang,$(COMPILER)),-O1,-Og -Wno-maybe-uninitialized))
 # What else -O3 does for loops makes none of these faster, and takes an eighth of their time; kernels say for themselves, above.
 $(filter-out $(BUILD)/model/kernels_%.o,$(call object,$(filter $(LOOPS),$(LIBRARY) $(COMMANDS)))): FLAGS += $(if $(filter -O3,$(CFLAGS)),$(if $(findstring clang,$(COMPILER)),,-fno-tree-slp-vectorize -fno-unswitch-loops -fno-split-loops -fno-ipa-cp-clone))
@@ -250,7 +250,7 @@ build/gpu/%.o: test/%.c $(CUDA_LAST)
 	$(Q)$(CC) $(FLAGS) $(GPU_FLAGS) -MMD -MP -c -o $@ $<
 build/gpu/test_cuda_%: build/gpu/test_cuda_%.o build/gpu/cuda_emu/check.o $(CUDA_LADDER:%=$(CUDA_BUILD)/%.o) $(CUDA_OBJECTS) $(BUILD)/libtest.a $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
-build/gpu/bench_cuda: $(GPU_BENCH) $(BUILD)/run/bench_peer.o $(BUILD)/run/bench_pictures.o $(CUDA_LADDER:%=$(CUDA_BUILD)/%.o) $(CUDA_OBJECTS) $(BUILD)/libretina.a
+build/gpu/bench_cuda: $(GPU_BENCH) $(BUILD)/run/bench_peer.o $(BUILD)/run/bench_photograph.o $(CUDA_LADDER:%=$(CUDA_BUILD)/%.o) $(CUDA_OBJECTS) $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
 .PHONY: gpu bench_cuda
 gpu: $(if $(NVCC),$(GPU_TESTS) build/gpu/bench_cuda retina $(BUILD)/test/test_bf16 $(BUILD)/test/test_kernels)

@@ -1,84 +1,145 @@
-// bench_forward.c: `retina bench forward`: whole forwards of a model directory, and what memory they take.
+// bench_forward.c: see bench_forward.h. A picture is computed alone and by four at once, on both sides: the better one of each counts. Beside
+// them, in the same rounds, run the forward's own products alone: which they are is noted while it runs once, with the model's weights.
+#include "bench_forward.h"
+
+#include <math.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "bench_speed.h"
-#include "bench_table.h"
 #include "io/random.h"
 #include "io/thread.h"
-#include "model/cache.h"
 #include "model/cpu.h"
+#include "model/device.h"
 #include "model/kernels.h"
-#include "model/model.h"
+
+enum { AT_ONCE = 4 };
 
 typedef struct {
-    Model *m;
+    const Model *m;
     Inputs in;
-    Cache *cache; // decoding: one id for each text, again and again at the same place
-    int32_t at;
+    int batch;
     size_t planned, used;
 } Forward;
 
 static void forward_work(void *arg) {
     Forward *f = arg;
     Arena *scratch = arena_new("a forward");
-    Run *run = run_new(scratch);
-    if (f->cache) {
-        for (int b = 0; b < f->cache->B; b++) f->cache->lengths[b] = f->at;
-        model_next(run, f->m, &f->in, f->cache);
-    } else {
-        model_forward(run, f->m, &f->in);
-    }
+    model_forward(run_new(scratch), f->m, &f->in);
     f->used = arena_peak(scratch);
     arena_free(scratch);
 }
 
-static Inputs inputs_of(Arena *a, const Model *m, int tokens) {
+static double forward_each(void *arg) { return work_seconds(&(Work){forward_work, arg}) / ((const Forward *)arg)->batch; }
+
+static Inputs inputs_of(Arena *a, const Model *m, int batch, int tokens) {
     Inputs in = m->family->example(a, m, 0, 0, tokens);
     if (tensor_given(in.pixels)) {
+        in.pixels.shape[0] = batch;
         in.pixels = tensor_take(a, DTYPE_F32, in.pixels.ndim, in.pixels.shape);
         for (size_t i = 0; i < tensor_count(in.pixels); i++) f32(in.pixels)[i] = (float)rng_normal(rng_of(4, "pixels"), i);
     }
     if (tensor_given(in.ids)) {
+        in.ids.shape[0] = batch;
         in.ids = tensor_take(a, DTYPE_I32, in.ids.ndim, in.ids.shape);
         for (size_t i = 0; i < tensor_count(in.ids); i++) i32(in.ids)[i] = (int32_t)rng_below(rng_of(4, "ids"), i, (uint64_t)m->vocabulary);
     }
     return in;
 }
 
-static void one(const Table *t, Forward *f, const char *name, const char *ask) {
-    if (!table_wants(t, name)) return;
-    double s = table_row(t, &(Row){.name = name, .ask = ask, .work = forward_work, .arg = f});
-    bench_say(t->w, "| … | %.3f a second | | | | memory %zu KiB of %zu KiB planned |", 1 / s, f->used >> 10, f->planned >> 10);
-    need(f->planned == 0 || f->used <= f->planned + (64 << 10), "bench: a forward took %zu bytes, the dry run said %zu", f->used, f->planned);
+static Forward forward_of(Arena *a, const Model *m, int batch, int tokens) {
+    Forward f = {.m = m, .in = inputs_of(a, m, batch, tokens), .batch = batch};
+    f.planned = model_scratch(a, m, &f.in);
+    return f;
 }
 
-static void decode(Arena *a, const Table *t, Forward *f, int tokens, int texts) {
-    char name[80], ask[80];
-    snprintf(name, sizeof name, "next id of %d text%s, %d before, %s", texts, texts > 1 ? "s" : "", tokens, f->m->compute == COMPUTE_BF16 ? "bf16" : "f32");
+static void memory_say(const Table *t, const Forward *f) {
+    bench_say(t->w, "| … | memory %zu KiB of %zu KiB planned | | | | | |", f->used >> 10, f->planned >> 10);
+    need(f->used <= f->planned + (64 << 10), "bench: a forward took %zu bytes, the dry run said %zu", f->used, f->planned);
+}
+
+// ---- the products of a forward
+
+typedef struct {
+    long rows;
+    Tensor w, b;
+} Product;
+
+static struct { // a device's operations have no place for what is theirs
+    Device table;
+    const Device *real;
+    Product list[2000];
+    int count;
+} noted;
+
+static void note_product(Tensor x, Tensor w, Tensor b) {
+    need((size_t)noted.count < sizeof noted.list / sizeof *noted.list, "bench: a forward of so many products");
+    noted.list[noted.count++] = (Product){tensor_rows(x), w, b};
+}
+
+static void linear_noted(Tensor out, Tensor x, Tensor w, Tensor b) { note_product(x, w, b), noted.real->linear(out, x, w, b); }
+static void activated_noted(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { note_product(x, w, b), noted.real->linear_activated(out, x, w, b, act); }
+static void into_noted(Tensor x, Tensor h, Tensor w, Tensor b, NormNext *next) { note_product(h, w, b), noted.real->linear_into(x, h, w, b, next); }
+static const Device *noted_device(void) { return &noted.table; }
+
+typedef struct {
+    float *x, *out;
+} Products;
+
+static Products products_of(Arena *a, const Forward *f) {
+    noted.real = model_device(f->m), noted.table = *noted.real, noted.count = 0;
+    noted.table.bf16 = noted_device, noted.table.linear = linear_noted, noted.table.linear_activated = activated_noted;
+    if (noted.real->linear_into) noted.table.linear_into = into_noted;
+    Arena *scratch = arena_new("a forward");
+    model_forward(run_on(scratch, &noted.table), f->m, &f->in);
+    arena_free(scratch);
+    size_t x = 0, out = 0;
+    for (int i = 0; i < noted.count; i++) {
+        size_t rows = (size_t)noted.list[i].rows, K = (size_t)noted.list[i].w.shape[1], N = (size_t)noted.list[i].w.shape[0];
+        x = rows * K > x ? rows * K : x, out = rows * N > out ? rows * N : out;
+    }
+    return (Products){random_floats(a, x, "inputs of products"), take(a, float, out)};
+}
+
+static void products_work(void *arg) {
+    const Products *p = arg;
+    for (int i = 0; i < noted.count; i++) {
+        const Product *k = &noted.list[i];
+        noted.real->linear(tensor_of(p->out, DTYPE_F32, DIMS(k->rows, k->w.shape[0])), tensor_of(p->x, DTYPE_F32, DIMS(k->rows, k->w.shape[1])), k->w, k->b);
+    }
+}
+
+// ---- pictures
+
+static void pictures(Arena *a, const Table *t, const Model *m) {
+    enum { ONE, FOUR, PRODUCTS, PEER_ONE, PEER_FOUR };
+    const char *type = m->compute == COMPUTE_BF16 ? "bf16" : "f32", *name = arena_print(a, "one picture, %s", type);
     if (!table_wants(t, name)) return;
     Mark mark = arena_mark(a);
-    f->cache = f->m->family->cache(a, f->m, texts, tokens + 1);
-    f->cache->first = 0, f->cache->count = texts;
-    Run *run = run_new(a);
-    size_t n = tensor_count(f->cache->k[0]);
-    float *numbers = take(a, float, n);
-    for (size_t i = 0; i < n; i++) numbers[i] = (float)((int)(i * 2654435761u >> 8) % 1000) * 0.001f;
-    for (int l = 0; l < f->cache->L; l++)
-        for (int side = 0; side < 2; side++) {
-            Tensor x = side ? f->cache->v[l] : f->cache->k[l];
-            run_write(run, x, numbers);
-        }
-    Inputs in = {.ids = tensor_take(a, DTYPE_I32, DIMS(texts, 1))};
-    for (int b = 0; b < texts; b++) i32(in.ids)[b] = b + 3;
-    f->in = in, f->at = tokens, f->planned = 0;
-    snprintf(ask, sizeof ask, "next %s %d %d %d", f->m->compute == COMPUTE_BF16 ? "bf16" : "f32", texts, tokens, threads_count());
-    one(t, f, name, ask);
-    bench_say(t->w, "| … | keys and values in %s: %zu KiB | | | | | |", dtype_name(f->cache->k[0].dtype), cache_bytes(f->cache) >> 10);
-    f->cache = NULL;
+    Forward one = forward_of(a, m, 1, 0), four = forward_of(a, m, AT_ONCE, 0);
+    Products products = products_of(a, &one);
+    Work alone = {products_work, &products};
+    Ask ask_one = {t->peer, arena_print(a, "forward %s 1 0 %d", type, threads_count())}, ask_four = {t->peer, arena_print(a, "forward %s %d 0 %d", type, AT_ONCE, threads_count())};
+    Rounds r = rounds_of((Way[]){{forward_each, &one}, {forward_each, &four}, {work_seconds, &alone}, {ask_seconds, &ask_one}, {ask_seconds, &ask_four}}, t->peer ? 5 : 3, t->rounds);
+    for (int i = 0; i < r.tries && t->peer; i++) { // each picture's part
+        Times *x = &r.of[i][PEER_FOUR];
+        x->median /= AT_ONCE, x->least /= AT_ONCE, x->most /= AT_ONCE;
+    }
+    const unsigned ours = WAY(ONE) | WAY(FOUR), theirs = WAY(PEER_ONE) | WAY(PEER_FOUR);
+    const Times *of = rounds_shown(&r, ours, t->peer ? theirs : 0);
+    table_times(t, name, of[ONE], t->peer ? &of[PEER_ONE] : NULL, rounds_note(&r));
+    memory_say(t, &one);
+    table_times(t, arena_print(a, "each of %d pictures at once, %s", AT_ONCE, type), of[FOUR], t->peer ? &of[PEER_FOUR] : NULL, "");
+    memory_say(t, &four);
+    table_times(t, arena_print(a, "the %d products of one picture alone, %s", noted.count, type), of[PRODUCTS], NULL, "");
+    bench_say(t->w, "| … | %.3f pictures a second | | | | | |", 1 / rounds_fastest(of, ours));
+    gate_note(t->gates, (Gate){.what = arena_print(t->arena, "pictures a second over transformers', %s, the better of 1 and %d at once on each side", type, AT_ONCE),
+                               .value = t->peer ? 1 / rounds_ratio(&r, ours, theirs) : NAN, .bound = 1.0, .at_least = true, .elsewhere = peer_wanting(t->peer)});
+    if (m->compute == COMPUTE_BF16) // the spec's row is that of bf16
+        gate_note(t->gates, (Gate){.what = "a picture's forward over its own products alone, bf16", .value = rounds_ratio(&r, WAY(ONE), WAY(PRODUCTS)), .bound = 1.35});
     arena_release(a, mark);
 }
+
+// ---- texts
 
 // The peer widens the whole model to f32 at once; ours stays as it lies in its file.
 static bool has_room_in_f32(const Model *m) {
@@ -86,25 +147,31 @@ static bool has_room_in_f32(const Model *m) {
     return 4 * (double)weights_parameters(m->weights) < 0.8 * memory;
 }
 
-void bench_forward(Arena *a, const char *directory, int tokens, const char *venv, int rounds, const char *rows, Writer *w) {
+static void prompt(Arena *a, const Table *t, const Model *m, int tokens) {
+    const char *type = m->compute == COMPUTE_BF16 ? "bf16" : "f32", *name = arena_print(a, "prompt, %s", type);
+    if (!table_wants(t, name)) return;
+    Mark mark = arena_mark(a);
+    Forward f = forward_of(a, m, 1, tokens);
+    bool fits = m->compute == COMPUTE_BF16 || has_room_in_f32(m);
+    if (t->peer && !fits) note("%s: no room for the peer in f32", m->dir);
+    table_row(t, &(Row){.name = name, .ask = fits ? arena_print(a, "forward %s 1 %ld %d", type, f.in.ids.shape[1], threads_count()) : NULL, .work = forward_work, .arg = &f});
+    memory_say(t, &f);
+    arena_release(a, mark);
+}
+
+void bench_forward(const BenchAsk *ask, const char *directory, int tokens) {
+    Arena *a = ask->arena;
     Model *m = model_open(a, directory, false);
-    Table t = {.w = w, .rounds = rounds, .only = rows, .top = ceilings_measure(a)};
-    Peer peer;
-    if (venv) peer = peer_start(venv, "test/bench/peer_speed.py", directory), t.peer = &peer;
+    Table t = table_open(ask, "test/bench/peer_speed.py", directory);
     bench_say(t.w, "\n`retina bench forward`, %s (%s, %.0f million parameters), %s, bf16 by %s, %s, %d alternating rounds; the peer is transformers in the same type.", path_name(directory),
-              m->family->name, (double)weights_parameters(m->weights) / 1e6, cpu_describe(), gemm_bf16_path(), threads_said(a), rounds);
+              m->family->name, (double)weights_parameters(m->weights) / 1e6, cpu_describe(), gemm_bf16_path(), threads_said(a), t.rounds);
     table_head(&t, "forward");
+    bool text = tensor_given(m->family->example(a, m, 0, 0, tokens).ids);
     for (int half = 0; half < 2; half++) {
         m->compute = half ? COMPUTE_BF16 : COMPUTE_F32;
-        Forward f = {.m = m, .in = inputs_of(a, m, tokens)};
-        f.planned = model_scratch(a, m, &f.in);
-        char name[80], ask[80];
-        snprintf(name, sizeof name, "%s, %s", tensor_given(f.in.ids) ? "prompt" : "one picture", half ? "bf16" : "f32");
-        snprintf(ask, sizeof ask, "forward %s %d %d", half ? "bf16" : "f32", tensor_given(f.in.ids) ? (int)f.in.ids.shape[1] : 0, threads_count());
-        bool fits = half || has_room_in_f32(m);
-        if (venv && !fits) note("%s: no room for the peer in f32", directory);
-        one(&t, &f, name, fits ? ask : NULL);
-        for (int texts = 1; m->family->next && half && texts <= 32; texts *= texts == 1 ? 8 : 4) decode(a, &t, &f, tokens, texts);
+        if (text) prompt(a, &t, m, tokens);
+        else pictures(a, &t, m);
+        if (m->family->next && half) bench_decode(a, &t, m, tokens);
     }
-    if (venv) peer_end(&peer);
+    table_close(&t);
 }

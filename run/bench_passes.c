@@ -1,12 +1,11 @@
 // bench_passes.c: the passes of `retina bench speed` that only move numbers: norms, activations, sums, AdamW, over arrays larger
-// than any cache, against a triad (out = a + s b, 12 bytes each) in the same run: 1.00 moves its bytes as fast as the triad.
-#include "bench_passes.h"
-
+// than any cache, against a triad (out = a + s b, 12 bytes each) in the same run: 1.00 moves its bytes as fast as the triad, a plain loop
+// whose results go through the caches.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "io/progress.h"
+#include "bench_speed.h"
 #include "io/random.h"
 #include "io/thread.h"
 #include "model/device.h"
@@ -145,8 +144,9 @@ void bench_passes(Arena *a, const Table *t) {
         check(&p, k);
         char ask[80];
         snprintf(ask, sizeof ask, "pass %s %d %d %d", passes[k].ask, ROWS, COLUMNS, threads_count());
-        table_row(t, &(Row){.name = passes[k].name, .ask = ask, .work = passes[k].work, .arg = &p, .bytes = 4.0 * passes[k].floats * (double)COUNT,
-                            .plain = triad, .plain_bytes = 12 * (double)COUNT});
+        Measured m = table_row(t, &(Row){.name = passes[k].name, .ask = ask, .work = passes[k].work, .arg = &p, .bytes = 4.0 * passes[k].floats * (double)COUNT,
+                                         .plain = triad, .plain_bytes = 12 * (double)COUNT});
+        gate_note(t->gates, (Gate){.what = arena_print(t->arena, "%s over %d x %d numbers, of a triad", passes[k].name, ROWS, COLUMNS), .value = m.of_floor, .bound = 0.85, .at_least = true});
     }
     arena_release(a, mark);
 }

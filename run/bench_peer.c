@@ -9,6 +9,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "model/cpu.h"
+
+// What a peer's libraries are told: threads that wait sleep, and no better instructions than ours (RETINA_ISA) are used; products of bf16
+// without AMX meet at most AVX512_BF16 (performance.md 4.1). What is set already stays.
+static void peer_surroundings(void) {
+    static const char *const avx2[][2] = {{"OPENBLAS_CORETYPE", "Haswell"}, {"MKL_ENABLE_INSTRUCTIONS", "AVX2"}, {"ONEDNN_MAX_CPU_ISA", "AVX2"}, {"ATEN_CPU_CAPABILITY", "avx2"}};
+    setenv("OMP_WAIT_POLICY", "passive", 0);
+    setenv("OPENBLAS_THREAD_TIMEOUT", "4", 0);
+    for (size_t i = 0; cpu_level() == CPU_AVX2 && i < sizeof avx2 / sizeof *avx2; i++) setenv(avx2[i][0], avx2[i][1], 0);
+    if (cpu_level() == CPU_AVX512 && cpu_bf16() != BF16_AMX) setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", 0);
+}
+
 Peer peer_start(const char *venv, const char *script, const char *argument) {
     int in[2], out[2];
     need(pipe(in) == 0 && pipe(out) == 0, "bench: no pipe to the peer");
@@ -20,6 +32,7 @@ Peer peer_start(const char *venv, const char *script, const char *argument) {
     if (pid == 0) {
         dup2(in[0], 0), dup2(out[1], 1);
         close(in[1]), close(out[0]);
+        peer_surroundings();
         execl(python, python, script, argument, (char *)NULL);
         _exit(127);
     }

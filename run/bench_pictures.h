@@ -2,20 +2,12 @@
 #ifndef RETINA_RUN_BENCH_PICTURES_H
 #define RETINA_RUN_BENCH_PICTURES_H
 
-#include "io/file.h"
+#include "bench_table.h"
 #include "io/option.h"
 
-typedef struct {
-    Arena *arena;
-    const char *venv; // of the peers; NULL: ours alone
-    int rounds;
-    TextList images; // JPEGs to decode, or none: drawn ones
-    Writer *out;     // or NULL: the table is only printed
-} PicturesBench;
+void bench_jpeg(const BenchAsk *ask, TextList images); // JPEGs to decode, or none: drawn ones
+void bench_resize(const BenchAsk *ask);
 
-void bench_jpeg(const PicturesBench *b);
-void bench_resize(const PicturesBench *b);
-
-uint8_t *bench_photograph(Arena *a, int width, int height); // an imitation, RGB
+uint8_t *bench_photograph(Arena *a, int width, int height); // an imitation, RGB (bench_photograph.c)
 
 #endif

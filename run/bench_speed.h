@@ -1,14 +1,16 @@
-// bench_speed.h: `retina bench speed` and `retina bench forward`.
+// bench_speed.h: `retina bench speed`: kernels and analysis.
 #ifndef RETINA_RUN_BENCH_SPEED_H
 #define RETINA_RUN_BENCH_SPEED_H
 
-#include "io/file.h"
-#include "io/memory.h"
+#include "bench_table.h"
 
-// Ceilings of this machine, then bf16 products, decoding, attention, passes over memory and analysis against them and PyTorch, LAPACK, faiss.
-void bench_speed(Arena *a, const char *venv, int rounds, const char *rows, Writer *w);
-// Forwards of a model directory in f32 and bf16 against transformers: pictures, or `tokens` ids and then one id for each of
-// 1, 8 and 32 texts.
-void bench_forward(Arena *a, const char *directory, int tokens, const char *venv, int rounds, const char *rows, Writer *w);
+// Ceilings of this machine, then bf16 products, few rows, attention, passes over memory and analysis against them and PyTorch, LAPACK, faiss.
+void bench_speed(const BenchAsk *ask);
+// Its parts.
+void bench_bf16(Arena *a, const Table *t);       // bench_bf16.c: products with weights of bf16
+void bench_few(Arena *a, const Table *t);        // bench_few.c: what more rows of a weight cost than one
+void bench_attentions(Arena *a, const Table *t); // bench_attention.c
+void bench_passes(Arena *a, const Table *t);     // bench_passes.c
+void bench_analyses(Arena *a, const Table *t);   // bench_analysis.c: singular values, neighbours
 
 #endif

@@ -1,8 +1,9 @@
-// bench_table.h: rows of a table of times: ours and a peer in alternating rounds, beside what the machine allows.
+// bench_table.h: rows of a table of times: ours and peers in alternating rounds, beside what the machine allows.
 #ifndef RETINA_RUN_BENCH_TABLE_H
 #define RETINA_RUN_BENCH_TABLE_H
 
-#include "bench_peer.h"
+#include "bench_gates.h"
+#include "bench_rounds.h"
 #include "io/file.h"
 #include "io/memory.h"
 
@@ -11,21 +12,35 @@ typedef struct {
     double l2, memory; // bytes a second, read
 } Ceilings;
 Ceilings ceilings_measure(Arena *a);
-double ceiling_f32(Arena *a); // that one alone
-double table_clock(void);     // seconds; of one thread its own time
 float *random_floats(Arena *a, size_t n, const char *what); // of [-1, 1), the same in every run
 const char *threads_said(Arena *a); // "2 threads"; one thread's times are its own
 
+// What a kind of `retina bench` is asked for.
 typedef struct {
-    Peer *peer; // NULL: none
-    Writer *w;  // NULL: only printed
+    Arena *arena;
+    const char *venv; // of the peers; NULL: ours alone
+    const char *rows; // only rows whose name holds it; NULL: all
+    int rounds;
+    Writer *out; // NULL: only printed
+} BenchAsk;
+
+typedef struct {
+    Arena *arena;
+    Peer *peer, *blas; // NULL: none
+    const char *blas_name;
+    Writer *w; // NULL: only printed
     int rounds;
     Ceilings top;
     const char *only; // rows whose name holds it; NULL: all
+    Gates *gates;
 } Table;
+Table table_open(const BenchAsk *ask, const char *script, const char *argument); // script: of the peer; argument: its own, or NULL
+void table_with_blas(Table *t, const BenchAsk *ask);                             // OpenBLAS beside it
+void table_close(Table *t);                                                      // says the gates
 
 typedef struct {
     const char *name, *ask; // ask: the line for the peer; NULL: it has nothing like this
+    const char *ask_blas;   // for OpenBLAS
     void (*work)(void *arg);
     void *arg;
     double operations, bytes, peak; // of one call; peak: operations a second; 0: no floor is known
@@ -33,12 +48,23 @@ typedef struct {
     // floor of `bytes` is taken from these times. NULL: from the ceiling.
     void (*plain)(void *arg);
     double plain_bytes;
+    Work beside; // something else of ours in every round, for a ratio; .run NULL: nothing
 } Row;
+
+// For gates, so of three noisy tries the best. NaN: not measured.
+typedef struct {
+    double ours, beside;          // medians, seconds
+    double ratio, ratio_blas;     // ours over the fastest peer's, over OpenBLAS's alone
+    double of_floor, over_beside; // a fraction; ours over `beside`
+} Measured;
 
 void plain_read(const void *bytes, size_t size); // by all threads, from memory; size: a multiple of 64 KiB
 
 bool table_wants(const Table *t, const char *name);
 void table_head(const Table *t, const char *what);
-double table_row(const Table *t, const Row *r); // the median, seconds
+Measured table_row(const Table *t, const Row *r);
+void table_times(const Table *t, const char *name, Times ours, const Times *peer, const char *note); // a row measured elsewhere; peer may be NULL
+// Why a gate that is about a peer is not asked; NULL: it is. `peer`: t->peer, t->blas.
+const char *peer_wanting(const Peer *peer);
 
 #endif

@@ -52,6 +52,10 @@ static Tensor normals(Arena *a, const char *what, int ndim, const long *shape) {
     return x;
 }
 
+static void gate(const Table *t, const char *name, Measured m) {
+    gate_note(t->gates, (Gate){.what = arena_print(t->arena, "a training step over PyTorch's: %s", name), .value = m.ratio, .bound = 1.0, .elsewhere = peer_wanting(t->peer)});
+}
+
 // ---- reconstructors
 
 typedef struct {
@@ -82,7 +86,7 @@ static void recon(Arena *a, const Table *table, const char *name, ReconConfig c)
     t.x = normals(a, "input", DIMS(c.batch, T, c.I)), t.y = normals(a, "target", DIMS(c.batch, c.T_out ? c.T_out : T, c.O));
     char ask[120];
     snprintf(ask, sizeof ask, "recon %d %d %ld %d %d %d %d %d", (int)c.kind, c.batch, T, c.I, c.O, c.h, c.layers, threads_count());
-    table_row(table, &(Row){.name = name, .ask = ask, .work = training_work, .arg = &t});
+    gate(table, name, table_row(table, &(Row){.name = name, .ask = ask, .work = training_work, .arg = &t}));
     arena_free(t.scratch);
     arena_release(a, mark);
 }
@@ -123,22 +127,21 @@ static void two_towers(Arena *a, const Table *table, const char *directory) {
             i32(t.ids)[b * T + k] = k == 0 ? (int32_t)V - 2 : k == T - 1 ? (int32_t)V - 1 : (int32_t)rng_below(rng_of(32, "ids"), (uint64_t)(b * T + k), (uint64_t)V - 2);
     char ask[80];
     snprintf(ask, sizeof ask, "clip %d %d %d", B, T, threads_count());
-    table_row(table, &(Row){.name = name, .ask = ask, .work = training_work, .arg = &t});
+    gate(table, name, table_row(table, &(Row){.name = name, .ask = ask, .work = training_work, .arg = &t}));
     arena_free(t.scratch);
     tensors_close(file);
     arena_release(a, mark);
 }
 
-void bench_training(Arena *a, const char *clip, const char *venv, int rounds, const char *rows, Writer *w) {
-    Table t = {.w = w, .rounds = rounds, .only = rows, .top = ceilings_measure(a)};
-    Peer peer;
-    if (venv) peer = peer_start(venv, "test/bench/peer_speed.py", clip), t.peer = &peer;
-    bench_say(t.w, "\n`retina bench training%s`, %s, %d threads, %d alternating rounds: a step forward and backward, the norm of the gradients cut to 1, AdamW, in f32.",
-              venv ? " --peers VENV" : "", cpu_describe(), threads_count(), rounds);
+void bench_training(const BenchAsk *ask, const char *clip) {
+    Table t = table_open(ask, "test/bench/peer_speed.py", clip);
+    Arena *a = ask->arena;
+    bench_say(t.w, "\n`retina bench training%s`, %s, %s, %d alternating rounds: a step forward and backward, the norm of the gradients cut to 1, AdamW, in f32.",
+              ask->venv ? " --peers VENV" : "", cpu_describe(), threads_said(a), t.rounds);
     table_head(&t, "one step");
     recon(a, &t, "reconstructor A, 576 tokens of 4096 to 1024, width 2048", (ReconConfig){.kind = RECON_TOKENS, .I = 4096, .O = 1024, .h = 2048, .layers = 3, .batch = 1});
     recon(a, &t, "reconstructor B, 144 tokens of 1024 to 1024, width 512, 4 layers, 2 images",
           (ReconConfig){.kind = RECON_ENCODER, .I = 1024, .O = 1024, .h = 512, .layers = 4, .heads = 8, .T_in = 144, .T_out = 144, .batch = 2});
     two_towers(a, &t, clip);
-    if (venv) peer_end(&peer);
+    table_close(&t);
 }

@@ -2,8 +2,8 @@
 #ifndef RETINA_RUN_BENCH_TRAINING_H
 #define RETINA_RUN_BENCH_TRAINING_H
 
-#include "bench_peer.h"
+#include "bench_table.h"
 
-void bench_training(Arena *a, const char *clip, const char *venv, int rounds, const char *rows, Writer *w); // clip: the zoo's directory
+void bench_training(const BenchAsk *ask, const char *clip); // clip: the zoo's directory
 
 #endif

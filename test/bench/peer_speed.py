@@ -1,10 +1,10 @@
-"""peer_speed.py [MODEL_DIRECTORY]: PyTorch, LAPACK and faiss as peers of `retina bench speed` and `retina bench forward`: reads lines, answers
-each with the seconds of one call on random data of that size. Each kind is set up at its first line; the caller runs everything once first."""
+"""peer_speed.py [MODEL_DIRECTORY]: PyTorch, LAPACK and faiss as peers of `retina bench`: reads lines, answers each with the seconds of one call on
+random data of that size. A line is set up when it first comes and kept while at most two others come between; the caller runs everything once first.
+Settings that must stand before the libraries are loaded come from bench_peer.c."""
 import os
 import sys
 import time
 
-os.environ["OMP_WAIT_POLICY"] = "passive"  # its threads must not spin while the other contender runs
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
 import torch
@@ -17,12 +17,18 @@ F = torch.nn.functional
 
 def linear(dtype, m, n, k, copies, _threads):
     m, n, k, copies = int(m), int(n), int(k), int(copies)
-    x, w, turn = torch.randn(m, k, dtype=TYPES[dtype]), [torch.randn(n, k, dtype=TYPES[dtype]) for _ in range(copies)], [0]
+    x, first, turn = torch.randn(m, k, dtype=TYPES[dtype]), torch.randn(n, k, dtype=TYPES[dtype]), [0]
+    w = [first] + [first.clone() for _ in range(copies - 1)]
 
     def call():
         turn[0] += 1
         F.linear(x, w[turn[0] % copies])
     return call
+
+
+def affine(m, n, k, _threads):
+    x, w, b = torch.randn(int(m), int(k)), torch.randn(int(n), int(k)), torch.randn(int(n))
+    return lambda: F.linear(x, w, b)
 
 
 def attention(dtype, tq, tk, h, g, d, causal, _threads):
@@ -84,13 +90,13 @@ def model_of(dtype):
     return known[("model", dtype)]
 
 
-def forward(dtype, tokens, _threads):
+def forward(dtype, batch, tokens, _threads):
     m = model_of(dtype)
     if int(tokens):
-        ids = torch.randint(3, m.config.vocab_size, (1, int(tokens)))
+        ids = torch.randint(3, m.config.vocab_size, (int(batch), int(tokens)))
         return lambda: m(input_ids=ids, use_cache=False)
     c = getattr(m.config, "vision_config", m.config)
-    x = torch.randn(1, 3, c.image_size, c.image_size, dtype=TYPES[dtype])
+    x = torch.randn(int(batch), 3, c.image_size, c.image_size, dtype=TYPES[dtype])
     return lambda: m(pixel_values=x)
 
 
@@ -164,15 +170,19 @@ def moved(kind, rows, columns, _threads):
             "silu": lambda: F.silu(x), "add": lambda: torch.add(x, y)}[kind]
 
 
-KINDS = {"pass": moved, "recon": recon, "clip": clip, "linear": linear, "attention": attention, "svd": svd, "knn": knn, "forward": forward, "next": following}
-last = None
+KINDS = {"pass": moved, "recon": recon, "clip": clip, "linear": linear, "affine": affine, "attention": attention, "svd": svd, "knn": knn, "forward": forward,
+         "next": following}
+works = {}
 for line in sys.stdin:
     words = line.split()
     torch.set_num_threads(int(words[-1]))
-    if line != last:
-        work, last = KINDS[words[0]](*words[1:]), line
-        work()
-    clock = time.thread_time if words[-1] == "1" else time.perf_counter  # as ours, bench_table.c
+    if line not in works:
+        if len(works) == 3:
+            del works[next(iter(works))]
+        works[line] = KINDS[words[0]](*words[1:])
+        works[line]()
+    work = works[line]
+    clock = time.thread_time if words[-1] == "1" else time.perf_counter  # as ours, bench_rounds.c
     start = clock()
     work()
     print(clock() - start, flush=True)

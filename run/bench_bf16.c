@@ -1,0 +1,97 @@
+// bench_bf16.c: products with weights of bf16. The result is compared with double precision (samples of it) before it is timed; the
+// peer's results are rounded to bf16, ours are f32; the products are the same. Weights of decoding come from memory: a GiB of copies takes turns.
+#include <math.h>
+#include <stdio.h>
+
+#include "bench_speed.h"
+#include "io/random.h"
+#include "io/thread.h"
+#include "model/cpu.h"
+#include "model/kernels.h"
+
+typedef struct {
+    Gemm g;
+    const uint16_t *weights;
+    int copies, turn;
+} Product;
+
+static void product_work(void *arg) {
+    Product *p = arg;
+    p->g.B = p->weights + (size_t)(p->turn++ % p->copies) * (size_t)(p->g.N * p->g.K);
+    gemm(&p->g);
+}
+
+static void weight_read(void *arg) { // the next copy
+    Product *p = arg;
+    plain_read(p->weights + (size_t)(p->turn++ % p->copies) * (size_t)(p->g.N * p->g.K), (size_t)(p->g.N * p->g.K) * sizeof *p->weights);
+}
+
+static double product_error(const Product *p) {
+    double diff = 0, norm = 0;
+    const Gemm *g = &p->g;
+    for (int i = 0; i < 200; i++) {
+        long m = (long)rng_below(rng_of(2, "row"), (uint64_t)i, (uint64_t)g->M), n = (long)rng_below(rng_of(2, "column"), (uint64_t)i, (uint64_t)g->N);
+        double want = 0;
+        for (long k = 0; k < g->K; k++) {
+            float w;
+            convert_bf16_f32(&w, (const uint16_t *)g->B + n * g->K + k, 1);
+            want += (g->bf16 ? (double)bf16_round(g->A[m * g->K + k]) : (double)g->A[m * g->K + k]) * (double)w;
+        }
+        diff += pow((double)g->C[m * g->N + n] - want, 2), norm += want * want;
+    }
+    return sqrt(diff / norm);
+}
+
+static Measured one(Arena *a, const Table *t, long M, long N, long K, int copies, const char *name) {
+    Mark mark = arena_mark(a);
+    size_t weight = (size_t)(N * K);
+    uint16_t *w = take(a, uint16_t, weight * (size_t)copies);
+    float *wide = random_floats(a, weight, "weight");
+    for (int c = 0; c < copies; c++) convert_f32_bf16(w + weight * (size_t)c, wide, weight);
+    Product p = {.copies = copies, .weights = w};
+    p.g = (Gemm){.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = random_floats(a, (size_t)(M * K), "input"), .lda = K, .B_type = DTYPE_BF16, .ldb = K,
+                 .C = take(a, float, (size_t)(M * N)), .ldc = N, .bf16 = true};
+    product_work(&p);
+    double error = product_error(&p), bytes = 2.0 * (double)weight;
+    need(error <= 2e-6, "bench: %s is wrong by %.1e; nothing is timed", name, error);
+    char ask[80];
+    snprintf(ask, sizeof ask, "linear bf16 %ld %ld %ld %d %d", M, N, K, copies, threads_count());
+    Measured m = table_row(t, &(Row){.name = name, .ask = ask, .work = product_work, .arg = &p, .operations = 2.0 * (double)(M * N) * (double)K,
+                                     .bytes = copies > 1 ? bytes : 0, .peak = t->top.bf16, .plain = copies > 1 ? weight_read : NULL, .plain_bytes = bytes});
+    arena_release(a, mark);
+    return m;
+}
+
+static void gates(const Table *t, const Ratios *all) {
+    const char *wanting = peer_wanting(t->peer), *where = all->where ? all->where : "none";
+    bool amx = cpu_bf16() == BF16_AMX;
+    double mean = ratios_mean(all);
+    gate_note(t->gates, (Gate){.what = arena_print(t->arena, "bf16 products in AMX tiles over PyTorch (oneDNN), geometric mean of %d shapes", all->count), .value = mean, .bound = 1.00,
+                               .elsewhere = amx ? wanting : "no AMX"});
+    gate_note(t->gates, (Gate){.what = arena_print(t->arena, "bf16 products in AMX tiles over PyTorch (oneDNN), the largest of %d shapes (%s)", all->count, where),
+                               .value = all->count ? all->largest : NAN, .bound = 1.25, .elsewhere = amx ? wanting : "no AMX"});
+    gate_note(t->gates, (Gate){.what = arena_print(t->arena, "bf16 products without AMX over PyTorch (oneDNN, at most AVX512_BF16), geometric mean of %d shapes (largest %.2f, %s)",
+                               all->count, all->largest, where), .value = mean, .bound = 1.00, .elsewhere = amx ? "AMX; RETINA_ISA=avx512_bf16 or avx512 asks for it" : wanting});
+}
+
+void bench_bf16(Arena *a, const Table *t) {
+    static const struct {
+        long M, N, K;
+        bool from_memory;
+    } list[] = {{577, 1024, 1024, false}, {577, 3072, 1024, false}, {577, 4096, 1024, false}, {577, 1024, 4096, false}, {577, 4096, 4096, false}, {2308, 1024, 1024, false},
+                {2308, 4096, 1024, false}, {128, 4096, 4096, true}, {64, 4096, 4096, true}, {32, 4096, 4096, true}, {16, 4096, 4096, true}, {8, 4096, 4096, true},
+                {1, 4096, 4096, true}, {1, 11008, 4096, true}};
+    Ratios all = {0};
+    bool head = false;
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        long M = list[i].M, N = list[i].N, K = list[i].K;
+        const char *name = arena_print(t->arena, "%ld x %ld x %ld%s", M, N, K, list[i].from_memory ? ", weight from memory" : "");
+        if (!table_wants(t, name)) continue;
+        if (!head) table_head(t, "M x N x K, bf16"), head = true;
+        Measured m = one(a, t, M, N, K, list[i].from_memory ? (int)((1l << 30) / (2 * N * K)) : 1, name);
+        if (M >= 16) ratios_add(&all, m.ratio, name);
+        if (M == 1)
+            gate_note(t->gates, (Gate){.what = arena_print(t->arena, "one row by a weight of %ld x %ld in bf16, of a plain read of it", N, K), .value = m.of_floor, .bound = 0.90, .at_least = true});
+    }
+    if (all.count) gates(t, &all);
+}

@@ -1,0 +1,110 @@
+// bench_ceilings.c: what this machine can do at most: the register tiles on data in L1, plain reads of L2 and of memory; best of five, all threads.
+#include <math.h>
+
+#include "bench_table.h"
+#include "io/random.h"
+#include "io/thread.h"
+#include "model/kernels.h"
+
+typedef struct {
+    int mr, nr;
+    long words;
+    const float *packed;
+    void (*tile)(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c);
+    void (*begin)(void), (*end)(void);
+} Tiles;
+
+static void tiles_job(void *arg, size_t begin, size_t end) {
+    const Tiles *t = arg;
+    float C[32 * 32];
+    if (t->begin) t->begin();
+    for (size_t i = begin; i < end; i++) t->tile(t->mr, t->words, t->packed, t->mr, t->packed + 32 * 128, t->nr, C, t->nr, false);
+    if (t->end) t->end();
+}
+
+// The register tile on packed data in L1; `values` of k in a word.
+static double tile_rate(Arena *a, Tiles t, int values) {
+    Mark mark = arena_mark(a);
+    t.words = 128;
+    float *packed = take(a, float, 128 * 64);
+    for (int i = 0; i < 128 * 64; i++) packed[i] = (float)rng_normal(rng_of(1, "peak"), (uint64_t)i);
+    if (values == 2) { // halves that are normal numbers, not the halves of floats
+        uint16_t *halves = take(a, uint16_t, 128 * 128);
+        for (int k = 0; k < 2; k++) convert_f32_bf16(halves + k * 128 * 64, packed, 128 * 64);
+        t.packed = (float *)halves;
+    } else {
+        t.packed = packed;
+    }
+    double best = 0;
+    for (int round = 0; round < 5; round++) {
+        double start = bench_clock();
+        parallel_for(10000, 100, tiles_job, &t);
+        best = fmax(best, 2.0 * t.mr * t.nr * 128 * values * 10000 / (bench_clock() - start));
+    }
+    arena_release(a, mark);
+    return best;
+}
+
+typedef struct {
+    const float *x;
+    size_t floats, passes; // of each range
+} Reads;
+
+static void reads_job(void *arg, size_t begin, size_t end) {
+    const Reads *r = arg;
+    volatile float kept;
+    for (size_t i = begin; i < end; i++)
+        for (size_t p = 0; p < r->passes; p++) kept = row_sum(r->x + i * r->floats, (long)r->floats);
+    (void)kept;
+}
+
+// From memory: eight streams of each range take turns, and what comes next is asked for: half as much again as one after the other.
+static void streams_job(void *arg, size_t begin, size_t end) {
+    enum { STREAMS = 8, CHUNK = 256 };
+    const Reads *r = arg;
+    size_t each = r->floats / STREAMS;
+    volatile float kept;
+    for (size_t i = begin; i < end; i++)
+        for (size_t c = 0; c < each; c += CHUNK)
+            for (size_t s = 0; s < STREAMS; s++) {
+                const float *x = r->x + i * r->floats + s * each + c;
+                for (size_t line = 0; line < CHUNK; line += 16) __builtin_prefetch(x + CHUNK + line, 0, 2);
+                kept = row_sum(x, CHUNK);
+            }
+    (void)kept;
+}
+
+void plain_read(const void *bytes, size_t size) {
+    enum { RANGES = 8 };
+    parallel_for(RANGES, 1, streams_job, &(Reads){.x = bytes, .floats = size / sizeof(float) / RANGES});
+}
+
+static double read_rate(Arena *a, size_t floats, size_t ranges, size_t passes, ParallelFn *job) {
+    Mark mark = arena_mark(a);
+    Reads r = {.floats = floats, .passes = passes};
+    float *x = take(a, float, floats * ranges);
+    for (size_t i = 0; i < floats * ranges; i++) x[i] = (float)(i % 1021) * 0.25f; // every page is there
+    r.x = x;
+    double best = 0;
+    for (int round = 0; round < 5; round++) {
+        double start = bench_clock();
+        parallel_for(ranges, 1, job, &r);
+        best = fmax(best, (double)(floats * ranges * passes) * 4 / (bench_clock() - start));
+    }
+    arena_release(a, mark);
+    return best;
+}
+
+static double ceiling_f32(Arena *a) {
+    const KernelTable *k = kernels();
+    return tile_rate(a, (Tiles){.mr = k->MR, .nr = k->NR, .tile = tile_f32}, 1);
+}
+
+Ceilings ceilings_measure(Arena *a) {
+    const TileKernel *b = gemm_bf16_tiles();
+    Ceilings c = {.f32 = ceiling_f32(a)};
+    c.bf16 = b ? tile_rate(a, (Tiles){.mr = b->MR, .nr = b->NR, .tile = b->tile, .begin = b->begin, .end = b->end}, b->in_word) : c.f32;
+    c.l2 = read_rate(a, 65536, (size_t)threads_count(), 400, reads_job); // 256 KiB for each thread
+    c.memory = read_rate(a, 16 << 20, 8, 1, streams_job);                // 512 MiB
+    return c;
+}

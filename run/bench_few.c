@@ -1,0 +1,121 @@
+// bench_few.c: what 8, 32 and 64 rows of x take by a weight of 4096 x 4096 in bf16 beside one row: our own ways alone in alternation, with
+// a plain read of as many bytes. The weights are a GiB of copies in turns, in pages of 4 KiB as a file's are, then in pages of 2 MiB.
+#define _GNU_SOURCE // MADV_HUGEPAGE
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "bench_speed.h"
+#include "model/cpu.h"
+#include "model/kernels.h"
+
+enum { SIDE = 4096, WEIGHT = SIDE * SIDE, COPIES = 32, ROWS = 4, READ = ROWS, LEAST_ROUNDS = 21 };
+#define BYTES ((size_t)COPIES * WEIGHT * sizeof(uint16_t))
+
+// ---- pages
+
+#define HUGE ((size_t)2 << 20)
+
+static void *pages_take(size_t bytes, bool huge) {
+    char *p = mmap(NULL, bytes + HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); // given back when the program ends
+    need(p != MAP_FAILED, "bench: no memory for weights of %zu MiB", bytes >> 20);
+    p += (HUGE - (uintptr_t)p % HUGE) % HUGE;
+#ifdef MADV_HUGEPAGE
+    madvise(p, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+#endif
+    return p;
+}
+
+// Bytes in huge pages of the mapping that begins there, or contains it: what the system says.
+static size_t pages_huge(const void *block) {
+    FILE *f = fopen("/proc/self/smaps", "r");
+    char line[400];
+    unsigned long from, to, kib;
+    bool inside = false;
+    size_t found = 0;
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2) inside = from <= (uintptr_t)block && (uintptr_t)block < to;
+        else if (inside && sscanf(line, "AnonHugePages: %lu kB", &kib) == 1) found = (size_t)kib << 10;
+    }
+    if (f) fclose(f);
+    return found;
+}
+
+// ---- ways
+
+typedef struct {
+    Gemm g; // of M rows; M 0: a plain read
+    const uint16_t *weights;
+    int *turn; // of all ways
+} Few;
+
+static void few_work(void *arg) {
+    Few *f = arg;
+    const uint16_t *w = f->weights + (size_t)(*f->turn)++ % COPIES * WEIGHT;
+    if (f->g.M == 0) {
+        plain_read(w, WEIGHT * sizeof *w);
+        return;
+    }
+    f->g.B = w;
+    gemm(&f->g);
+}
+
+static const int counts[ROWS] = {1, 8, 32, 64};
+
+static Rounds pages_rounds(Arena *a, const Table *t, const uint16_t *weights) {
+    int turn = 0, rounds = t->rounds < LEAST_ROUNDS ? LEAST_ROUNDS : t->rounds;
+    Few few[ROWS + 1];
+    Work works[ROWS + 1];
+    Way ways[ROWS + 1];
+    for (int k = 0; k <= READ; k++) {
+        long M = k == READ ? 0 : counts[k];
+        few[k] = (Few){.weights = weights, .turn = &turn};
+        if (M) few[k].g = (Gemm){.kind = GEMM_NT, .M = M, .N = SIDE, .K = SIDE, .A = random_floats(a, (size_t)M * SIDE, "input"), .lda = SIDE, .B_type = DTYPE_BF16, .ldb = SIDE,
+                                 .C = take(a, float, (size_t)M * SIDE), .ldc = SIDE, .bf16 = true};
+        works[k] = (Work){few_work, &few[k]}, ways[k] = (Way){work_seconds, &works[k]};
+    }
+    return rounds_of(ways, ROWS + 1, rounds);
+}
+
+static void line(const Table *t, const char *pages, const Rounds *r) {
+    Arena *a = t->arena;
+    const Times *of = rounds_shown(r, WAY(2), WAY(0));
+    const char *text = arena_print(a, "| %s |", pages);
+    for (int k = 0; k <= READ; k++) text = arena_print(a, "%s %.2f (%.2f – %.2f) |", text, 1e3 * of[k].median, 1e3 * of[k].least, 1e3 * of[k].most);
+    bench_say(t->w, "%s %.2f | %.2f | %s |", text, of[2].median / of[0].median, of[3].median / of[0].median, rounds_note(r));
+}
+
+// What arithmetic allows: so many rows at the measured peak, over reading the weight, in the same rounds.
+static double allowed(const Table *t, const Rounds *r, int rows) {
+    double read = rounds_shown(r, WAY(READ), 0)[READ].median;
+    return fmax(2.0 * rows * WEIGHT / t->top.bf16, read) / read;
+}
+
+static void gate(const Table *t, const Rounds *r, int which, double bound) {
+    int rows = counts[which];
+    const char *elsewhere = arena_print(t->arena, "AMX alone does so much arithmetic: here %d rows at the measured peak take %.2f times a plain read of the weight", rows, allowed(t, r, rows));
+    gate_note(t->gates, (Gate){.what = arena_print(t->arena, "%d rows over 1 row of a weight of 4096 x 4096 in bf16 from memory", rows), .value = rounds_ratio(r, WAY(which), WAY(0)),
+                               .bound = bound, .elsewhere = cpu_bf16() == BF16_AMX ? NULL : elsewhere});
+}
+
+void bench_few(Arena *a, const Table *t) {
+    if (!table_wants(t, "rows of a weight of 4096 x 4096")) return;
+    Mark mark = arena_mark(a);
+    bench_say(t->w, "\n| rows of a weight of 4096 x 4096 in bf16 from memory, ms | 1 | 8 | 32 | 64 | plain read | 32 over 1 | 64 over 1 | note |\n|---|---|---|---|---|---|---|---|---|");
+    for (int huge = 0; huge < 2; huge++) {
+        uint16_t *weights = pages_take(BYTES, huge);
+        float *wide = random_floats(a, WEIGHT, "weight");
+        for (int c = 0; c < COPIES; c++) convert_f32_bf16(weights + (size_t)c * WEIGHT, wide, WEIGHT);
+        size_t given = pages_huge(weights);
+        if (huge && given < BYTES / 2) {
+            bench_say(t->w, "| pages of 2 MiB: the system gives none | | | | | | | | |");
+        } else {
+            Rounds r = pages_rounds(a, t, weights);
+            line(t, huge ? arena_print(t->arena, "pages of 2 MiB (%zu of %zu MiB)", given >> 20, BYTES >> 20) : "pages of 4 KiB", &r);
+            if (!huge) gate(t, &r, 2, 1.15), gate(t, &r, 3, 1.5);
+        }
+        munmap(weights, BYTES);
+    }
+    arena_release(a, mark);
+}

@@ -1,0 +1,32 @@
+// bench_gates.h: the gates of performance.md 4.1: each is one number beside its bound, with a verdict.
+#ifndef RETINA_RUN_BENCH_GATES_H
+#define RETINA_RUN_BENCH_GATES_H
+
+#include "bench_peer.h"
+
+typedef struct {
+    const char *what;
+    double value, bound;
+    bool at_least;         // so much is wanted; else at most so much
+    const char *elsewhere; // why this machine or run is not asked; NULL: it is
+} Gate;
+
+typedef struct {
+    Arena *arena; // what is noted is copied into it
+    Gate list[64];
+    int count;
+} Gates;
+
+void gate_note(Gates *g, Gate gate); // g may be NULL: nobody listens. A value that is no number is a gate missed.
+void gates_say(const Gates *g, Writer *w);
+
+// Several ratios that one gate is about.
+typedef struct {
+    double largest, logarithms;
+    int count;
+    const char *where; // the largest was found
+} Ratios;
+void ratios_add(Ratios *r, double ratio, const char *where); // NaN, of a row without a peer, is left out; `where` is kept by pointer
+double ratios_mean(const Ratios *r); // geometric
+
+#endif
