@@ -65,7 +65,7 @@ static void gates(const Table *t, const Model *m, const Rounds *r, const int *wa
     Arena *a = t->arena;
     double speed = READ_FLOATS * sizeof(float) / rounds_shown(r, WAY(read), 0)[read].median; // bytes a second
     if (way[0] >= 0)
-        gate_note(t->gates, (Gate){.what = arena_print(a, "the next id of 1 text: weights, keys and values (%.2f GB) at a plain read's speed (%.1f GB/s), of its time", bytes[0] * 1e-9, speed * 1e-9),
+        gate_note(t->gates, (Gate){.what = "the next id of 1 text: its bytes at a plain read's speed, of its time", .detail = arena_print(a, "weights, keys and values %.2f GB at %.1f GB/s", bytes[0] * 1e-9, speed * 1e-9),
                                    .value = bytes[0] / (READ_FLOATS * sizeof(float)) / rounds_ratio(r, WAY(way[0]), WAY(read)), .bound = 0.80, .at_least = true});
     if (way[0] < 0 || way[2] < 0) return;
     double operations = 2.0 * sizes[2] * weights / (double)dtype_size(DTYPE_BF16), one = bytes[0] / speed, many = fmax(operations / t->top.bf16, bytes[2] / speed), most = sizes[2] * one / many;

@@ -7,6 +7,7 @@ void gate_note(Gates *g, Gate gate) {
     if (!g) return;
     need((size_t)g->count < sizeof g->list / sizeof *g->list, "bench: more gates than there is room for");
     gate.what = arena_print(g->arena, "%s", gate.what);
+    if (gate.detail) gate.detail = arena_print(g->arena, "; %s", gate.detail);
     if (gate.elsewhere) gate.elsewhere = arena_print(g->arena, "%s", gate.elsewhere);
     g->list[g->count++] = gate;
 }
@@ -40,12 +41,18 @@ void gates_say(const Gates *g, Writer *w) {
         const Gate *k = &g->list[i];
         asked += !k->elsewhere, kept += !k->elsewhere && held(k);
         const char *bound = fabs(k->bound) < 1e-3 ? arena_print(a, "%.0e", k->bound) : arena_print(a, "%.2f", k->bound);
-        bench_say(w, "| %s | %s | %s %s | %s |", k->what, value_said(a, k->value), k->at_least ? "≥" : "≤", bound, verdict(k));
+        bench_say(w, "| %s%s | %s | %s %s | %s |", k->what, k->detail ? k->detail : "", value_said(a, k->value), k->at_least ? "≥" : "≤", bound, verdict(k));
     }
     const char *missed = listed(a, g, false), *others = listed(a, g, true);
     bench_say(w, "\n%d gate%s, %d held; missed: %s; not of this machine: %s", asked, asked == 1 ? "" : "s", kept, *missed ? missed : "none", *others ? others : "none");
     arena_free(a);
 }
+
+const char *ratios_said(Arena *a, const Ratios *r) {
+    return r->count ? arena_print(a, "of %d, largest %.2f (%s), geometric mean %.2f", r->count, r->largest, r->where, ratios_mean(r)) : "of none";
+}
+
+double ratios_largest(const Ratios *r) { return r->count ? r->largest : NAN; }
 
 void ratios_add(Ratios *r, double ratio, const char *where) {
     if (isnan(ratio)) return;

@@ -5,7 +5,7 @@
 #include "bench_peer.h"
 
 typedef struct {
-    const char *what;
+    const char *what, *detail; // detail: beside its number in the table, or NULL
     double value, bound;
     bool at_least;         // so much is wanted; else at most so much
     const char *elsewhere; // why this machine or run is not asked; NULL: it is
@@ -27,6 +27,8 @@ typedef struct {
     const char *where; // the largest was found
 } Ratios;
 void ratios_add(Ratios *r, double ratio, const char *where); // NaN, of a row without a peer, is left out; `where` is kept by pointer
-double ratios_mean(const Ratios *r); // geometric
+double ratios_largest(const Ratios *r); // NaN: there are none
+double ratios_mean(const Ratios *r);    // geometric
+const char *ratios_said(Arena *a, const Ratios *r);
 
 #endif

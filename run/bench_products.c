@@ -50,15 +50,13 @@ static Measured one(Arena *a, const Table *t, const long *s, const char *name) {
 static void gates(const Table *t, const Ratios *all, const Ratios *blas) {
     const char *wanting = peer_wanting(t->peer);
     bool avx2 = cpu_level() == CPU_AVX2, avx512 = cpu_level() == CPU_AVX512;
-    gate_note(t->gates, (Gate){.what = arena_print(t->arena, "f32 products by AVX-512 over the faster of PyTorch and OpenBLAS, the largest of %d shapes (%s; geometric mean %.2f)",
-                               all->count, all->where ? all->where : "none", ratios_mean(all)), .value = all->count ? all->largest : NAN, .bound = 1.10,
-                               .elsewhere = avx512 ? wanting : "another path was asked for or is here"});
-    gate_note(t->gates, (Gate){.what = arena_print(t->arena, "f32 products by AVX2 over OpenBLAS's Haswell kernels, the largest of %d shapes (%s; geometric mean %.2f)",
-                               blas->count, blas->where ? blas->where : "none", ratios_mean(blas)), .value = blas->count ? blas->largest : NAN, .bound = 1.15,
-                               .elsewhere = avx2 ? wanting : "RETINA_ISA=avx2 asks for it"});
+    gate_note(t->gates, (Gate){.what = "the largest of f32 products by AVX-512 over the faster of PyTorch and OpenBLAS", .detail = avx512 ? ratios_said(t->arena, all) : NULL,
+                               .value = avx512 ? ratios_largest(all) : NAN, .bound = 1.10, .elsewhere = avx512 ? wanting : "it computes another way"});
+    gate_note(t->gates, (Gate){.what = "the largest of f32 products by AVX2 over OpenBLAS's Haswell kernels", .detail = avx2 ? ratios_said(t->arena, blas) : NULL,
+                               .value = avx2 ? ratios_largest(blas) : NAN, .bound = 1.15, .elsewhere = avx2 ? wanting : "RETINA_ISA=avx2 asks for it"});
     // Products of f32 made of three of bf16: over the fastest peer's of f32.
     gate_note(t->gates, (Gate){.what = "products of f32 by three of bf16 over the faster of PyTorch and OpenBLAS", .value = NAN, .bound = 0.60,
-                               .elsewhere = cpu_bf16() == BF16_AMX ? "there are none" : "for AMX: elsewhere three take longer than the one of f32"});
+                               .elsewhere = cpu_bf16() == BF16_AMX ? "there are none" : "no AMX: three take longer than the one of f32"});
 }
 
 void bench_products(const BenchAsk *ask) {
