@@ -277,9 +277,10 @@ run_connectors: retina
 run_verbalize: retina
 	./retina verbalize $(STUDY_OPTIONS)
 
-# Ratios against peers in one run: make bench PEERS=DIR_OF_A_PYTHON_ENVIRONMENT
+# Ratios against peers in one run, every kind, into test/bench/MACHINE.md: make bench PEERS=DIR_OF_A_PYTHON_ENVIRONMENT [PIECES="speed jpeg" ROUNDS=5]; one
+# kind, printed: make bench ARGS=speed
 bench: retina
-	./retina bench $(ARGS) $(if $(PEERS),--peers $(PEERS))
+	$(if $(ARGS),./retina bench $(ARGS) $(if $(PEERS),--peers $(PEERS)),PEERS="$(PEERS)" ROUNDS="$(ROUNDS)" sh test/bench/all.sh $(PIECES))
 
 # The connectors study from pictures to numbers against the original's procedure
 .PHONY: bench_connectors
@@ -344,7 +345,7 @@ help:
 	@echo "make run_verbalize         a caption for every layer of a vision tower: study on the shipped small model"
 	@echo "  MODEL=DIR IMAGES=PATH OUT=DIR ARGS='--count 1000'   … on a real model and real pictures"
 	@echo "make zoo                   train the small models again and compare them with data/zoo, byte by byte"
-	@echo "make bench [PEERS=VENV ARGS=speed]  speed against the machine and PyTorch (also: forward --model DIR)"
+	@echo "make bench [PEERS=VENV]    speed against the machine and its peers, each gate with a verdict, into test/bench/MACHINE.md; ARGS=speed: one kind, printed"
 	@echo "make bench_connectors PEERS=VENV  the connectors study end to end against the original's procedure"
 	@echo "make bench_emu             bytes and flops of the CUDA kernels beside their floor, counted without a GPU"
 	@echo "make ptxas                 registers and spills of the CUDA kernels (needs nvcc, no GPU)"

@@ -1,6 +1,7 @@
 // bench_peer.c: see bench_peer.h.
 #include "bench_peer.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static void peer_surroundings(void) {
 Peer peer_start(const char *venv, const char *script, const char *argument) {
     int in[2], out[2];
     need(pipe(in) == 0 && pipe(out) == 0, "bench: no pipe to the peer");
+    for (int i = 0; i < 2; i++) fcntl(in[i], F_SETFD, FD_CLOEXEC), fcntl(out[i], F_SETFD, FD_CLOEXEC); // another peer that held them would keep this one from its end
     char python[4096];
     int n = snprintf(python, sizeof python, "%s/bin/python", venv);
     need((size_t)n < sizeof python && access(python, X_OK) == 0, "--peers %s: has no bin/python", venv);
