@@ -1,5 +1,5 @@
 // bench_photograph.c: imitations of photographs: noise of every size and hard edges, which compress about as photographs do.
-#include "bench_pictures.h"
+#include "bench_photograph.h"
 #include "io/random.h"
 
 // Noise between a grid of random values `step` pixels apart.

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench_photograph.h"
 #include "io/checksum.h"
 #include "io/image.h"
 #include "io/thread.h"

@@ -8,6 +8,4 @@
 void bench_jpeg(const BenchAsk *ask, TextList images); // JPEGs to decode, or none: drawn ones
 void bench_resize(const BenchAsk *ask);
 
-uint8_t *bench_photograph(Arena *a, int width, int height); // an imitation, RGB (bench_photograph.c)
-
 #endif

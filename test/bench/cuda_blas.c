@@ -7,7 +7,7 @@
 // What the library's header says; the numbers are part of its binary interface.
 typedef void *Handle;
 enum { ROWS_AS_THEY_ARE, TRANSPOSED };
-enum { TYPE_F32 = 0, TYPE_BF16 = 14, COMPUTE_F32 = 68, ALGORITHM_DEFAULT = -1 };
+enum { TYPE_F32 = 0, TYPE_BF16 = 14, BLAS_COMPUTE_F32 = 68, ALGORITHM_DEFAULT = -1 };
 
 static struct {
     Handle handle;
@@ -42,6 +42,6 @@ void blas_bf16(const GemmBf16 *g) {
     float one = 1, zero = 0;
     int type = g->C_bf16 ? TYPE_BF16 : TYPE_F32;
     need(blas.gemm_ex(blas.handle, TRANSPOSED, ROWS_AS_THEY_ARE, (int)g->N, (int)g->M, (int)g->K, &one, g->W, TYPE_BF16, (int)g->ldw, g->A, TYPE_BF16, (int)g->lda, &zero, g->C, type,
-                      (int)g->ldc, COMPUTE_F32, ALGORITHM_DEFAULT) == 0,
+                      (int)g->ldc, BLAS_COMPUTE_F32, ALGORITHM_DEFAULT) == 0,
          "bench: cuBLAS: a bf16 product of %ld x %ld x %ld failed", g->M, g->N, g->K);
 }

@@ -8,7 +8,7 @@
 #include "io/random.h"
 #include "io/thread.h"
 #include "model/batch.h"
-#include "run/bench_pictures.h"
+#include "run/bench_photograph.h"
 
 enum { COUNT = 64, WIDTH = 640, HEIGHT = 480, SIDE = 336, ROUNDS = 7 };
 
