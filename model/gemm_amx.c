@@ -35,7 +35,7 @@
 #define WIDE_COLUMNS 256 // of a task where x does not stay in L2
 #define DIRECT_ROWS 128  // up to so many rows of x the weight is used as it lies
 #define DIRECT_AHEAD 1024 // bytes of a row that are asked for before 32 rows of x need them
-#define PANELS_AHEAD 16384 // bytes of panels, likewise
+#define PANELS_AHEAD 32768 // bytes of panels, likewise
 
 // ---- x
 

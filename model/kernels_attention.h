@@ -22,6 +22,19 @@ static void scores_table(float *S, long rows, long key, const Queries *q, float 
         }
 }
 
+// x / by for 0 <= x <= 1 <= by, over = 1 / by: the same bits without a division. Of an approximation within an ulp the rest, which is exact, times
+// the nearest number to 1 / by gives the nearest quotient (Markstein 1990); of tiny ones the rest would not be exact.
+INLINE V quotient(V x, V by, V over) {
+#ifdef QUOTIENT
+    if (!any_tiny(x)) {
+        V q = x * over;
+        for (int i = 0; i < 2; i++) q = fused(fused(-by, q, x), over, q);
+        return q;
+    }
+#endif
+    return x / by;
+}
+
 // S becomes softmax(S) down the rows. A query that sees nothing gets zeros. Which key the first row is does not matter: sums
 // that are shifted along all sixteen fold to the same bits.
 static void soften_table(float *S, long rows, float *top) {
@@ -39,7 +52,8 @@ static void soften_table(float *S, long rows, float *top) {
         for (int half = SUMS / 2; half; half /= 2)
             for (int i = 0; i < half; i++) sums[i] += sums[i + half];
         V sum = pick(more(sums[0], all(0)), sums[0], pick(number(sums[0]), all(1), sums[0]));
-        for (long j = 0; j < rows; j++) store(s + j * TILE_VECTORS * LANES, load(s + j * TILE_VECTORS * LANES) / sum);
+        V over = all(1) / sum;
+        for (long j = 0; j < rows; j++) store(s + j * TILE_VECTORS * LANES, quotient(load(s + j * TILE_VECTORS * LANES), sum, over));
     }
 }
 

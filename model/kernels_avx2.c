@@ -21,6 +21,8 @@ INLINE V load_part(const float *p, long n, float fill) {
     I lane = {0, 1, 2, 3, 4, 5, 6, 7}, inside = alli((int32_t)n) > lane;
     return pick(inside, (V)_mm256_maskload_ps(p, (__m256i)inside), all(fill));
 }
+#define QUOTIENT // 2^-100 is 0x0d800000
+INLINE bool any_tiny(V x) { return _mm256_movemask_ps((__m256)(((I)x > alli(0)) & ((I)x < alli(0x0d800000)))) != 0; }
 #define LOAD_F16
 INLINE V load_f16(const uint16_t *p) { return (V)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
 #include "kernels_body.h"

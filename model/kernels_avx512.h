@@ -12,5 +12,7 @@ INLINE void store_past(float *p, V v) { _mm512_stream_ps(p, (__m512)v); }
 INLINE void past_done(void) { _mm_sfence(); }
 INLINE V root(V a) { return (V)_mm512_sqrt_ps((__m512)a); }
 INLINE V load_part(const float *p, long n, float fill) { return (V)_mm512_mask_loadu_ps((__m512)all(fill), (__mmask16)((1u << n) - 1), p); }
+#define QUOTIENT // 2^-100 is 0x0d800000; zero, less one, is the largest of all
+INLINE bool any_tiny(V x) { return _mm512_cmplt_epu32_mask(_mm512_sub_epi32((__m512i)x, _mm512_set1_epi32(1)), _mm512_set1_epi32(0x0d800000 - 1)) != 0; }
 #define LOAD_F16
 INLINE V load_f16(const uint16_t *p) { return (V)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }

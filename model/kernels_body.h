@@ -8,6 +8,7 @@
 //   store_past(p, v), past_done() past the caches, p at a multiple of the vector's size; then, that others see it
 //   load_part(p, n, fill)         the first n < LANES floats
 //   load_f16(p)                   LANES halves
+//   QUOTIENT, any_tiny(x)         where that is fast: whether a lane of x >= 0 is more than 0 and less than 2^-100
 //
 // The same operations in the same order on all levels, whatever the width, are what makes the bits the same.
 

@@ -329,6 +329,26 @@ static void test_rows(Arena *a) {
     }
 }
 
+// Softmax down the rows of scores that end among the tiny ones, and of hidden keys: column by column the bits of another level's, and of sums
+// in sixteen parts and a division for each.
+static void test_soften(Arena *a, const char *name, const KernelTable *v, const KernelTable *z) {
+    const long keys = 300, n = (long)v->NR * z->NR; // columns: whole vectors of both
+    float *x = random_floats(a, (size_t)(keys * n), "scores"), *got[2], top[64];
+    for (long i = 0; i < keys * n; i++) x[i] = i % 11 == 3 ? -INFINITY : -fabsf(x[i]) * (float)(i % n % 40);
+    for (int t = 0; t < 2; t++) {
+        const KernelTable *k = t ? z : v;
+        float *s = take(a, float, (size_t)(keys * k->NR));
+        got[t] = take(a, float, (size_t)(keys * n));
+        for (long c = 0; c < n; c += k->NR) {
+            for (int r = 0; r < k->NR; r++) top[r] = 0;
+            for (long j = 0; j < keys; j++) memcpy(s + j * k->NR, x + j * n + c, (size_t)k->NR * sizeof *s);
+            k->soften(s, keys, top);
+            for (long j = 0; j < keys; j++) memcpy(got[t] + j * n + c, s + j * k->NR, (size_t)k->NR * sizeof *s);
+        }
+    }
+    check_same(name, got[0], got[1], (size_t)(keys * n) * 4);
+}
+
 // A digest of everything above's outputs is not needed: each result was compared with an order that is fixed; here the
 // tables of all levels are compared with each other.
 static void test_levels(Arena *a) {
@@ -339,6 +359,7 @@ static void test_levels(Arena *a) {
             printf("SKIP level %s: this machine lacks it\n", l ? "avx512" : "avx2");
             continue;
         }
+        test_soften(a, l ? "avx512 soften" : "avx2 soften", levels[l], &kernels_scalar);
         static const long widths[] = {1, 14, 27, 32, 40, 53, 66, 79, 96, 105, 118, 131, 139};
         for (size_t wide = 0; wide < sizeof widths / sizeof *widths; wide++) {
             enum { R = 7 }; // whole groups of rows and single ones
