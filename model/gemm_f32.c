@@ -208,8 +208,8 @@ static long rows_most(const Job *j) {
 
 static long k_at_a_time(const Gemm *g, const KernelTable *k) { return pieces(pieces(g->K, pieces(g->K, k_block(k))), PIECE) * PIECE; }
 
-// Rows and columns of a task: the cheapest by the count of multiply-adds that packing costs, of what is left for the
-// busiest thread, and of a tenth of a task by which threads never end together.
+// Rows and columns of a task: the cheapest by the count of multiply-adds that packing costs (panels that are kept: none), of
+// what is left for the busiest thread, and of a tenth of a task by which threads never end together.
 static void plan(Job *j, int threads) {
     const Gemm *g = j->g;
     static const long widths[] = {64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048};
@@ -219,7 +219,7 @@ static void plan(Job *j, int threads) {
         for (long split = least; split <= least + 8 * threads; split += 1 + split / 8) {
             long nc = pieces(smaller(widths[w], g->N), j->k->NR) * j->k->NR, mc = pieces(pieces(g->M, split), j->k->MR) * j->k->MR;
             long across = pieces(g->N, nc), down = pieces(g->M, mc);
-            double cost = ((double)pieces(across * down, threads) + 0.1) * ((double)mc * (double)nc + PACKING * (double)(mc + nc));
+            double cost = ((double)pieces(across * down, threads) + 0.1) * ((double)mc * (double)nc + PACKING * (double)(j->panels ? mc : mc + nc));
             if (best > 0 && cost >= best) continue;
             best = cost, j->mc = mc, j->nc = nc, j->down = down, j->tasks = across * down;
         }
