@@ -86,7 +86,7 @@ static void attentions(Arena *a, const Table *t, bool bf16) {
         snprintf(ask, sizeof ask, "attention %s %ld %ld %ld %ld %ld %d %d", bf16 ? "bf16" : "f32", Tq, Tk, H, G, D, list[i].causal && Tq > 1, threads_count());
         double operations = (list[i].causal && Tq > 1 ? 0.5 : 1) * 4.0 * (double)(Tq * Tk * H * D);
         Gemm *beside = i == 0 ? product_beside(a, bf16) : NULL;
-        Measured m = table_row(t, &(Row){.name = list[i].name, .ask = ask, .work = attention_work, .arg = &at, .operations = operations, .peak = bf16 ? t->top.bf16 : t->top.f32,
+        Measured m = table_row(t, &(Row){.name = list[i].name, .ask = ask, .work = attention_work, .arg = &at, .operations = operations, .peak = bf16 ? PEAK_BF16 : PEAK_F32,
                                          .beside = {beside ? product_work : NULL, beside}});
         if (beside) gate(t, &m, beside, operations, bf16);
         if (bf16) bench_say(t->w, "| … | error %.1e of double on the same inputs | | | | | |", error);

@@ -57,7 +57,7 @@ static Measured one(Arena *a, const Table *t, long M, long N, long K, int copies
     char ask[80];
     snprintf(ask, sizeof ask, "linear bf16 %ld %ld %ld %d %d", M, N, K, copies, threads_count());
     Measured m = table_row(t, &(Row){.name = name, .ask = ask, .work = product_work, .arg = &p, .operations = 2.0 * (double)(M * N) * (double)K,
-                                     .bytes = copies > 1 ? bytes : 0, .peak = t->top.bf16, .plain = copies > 1 ? weight_read : NULL, .plain_bytes = bytes});
+                                     .bytes = copies > 1 ? bytes : 0, .peak = PEAK_BF16, .plain = copies > 1 ? weight_read : NULL, .plain_bytes = bytes});
     arena_release(a, mark);
     return m;
 }

@@ -104,10 +104,15 @@ static double ceiling_f32(Arena *a) {
     return tile_rate(a, (Tiles){.mr = k->MR, .nr = k->NR, .tile = tile_f32}, 1);
 }
 
-Ceilings ceilings_measure(Arena *a) {
+void ceilings_again(Arena *a, Ceilings *c) {
     const TileKernel *b = gemm_bf16_tiles();
-    Ceilings c = {.f32 = ceiling_f32(a)};
-    c.bf16 = b ? tile_rate(a, (Tiles){.mr = b->MR, .nr = b->NR, .tile = b->tile, .begin = b->begin, .end = b->end}, b->in_word) : c.f32;
+    c->f32 = fmax(c->f32, ceiling_f32(a));
+    c->bf16 = b ? fmax(c->bf16, tile_rate(a, (Tiles){.mr = b->MR, .nr = b->NR, .tile = b->tile, .begin = b->begin, .end = b->end}, b->in_word)) : c->f32;
+}
+
+Ceilings ceilings_measure(Arena *a) {
+    Ceilings c = {0};
+    ceilings_again(a, &c);
     c.l2 = read_rate(a, 65536, (size_t)threads_count(), 400, reads_job); // 256 KiB for each thread
     c.memory = read_rate(a, 16 << 20, 8, 1, streams_job);                // 512 MiB
     return c;

@@ -68,7 +68,8 @@ static void gates(const Table *t, const Model *m, const Rounds *r, const int *wa
         gate_note(t->gates, (Gate){.what = "the next id of 1 text: its bytes at a plain read's speed, of its time", .detail = arena_print(a, "weights, keys and values %.2f GB at %.1f GB/s", bytes[0] * 1e-9, speed * 1e-9),
                                    .value = bytes[0] / (READ_FLOATS * sizeof(float)) / rounds_ratio(r, WAY(way[0]), WAY(read)), .bound = 0.80, .at_least = true});
     if (way[0] < 0 || way[2] < 0) return;
-    double operations = 2.0 * sizes[2] * weights / (double)dtype_size(DTYPE_BF16), one = bytes[0] / speed, many = fmax(operations / t->top.bf16, bytes[2] / speed), most = sizes[2] * one / many;
+    ceilings_again(a, t->top);
+    double operations = 2.0 * sizes[2] * weights / (double)dtype_size(DTYPE_BF16), one = bytes[0] / speed, many = fmax(operations / t->top->bf16, bytes[2] / speed), most = sizes[2] * one / many;
     const char *elsewhere = cpu_bf16() == BF16_AMX && most >= 20 ? NULL
                             : arena_print(a, "%s %.1f times are all that products at the measured peak and reads of weights, keys and values allow", cpu_bf16() == BF16_AMX ? "so many tokens before:" : "no AMX:", most);
     gate_note(t->gates, (Gate){.what = "ids a second of 32 texts over those of 1", .value = sizes[2] / rounds_ratio(r, WAY(way[2]), WAY(way[0])), .bound = 20, .at_least = true, .elsewhere = elsewhere});

@@ -7,9 +7,8 @@
 void bench_speed(const BenchAsk *ask) {
     Table t = table_open(ask, "test/bench/peer_speed.py", NULL);
     bench_say(t.w, "`retina bench speed%s`, %s, bf16 by %s, %s, %d alternating rounds: median (smallest – largest).\n"
-                  "Ceilings: f32 %.0f GFLOP/s, bf16 %.0f GFLOP/s, read L2 %.0f GB/s, read memory %.1f GB/s.\n"
-                  "Floor: the larger of operations over that peak and of bytes over what a plain read (or a triad) moves in the same rounds; 1.00 is as fast as that.",
-              ask->venv ? " --peers VENV" : "", cpu_describe(), gemm_bf16_path(), threads_said(t.arena), t.rounds, t.top.f32 * 1e-9, t.top.bf16 * 1e-9, t.top.l2 * 1e-9, t.top.memory * 1e-9);
+                  "Floor: the larger of operations over the ceiling (below) and of bytes over what a plain read (or a triad) moves in the same rounds; 1.00 is as fast as that.",
+              ask->venv ? " --peers VENV" : "", cpu_describe(), gemm_bf16_path(), threads_said(t.arena), t.rounds);
     bench_bf16(t.arena, &t);
     bench_few(t.arena, &t);
     bench_attentions(t.arena, &t);

@@ -18,7 +18,8 @@ float *random_floats(Arena *a, size_t n, const char *what) {
 }
 
 Table table_open(const BenchAsk *ask, const char *script, const char *argument) {
-    Table t = {.arena = ask->arena, .w = ask->out, .rounds = ask->rounds, .only = ask->rows, .top = ceilings_measure(ask->arena), .gates = take_zero(ask->arena, Gates, 1)};
+    Table t = {.arena = ask->arena, .w = ask->out, .rounds = ask->rounds, .only = ask->rows, .top = take(ask->arena, Ceilings, 1), .gates = take_zero(ask->arena, Gates, 1)};
+    *t.top = ceilings_measure(ask->arena);
     t.gates->arena = arena_new("gates"); // notes stay when a row's memory is given back
     if (ask->venv) t.peer = take(ask->arena, Peer, 1), *t.peer = peer_start(ask->venv, script, argument);
     return t;
@@ -33,6 +34,8 @@ void table_with_blas(Table *t, const BenchAsk *ask) {
 }
 
 void table_close(Table *t) {
+    bench_say(t->w, "\nCeilings, the most of the run: f32 %.0f GFLOP/s, bf16 %.0f GFLOP/s, read L2 %.0f GB/s, read memory %.1f GB/s.", t->top->f32 * 1e-9, t->top->bf16 * 1e-9, t->top->l2 * 1e-9,
+              t->top->memory * 1e-9);
     gates_say(t->gates, t->w);
     arena_free(t->gates->arena);
     if (t->peer) peer_end(t->peer);
@@ -79,8 +82,8 @@ static RowRounds row_rounds(const Table *t, const Row *r) {
 
 // Floor over time: of operations at the peak, of bytes as fast as they move beside it.
 static double of_floor(const Table *t, const Row *r, double ours, double over_plain) {
-    double by_peak = r->peak > 0 ? r->operations / r->peak / ours : 0;
-    return fmax(by_peak, r->plain ? r->bytes / r->plain_bytes / over_plain : r->bytes / t->top.memory / ours);
+    double by_peak = r->peak == NO_PEAK ? 0 : r->operations / (r->peak == PEAK_BF16 ? t->top->bf16 : t->top->f32) / ours;
+    return fmax(by_peak, r->plain ? r->bytes / r->plain_bytes / over_plain : r->bytes / t->top->memory / ours);
 }
 
 static const char *time_said(Arena *a, Times t) { return arena_print(a, "%.2f (%.2f – %.2f)", 1e3 * t.median, 1e3 * t.least, 1e3 * t.most); }
@@ -114,6 +117,7 @@ void table_times(const Table *t, const char *name, Times ours, const Times *peer
 }
 
 Measured table_row(const Table *t, const Row *r) {
+    if (r->peak != NO_PEAK) ceilings_again(t->arena, t->top);
     RowRounds m = row_rounds(t, r);
     row_say(t, r, &m);
     unsigned plain = set_of(&m, PLAIN), beside = set_of(&m, BESIDE), peer = set_of(&m, PEER), blas = set_of(&m, BLAS);

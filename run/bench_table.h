@@ -12,6 +12,7 @@ typedef struct {
     double l2, memory; // bytes a second, read
 } Ceilings;
 Ceilings ceilings_measure(Arena *a);
+void ceilings_again(Arena *a, Ceilings *c); // f32 and bf16: the most of the run counts, for a probe may meet another program
 float *random_floats(Arena *a, size_t n, const char *what); // of [-1, 1), the same in every run
 const char *threads_said(Arena *a); // "2 threads"; one thread's times are its own
 
@@ -30,7 +31,7 @@ typedef struct {
     const char *blas_name;
     Writer *w; // NULL: only printed
     int rounds;
-    Ceilings top;
+    Ceilings *top;
     const char *only; // rows whose name holds it; NULL: all
     Gates *gates;
 } Table;
@@ -38,12 +39,15 @@ Table table_open(const BenchAsk *ask, const char *script, const char *argument);
 void table_with_blas(Table *t, const BenchAsk *ask);                             // OpenBLAS beside it
 void table_close(Table *t);                                                      // says the gates
 
+typedef enum { NO_PEAK, PEAK_F32, PEAK_BF16 } Peak;
+
 typedef struct {
     const char *name, *ask; // ask: the line for the peer; NULL: it has nothing like this
     const char *ask_blas;   // for OpenBLAS
     void (*work)(void *arg);
     void *arg;
-    double operations, bytes, peak; // of one call; peak: operations a second; 0: no floor is known
+    double operations, bytes; // of one call
+    Peak peak;                // of its operations
     // Moves plain_bytes as plainly as can be, in every round beside `work`: what memory gives changes from second to second, and so the
     // floor of `bytes` is taken from these times. NULL: from the ceiling.
     void (*plain)(void *arg);
