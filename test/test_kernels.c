@@ -329,6 +329,7 @@ static void test_rows(Arena *a) {
     }
 }
 
+#if defined(__x86_64__)
 // Softmax down the rows of scores that end among the tiny ones, and of hidden keys: column by column the bits of another level's, and of sums
 // in sixteen parts and a division for each.
 static void test_soften(Arena *a, const char *name, const KernelTable *v, const KernelTable *z) {
@@ -348,6 +349,7 @@ static void test_soften(Arena *a, const char *name, const KernelTable *v, const 
     }
     check_same(name, got[0], got[1], (size_t)(keys * n) * 4);
 }
+#endif
 
 // A digest of everything above's outputs is not needed: each result was compared with an order that is fixed; here the
 // tables of all levels are compared with each other.

@@ -1,14 +1,17 @@
-"""connectors.py [--retina PATH] [--count 400] [--rounds 3] [--threads N] [--out F.md]: the connectors study from pictures to numbers, step by step,
+"""connectors.py [--shape zoo|llava-1.5] [--retina PATH] [--count 400] [--rounds 3] [--threads N] [--out F.md]: the connectors study from pictures to numbers, step by step,
 by `retina connectors` and by the original's procedure in this environment, in alternating rounds on the same pictures.
 
 Theirs: transformers' LLaVA with hooks on the vision tower and the projector, eight pictures at a time in f32; faiss for the
 neighbours of the mean tokens before and after, torch.linalg.svdvals for every picture's tokens; the reconstructor in PyTorch
 with AdamW, eight pictures a step. Ours does more in the geometry step: intervals by resampling, cosines of all pairs of tokens,
 duplicates, tables. Their imports and the loading of their model are not counted; our whole processes are.
-Model: data/zoo/llava, whose widths are small; the pictures are drawn by `retina world`. Seconds, medians; ratio ours over theirs."""
+Model: data/zoo/llava, whose widths are small; or one of random weights with LLaVA-1.5's tower and connector (ViT-L/14-336, 1024 to 4096; one layer of
+text, which nobody runs): some 40 minutes a round. The pictures are drawn by `retina world`. Seconds, medians; ratio ours over theirs."""
 import argparse
 import glob
+import json
 import os
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -40,7 +43,7 @@ class Theirs:
             images = [Image.open(p).convert("RGB") for p in self.pictures[first:first + BATCH]]
             self.model.model.get_image_features(pixel_values=self.processor(images, return_tensors="pt")["pixel_values"])
         n = len(self.pictures)
-        self.pre, self.post = (torch.cat(self.seen[k]).reshape(n, -1, self.seen[k][0].shape[-1]) for k in ("pre", "post"))
+        self.pre, self.post = (torch.cat(self.seen.pop(k)).reshape(n, -1, width) for k, width in [(k, self.seen[k][0].shape[-1]) for k in ("pre", "post")])
 
     @torch.no_grad()
     def geometry(self):
@@ -61,7 +64,7 @@ class Theirs:
         h = max(wide, narrow)
         net = nn.Sequential(nn.Linear(wide, wide), nn.LayerNorm(wide), nn.GELU(), nn.Dropout(0.1), nn.Linear(wide, h), nn.LayerNorm(h), nn.GELU(), nn.Dropout(0.1),
                             nn.Linear(h, narrow))
-        x, y = ((t - t[:n].mean((0, 1))) / t[:n].std((0, 1)) for t in (self.post, self.pre))
+        x, y = (t.sub_(t[:n].mean((0, 1))).div_(t[:n].std((0, 1))) for t in (self.post, self.pre)) # in place: of LLaVA-1.5 they are 5 GB
         optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
         for _ in range(EPOCHS):
             net.train()
@@ -84,8 +87,27 @@ def seconds(call):
     return time.perf_counter() - start
 
 
+# A directory of random weights: the zoo's LLaVA with the tower and the widths of LLaVA-1.5.
+def large(retina, zoo, directory):
+    config, vision = (json.load(open(f)) for f in (zoo + "/config.json", "test/bench/vit_l_336.json"))
+    config.update(vision_config=vision, image_seq_length=576, dtype="float32")
+    config["text_config"].update(hidden_size=4096, num_attention_heads=32, num_key_value_heads=32, head_dim=128, num_hidden_layers=1)
+    with open(directory + ".json", "w") as f:
+        json.dump(config, f)
+    subprocess.run([retina, "random", directory, "--config", directory + ".json", "--dtype", "f32", "--quiet"], check=True)
+    for path in glob.glob(zoo + "/*"):
+        if not os.path.exists(f"{directory}/{os.path.basename(path)}") and not path.endswith(".safetensors"):
+            shutil.copy(path, directory)
+    for name, changes in (("preprocessor_config.json", {"size": {"shortest_edge": 336}, "crop_size": {"height": 336, "width": 336}}), ("processor_config.json", {"patch_size": 14})):
+        settings = json.load(open(f"{directory}/{name}"))
+        with open(f"{directory}/{name}", "w") as f:
+            json.dump(settings | changes, f)
+    return directory
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--shape", choices=["zoo", "llava-1.5"], default="zoo")
     p.add_argument("--retina", default="./retina")
     p.add_argument("--count", type=int, default=400)
     p.add_argument("--rounds", type=int, default=3)
@@ -96,15 +118,16 @@ def main():
     faiss.omp_set_num_threads(o.threads)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([o.retina, "world", "--out", folder + "/world", "--count", str(o.count), "--format", "png", "--quiet"], check=True)
-        theirs = Theirs("data/zoo/llava", sorted(glob.glob(folder + "/world/images/*.png")))
-        options = ["--images", folder + "/world/images", "--out", folder + "/out", "--threads", str(o.threads), "--quiet"]
+        model = "data/zoo/llava" if o.shape == "zoo" else large(o.retina, "data/zoo/llava", folder + "/model")
+        theirs = Theirs(model, sorted(glob.glob(folder + "/world/images/*.png")))
+        options = ["--model", model, "--images", folder + "/world/images", "--out", folder + "/out", "--threads", str(o.threads), "--quiet"]
         more = {"extract": ["--fresh", "--save-dtype", "f32"], "geometry": ["--topk", str(TOPK), "--fresh"], "recon": ["--epochs", str(EPOCHS), "--fresh"]}
         taken = {step: ([], []) for step in more}
         for _ in range(o.rounds):
             for step, (ours, other) in taken.items():
                 ours.append(seconds(lambda: subprocess.run([o.retina, "connectors", step, *options, *more[step]], check=True, stdout=subprocess.DEVNULL)))
                 other.append(seconds(getattr(theirs, step)))
-    lines = [f"`test/bench/connectors.py`: {o.count} pictures, {o.threads} threads, {o.rounds} alternating rounds; seconds, median (smallest – largest).", "",
+    lines = [f"`test/bench/connectors.py`: {o.count} pictures, {o.shape}, {o.threads} threads, {o.rounds} alternating rounds; seconds, median (smallest – largest).", "",
              "| step | ours | theirs | ratio | note |", "|---|---|---|---|---|"]
     for step, pair in taken.items():
         text = [f"{statistics.median(t):.2f} ({min(t):.2f} – {max(t):.2f})" for t in pair]
