@@ -28,8 +28,10 @@ typedef struct {
     int (*reach)(const float *x, int n, float least); // how many of n, a multiple of 16, are at least so large
     double (*squared_distance)(const float *a, const float *b, size_t n); // in sixteen running sums, in double
     double (*dot)(const float *a, const float *b, size_t n);
+    // of d = x scale - mean: the sum of d d, and of x scale mean; likewise
+    void (*moments)(double *square, double *along, const float *x, double scale, const double *mean, size_t n);
+    void (*prepare)(float *out, const float *x, double scale, const double *mean, size_t n); // d, rounded once
 } KnnKernels;
-
 
 // The share of a panel that the tile of queries from row r of their block asks for.
 static inline const float *knn_share(const KnnKernels *k, const float *panel, int r, int C) {

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "io/random.h"
 #include "io/thread.h"
 #include "model/cpu.h"
 
@@ -44,24 +45,22 @@ typedef struct {
     float *out;
 } Packing;
 
-// Value k of row r as it is multiplied: scaled and without the mean, rounded to float once.
-static inline float prepared(const Points *s, size_t r, int k) {
-    return (float)(s->x[r * (size_t)s->C + k] * s->scale[r] - s->mean[k]);
-}
-
-// Rows [first, first + count) of a side as panels of `width` rows, few numbers of each at a time: what is written stays in L1.
+// Places [first, first + count) of a side as panels of `width` rows, few numbers of each at a time: what is written stays in L1.
 static void pack(float *out, const Points *s, size_t first, int count, int width) {
     enum { SOME = 64 };
+    const KnnKernels *kernel = knn_kernels();
+    float some[32][SOME];
     for (int p = 0; p < count; p += width, out += (size_t)width * s->C)
-        for (int k0 = 0; k0 < s->C; k0 += SOME)
+        for (int k0 = 0; k0 < s->C; k0 += SOME) {
+            int n = s->C - k0 < SOME ? s->C - k0 : SOME;
             for (int i = 0; i < width; i++) {
-                size_t r = first + (size_t)(p + i);
-                int k1 = k0 + SOME < s->C ? k0 + SOME : s->C;
-                if (r < s->N)
-                    for (int k = k0; k < k1; k++) out[(size_t)k * width + i] = prepared(s, r, k);
-                else
-                    for (int k = k0; k < k1; k++) out[(size_t)k * width + i] = 0;
+                size_t r = first + (size_t)(p + i), row = r < s->N ? points_row(s, r) : 0;
+                if (r < s->N) kernel->prepare(some[i], s->x + row * (size_t)s->C + k0, s->scale[row], s->mean + k0, (size_t)n);
+                else memset(some[i], 0, sizeof some[i]);
             }
+            for (int k = 0; k < n; k++)
+                for (int i = 0; i < width; i++) out[(size_t)(k0 + k) * width + i] = some[i][k];
+        }
 }
 
 // Cosine: 1 / length. l2: for now the largest magnitude of the row.
@@ -70,12 +69,15 @@ static void scale_range(void *arg, size_t begin, size_t end) {
     for (size_t r = begin; r < end; r++) {
         const float *x = s->x + r * (size_t)s->C;
         double most = 0, poison = 0;
-        for (int k = 0; k < s->C; k++) {
+        if (s->metric == KNN_COSINE) {
+            double square = knn_kernels()->dot(x, x, (size_t)s->C);
+            most = 1 / fmax(sqrt(square), 1e-12), poison = square * 0; // NaN if one number is not finite
+        }
+        for (int k = 0; k < s->C && s->metric == KNN_L2; k++) {
             double size = fabs(x[k]);
             most = size > most ? size : most;
-            poison += x[k] * 0; // NaN as soon as one number is not finite
+            poison += x[k] * 0;
         }
-        if (s->metric == KNN_COSINE) most = 1 / fmax(sqrt(knn_kernels()->dot(x, x, (size_t)s->C)), 1e-12);
         s->scale[r] = poison == 0 ? most : NAN;
     }
 }
@@ -84,12 +86,9 @@ static void scale_range(void *arg, size_t begin, size_t end) {
 static void lift_range(void *arg, size_t begin, size_t end) {
     Points *s = arg;
     for (size_t r = begin; r < end; r++) {
-        double square = 0, along = 0;
-        for (int k = 0; k < s->C; k++) {
-            double raw = s->x[r * (size_t)s->C + k] * s->scale[r], d = raw - s->mean[k];
-            square += d * d;
-            along += raw * s->mean[k];
-        }
+        size_t row = points_row(s, r);
+        double square, along;
+        knn_kernels()->moments(&square, &along, s->x + row * (size_t)s->C, s->scale[row], s->mean, (size_t)s->C);
         s->square[r] = square;
         s->exact_lift[r] = s->metric == KNN_COSINE ? along : -square / 2;
         s->length[r] = (float)(sqrt(square) * (1 + 1e-6));
@@ -141,6 +140,12 @@ Points points_of(Arena *a, const float *x, size_t N, int C, KnnMetric metric, co
     for (size_t r = 0; r < N; r++)
         need(!isnan(s.scale[r]), "%s: row %zu of %zu holds a NaN or an infinity; it has no neighbours", what, r, N);
     return s;
+}
+
+void points_shuffle(Arena *a, Points *s) {
+    uint32_t *order = take(a, uint32_t, s->N);
+    rng_permutation(rng_of(1, "points"), order, (uint32_t)s->N);
+    s->order = order;
 }
 
 // l2: both sides times the power of two that brings the largest number below 1, so that no float product overflows.

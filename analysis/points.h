@@ -15,8 +15,9 @@ typedef struct {
     size_t N, rows; // rows: N rounded up to whole blocks of KNN_BLOCK; those behind N are zeros and near nobody
     int C;
     KnnMetric metric;
+    const uint32_t *order;        // (N) place r, of what follows but for scale, is row order[r] of x; NULL: row r
     const double *mean;           // (C) of the scaled rows
-    double *scale;                // (N) cosine: 1 / length; l2: a power of two, the same for all
+    double *scale;                // (N) of the rows of x; cosine: 1 / length; l2: a power of two, the same for all
     float *packed;                // panels of nr rows
     float *lift, *slack, *length; // (rows): see knn_kernels.h; lift is an upper bound
     double *square;               // (N) |g - m|², exact_lift: the lift, both in double
@@ -24,6 +25,7 @@ typedef struct {
 } Points;
 
 Points points_of(Arena *a, const float *x, size_t N, int C, KnnMetric metric, const char *what); // dies on a NaN
+void points_shuffle(Arena *a, Points *s);           // the same order for the same N
 void points_scale_alike(Points *s, Points *t);      // of two sets that will meet; or of one, given twice
 double *points_mean(Arena *a, const Points *s);
 void points_lift(Arena *a, Points *s, const double *mean);
@@ -32,7 +34,9 @@ float *points_rows(Arena *a, const Points *s); // (rows, C): as they are multipl
 // Rows [first, first + KNN_BLOCK) as panels of mr rows.
 void points_pack_queries(float *out, const Points *s, size_t first);
 
-// What an upper bound of row c's score for q exceeds the lower bound by, at most.
+static inline uint32_t points_row(const Points *s, size_t r) { return s->order ? s->order[r] : (uint32_t)r; }
+
+// What an upper bound of place c's score for q exceeds the lower bound by, at most.
 #define POINTS_NOTHING 1e-36f // more than float products that fall below the smallest float can add up to
 static inline float points_spread(const Points *query, size_t q, const Points *point, uint32_t c) {
     return 2.001f * (query->length[q] * point->slack[c] + 8 * 0x1p-24f * fabsf(point->lift[c]) + POINTS_NOTHING);

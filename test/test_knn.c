@@ -137,6 +137,25 @@ static void test_between_and_groups(Arena *a) {
     check_dies("a metric", "\"l3\"") { knn_metric_named("l3", "--metric"); }
 }
 
+// The order in which rows are met is of chance, but always the same: here the nearest are all met first, so that every guessed threshold is too
+// high and the queries are searched for again.
+static void test_again(Arena *a) {
+    enum { N = 1000, C = 8, K = 100 };
+    uint32_t order[N];
+    float *x = take(a, float, N * C), *y = take(a, float, 5 * C);
+    rng_permutation(rng_of(1, "points"), order, N);
+    fill(x, N, C, GAUSS, 5);
+    fill(y, 5, C, GAUSS, 6);
+    for (int i = 0; i < K + 1; i++) x[order[i] * C] += 50;
+    for (int i = 0; i < 5; i++) y[i * C] += 50;
+    for (int metric = 0; metric < 2; metric++) {
+        Neighbours n = knn_self(a, x, N, C, (KnnMetric)metric, K, NULL, "test");
+        check(wrong_places(&n, x, x, N, C, (KnnMetric)metric, NULL) == 0, "the nearest are met first, %s", knn_metric_name((KnnMetric)metric));
+        n = knn_between(a, y, 5, x, N, C, (KnnMetric)metric, K, "test");
+        check(wrong_places(&n, y, x, N, C, (KnnMetric)metric, NULL) == 0, "between two sets, %s", knn_metric_name((KnnMetric)metric));
+    }
+}
+
 static void test_invariance(Arena *a) {
     int C = 64;
     size_t N = 600;
@@ -279,6 +298,7 @@ int main(int argc, char **argv) {
     }
     test_exact(a);
     test_between_and_groups(a);
+    test_again(a);
     test_invariance(a);
     test_overlap(a);
     test_distances(a);
