@@ -166,11 +166,13 @@ static void down_group(const Job *j, const Group *p, const float *Bp, float *A, 
             long share = all * ++i / tiles;
             Wanted runs[RUNS];
             TileSums s = {.soon = runs};
-            int count = next ? lines_of_b(j, next, done, share, runs, RUNS - 16) : 0;
-            if (q && q->n == q->n0) count += lines_of_a(j, q, m_next, (n - p->n) / NR, panels, runs + count);
-            for (int r = 0; r < count; r++) s.lines += runs[r].count;
+            int count = 0;
             if (n + NR < p->n1) s.next = C + NR;
             else if (q) s.next = g->C + m_next * g->ldc + q->n;
+            for (long c = 0; s.next && c < NR; c += 16) runs[count++] = (Wanted){(const char *)(s.next + c), (size_t)g->ldc * sizeof(float), mr};
+            count += next ? lines_of_b(j, next, done, share, runs + count, RUNS - 16 - count) : 0;
+            if (q && q->n == q->n0) count += lines_of_a(j, q, m_next, (n - p->n) / NR, panels, runs + count);
+            for (int r = 0; r < count; r++) s.lines += runs[r].count;
             product(j, p, mr, n, Ap, Bp + (n - p->n) * p->kn, C, &s);
             if (next && Bnext) pack_b(j, Bnext, next, done, share);
             done = share;

@@ -7,6 +7,7 @@
 
 #define STRIDE 16    // values of k from one asking to the next
 #define NEXT_PARTS 4 // the last strides of a tile
+#define AHEAD_B 24   // values of k that B's lines are asked for ahead, into L1
 
 // The next `lines` lines of the runs, of which `run` is begun.
 INLINE void ask_soon(Wanted *run, const Wanted **more, long lines) {
@@ -42,6 +43,7 @@ INLINE void product_rows(int mr, long K, const float *A, long ka, const float *B
         for (long k = at * STRIDE, end = k + STRIDE < K ? k + STRIDE : K; k < end; k++) {
             V b[TILE_VECTORS];
             for (int v = 0; v < TILE_VECTORS; v++) b[v] = load(B + v * LANES);
+            for (int v = 0; v < TILE_VECTORS * LANES; v += 16) __builtin_prefetch(B + AHEAD_B * TILE_VECTORS * LANES + v);
 #pragma GCC unroll 16
             for (int r = 0; r < mr; r++) {
                 V a = all(A[r]);
