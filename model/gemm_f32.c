@@ -20,6 +20,7 @@
 #define KMAX 512   // values of k at a time, at most
 #define GROUP 4    // panels: a tile of A, and C's rows, are come back to once for so many
 #define PACKING 30 // multiply-adds that packing a number costs
+#define READING 10 // that one costs that is packed already
 #define PIECE 16   // values of k of a panel: its rows of B are a line each
 #define BEHIND 16  // floats that packing may write behind a tile of A
 #define RUNS 64    // of lines that a tile asks for
@@ -210,7 +211,7 @@ static long rows_most(const Job *j) {
 
 static long k_at_a_time(const Gemm *g, const KernelTable *k) { return pieces(pieces(g->K, pieces(g->K, k_block(k))), PIECE) * PIECE; }
 
-// Rows and columns of a task: the cheapest by the count of multiply-adds that packing costs (panels that are kept: none), of
+// Rows and columns of a task: the cheapest by the count of multiply-adds that packing costs (of panels that are kept, reading), of
 // what is left for the busiest thread, and of a tenth of a task by which threads never end together.
 static void plan(Job *j, int threads) {
     const Gemm *g = j->g;
@@ -221,7 +222,7 @@ static void plan(Job *j, int threads) {
         for (long split = least; split <= least + 8 * threads; split += 1 + split / 8) {
             long nc = pieces(smaller(widths[w], g->N), j->k->NR) * j->k->NR, mc = pieces(pieces(g->M, split), j->k->MR) * j->k->MR;
             long across = pieces(g->N, nc), down = pieces(g->M, mc);
-            double cost = ((double)pieces(across * down, threads) + 0.1) * ((double)mc * (double)nc + PACKING * (double)(j->panels ? mc : mc + nc));
+            double cost = ((double)pieces(across * down, threads) + 0.1) * ((double)mc * (double)nc + PACKING * (double)mc + (j->panels ? READING : PACKING) * (double)nc);
             if (best > 0 && cost >= best) continue;
             best = cost, j->mc = mc, j->nc = nc, j->down = down, j->tasks = across * down;
         }

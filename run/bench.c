@@ -70,6 +70,7 @@ int run_bench(int argc, char **argv) {
                         {NULL, OPT_FLAG, NULL, "forward", NULL},
                         {"model", OPT_TEXT, &b->model, "directory of the model (`retina random` makes one)", NULL},
                         {"tokens", OPT_INT, &b->tokens, "of a prompt", NULL},
+                        {"packed", OPT_FLAG, &b->ask.packed, "weights stay packed for products", NULL},
                         {NULL, OPT_FLAG, NULL, "training", NULL},
                         {"clip", OPT_TEXT, &b->clip, "directory of the zoo's CLIP", NULL},
                         {NULL, OPT_FLAG, NULL, "verbalize", NULL},

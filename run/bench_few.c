@@ -1,5 +1,5 @@
 // bench_few.c: what 8, 32 and 64 rows of x take by a weight of 4096 x 4096 in bf16 beside one row: our own ways alone in alternation, with
-// a plain read of as many bytes. The weights are a GiB of copies in turns, in pages of 4 KiB as a file's are, then in pages of 2 MiB.
+// a plain read of as many bytes. The weights are a GiB of copies in turns, in pages of 4 KiB as a file's are, in pages of 2 MiB, and packed.
 #define _GNU_SOURCE // MADV_HUGEPAGE
 #include <math.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include "bench_speed.h"
 #include "model/cpu.h"
 #include "model/kernels.h"
+#include "model/packed.h"
 
 enum { SIDE = 4096, WEIGHT = SIDE * SIDE, COPIES = 32, ROWS = 4, READ = ROWS, LEAST_ROUNDS = 21 };
 #define BYTES ((size_t)COPIES * WEIGHT * sizeof(uint16_t))
@@ -104,18 +105,25 @@ void bench_few(Arena *a, const Table *t) {
     Mark mark = arena_mark(a);
     ceilings_again(a, t->top);
     bench_say(t->w, "\n| rows of a weight of 4096 x 4096 in bf16 from memory, ms | 1 | 8 | 32 | 64 | plain read | 32 over 1 | 64 over 1 | note |\n|---|---|---|---|---|---|---|---|---|");
-    for (int huge = 0; huge < 2; huge++) {
-        uint16_t *weights = pages_take(BYTES, huge);
+    enum { LIES, HUGE_PAGES, PACKED };
+    for (int how = LIES; how <= PACKED; how++) {
+        uint16_t *weights = pages_take(BYTES, how == HUGE_PAGES);
         float *wide = random_floats(a, WEIGHT, "weight");
         for (int c = 0; c < COPIES; c++) convert_f32_bf16(weights + (size_t)c * WEIGHT, wide, WEIGHT);
         size_t given = pages_huge(weights);
-        if (huge && given < BYTES / 2) {
+        Arena *owner = arena_new("packed weights");
+        packed_use(how == PACKED);
+        packed_keep(owner, weights, BYTES);
+        packed_use(false);
+        if (how == HUGE_PAGES && given < BYTES / 2) {
             bench_say(t->w, "| pages of 2 MiB: the system gives none | | | | | | | | |");
         } else {
             Rounds r = pages_rounds(a, t, weights);
-            line(t, huge ? arena_print(t->arena, "pages of 2 MiB (%zu of %zu MiB)", given >> 20, BYTES >> 20) : "pages of 4 KiB", &r);
-            if (!huge) gate(t, &r, 2, 1.15), gate(t, &r, 3, 1.5);
+            line(t, (const char *[]){"pages of 4 KiB", arena_print(t->arena, "pages of 2 MiB (%zu of %zu MiB)", given >> 20, BYTES >> 20),
+                                     arena_print(t->arena, "packed once, where panels are used (%zu MiB)", packed_bytes() >> 20)}[how], &r);
+            if (how == LIES) gate(t, &r, 2, 1.15), gate(t, &r, 3, 1.5);
         }
+        arena_free(owner);
         munmap(weights, BYTES);
     }
     arena_release(a, mark);

@@ -22,6 +22,7 @@ typedef struct {
     const char *venv; // of the peers; NULL: ours alone
     const char *rows; // only rows whose name holds it; NULL: all
     int rounds;
+    bool packed; // forward: weights stay packed
     Writer *out; // NULL: only printed
 } BenchAsk;
 

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "check.h"
@@ -149,10 +150,12 @@ static void test_no_memory(Arena *a) {
     none = before, none.rlim_cur = 1 << 20; // less than there is
     float *room = random_floats(a, (size_t)(M * N), "old");
     setrlimit(RLIMIT_AS, &none);
+    void *more = mmap(NULL, 64 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     g.B = B, g.C = room;
     gemm(&g);
     setrlimit(RLIMIT_AS, &before);
-    check(packed_bytes() == 0, "no memory, no panels");
+    if (more == MAP_FAILED) check(packed_bytes() == 0, "no memory, no panels");
+    else munmap(more, 64 << 20), printf("SKIP no memory for panels: this system keeps no limit\n"); // an emulated one
     check_same("without memory for panels: the same bits", room, want, (size_t)(M * N) * sizeof *want);
     packed_use(false);
     arena_free(owner);

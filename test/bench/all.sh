@@ -33,6 +33,7 @@ one() {
     bf16-one-thread) bench bf16-one-thread 1 speed --rows " x 1024" && mv "$work/bf16-one-thread.md" "$work/x" && bench bf16-one-thread 1 speed --rows " x 4096" && cat "$work/x" >>"$work/bf16-one-thread.md" && rm "$work/x" ;;
     training) bench training "$threads" training ;;
     forward-vit-f32) model vit vit_l_336 f32 && bench forward-vit-f32 "$threads" forward --model build/bench/vit --rows f32 ;;
+    forward-vit-packed) model vit vit_l_336 f32 && bench forward-vit-packed "$threads" forward --packed --model build/bench/vit --rows f32 ;;
     forward-vit-bf16) model vit vit_l_336 f32 && bench forward-vit-bf16 "$threads" forward --model build/bench/vit --rows bf16 ;;
     forward-llama) model llama llama_7b_8_layers bf16 && PEERS= bench forward-llama "$threads" forward --model build/bench/llama --rows "next id" ;; # their prompts of 32 texts take minutes
     forward-llama-100) model llama llama_7b_8_layers bf16 && PEERS= bench forward-llama-100 "$threads" forward --model build/bench/llama --tokens 100 --rows "next id" ;;
@@ -43,7 +44,7 @@ one() {
     esac
 }
 
-pieces="products products-one-thread products-avx2 speed bf16-one-thread forward-vit-f32 forward-vit-bf16 forward-llama forward-llama-100 training jpeg resize verbalize tokenizer"
+pieces="products products-one-thread products-avx2 speed bf16-one-thread forward-vit-f32 forward-vit-packed forward-vit-bf16 forward-llama forward-llama-100 training jpeg resize verbalize tokenizer"
 failed=0
 for piece in ${*:-$pieces}; do one "$piece"; done
 

@@ -3,7 +3,7 @@ by `retina connectors` and by the original's procedure in this environment, in a
 
 Theirs: transformers' LLaVA with hooks on the vision tower and the projector, eight pictures at a time in f32; faiss for the
 neighbours of the mean tokens before and after, torch.linalg.svdvals for every picture's tokens; the reconstructor in PyTorch
-with AdamW, eight pictures a step. Ours does more in the geometry step: intervals by resampling, cosines of all pairs of tokens,
+with AdamW, eight pictures a step, --epochs of them. Ours does more in the geometry step: intervals by resampling, cosines of all pairs of tokens,
 duplicates, tables. Their imports and the loading of their model are not counted; our whole processes are.
 Model: data/zoo/llava, whose widths are small; or one of random weights with LLaVA-1.5's tower and connector (ViT-L/14-336, 1024 to 4096; one layer of
 text, which nobody runs): some 40 minutes a round. The pictures are drawn by `retina world`. Seconds, medians; ratio ours over theirs."""
@@ -14,6 +14,7 @@ import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -24,7 +25,7 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 
-BATCH, TOPK, EPOCHS = 8, 100, 5
+BATCH, TOPK = 8, 100
 
 
 class Theirs:
@@ -66,7 +67,7 @@ class Theirs:
                             nn.Linear(h, narrow))
         x, y = (t.sub_(t[:n].mean((0, 1))).div_(t[:n].std((0, 1))) for t in (self.post, self.pre)) # in place: of LLaVA-1.5 they are 5 GB
         optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
-        for _ in range(EPOCHS):
+        for _ in range(self.epochs):
             net.train()
             for rows in torch.randperm(n).split(BATCH):
                 optimiser.zero_grad()
@@ -111,6 +112,7 @@ def main():
     p.add_argument("--retina", default="./retina")
     p.add_argument("--count", type=int, default=400)
     p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--epochs", type=int, default=5)
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--out", help="as test/bench/connectors.md")
     o = p.parse_args()
@@ -120,14 +122,16 @@ def main():
         subprocess.run([o.retina, "world", "--out", folder + "/world", "--count", str(o.count), "--format", "png", "--quiet"], check=True)
         model = "data/zoo/llava" if o.shape == "zoo" else large(o.retina, "data/zoo/llava", folder + "/model")
         theirs = Theirs(model, sorted(glob.glob(folder + "/world/images/*.png")))
+        theirs.epochs = o.epochs
         options = ["--model", model, "--images", folder + "/world/images", "--out", folder + "/out", "--threads", str(o.threads), "--quiet"]
-        more = {"extract": ["--fresh", "--save-dtype", "f32"], "geometry": ["--topk", str(TOPK), "--fresh"], "recon": ["--epochs", str(EPOCHS), "--fresh"]}
+        more = {"extract": ["--fresh", "--save-dtype", "f32"], "geometry": ["--topk", str(TOPK), "--fresh"], "recon": ["--epochs", str(o.epochs), "--fresh"]}
         taken = {step: ([], []) for step in more}
         for _ in range(o.rounds):
             for step, (ours, other) in taken.items():
                 ours.append(seconds(lambda: subprocess.run([o.retina, "connectors", step, *options, *more[step]], check=True, stdout=subprocess.DEVNULL)))
                 other.append(seconds(getattr(theirs, step)))
-    lines = [f"`test/bench/connectors.py`: {o.count} pictures, {o.shape}, {o.threads} threads, {o.rounds} alternating rounds; seconds, median (smallest – largest).", "",
+                print(f"{step}: {ours[-1]:.2f} and {other[-1]:.2f} seconds", file=sys.stderr)
+    lines = [f"`test/bench/connectors.py`: {o.count} pictures, {o.shape}, {o.epochs} epochs, {o.threads} threads, {o.rounds} alternating rounds; seconds, median (smallest – largest).", "",
              "| step | ours | theirs | ratio | note |", "|---|---|---|---|---|"]
     for step, pair in taken.items():
         text = [f"{statistics.median(t):.2f} ({min(t):.2f} – {max(t):.2f})" for t in pair]
