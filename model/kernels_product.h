@@ -5,8 +5,10 @@
 // behind them. The next tile's sums come last: earlier, B's panel would drive them out of L1. The sums' loads and stores are unrolled for the
 // compiler's sake, which otherwise keeps them in memory beside the registers: 60 cycles a tile.
 
-#define STRIDE 16    // values of k from one asking to the next
-#define NEXT_PARTS 4 // the last strides of a tile
+#define STRIDE_MOST 64 // values of k from one asking to the next: where the loop ends, it is guessed wrongly, and twenty cycles are lost
+#define STRIDE_LEAST 16
+#define AT_ONCE 8    // lines, if that leaves a stride so long
+#define NEXT_PARTS 2 // the last strides of a tile
 #define AHEAD_B 24   // values of k that B's lines are asked for ahead, into L1
 
 // The next `lines` lines of the runs, of which `run` is begun.
@@ -26,6 +28,11 @@ INLINE void ask_next(const float *next, long ld, int mr, long part) {
     }
 }
 
+INLINE long stride_of(long K, long lines) {
+    long stride = lines ? AT_ONCE * K / lines : STRIDE_MOST;
+    return stride < STRIDE_LEAST ? STRIDE_LEAST : stride > STRIDE_MOST ? STRIDE_MOST : stride;
+}
+
 // A (k, r) at A[k ka + r], r < mr; B (k, n) at B[k NR + n].
 INLINE void product_rows(int mr, long K, const float *A, long ka, const float *B, const TileSums *s) {
     V acc[TILE_ROWS][TILE_VECTORS];
@@ -33,14 +40,14 @@ INLINE void product_rows(int mr, long K, const float *A, long ka, const float *B
     for (int r = 0; r < mr; r++)
 #pragma GCC unroll 2
         for (int v = 0; v < TILE_VECTORS; v++) acc[r][v] = s->from ? load(s->from + r * s->ld + v * LANES) : all(0);
-    long strides = (K + STRIDE - 1) / STRIDE, each = strides ? (s->lines + strides - 1) / strides : 0, left = s->lines; // of no keys: none
+    long stride = stride_of(K, s->lines), strides = (K + stride - 1) / stride, each = strides ? (s->lines + strides - 1) / strides : 0, left = s->lines; // of no keys: none
     Wanted run = {0};
     const Wanted *more = s->soon;
     for (long at = 0; at < strides; at++) {
         ask_soon(&run, &more, left < each ? left : each);
         left -= left < each ? left : each;
         if (s->next && at + NEXT_PARTS >= strides) ask_next(s->next, s->ld, mr, at + NEXT_PARTS - strides);
-        for (long k = at * STRIDE, end = k + STRIDE < K ? k + STRIDE : K; k < end; k++) {
+        for (long k = at * stride, end = k + stride < K ? k + stride : K; k < end; k++) {
             V b[TILE_VECTORS];
             for (int v = 0; v < TILE_VECTORS; v++) b[v] = load(B + v * LANES);
             for (int v = 0; v < TILE_VECTORS * LANES; v += 16) __builtin_prefetch(B + AHEAD_B * TILE_VECTORS * LANES + v);
