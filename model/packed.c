@@ -1,16 +1,13 @@
 // packed.c: see packed.h.
-#define _GNU_SOURCE // MADV_HUGEPAGE
 #include "packed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "io/pages.h"
 #include "io/thread.h"
 #include "kept.h"
-
-#define HUGE ((size_t)2 << 20) // a huge page
 
 typedef struct Panels {
     Gemm of;
@@ -35,22 +32,7 @@ void packed_use(bool wanted) { packed.wanted = wanted, packed.full = false; }
 
 size_t packed_bytes(void) { return packed.bytes; }
 
-// ---- memory of the system's, by huge pages
-
-static void *room(size_t bytes) { // NULL: there is none
-    char *p = mmap(NULL, bytes + HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) return NULL;
-    size_t before = (HUGE - (uintptr_t)p % HUGE) % HUGE;
-    if (before) munmap(p, before);
-    if (before < HUGE) munmap(p + before + bytes, HUGE - before);
-    madvise(p + before, bytes, MADV_HUGEPAGE); // where there are none, small ones do
-    return p + before;
-}
-
-static size_t rounded(size_t bytes) { // to whole pages
-    size_t page = bytes >= HUGE ? HUGE : (size_t)sysconf(_SC_PAGESIZE);
-    return (bytes + page - 1) / page * page;
-}
+// ---- memory
 
 // Bytes that could be taken without anybody's being put out: a tenth of the memory stays free.
 static size_t available(void) {
@@ -71,7 +53,7 @@ static void ended(void *item) {
     for (Panels *p = w->panels, *next; p; p = next) {
         next = p->next;
         packed.bytes -= p->bytes;
-        munmap(p->all, p->bytes);
+        pages_give(p->all, p->bytes);
         free(p);
     }
 }
@@ -93,8 +75,8 @@ static void pack_job(void *arg, size_t begin, size_t end) {
 }
 
 static Panels *lay(const Gemm *g, const Packing *how) {
-    size_t bytes = rounded(how->bytes(g));
-    void *all = bytes <= available() ? room(bytes) : NULL;
+    size_t bytes = pages_rounded(how->bytes(g));
+    void *all = bytes <= available() ? pages_take(bytes, true) : NULL;
     if (!all) {
         packed.full = true;
         note("--packed: memory is left for no more than %zu MiB of packed weights; the others are packed for each product", packed.bytes >> 20);

@@ -1,12 +1,11 @@
 // bench_few.c: what 8, 32 and 64 rows of x take by a weight of 4096 x 4096 in bf16 beside one row: our own ways alone in alternation, with
 // a plain read of as many bytes. The weights are a GiB of copies in turns, in pages of 4 KiB as a file's are, in pages of 2 MiB, and packed.
-#define _GNU_SOURCE // MADV_HUGEPAGE
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "bench_speed.h"
+#include "io/pages.h"
 #include "model/cpu.h"
 #include "model/kernels.h"
 #include "model/packed.h"
@@ -15,18 +14,6 @@ enum { SIDE = 4096, WEIGHT = SIDE * SIDE, COPIES = 32, ROWS = 4, READ = ROWS, LE
 #define BYTES ((size_t)COPIES * WEIGHT * sizeof(uint16_t))
 
 // ---- pages
-
-#define HUGE ((size_t)2 << 20)
-
-static void *pages_take(size_t bytes, bool huge) {
-    char *p = mmap(NULL, bytes + HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); // given back when the program ends
-    need(p != MAP_FAILED, "bench: no memory for weights of %zu MiB", bytes >> 20);
-    p += (HUGE - (uintptr_t)p % HUGE) % HUGE;
-#ifdef MADV_HUGEPAGE
-    madvise(p, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-#endif
-    return p;
-}
 
 // Bytes in huge pages of the mapping that begins there, or contains it: what the system says.
 static size_t pages_huge(const void *block) {
@@ -108,6 +95,7 @@ void bench_few(Arena *a, const Table *t) {
     enum { LIES, HUGE_PAGES, PACKED };
     for (int how = LIES; how <= PACKED; how++) {
         uint16_t *weights = pages_take(BYTES, how == HUGE_PAGES);
+        need(weights, "bench: no memory for weights of %zu MiB", BYTES >> 20);
         float *wide = random_floats(a, WEIGHT, "weight");
         for (int c = 0; c < COPIES; c++) convert_f32_bf16(weights + (size_t)c * WEIGHT, wide, WEIGHT);
         size_t given = pages_huge(weights);
@@ -124,7 +112,7 @@ void bench_few(Arena *a, const Table *t) {
             if (how == LIES) gate(t, &r, 2, 1.15), gate(t, &r, 3, 1.5);
         }
         arena_free(owner);
-        munmap(weights, BYTES);
+        pages_give(weights, BYTES);
     }
     arena_release(a, mark);
 }
