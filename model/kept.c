@@ -42,7 +42,7 @@ void kept_forget(KeptList *l, const char *from, size_t count, void (*ended)(void
     for (size_t i = 0; i < l->count; i++) {
         Kept *k = at(l, i);
         if (k->token >= from && k->token < from + count) ended(k);
-        else memmove(at(l, n++), k, l->stride);
+        else if (n++ < i) memcpy(at(l, n - 1), k, l->stride);
     }
     l->count = n;
 }

@@ -11,9 +11,8 @@
 
 #define GRAIN 32768 // elements that are worth a thread's waking
 
-typedef enum { F32, BF16, BF16_INTO, SPLIT, SPLIT_INTO } Way; // …_INTO adds to out
-
-static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, Act act, Way way) {
+// into: the product is added to out.
+static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, Act act, Compute how, bool into) {
     float wide[8192], *bias = NULL;
     long O = w.shape[0];
     Arena *a = NULL;
@@ -26,19 +25,19 @@ static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, Act act, Way way
         }
     }
     gemm(&(Gemm){.kind = GEMM_NT, .M = tensor_rows(x), .N = O, .K = w.shape[1], .A = f32(x), .lda = w.shape[1], .B = w.data, .B_type = w.dtype,
-                 .ldb = w.shape[1], .C = f32(out), .ldc = O, .bias = bias, .act = act, .bf16 = way == BF16 || way == BF16_INTO, .split = way == SPLIT || way == SPLIT_INTO,
-                 .accumulate = way == BF16_INTO || way == SPLIT_INTO});
+                 .ldb = w.shape[1], .C = f32(out), .ldc = O, .bias = bias, .act = act, .bf16 = how == COMPUTE_BF16, .split = how == COMPUTE_BF16X3,
+                 .accumulate = into});
     arena_free(a);
 }
 
-static void cpu_linear(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, F32); }
-static void cpu_linear_activated(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, F32); }
-static void cpu_linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, BF16); }
-static void cpu_linear_activated_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, BF16); }
-static void cpu_linear_into_bf16(Tensor x, Tensor h, Tensor w, Tensor b, NormNext *next) { linear_as(x, h, w, b, ACT_NONE, BF16_INTO); }
-static void cpu_linear_split(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, SPLIT); }
-static void cpu_linear_activated_split(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, SPLIT); }
-static void cpu_linear_into_split(Tensor x, Tensor h, Tensor w, Tensor b, NormNext *next) { linear_as(x, h, w, b, ACT_NONE, SPLIT_INTO); }
+static void cpu_linear(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, COMPUTE_F32, false); }
+static void cpu_linear_activated(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, COMPUTE_F32, false); }
+static void cpu_linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, COMPUTE_BF16, false); }
+static void cpu_linear_activated_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, COMPUTE_BF16, false); }
+static void cpu_linear_into_bf16(Tensor x, Tensor h, Tensor w, Tensor b, NormNext *next) { linear_as(x, h, w, b, ACT_NONE, COMPUTE_BF16, true); }
+static void cpu_linear_split(Tensor out, Tensor x, Tensor w, Tensor b) { linear_as(out, x, w, b, ACT_NONE, COMPUTE_BF16X3, false); }
+static void cpu_linear_activated_split(Tensor out, Tensor x, Tensor w, Tensor b, Act act) { linear_as(out, x, w, b, act, COMPUTE_BF16X3, false); }
+static void cpu_linear_into_split(Tensor x, Tensor h, Tensor w, Tensor b, NormNext *next) { linear_as(x, h, w, b, ACT_NONE, COMPUTE_BF16X3, true); }
 
 static void cpu_embedding(Tensor out, Tensor table, Tensor ids) {
     size_t C = (size_t)table.shape[1], n = tensor_count(ids), item = dtype_size(table.dtype);

@@ -13,6 +13,8 @@ Run *run_on(Arena *arena, const Device *device) {
     return r;
 }
 
+const char *compute_name(Compute c) { return c == COMPUTE_F32 ? "f32" : c == COMPUTE_BF16 ? "bf16" : "bf16x3"; }
+
 Run *run_new(Arena *arena) { return run_on(arena, device_cpu()); }
 
 Run *run_dry(Arena *arena) {

@@ -25,6 +25,7 @@ typedef enum {
     COMPUTE_BF16X3 // of numbers split in two bf16s, with an error below 1e-5 of a product's norm, where that is faster than f32; else of f32
 } Compute;
 #define COMPUTE_CHOICES "f32|bf16|bf16x3"
+const char *compute_name(Compute c); // of these
 
 struct Run {
     Arena *arena;         // temporaries and results of this forward

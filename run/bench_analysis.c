@@ -41,13 +41,12 @@ static double largest_error(const double *s, const double *right, int r) {
     return worst / right[0];
 }
 
-static void check(const Table *t, const Matrix *m, const char *name) {
+static void check(const Table *t, const Matrix *m, const char *name) { // of a thin SVD
     int r = m->R < m->C ? m->R : m->C;
     Mark mark = arena_mark(m->a);
-    double *right = take(m->a, double, (size_t)r), *values = take(m->a, double, (size_t)r);
+    double *right = take(m->a, double, (size_t)r);
     svd_values(right, m->x, m->R, m->C, false, SVD_JACOBI, m->a);
-    svd_values(values, m->x, m->R, m->C, false, SVD_AUTO, m->a);
-    const double *s = m->thin ? svd_thin(m->a, m->x, m->R, m->C, false, SVD_AUTO, "bench").s : values;
+    const double *s = svd_thin(m->a, m->x, m->R, m->C, false, SVD_AUTO, "bench").s;
     gate_note(t->gates, (Gate){.what = arena_print(t->arena, "error of %s over the first value", name), .value = largest_error(s, right, r), .bound = 2e-7});
     arena_release(m->a, mark);
 }

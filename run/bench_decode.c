@@ -76,7 +76,7 @@ static void gates(const Table *t, const Model *m, const Rounds *r, const int *wa
 }
 
 void bench_decode(Arena *a, const Table *t, Model *m, int tokens) {
-    const char *type = m->compute == COMPUTE_BF16 ? "bf16" : "f32", *names[SIZES];
+    const char *type = compute_name(m->compute), *names[SIZES];
     Mark mark = arena_mark(a);
     Decode decodes[SIZES];
     Work works[SIZES + 1];

@@ -113,7 +113,7 @@ static void products_work(void *arg) {
 
 static void pictures(Arena *a, const Table *t, const Model *m) {
     enum { ONE, FOUR, PRODUCTS, PEER_ONE, PEER_FOUR };
-    const char *type = m->compute == COMPUTE_BF16 ? "bf16" : "f32", *name = arena_print(a, "one picture, %s", type);
+    const char *type = compute_name(m->compute), *name = arena_print(a, "one picture, %s", type);
     if (!table_wants(t, name)) return;
     Mark mark = arena_mark(a);
     Forward one = forward_of(a, m, 1, 0), four = forward_of(a, m, AT_ONCE, 0);
@@ -149,7 +149,7 @@ static bool has_room_in_f32(const Model *m) {
 }
 
 static void prompt(Arena *a, const Table *t, const Model *m, int tokens) {
-    const char *type = m->compute == COMPUTE_BF16 ? "bf16" : "f32", *name = arena_print(a, "prompt, %s", type);
+    const char *type = compute_name(m->compute), *name = arena_print(a, "prompt, %s", type);
     if (!table_wants(t, name)) return;
     Mark mark = arena_mark(a);
     Forward f = forward_of(a, m, 1, tokens);

@@ -52,7 +52,7 @@ static const char *digest_of(Study *s) {
         stamp_model(&h, s->model_dir);
         s->model_stamp = stamp_text(&h, s->arena);
     }
-    return arena_print(s->arena, "%s|%d|%d|%d|%s%s", s->model_stamp, study_model(s)->image_tokens, s->image_size, s->save, picture_options_text(s->arena, &s->picture_options), (const char *[]){"", "|bf16", "|bf16x3"}[s->compute]);
+    return arena_print(s->arena, "%s|%d|%d|%d|%s%s%s", s->model_stamp, study_model(s)->image_tokens, s->image_size, s->save, picture_options_text(s->arena, &s->picture_options), s->compute ? "|" : "", s->compute ? compute_name(s->compute) : "");
 }
 
 // The pictures [from, to) of one part. Each is opened for it once in a run, and before it is read: one that is changed

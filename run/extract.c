@@ -226,7 +226,7 @@ static void settings_read(Extract *e, const Given *g) {
     json_put_text(o, "taps", g->taps);
     json_put_text(o, "pool", (const char *[]){"none", "mean", "first", "last", "max"}[e->pool]);
     json_put_text(o, "save-dtype", dtype_name(e->save));
-    if (e->model->compute) json_put_text(o, "dtype", e->model->compute == COMPUTE_BF16 ? "bf16" : "bf16x3");
+    if (e->model->compute) json_put_text(o, "dtype", compute_name(e->model->compute));
     if (g->prompt) json_put_text(o, "prompt", g->prompt);
     if (g->prompts) json_put_text(o, "prompts", g->prompts);
     if (g->ids) json_put_text(o, "ids", g->ids);

@@ -186,7 +186,7 @@ static void test_models(Arena *a) {
             Run *run = run_new(scratch);
             run->taps = taps;
             model_forward(run, m, &in);
-            const char *how = m->compute == COMPUTE_BF16 ? "bf16" : "bf16x3";
+            const char *how = compute_name(m->compute);
             double most = m->compute == COMPUTE_BF16 ? 1.5 : 0.005; // split, what is lost is 2^-7 of that
             check(f.count > 0 && f.worst <= most, "%s in %s: %d taps, error over the reference's own of bf16 at most %.4f (%s)", name, how, f.count, f.worst, f.at);
         }
