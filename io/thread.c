@@ -23,7 +23,7 @@ static struct {
     int started; // workers that exist
     atomic_ulong job;
     bool open;  // the job can still be joined
-    int inside; // workers that joined it and are not done
+    atomic_int inside; // workers that joined it and are not done
     ParallelFn *fn;
     void *arg;
     size_t n, grain;
@@ -132,6 +132,9 @@ void parallel_for(size_t n, size_t grain, ParallelFn *fn, void *arg) {
 
     pthread_mutex_lock(&pool.lock);
     pool.open = false; // a worker that has not woken by now is not waited for
+    pthread_mutex_unlock(&pool.lock);
+    for (int i = 0; i < SPINS && atomic_load(&pool.inside) > 0; i++) pause_briefly();
+    pthread_mutex_lock(&pool.lock);
     while (pool.inside > 0) pthread_cond_wait(&pool.done, &pool.lock);
     pthread_mutex_unlock(&pool.lock);
 }

@@ -8,17 +8,18 @@
 //   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles
 //   panels    that are kept (packed.h) are what copying would give: nothing is copied, and few rows read them in order
 // Between two tile products there is time for what is none: a few lines of the next block are copied and those of the block after
-// it asked for (few rows: of the same rows further on where each is used once, else of the next 32); and a tile of the sums that
-// became whole before is turned back, activated and written.
-// Split (bf16x3): a number is its nearest bf16 and the rest's, x = h + l; a step of k is three of h h, h l and l h (of bf16 weights two), and
-// all that was said goes on with three times the steps. Its error is that of l l, 2^-16 of a product, and of the sums in f32.
+// it asked for (few rows: of the same rows further on where each is used once, else of the next 32); a tile of the sums that
+// became whole before is turned back, activated and written; and the lines are asked for that the next ones will be written to.
+// Split (bf16x3): a number is its nearest bf16 and the rest's, x = h + l. Both have tiles, and a step of k is three times the products, l h,
+// h h and h l, of four loads (of bf16 weights twice, of three). Its error is that of l l, 2^-16 of a product, and of the sums in f32.
 // Sums run over ascending k in the instruction's own order, denormals count as zero: compare by tolerance; blocks, threads and
 // other rows change no bit. C's old value comes last, as a sum of its own would add it. Tests run this source on any AVX-512
 // machine, over a program that stands for the instructions (test/amx_model.h).
 //   version, two threads that share a tile unit (test/bench/NOTES.md)     577 x 1024 x 1024     1 x 4096 x 4096
 //   1  the next block is copied between tile products                     2.29 ms               1.47 ms
 //   2  the one after it is asked for                                      2.04
-//   3  sums are finished there too; eight lines of a row asked for        1.92                  1.39, in use
+//   3  sums are finished there too; eight lines of a row asked for        1.92                  1.39
+//   4  the weight's tiles first, then what is none; C's lines asked for   in use
 #if defined(__x86_64__)
 #include <string.h>
 #include <unistd.h>
@@ -40,7 +41,12 @@
 // ---- x
 
 static const float *x_at(const Product *p, long m, long step) { // of the panel that begins with row m
-    return p->x + m * p->steps * (TILE / 16) + step * (p->g->M - m <= 16 ? TILE : 2 * TILE);
+    return p->x + m * p->steps * p->of_x * (TILE / 16) + step * p->of_x * (p->g->M - m <= 16 ? TILE : 2 * TILE);
+}
+
+INLINE void turned(float *out, V *t) {
+    turn(t);
+    for (int j = 0; j < LANES; j++) store(out + j * LANES, t[j]);
 }
 
 static void pack_x(void *arg, size_t begin, size_t end) { // a panel's BLOCK_STEPS steps
@@ -49,13 +55,20 @@ static void pack_x(void *arg, size_t begin, size_t end) { // a panel's BLOCK_STE
     for (size_t i = begin; i < end; i++) {
         long across = pieces(p->steps, BLOCK_STEPS), m0 = (long)i / across * SIDE, first = (long)i % across * BLOCK_STEPS;
         float *out = (float *)x_at(p, m0, first);
-        for (long s = first; s < smaller(first + BLOCK_STEPS, p->steps); s++)
-            for (long m = m0, k = s / p->parts * STEP; m < smaller(m0 + SIDE, g->M); m += 16, out += TILE) {
-                V t[LANES];
+        int halves = g->M - m0 <= 16 ? 1 : 2;
+        for (long s = first; s < smaller(first + BLOCK_STEPS, p->steps); s++, out += p->of_x * halves * TILE)
+            for (int half = 0; half < halves; half++) {
+                V near[LANES], rest[LANES];
+                const bool whole = (s + 1) * STEP <= g->K;
 #pragma GCC unroll 16
-                for (long r = 0; r < LANES; r++) t[r] = m + r < g->M ? (s % p->parts == 1 ? rest_words_of : words_of)(g->A + (m + r) * g->lda, DTYPE_F32, k, g->K - k) : all(0);
-                turn(t);
-                for (int j = 0; j < LANES; j++) store(out + j * LANES, t[j]);
+                for (long r = 0, m = m0 + half * 16; r < LANES; r++, m++) {
+                    const char *line = (const char *)(g->A + m * g->lda + s * STEP);
+                    near[r] = rest[r] = all(0);
+                    if (m < g->M && whole) near[r] = made(line, DTYPE_F32, STEP, p->of_x, &rest[r]);
+                    else if (m < g->M) near[r] = made(line, DTYPE_F32, g->K - s * STEP, p->of_x, &rest[r]);
+                }
+                turned(out + half * TILE, near);
+                if (p->of_x == 2) turned(out + (halves + half) * TILE, rest);
             }
     }
 }
@@ -95,81 +108,104 @@ static void finish(Finish *f) {
     while (f->left > 0) finish_tile(f);
 }
 
+// Rows of C that a panel's sums will be written to, two lines of each: asked for, for writing, while the panel is computed.
+typedef struct {
+    char *at;
+    size_t row; // bytes to the next
+    long left;
+} Written;
+
 typedef struct { // what is done between tile products
     Next next;
     Finish finish;
+    Written written;
+    int every, rows; // steps to the next tile that is finished; rows of C of a step
 } Beside;
 
 INLINE void between(Beside *b, long step) {
     go_on(&b->next);
-    if (step % 4 == 1 && b->finish.left > 0) finish_tile(&b->finish);
+    for (int i = 0; i < b->rows && b->written.left > 0; i++, b->written.left--, b->written.at += b->written.row)
+        __builtin_prefetch(b->written.at, 1, 3), __builtin_prefetch(b->written.at + 64, 1, 3);
+    if (b->finish.left > 0 && step % b->every == 0) finish_tile(&b->finish);
 }
 
-// ---- tiles: 0 and 1 the weight, 2 and 3 x, 4 to 7 sums
+// ---- tiles: 0 and 1 the weight, 2 and 3 x, 4 to 7 sums: of the first half of the weight's rows with either half of x's, of the second
 
 #define SUMS_STRIDE 64
 
-static void one_panel_half(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) { // 16 rows of x
-    if (go_on) {
-        tile_load(4, sums, SUMS_STRIDE);
-        tile_load(5, sums + 2 * TILE, SUMS_STRIDE);
-    } else {
-        tile_zero(4);
-        tile_zero(5);
-    }
-    for (long s = 0; s < steps; s++, x += TILE, w.at += w.step) {
-        between(beside, s);
-        tile_stream(2, x, 64);
-        tile_load(0, w.at, w.row);
-        tile_load(1, w.at + w.second, w.row);
-        tile_dot(4, 0, 2);
-        tile_dot(5, 1, 2);
-    }
-    finish(&beside->finish); // they may lie where these go
-    tile_store(4, sums, SUMS_STRIDE);
-    tile_store(5, sums + 2 * TILE, SUMS_STRIDE);
+INLINE void load_x(bool wide, const float *x) {
+    tile_stream(2, x, 64);
+    if (wide) tile_stream(3, x + TILE, 64);
 }
 
-static void one_panel(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) { // 32 rows of x
-    if (go_on) {
-        tile_load(4, sums, SUMS_STRIDE);
-        tile_load(5, sums + TILE, SUMS_STRIDE);
-        tile_load(6, sums + 2 * TILE, SUMS_STRIDE);
-        tile_load(7, sums + 3 * TILE, SUMS_STRIDE);
-    } else {
+INLINE void load_weight(const Weight *w, size_t further) {
+    tile_load(0, w->at + further, w->row);
+    tile_load(1, w->at + further + w->second, w->row);
+}
+
+INLINE void add_products(bool wide) {
+    tile_dot(4, 0, 2);
+    if (wide) tile_dot(5, 0, 3);
+    tile_dot(6, 1, 2);
+    if (wide) tile_dot(7, 1, 3);
+}
+
+// 32 rows of the weight and as many of x, or (not wide) 16.
+INLINE void panel(bool wide, int of_x, int of_w, long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) {
+    const long tiles = wide ? 2 : 1; // of x
+    if (!go_on) {
         sums_zero();
+    } else {
+        tile_load(4, sums, SUMS_STRIDE);
+        if (wide) tile_load(5, sums + TILE, SUMS_STRIDE);
+        tile_load(6, sums + 2 * TILE, SUMS_STRIDE);
+        if (wide) tile_load(7, sums + 3 * TILE, SUMS_STRIDE);
     }
-    for (long s = 0; s < steps; s++, x += 2 * TILE, w.at += w.step) {
+    for (long s = 0; s < steps; s++, x += of_x * tiles * TILE, w.at += w.step) {
+        load_weight(&w, 0);
         between(beside, s);
-        tile_stream(2, x, 64);
-        tile_stream(3, x + TILE, 64);
-        tile_load(0, w.at, w.row);
-        tile_load(1, w.at + w.second, w.row);
-        sums_add();
+        if (of_x == 2) load_x(wide, x + tiles * TILE), add_products(wide);
+        load_x(wide, x), add_products(wide);
+        if (of_w == 2) load_weight(&w, 8 * TILE), add_products(wide);
     }
     finish(&beside->finish); // they may lie where these go
     tile_store(4, sums, SUMS_STRIDE);
-    tile_store(5, sums + TILE, SUMS_STRIDE);
+    if (wide) tile_store(5, sums + TILE, SUMS_STRIDE);
     tile_store(6, sums + 2 * TILE, SUMS_STRIDE);
-    tile_store(7, sums + 3 * TILE, SUMS_STRIDE);
+    if (wide) tile_store(7, sums + 3 * TILE, SUMS_STRIDE);
 }
+
+typedef void PanelFn(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside);
+#define PANEL(name, of_x, of_w) \
+    static void name(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) { panel(true, of_x, of_w, steps, w, x, sums, go_on, beside); } \
+    static void name##_half(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) { panel(false, of_x, of_w, steps, w, x, sums, go_on, beside); }
+PANEL(plain, 1, 1)
+PANEL(split_x, 2, 1)
+PANEL(split_both, 2, 2)
 
 // ---- tasks
 
 // A block of the weight against rows [m0, m1) of x; sums: 4 KiB for each 32 rows.
 static void meet(const Product *p, Weight w, Block b, long m0, long m1, float *sums, Beside *beside) {
+    static PanelFn *const panels[2][2][2] = {{{plain_half, plain}}, {{split_x_half, split_x}, {split_both_half, split_both}}};
     const Gemm *g = p->g;
+    const long steps = smaller(BLOCK_STEPS, b.steps);
+    const bool last = b.first + b.steps == p->steps;
+    beside->every = (int)pieces(steps, 4), beside->rows = (int)pieces(SIDE, steps);
     for (long m = m0; m < m1; m += SIDE, sums += 4 * TILE) {
-        (g->M - m <= 16 ? one_panel_half : one_panel)(b.steps, w, x_at(p, m, b.first), sums, b.first > 0, beside);
-        if (b.first + b.steps == p->steps) beside->finish = (Finish){.g = g, .sums = sums, .m = m, .n = b.n, .left = 4};
+        if (last && !p->direct) beside->written = (Written){(char *)(g->C + m * g->ldc + b.n), (size_t)g->ldc * sizeof *g->C, smaller(SIDE, g->M - m)};
+        panels[p->of_x - 1][p->of_w - 1][g->M - m > 16](b.steps, w, x_at(p, m, b.first), sums, b.first > 0, beside);
+        if (last) beside->finish = (Finish){.g = g, .sums = sums, .m = m, .n = b.n, .left = 4};
     }
 }
 
+static long block_steps(const Product *p) { return BLOCK_STEPS / p->of_w; }
+
 // Block t of columns [n0, n1): all of k for 32 of them, then the next 32; or all columns for a block of k, then the next.
 static Block block_of(const Product *p, long n0, long n1, long t) {
-    long panels = pieces(n1 - n0, SIDE), blocks = pieces(p->steps, BLOCK_STEPS);
-    long panel = p->narrow ? t / blocks : t % panels, first = (p->narrow ? t % blocks : t / panels) * BLOCK_STEPS;
-    return (Block){n0 + panel * SIDE, first, smaller(BLOCK_STEPS, p->steps - first)};
+    long panels = pieces(n1 - n0, SIDE), blocks = pieces(p->steps, block_steps(p));
+    long panel = p->narrow ? t / blocks : t % panels, first = (p->narrow ? t % blocks : t / panels) * block_steps(p);
+    return (Block){n0 + panel * SIDE, first, smaller(block_steps(p), p->steps - first)};
 }
 
 // The lines of block b, from now on; later: the block after it, or one of no steps.
@@ -178,10 +214,10 @@ static Next next_of(const Product *p, Block b, Block later, float *out, int each
     Next next = {.each = each, .left = SIDE * b.steps, .out = out};
     if (b.steps == 0) return next;
     if (p->panels) {
-        next.kind = LINES, next.at = (const char *)panel_at(p, b.n, b.first);
+        next.kind = LINES, next.at = (const char *)panel_at(p, b.n, b.first), next.each *= p->of_w, next.left *= p->of_w;
     } else if (!as_it_lies(p, b)) {
-        next.kind = MAKE, next.of = p, next.block = b;
-        if (later.steps) next.after = weight_at(g, later.n, later.first / p->parts) - weight_at(g, b.n, b.first / p->parts);
+        make_of(p, b, &next);
+        if (later.steps) next.after = weight_at(g, later.n, later.first) - next.at;
     } else {
         next.at = weight_at(g, b.n, b.first), next.row = row_bytes(g);
         if (later.steps && as_it_lies(p, later)) next.after = weight_at(g, later.n, later.first) - next.at;
@@ -190,7 +226,7 @@ static Next next_of(const Product *p, Block b, Block later, float *out, int each
 }
 
 static void columns(const Product *p, long n0, long n1, long m0, long m1, float *room) {
-    long panels = pieces(m1 - m0, SIDE), count = pieces(n1 - n0, SIDE) * pieces(p->steps, BLOCK_STEPS);
+    long panels = pieces(m1 - m0, SIDE), count = pieces(n1 - n0, SIDE) * pieces(p->steps, block_steps(p));
     float *block[] = {room, room + BLOCK}, *sums = room + 2 * BLOCK;
     const Block none = {0};
     Beside beside = {.next = next_of(p, block_of(p, n0, n1, 0), none, block[0], SIDE), .finish.left = 0};
@@ -198,7 +234,7 @@ static void columns(const Product *p, long n0, long n1, long m0, long m1, float 
         Block b = block_of(p, n0, n1, t), after = t + 1 < count ? block_of(p, n0, n1, t + 1) : none, later = t + 2 < count ? block_of(p, n0, n1, t + 2) : none;
         while (beside.next.left > 0) go_on(&beside.next); // what there was no time for
         beside.next = next_of(p, after, later, block[(t + 1) % 2], (int)pieces(SIDE, panels));
-        meet(p, packed(p->panels ? panel_at(p, b.n, b.first) : block[t % 2]), b, m0, m1, sums + (p->narrow ? 0 : (b.n - n0) / SIDE * panels * 4 * TILE), &beside);
+        meet(p, packed(p, p->panels ? panel_at(p, b.n, b.first) : block[t % 2]), b, m0, m1, sums + (p->narrow ? 0 : (b.n - n0) / SIDE * panels * 4 * TILE), &beside);
     }
     finish(&beside.finish);
 }
@@ -206,10 +242,10 @@ static void columns(const Product *p, long n0, long n1, long m0, long m1, float 
 static void few_columns(const Product *p, long n, float *sums) {
     const Gemm *g = p->g;
     long panels = pieces(g->M, SIDE);
-    Weight w = p->panels ? packed(panel_at(p, n, 0)) : direct(g, n);
+    Weight w = p->panels ? packed(p, panel_at(p, n, 0)) : direct(g, n);
     Beside beside = {.finish.left = 0};
     if (p->panels) {
-        beside.next = (Next){.kind = LINES, .at = w.at + PANELS_AHEAD, .each = (int)pieces(SIDE, panels), .left = SIDE * p->steps};
+        beside.next = (Next){.kind = LINES, .at = w.at + PANELS_AHEAD, .each = (int)pieces(SIDE * p->of_w, panels), .left = SIDE * p->of_w * p->steps};
         if (panels > 1) beside.next.at = (const char *)panel_at(p, n + SIDE, 0); // the other rows find these in L2
     } else {
         beside.next = (Next){.kind = PIECES, .at = weight_at(g, n, 0) + DIRECT_AHEAD, .row = row_bytes(g), .each = (int)pieces(SIDE * 64 / PIECE, panels),
@@ -240,12 +276,12 @@ static void plan(Product *p, long threads) {
     const Gemm *g = p->g;
     long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE), each = SIDE * pieces(pieces(g->N, threads), SIDE);
     if (l2 < 512 * 1024) l2 = 1024 * 1024;
-    long most = l2 * 5 / 8 / (p->steps * STEP * 2) / SIDE * SIDE;
+    long row = p->steps * STEP * 2, most = l2 * 5 / 8 / (p->of_x * row) / SIDE * SIDE; // bytes of a row of bf16s
     p->narrow = most >= smaller(192, g->M);
     p->nc = p->narrow ? SIDE * pieces(each, 4 * SIDE) : smaller(each, WIDE_COLUMNS);
-    if (!p->narrow) most = l2 * 3 / 4 / (BLOCK_STEPS * STEP * 2 + 4 * p->nc) / SIDE * SIDE;
+    if (!p->narrow) most = l2 * 3 / 4 / (block_steps(p) * STEP * 2 * p->of_x + 4 * p->nc) / SIDE * SIDE;
     if (most < SIDE) most = SIDE;
-    p->direct = g->M <= SIDE || (g->M <= DIRECT_ROWS && (g->M + 2 * SIDE) * p->steps * STEP * 2 <= l2);
+    p->direct = g->M <= SIDE || (g->M <= DIRECT_ROWS && (g->M * p->of_x + 2 * SIDE * p->of_w) * row <= l2);
     if (p->direct) most = DIRECT_ROWS;
     p->mc = SIDE * pieces(pieces(g->M, pieces(g->M, most)), SIDE);
 }
@@ -255,14 +291,14 @@ static void plan(Product *p, long threads) {
 
 // ---- panels that are kept
 
-static int parts_of(const Gemm *g) { return !g->split ? 1 : g->B_type == DTYPE_BF16 ? 2 : 3; }
-static Product product_of(const Gemm *g) { return (Product){.g = g, .parts = parts_of(g), .steps = pieces(g->K, STEP) * parts_of(g)}; }
-static size_t panels_bytes(const Gemm *g) { return size_mul((size_t)(pieces(g->N, SIDE) * product_of(g).steps), 2 * TILE * sizeof(float), "packed weights"); }
+static Product product_of(const Gemm *g) { return (Product){.g = g, .of_x = g->split ? 2 : 1, .of_w = g->split && g->B_type != DTYPE_BF16 ? 2 : 1, .steps = pieces(g->K, STEP)}; }
+static size_t panels_bytes(const Gemm *g) { return size_mul((size_t)(pieces(g->N, SIDE) * product_of(g).steps * product_of(g).of_w), 2 * TILE * sizeof(float), "packed weights"); }
 static long panels_parts(const Gemm *g) { return pieces(g->N, SIDE); }
 
 static void panels_pack(void *all, const Gemm *g, long part) {
     Product p = product_of(g);
-    Next next = {.kind = MAKE, .of = &p, .each = SIDE, .left = SIDE * p.steps, .out = (float *)all + part * p.steps * 2 * TILE, .block = {part * SIDE, 0, p.steps}};
+    Next next = {.each = SIDE, .left = SIDE * p.steps, .out = (float *)all + part * p.steps * p.of_w * 2 * TILE};
+    make_of(&p, (Block){part * SIDE, 0, p.steps}, &next);
     while (next.left > 0) make_lines(&next);
 }
 
@@ -274,7 +310,7 @@ static void product(const Gemm *g, const float *panels) {
     Product p = product_of(g);
     p.panels = panels;
     plan(&p, threads);
-    size_t packed = (size_t)(pieces(g->M, 16) * p.steps) * TILE, blocks = (size_t)(pieces(p.mc, SIDE) * (p.narrow ? 1 : p.nc / SIDE));
+    size_t packed = (size_t)(pieces(g->M, 16) * p.steps * p.of_x) * TILE, blocks = (size_t)(pieces(p.mc, SIDE) * (p.narrow ? 1 : p.nc / SIDE));
     p.room_each = 2 * BLOCK + blocks * 4 * TILE;
     p.x = thread_room(packed + p.room_each * (size_t)threads_count());
     p.room = p.x + packed;
@@ -295,7 +331,7 @@ void gemm_amx(const Gemm *g) { // GEMM_NT
 
 // The tiles alone, for measuring what they can do: 32 rows of each side, packed.
 static void tile(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
-    one_panel(words / LANES, packed(A), B, C, from_c, &(Beside){.next = {.kind = LINES}});
+    plain(words / LANES, packed(&(Product){.of_w = 1}, A), B, C, from_c, &(Beside){.next = {.kind = LINES}, .every = 1});
 }
 
 const TileKernel tiles_amx = {.MR = SIDE, .NR = SIDE, .in_word = 2, .begin = tiles_begin, .end = tiles_end, .tile = tile};

@@ -1,23 +1,23 @@
 // gemm_amx_weight.h: the weight's side of gemm_amx.c: lines of its tiles, and what is done to those that come next between tile products.
 
-#define BLOCK_STEPS 16   // of a block of the weight
+#define BLOCK_STEPS 16   // of a block of the weight; of one that is split half as many
 #define BLOCK (BLOCK_STEPS * 2 * TILE) // words of one
 #define PIECE 512         // bytes of a row that are asked for at a time
 
 typedef struct {
     const Gemm *g;
-    int parts;        // of a step of k: 1, or 2 and 3 where numbers are split
-    long steps;       // of K, times parts
+    int of_x, of_w;   // bf16s of a number of x, of the weight: 1, or 2 where it is split
+    long steps;       // of K
     const float *panels; // the whole weight's tiles, or NULL: 32 rows, in them the steps
     long mc, nc;      // rows of x and columns of C of a task
     bool direct;      // few rows
     bool narrow;      // x stays in L2: all of k for 32 columns, then the next ones; else 512 of k for nc columns
-    float *x;         // packed: panels of 32 rows, each in steps of one or two tiles
+    float *x;         // packed: panels of 32 rows, each in steps of one or two tiles, of split numbers first their nearest, then their rests
     float *room;      // each thread's two blocks of the weight, then its sums
     size_t room_each; // floats
 } Product;
 
-typedef struct { // tiles of 32 rows of it: each step's two
+typedef struct { // tiles of 32 rows of it: each step's two, behind them those of the rests
     const char *at;
     size_t row, second, step; // bytes to the next row, the second tile, the next step
 } Weight;
@@ -30,7 +30,7 @@ typedef struct {
 // What is done to the block that comes next, a few lines between two tile products.
 typedef enum {
     COPY,   // of 32 rows in turn a line of each, then the next line
-    MAKE,   // the same of lines that are rounded, split or filled up with zeros
+    MAKE,   // the same of lines that are rounded, split in two or filled up with zeros
     PIECES, // of 32 rows in turn a piece of each is asked for
     LINES   // of panels, asked for in order
 } NextKind;
@@ -44,23 +44,14 @@ typedef struct {
     float *out;             // COPY, MAKE
     ptrdiff_t after;        // COPY, MAKE: bytes to the same line of the block after that, which is asked for; 0: there is none
     const char *end, *then; // PIECES: where the rows end, and the next 32 begin
-    const Product *of;      // MAKE
-    Block block;            // MAKE: what is left of it
+    Dtype type;             // MAKE: of the weight
+    int of_w;               // MAKE: as a Product's
+    long rows, values;      // MAKE: that there are, from here on
 } Next;
 
 static size_t row_bytes(const Gemm *g) { return (size_t)g->ldb * dtype_size(g->B_type); }
 
 static const char *weight_at(const Gemm *g, long n, long step) { return (const char *)g->B + (size_t)n * row_bytes(g) + (size_t)(step * STEP) * dtype_size(g->B_type); }
-
-// A line of a tile: row n in a step; zeros where there is none. `after` bytes behind, what will be wanted.
-static V line_of(const Product *p, long n, long step, ptrdiff_t after) {
-    const Gemm *g = p->g;
-    long k = step / p->parts * STEP;
-    const char *row = (const char *)g->B + (size_t)n * row_bytes(g), *soon = row + (size_t)k * dtype_size(g->B_type) + after;
-    if (n >= g->N) return all(0);
-    if (after) __builtin_prefetch(soon, 0, 2), __builtin_prefetch(soon + STEP * dtype_size(g->B_type) - 64, 0, 2);
-    return step % p->parts == 2 ? rest_words_of(row, g->B_type, k, g->K - k) : words_of(row, g->B_type, k, g->K - k);
-}
 
 INLINE void copy_lines(Next *next) {
     Next b = *next;
@@ -73,11 +64,25 @@ INLINE void copy_lines(Next *next) {
     *next = b;
 }
 
-static void make_lines(Next *b) {
-    for (int i = 0; i < b->each && b->left > 0; i++, b->left--) {
-        store(b->out, line_of(b->of, b->block.n + b->r, b->block.first, b->after)), b->out += LANES;
-        if (++b->r == SIDE) b->r = 0, b->block.first++;
+INLINE V made(const char *line, Dtype type, long values, int of_w, V *rest) {
+    return of_w == 2 ? split_words_of(line, type, 0, values, rest) : words_of(line, type, 0, values);
+}
+
+static void make_lines(Next *next) {
+    Next b = *next;
+    const long bytes = STEP * (b.type == DTYPE_F32 ? 4 : 2);
+    for (int i = 0; i < b.each && b.left > 0; i++, b.left--) {
+        const char *line = b.at + (size_t)b.r * b.row;
+        V near = all(0), rest = all(0);
+        if (b.type == DTYPE_F32 && b.r < b.rows && b.values >= STEP) near = made(line, DTYPE_F32, STEP, b.of_w, &rest); // nearly all of them
+        else if (b.r < b.rows) near = made(line, b.type, b.values, b.of_w, &rest);
+        if (b.after && b.r < b.rows) __builtin_prefetch(line + b.after, 0, 2), __builtin_prefetch(line + b.after + bytes - 64, 0, 2);
+        store(b.out, near);
+        if (b.of_w == 2) store(b.out + 2 * TILE, rest);
+        b.out += LANES;
+        if (++b.r == SIDE) b.r = 0, b.at += bytes, b.values -= STEP, b.out += (b.of_w - 1) * 2 * TILE;
     }
+    *next = b;
 }
 
 INLINE void ask_for_pieces(Next *next) {
@@ -103,16 +108,21 @@ INLINE void go_on(Next *next) {
     else make_lines(next);
 }
 
-static Weight packed(const float *block) { return (Weight){.at = (const char *)block, .row = 64, .second = 4 * TILE, .step = 8 * TILE}; }
+static Weight packed(const Product *p, const float *block) { return (Weight){.at = (const char *)block, .row = 64, .second = 4 * TILE, .step = (size_t)p->of_w * 8 * TILE}; }
 
 static bool as_it_lies(const Product *p, Block b) {
     const Gemm *g = p->g;
-    return p->parts == 1 && g->B_type == DTYPE_BF16 && b.n + SIDE <= g->N && (b.first + b.steps) * STEP <= g->K;
+    return p->of_w == 1 && g->B_type == DTYPE_BF16 && b.n + SIDE <= g->N && (b.first + b.steps) * STEP <= g->K;
 }
 
 static Weight direct(const Gemm *g, long n0) {
     return (Weight){.at = weight_at(g, n0, 0), .row = row_bytes(g), .second = 16 * row_bytes(g), .step = 64};
 }
 
-static const float *panel_at(const Product *p, long n, long step) { return p->panels + (n / SIDE * p->steps + step) * 2 * TILE; }
+static void make_of(const Product *p, Block b, Next *next) {
+    next->kind = MAKE, next->type = p->g->B_type, next->of_w = p->of_w, next->rows = p->g->N - b.n, next->values = p->g->K - b.first * STEP;
+    next->at = weight_at(p->g, b.n, b.first), next->row = row_bytes(p->g);
+}
+
+static const float *panel_at(const Product *p, long n, long step) { return p->panels + (n / SIDE * p->steps + step) * p->of_w * 2 * TILE; }
 

@@ -34,11 +34,11 @@ INLINE V words_of(const void *x, Dtype type, long k, long n) {
 
 INLINE __m512 rest_of(__m512 x, __m256i nearest) { return _mm512_sub_ps(x, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(nearest), 16))); }
 
-// The same of what is left of those values behind their nearest bf16.
-INLINE V rest_words_of(const void *x, Dtype type, long k, long n) {
-    if (type == DTYPE_BF16) return all(0);
+// The same, and words of what is left of the values behind their nearest bf16.
+INLINE V split_words_of(const void *x, Dtype type, long k, long n, V *rest) {
     __m512 a, b;
     floats_of(x, type, k, n, &a, &b);
     __m512i near = (__m512i)_mm512_cvtne2ps_pbh(b, a);
-    return (V)_mm512_cvtne2ps_pbh(rest_of(b, _mm512_extracti64x4_epi64(near, 1)), rest_of(a, _mm512_castsi512_si256(near)));
+    *rest = (V)_mm512_cvtne2ps_pbh(rest_of(b, _mm512_extracti64x4_epi64(near, 1)), rest_of(a, _mm512_castsi512_si256(near)));
+    return (V)near;
 }

@@ -1,5 +1,6 @@
 // bench_forward.c: see bench_forward.h. A picture is computed alone and by four at once, on both sides: the better one of each counts. Beside
 // them, in the same rounds, run the forward's own products alone: which they are is noted while it runs once, with the model's weights.
+// Split bf16 is what f32 could be: its peer computes in f32.
 #include "bench_forward.h"
 
 #include <math.h>
@@ -47,6 +48,8 @@ static Inputs inputs_of(Arena *a, const Model *m, int batch, int tokens) {
     return in;
 }
 
+static const char *peer_type(const Model *m) { return compute_name(m->compute == COMPUTE_BF16X3 ? COMPUTE_F32 : m->compute); }
+
 static Forward forward_of(Arena *a, const Model *m, int batch, int tokens) {
     Forward f = {.m = m, .in = inputs_of(a, m, batch, tokens), .batch = batch};
     f.planned = model_scratch(a, m, &f.in);
@@ -88,7 +91,7 @@ typedef struct {
 
 static Products products_of(Arena *a, const Forward *f) {
     noted.real = model_device(f->m), noted.table = *noted.real, noted.count = 0;
-    noted.table.bf16 = noted_device, noted.table.linear = linear_noted, noted.table.linear_activated = activated_noted;
+    noted.table.bf16 = noted.table.bf16x3 = noted_device, noted.table.linear = linear_noted, noted.table.linear_activated = activated_noted;
     if (noted.real->linear_into) noted.table.linear_into = into_noted;
     Arena *scratch = arena_new("a forward");
     model_forward(run_on(scratch, &noted.table), f->m, &f->in);
@@ -119,7 +122,7 @@ static void pictures(Arena *a, const Table *t, const Model *m) {
     Forward one = forward_of(a, m, 1, 0), four = forward_of(a, m, AT_ONCE, 0);
     Products products = products_of(a, &one);
     Work alone = {products_work, &products};
-    Ask ask_one = {t->peer, arena_print(a, "forward %s 1 0 %d", type, threads_count())}, ask_four = {t->peer, arena_print(a, "forward %s %d 0 %d", type, AT_ONCE, threads_count())};
+    Ask ask_one = {t->peer, arena_print(a, "forward %s 1 0 %d", peer_type(m), threads_count())}, ask_four = {t->peer, arena_print(a, "forward %s %d 0 %d", peer_type(m), AT_ONCE, threads_count())};
     Rounds r = rounds_of((Way[]){{forward_each, &one}, {forward_each, &four}, {work_seconds, &alone}, {ask_seconds, &ask_one}, {ask_seconds, &ask_four}}, t->peer ? 5 : 3, t->rounds);
     for (int i = 0; i < r.tries && t->peer; i++) { // each picture's part
         Times *x = &r.of[i][PEER_FOUR];
@@ -155,7 +158,7 @@ static void prompt(Arena *a, const Table *t, const Model *m, int tokens) {
     Forward f = forward_of(a, m, 1, tokens);
     bool fits = m->compute == COMPUTE_BF16 || has_room_in_f32(m);
     if (t->peer && !fits) note("%s: no room for the peer in f32", m->dir);
-    table_row(t, &(Row){.name = name, .ask = fits ? arena_print(a, "forward %s 1 %ld %d", type, f.in.ids.shape[1], threads_count()) : NULL, .work = forward_work, .arg = &f});
+    table_row(t, &(Row){.name = name, .ask = fits ? arena_print(a, "forward %s 1 %ld %d", peer_type(m), f.in.ids.shape[1], threads_count()) : NULL, .work = forward_work, .arg = &f});
     memory_say(t, &f);
     arena_release(a, mark);
 }
@@ -169,11 +172,12 @@ void bench_forward(const BenchAsk *ask, const char *directory, int tokens) {
               m->family->name, (double)weights_parameters(m->weights) / 1e6, cpu_describe(), gemm_bf16_path(), threads_said(a), t.rounds);
     table_head(&t, "forward");
     bool text = tensor_given(m->family->example(a, m, 0, 0, tokens).ids);
-    for (int half = 0; half < 2; half++) {
-        m->compute = half ? COMPUTE_BF16 : COMPUTE_F32;
+    for (Compute how = COMPUTE_F32; how <= COMPUTE_BF16X3; how++) {
+        if (how == COMPUTE_BF16X3 && cpu_bf16() != BF16_AMX) continue; // it is f32
+        m->compute = how;
         if (text) prompt(a, &t, m, tokens);
         else pictures(a, &t, m);
-        if (m->family->next && half) bench_decode(a, &t, m, tokens);
+        if (m->family->next && how == COMPUTE_BF16) bench_decode(a, &t, m, tokens);
     }
     table_close(&t);
 }
