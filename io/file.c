@@ -15,6 +15,7 @@
 
 #include "fail.h"
 #include "held.h"
+#include "pages.h"
 #include "temporary.h"
 
 struct Writer {
@@ -103,7 +104,7 @@ Bytes file_map(Arena *a, const char *path) {
     if (!fault && st.st_size > 0) {
         void *p = fail_now(FAIL_READ) ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p == MAP_FAILED) fault = "cannot be mapped", reason = errno;
-        else m->begin = p, m->size = (size_t)st.st_size;
+        else m->begin = p, m->size = (size_t)st.st_size, pages_huge_wanted(p, m->size);
     }
     if (fd >= 0) close(fd);
     if (fault || m->size == 0) free(m);

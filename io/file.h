@@ -15,7 +15,7 @@ typedef struct {
     const char *path; // for messages
 } Bytes;
 
-Bytes file_map(Arena *a, const char *path);  // read-only mapping for the life of the process or until file_unmap
+Bytes file_map(Arena *a, const char *path);  // read-only mapping, in huge pages where the system has them, for the life of the process or until file_unmap
 void file_unmap(Bytes b);
 Bytes file_read(Arena *a, const char *path); // a copy in the arena, followed by one 0 byte; "-" is stdin
 

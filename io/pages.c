@@ -17,12 +17,22 @@ void *pages_take(size_t bytes, bool huge) {
     size_t before = (PAGE_HUGE - (uintptr_t)p % PAGE_HUGE) % PAGE_HUGE;
     if (before) munmap(p, before);
     munmap(p + before + bytes, PAGE_HUGE - before);
-#ifdef MADV_HUGEPAGE
-    madvise(p + before, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-#else
-    (void)huge;
+    if (huge) {
+        pages_huge_wanted(p + before, bytes);
+    } else {
+#ifdef MADV_NOHUGEPAGE
+        madvise(p + before, bytes, MADV_NOHUGEPAGE);
 #endif
+    }
     return p + before;
+}
+
+void pages_huge_wanted(void *p, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    madvise(p, bytes, MADV_HUGEPAGE);
+#else
+    (void)p, (void)bytes;
+#endif
 }
 
 void pages_give(void *p, size_t bytes) { munmap(p, bytes); }

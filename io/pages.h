@@ -11,5 +11,6 @@ size_t pages_rounded(size_t bytes); // to whole pages, huge ones where it is as 
 // huge: in huge pages where the system has them; else in small ones. NULL: there is no memory. bytes: pages_rounded.
 void *pages_take(size_t bytes, bool huge);
 void pages_give(void *p, size_t bytes);
+void pages_huge_wanted(void *p, size_t bytes); // of a mapping; of a file where its file system keeps it in such pieces
 
 #endif
