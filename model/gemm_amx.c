@@ -6,7 +6,8 @@
 //   blocks    32 rows of the weight by 512 of k are copied together (32 KiB, in L1, where the rows lay in one set), and meet
 //             all rows of x, which stream by from L2; partial sums wait in blocks of 4 KiB, never in C
 //   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles
-//   panels    that are kept (packed.h) are what copying would give: nothing is copied, and few rows read them in order
+//   panels    that are kept (packed.h) are what copying would give: nothing is copied. Few rows read them in order, but only where the weight
+//             is no bf16: as it lies its rows are 32 streams, which come from memory faster than one
 // Between two tile products there is time for what is none: a few lines of the next block are copied and those of the block after
 // it asked for (few rows: of the same rows further on where each is used once, else of the next 32); a tile of the sums that
 // became whole before is turned back, activated and written; and the lines are asked for that the next ones will be written to.
@@ -304,12 +305,12 @@ static void panels_pack(void *all, const Gemm *g, long part) {
 
 static const Packing plain_panels = {panels_bytes, panels_parts, panels_pack}, split_panels = {panels_bytes, panels_parts, panels_pack};
 
-static void product(const Gemm *g, const float *panels) {
+static void product(const Gemm *g) {
     bool small = (double)g->M * (double)g->N * (double)g->K < SMALL;
     long threads = small ? 1 : threads_count();
     Product p = product_of(g);
-    p.panels = panels;
     plan(&p, threads);
+    if (!p.direct || !as_it_lies(&p, (Block){0, 0, p.steps})) p.panels = packed_weight(g, g->split ? &split_panels : &plain_panels);
     size_t packed = (size_t)(pieces(g->M, 16) * p.steps * p.of_x) * TILE, blocks = (size_t)(pieces(p.mc, SIDE) * (p.narrow ? 1 : p.nc / SIDE));
     p.room_each = 2 * BLOCK + blocks * 4 * TILE;
     p.x = thread_room(packed + p.room_each * (size_t)threads_count());
@@ -321,11 +322,10 @@ static void product(const Gemm *g, const float *panels) {
 
 void gemm_amx(const Gemm *g) { // GEMM_NT
     long rows = pieces(SLAB, g->K * SIDE) * SIDE;
-    const float *panels = packed_weight(g, g->split ? &split_panels : &plain_panels);
     for (long m = 0; m < g->M; m += rows) {
         Gemm slab = *g;
         slab.M = smaller(rows, g->M - m), slab.A += m * g->lda, slab.C += m * g->ldc;
-        product(&slab, panels);
+        product(&slab);
     }
 }
 
