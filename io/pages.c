@@ -29,7 +29,7 @@ void *pages_take(size_t bytes, bool huge) {
 
 void pages_huge_wanted(void *p, size_t bytes) {
 #ifdef MADV_HUGEPAGE
-    madvise(p, bytes, MADV_HUGEPAGE);
+    if (bytes >= PAGE_HUGE) madvise(p, bytes, MADV_HUGEPAGE);
 #else
     (void)p, (void)bytes;
 #endif
