@@ -64,7 +64,8 @@ static void run_ranges(void) {
     }
 }
 
-// Jobs of a training step follow one another within microseconds: a worker looks a little longer before it sleeps.
+// Jobs of a training step follow one another within microseconds, and to be woken takes tens of them: a worker looks a little longer for the next
+// job before it sleeps, and the thread that began a job for its end.
 #define SPINS 1000
 
 static void pause_briefly(void) {

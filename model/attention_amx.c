@@ -102,7 +102,7 @@ static void all_rows(long words, const float *A, const float *B, float *C, long 
         tile_load(3, B + LANES, COLUMNS * sizeof(float));
         tile_stream(0, A, 64);
         tile_stream(1, A + TILE, 64);
-        sums_add();
+        sums_add(true);
     }
     tile_store(4, C, row);
     tile_store(5, C + LANES, row);

@@ -130,7 +130,7 @@ INLINE void between(Beside *b, long step) {
     if (b->finish.left > 0 && step % b->every == 0) finish_tile(&b->finish);
 }
 
-// ---- tiles: 0 and 1 the weight, 2 and 3 x, 4 to 7 sums: of the first half of the weight's rows with either half of x's, of the second
+// ---- tiles: 0 and 1 the weight, 2 and 3 x, 4 to 7 sums
 
 #define SUMS_STRIDE 64
 
@@ -142,13 +142,6 @@ INLINE void load_x(bool wide, const float *x) {
 INLINE void load_weight(const Weight *w, size_t further) {
     tile_load(0, w->at + further, w->row);
     tile_load(1, w->at + further + w->second, w->row);
-}
-
-INLINE void add_products(bool wide) {
-    tile_dot(4, 0, 2);
-    if (wide) tile_dot(5, 0, 3);
-    tile_dot(6, 1, 2);
-    if (wide) tile_dot(7, 1, 3);
 }
 
 // 32 rows of the weight and as many of x, or (not wide) 16.
@@ -165,9 +158,9 @@ INLINE void panel(bool wide, int of_x, int of_w, long steps, Weight w, const flo
     for (long s = 0; s < steps; s++, x += of_x * tiles * TILE, w.at += w.step) {
         load_weight(&w, 0);
         between(beside, s);
-        if (of_x == 2) load_x(wide, x + tiles * TILE), add_products(wide);
-        load_x(wide, x), add_products(wide);
-        if (of_w == 2) load_weight(&w, 8 * TILE), add_products(wide);
+        if (of_x == 2) load_x(wide, x + tiles * TILE), sums_add(wide);
+        load_x(wide, x), sums_add(wide);
+        if (of_w == 2) load_weight(&w, 8 * TILE), sums_add(wide);
     }
     finish(&beside->finish); // they may lie where these go
     tile_store(4, sums, SUMS_STRIDE);

@@ -38,7 +38,7 @@ static void tiles_begin(void) {
 
 static void tiles_end(void) { tiles_release(); }
 
-// Sums in tiles 4 to 7 of what tiles 0 and 1, below one another, give with tiles 2 and 3, side by side.
+// Sums in tiles 4 to 7 of what tiles 0 and 1, below one another, give with tiles 2 and 3, side by side; not wide: with tile 2 alone, in 4 and 6.
 INLINE void sums_zero(void) {
     tile_zero(4);
     tile_zero(5);
@@ -46,9 +46,9 @@ INLINE void sums_zero(void) {
     tile_zero(7);
 }
 
-INLINE void sums_add(void) {
+INLINE void sums_add(bool wide) {
     tile_dot(4, 0, 2);
-    tile_dot(5, 0, 3);
+    if (wide) tile_dot(5, 0, 3);
     tile_dot(6, 1, 2);
-    tile_dot(7, 1, 3);
+    if (wide) tile_dot(7, 1, 3);
 }

@@ -8,6 +8,6 @@
 // Forwards of a model directory in f32 and bf16 against transformers: pictures, or `tokens` ids and then one id for each of
 // 1, 8 and 32 texts.
 void bench_forward(const BenchAsk *ask, const char *directory, int tokens);
-void bench_decode(Arena *a, const Table *t, Model *m, int tokens); // bench_decode.c: that last part, as m->bf16 says
+void bench_decode(Arena *a, const Table *t, Model *m, int tokens); // bench_decode.c: that last part, as m->compute says
 
 #endif
