@@ -60,13 +60,11 @@ static void pack_x(void *arg, size_t begin, size_t end) { // a panel's BLOCK_STE
         for (long s = first; s < smaller(first + BLOCK_STEPS, p->steps); s++, out += p->of_x * halves * TILE)
             for (int half = 0; half < halves; half++) {
                 V near[LANES], rest[LANES];
-                const bool whole = (s + 1) * STEP <= g->K;
 #pragma GCC unroll 16
                 for (long r = 0, m = m0 + half * 16; r < LANES; r++, m++) {
                     const char *line = (const char *)(g->A + m * g->lda + s * STEP);
                     near[r] = rest[r] = all(0);
-                    if (m < g->M && whole) near[r] = made(line, DTYPE_F32, STEP, p->of_x, &rest[r]);
-                    else if (m < g->M) near[r] = made(line, DTYPE_F32, g->K - s * STEP, p->of_x, &rest[r]);
+                    if (m < g->M) near[r] = made(line, DTYPE_F32, g->K - s * STEP, p->of_x, &rest[r]);
                 }
                 turned(out + half * TILE, near);
                 if (p->of_x == 2) turned(out + (halves + half) * TILE, rest);
@@ -120,14 +118,14 @@ typedef struct { // what is done between tile products
     Next next;
     Finish finish;
     Written written;
-    int every, rows; // steps to the next tile that is finished; rows of C of a step
 } Beside;
 
-INLINE void between(Beside *b, long step) {
+// every: steps to the next tile that is finished; rows: of C, asked for in a step.
+INLINE void between(Beside *b, long step, long every, long rows) {
     go_on(&b->next);
-    for (int i = 0; i < b->rows && b->written.left > 0; i++, b->written.left--, b->written.at += b->written.row)
+    for (long i = 0; i < rows && b->written.left > 0; i++, b->written.left--, b->written.at += b->written.row)
         __builtin_prefetch(b->written.at, 1, 3), __builtin_prefetch(b->written.at + 64, 1, 3);
-    if (b->finish.left > 0 && step % b->every == 0) finish_tile(&b->finish);
+    if (b->finish.left > 0 && step % every == 0) finish_tile(&b->finish);
 }
 
 // ---- tiles: 0 and 1 the weight, 2 and 3 x, 4 to 7 sums
@@ -147,6 +145,7 @@ INLINE void load_weight(const Weight *w, size_t further) {
 // 32 rows of the weight and as many of x, or (not wide) 16.
 INLINE void panel(bool wide, int of_x, int of_w, long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) {
     const long tiles = wide ? 2 : 1; // of x
+    const long within = smaller(BLOCK_STEPS, steps), every = pieces(within, 4), rows = pieces(SIDE, within); // what is beside ends within so many steps
     if (!go_on) {
         sums_zero();
     } else {
@@ -157,7 +156,7 @@ INLINE void panel(bool wide, int of_x, int of_w, long steps, Weight w, const flo
     }
     for (long s = 0; s < steps; s++, x += of_x * tiles * TILE, w.at += w.step) {
         load_weight(&w, 0);
-        between(beside, s);
+        between(beside, s, every, rows);
         if (of_x == 2) load_x(wide, x + tiles * TILE), sums_add(wide);
         load_x(wide, x), sums_add(wide);
         if (of_w == 2) load_weight(&w, 8 * TILE), sums_add(wide);
@@ -183,9 +182,7 @@ PANEL(split_both, 2, 2)
 static void meet(const Product *p, Weight w, Block b, long m0, long m1, float *sums, Beside *beside) {
     static PanelFn *const panels[2][2][2] = {{{plain_half, plain}}, {{split_x_half, split_x}, {split_both_half, split_both}}};
     const Gemm *g = p->g;
-    const long steps = smaller(BLOCK_STEPS, b.steps);
     const bool last = b.first + b.steps == p->steps;
-    beside->every = (int)pieces(steps, 4), beside->rows = (int)pieces(SIDE, steps);
     for (long m = m0; m < m1; m += SIDE, sums += 4 * TILE) {
         if (last && !p->direct) beside->written = (Written){(char *)(g->C + m * g->ldc + b.n), (size_t)g->ldc * sizeof *g->C, smaller(SIDE, g->M - m)};
         panels[p->of_x - 1][p->of_w - 1][g->M - m > 16](b.steps, w, x_at(p, m, b.first), sums, b.first > 0, beside);
@@ -286,7 +283,10 @@ static void plan(Product *p, long threads) {
 // ---- panels that are kept
 
 static Product product_of(const Gemm *g) { return (Product){.g = g, .of_x = g->split ? 2 : 1, .of_w = g->split && g->B_type != DTYPE_BF16 ? 2 : 1, .steps = pieces(g->K, STEP)}; }
-static size_t panels_bytes(const Gemm *g) { return size_mul((size_t)(pieces(g->N, SIDE) * product_of(g).steps * product_of(g).of_w), 2 * TILE * sizeof(float), "packed weights"); }
+static size_t panels_bytes(const Gemm *g) {
+    Product p = product_of(g);
+    return size_mul((size_t)(pieces(g->N, SIDE) * p.steps * p.of_w), 2 * TILE * sizeof(float), "packed weights");
+}
 static long panels_parts(const Gemm *g) { return pieces(g->N, SIDE); }
 
 static void panels_pack(void *all, const Gemm *g, long part) {
@@ -324,7 +324,7 @@ void gemm_amx(const Gemm *g) { // GEMM_NT
 
 // The tiles alone, for measuring what they can do: 32 rows of each side, packed.
 static void tile(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
-    plain(words / LANES, packed(&(Product){.of_w = 1}, A), B, C, from_c, &(Beside){.next = {.kind = LINES}, .every = 1});
+    plain(words / LANES, packed(&(Product){.of_w = 1}, A), B, C, from_c, &(Beside){.next = {.kind = LINES}});
 }
 
 const TileKernel tiles_amx = {.MR = SIDE, .NR = SIDE, .in_word = 2, .begin = tiles_begin, .end = tiles_end, .tile = tile};

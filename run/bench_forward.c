@@ -173,8 +173,8 @@ void bench_forward(const BenchAsk *ask, const char *directory, int tokens) {
     table_head(&t, "forward");
     bool text = tensor_given(m->family->example(a, m, 0, 0, tokens).ids);
     for (Compute how = COMPUTE_F32; how <= COMPUTE_BF16X3; how++) {
-        if (how == COMPUTE_BF16X3 && cpu_bf16() != BF16_AMX) continue; // it is f32
         m->compute = how;
+        if (how == COMPUTE_BF16X3 && model_device(m) == m->device) continue; // it is f32
         if (text) prompt(a, &t, m, tokens);
         else pictures(a, &t, m);
         if (m->family->next && how == COMPUTE_BF16) bench_decode(a, &t, m, tokens);

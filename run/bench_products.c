@@ -10,6 +10,7 @@
 #include "io/random.h"
 #include "io/thread.h"
 #include "model/cpu.h"
+#include "model/device.h"
 #include "model/kernels.h"
 
 // The nine shapes of performance.md 3, then a large square, many rows of little, and decoding.
@@ -28,7 +29,7 @@ static double error_of(const Gemm *g) { // sampled elements against double
     return sqrt(diff / norm);
 }
 
-static bool splits(void) { return cpu_bf16() == BF16_AMX; } // gemm does
+static bool splits(void) { return device_computing(device_cpu(), COMPUTE_BF16X3) != device_cpu(); }
 
 static void product_work(void *arg) { gemm(arg); }
 

@@ -24,20 +24,24 @@ bench() { # PIECE THREADS KIND…
     $RUN $R bench "$@" --threads "$t" ${ROUNDS:+--rounds "$ROUNDS"} ${PEERS:+--peers "$PEERS"} --out "$work/$piece.md" || { echo "all.sh: $piece failed" >&2; failed=1; }
 }
 
+more() { # the same, with what the piece had behind it
+    mv "$work/$1.md" "$work/x" && bench "$@" && cat "$work/x" >>"$work/$1.md" && rm "$work/x"
+}
+
 one() {
     case $1 in
     products) bench products "$threads" products ;;
     products-one-thread) bench products-one-thread 1 products ;;
     products-avx2) case $machine in avx512*) RETINA_ISA=avx2 bench products-avx2 "$threads" products ;; esac ;;
     speed) bench speed "$threads" speed ;;
-    bf16-one-thread) bench bf16-one-thread 1 speed --rows " x 1024" && mv "$work/bf16-one-thread.md" "$work/x" && bench bf16-one-thread 1 speed --rows " x 4096" && cat "$work/x" >>"$work/bf16-one-thread.md" && rm "$work/x" ;;
+    bf16-one-thread) bench bf16-one-thread 1 speed --rows " x 1024" && more bf16-one-thread 1 speed --rows " x 4096" ;;
     training) bench training "$threads" training ;;
     forward-vit-f32) model vit vit_l_336 f32 && bench forward-vit-f32 "$threads" forward --model build/bench/vit --rows f32 ;;
     forward-vit-packed) model vit vit_l_336 f32 && bench forward-vit-packed "$threads" forward --packed --model build/bench/vit --rows f32 ;;
     forward-vit-bf16) model vit vit_l_336 f32 && bench forward-vit-bf16 "$threads" forward --model build/bench/vit --rows bf16 ;;
     forward-siglip) model siglip models/siglip-so400m-14-384 f32 && bench forward-siglip "$threads" forward --model build/bench/siglip ;;
-    forward-7b) model 7b models/llama-7b bf16 && PEERS= bench forward-7b "$threads" forward --model build/bench/7b --tokens 600 --rows "prompt, bf16" && mv "$work/forward-7b.md" "$work/x" &&
-        PEERS= bench forward-7b "$threads" forward --model build/bench/7b --tokens 100 --rows "next id of 1 text" && cat "$work/x" >>"$work/forward-7b.md" && rm "$work/x" ;;
+    forward-7b) model 7b models/llama-7b bf16 && PEERS= bench forward-7b "$threads" forward --model build/bench/7b --tokens 600 --rows "prompt, bf16" &&
+        PEERS= more forward-7b "$threads" forward --model build/bench/7b --tokens 100 --rows "next id of 1 text" ;;
     forward-llama) model llama llama_7b_8_layers bf16 && PEERS= bench forward-llama "$threads" forward --model build/bench/llama --rows "next id" ;; # their prompts of 32 texts take minutes
     forward-llama-100) model llama llama_7b_8_layers bf16 && PEERS= bench forward-llama-100 "$threads" forward --model build/bench/llama --tokens 100 --rows "next id" ;;
     jpeg | resize) bench "$1" 1 "$1" ;;

@@ -6,7 +6,7 @@ neighbours of the mean tokens before and after, torch.linalg.svdvals for every p
 with AdamW, eight pictures a step, --epochs of them. Ours does more in the geometry step: intervals by resampling, cosines of all pairs of tokens,
 duplicates, tables. Their imports and the loading of their model are not counted; our whole processes are.
 Model: data/zoo/llava, whose widths are small; or one of random weights with LLaVA-1.5's tower and connector (ViT-L/14-336, 1024 to 4096; one layer of
-text, which nobody runs): some 40 minutes a round. The pictures are drawn by `retina world`. Seconds, medians; ratio ours over theirs."""
+text, which nobody runs): half an hour a round of one epoch. The pictures are drawn by `retina world`. Seconds, medians; ratio ours over theirs."""
 import argparse
 import glob
 import json
