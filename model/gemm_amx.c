@@ -5,7 +5,8 @@
 // turned back when they are whole.
 //   blocks    32 rows of the weight by 512 of k are copied together (32 KiB, in L1, where the rows lay in one set), and meet
 //             all rows of x, which stream by from L2; partial sums wait in blocks of 4 KiB, never in C
-//   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles
+//   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles. Of more than
+//             32 rows, 64 meet sixteen of the weight at a time: each of its tiles is loaded once, when memory has just given it
 //   panels    that are kept (packed.h) are what copying would give: nothing is copied. Few rows read them in order, but only where the weight
 //             is no bf16: as it lies its rows are 32 streams, which come from memory faster than one
 // Between two tile products there is time for what is none: a few lines of the next block are copied and those of the block after
@@ -20,7 +21,8 @@
 //   1  the next block is copied between tile products                     2.29 ms               1.47 ms
 //   2  the one after it is asked for                                      2.04
 //   3  sums are finished there too; eight lines of a row asked for        1.92                  1.39
-//   4  the weight's tiles first, then what is none; C's lines asked for   in use
+//   4  the weight's tiles first, then what is none; C's lines asked for
+//   5  64 rows of x against sixteen; at most 1024 rows of a task          in use
 #if defined(__x86_64__)
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +37,7 @@
 #include "gemm_amx_weight.h"
 
 #define WIDE_COLUMNS 256 // of a task where x does not stay in L2
+#define MOST_ROWS 1024   // of x in a task: each of their C's is in a page of its own
 #define DIRECT_ROWS 128  // up to so many rows of x the weight is used as it lies
 #define DIRECT_AHEAD 1024 // bytes of a row that are asked for before 32 rows of x need them
 #define PANELS_AHEAD 32768 // bytes of panels, likewise
@@ -72,13 +75,14 @@ static void pack_x(void *arg, size_t begin, size_t end) { // a panel's BLOCK_STE
     }
 }
 
-// ---- sums: tiles (n half, m half), each (n, m)
+// ---- sums: four tiles, each (n, m)
 
 typedef struct { // whole sums that become rows of C, tile by tile
     const Gemm *g;
     const float *sums;
-    long m, n; // of C
-    int left;  // tiles
+    long m, n;   // of C
+    int across;  // tiles side by side, of rows of C
+    int left;    // tiles
 } Finish;
 
 static __mmask16 lanes(long n) { return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1); }
@@ -86,7 +90,7 @@ static __mmask16 lanes(long n) { return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 
 static void finish_tile(Finish *f) {
     const Gemm *g = f->g;
     int i = 4 - f->left--;
-    long m = f->m + i % 2 * 16, n = f->n + i / 2 * 16;
+    long m = f->m + i % f->across * 16, n = f->n + i / f->across * 16;
     if (m >= g->M || n >= g->N) return;
     V t[LANES], bias = g->bias ? (V)_mm512_maskz_loadu_ps(lanes(g->N - n), g->bias + n) : all(0);
 #pragma GCC unroll 16
@@ -168,13 +172,50 @@ INLINE void panel(bool wide, int of_x, int of_w, long steps, Weight w, const flo
     if (wide) tile_store(7, sums + 3 * TILE, SUMS_STRIDE);
 }
 
+// Sixteen rows of the weight and 64 of x, or fewer: `tiles` of sixteen, of two panels. All of k.
+#define SIXTEEN(sum, near, rest) \
+    do { \
+        if (of_x == 2) { \
+            tile_stream(2, rest, 64); \
+            tile_dot(sum, 0, 2); \
+        } \
+        tile_stream(3, near, 64); \
+        tile_dot(sum, 0, 3); \
+        if (of_w == 2) tile_dot(sum, 1, 3); \
+    } while (0)
+
+INLINE void low_panel(int of_x, int of_w, long steps, Weight w, const float *x, const float *more, int tiles, float *sums, Beside *beside) {
+    const long first = tiles > 1 ? 2 : 1, second = tiles - first, every = pieces(steps, 4), rows = pieces(2 * SIDE, steps);
+    sums_zero();
+    for (long s = 0; s < steps; s++, w.at += w.step, x += of_x * first * TILE, more += of_x * second * TILE) {
+        tile_load(0, w.at, w.row);
+        if (of_w == 2) tile_load(1, w.at + 8 * TILE, w.row);
+        between(beside, s, every, rows);
+        SIXTEEN(4, x, x + first * TILE);
+        if (tiles > 1) SIXTEEN(5, x + TILE, x + (first + 1) * TILE);
+        if (tiles > 2) SIXTEEN(6, more, more + second * TILE);
+        if (tiles > 3) SIXTEEN(7, more + TILE, more + (second + 1) * TILE);
+    }
+    finish(&beside->finish);
+    tile_store(4, sums, SUMS_STRIDE);
+    tile_store(5, sums + TILE, SUMS_STRIDE);
+    tile_store(6, sums + 2 * TILE, SUMS_STRIDE);
+    tile_store(7, sums + 3 * TILE, SUMS_STRIDE);
+}
+
 typedef void PanelFn(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside);
 #define PANEL(name, of_x, of_w) \
     static void name(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) { panel(true, of_x, of_w, steps, w, x, sums, go_on, beside); } \
     static void name##_half(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) { panel(false, of_x, of_w, steps, w, x, sums, go_on, beside); }
+typedef void LowFn(long steps, Weight w, const float *x, const float *more, int tiles, float *sums, Beside *beside);
+#define LOW(name, of_x, of_w) \
+    static void name(long steps, Weight w, const float *x, const float *more, int tiles, float *sums, Beside *beside) { low_panel(of_x, of_w, steps, w, x, more, tiles, sums, beside); }
 PANEL(plain, 1, 1)
 PANEL(split_x, 2, 1)
 PANEL(split_both, 2, 2)
+LOW(low_plain, 1, 1)
+LOW(low_split_x, 2, 1)
+LOW(low_split_both, 2, 2)
 
 // ---- tasks
 
@@ -186,7 +227,7 @@ static void meet(const Product *p, Weight w, Block b, long m0, long m1, float *s
     for (long m = m0; m < m1; m += SIDE, sums += 4 * TILE) {
         if (last && !p->direct) beside->written = (Written){(char *)(g->C + m * g->ldc + b.n), (size_t)g->ldc * sizeof *g->C, smaller(SIDE, g->M - m)};
         panels[p->of_x - 1][p->of_w - 1][g->M - m > 16](b.steps, w, x_at(p, m, b.first), sums, b.first > 0, beside);
-        if (last) beside->finish = (Finish){.g = g, .sums = sums, .m = m, .n = b.n, .left = 4};
+        if (last) beside->finish = (Finish){.g = g, .sums = sums, .m = m, .n = b.n, .across = 2, .left = 4};
     }
 }
 
@@ -230,20 +271,45 @@ static void columns(const Product *p, long n0, long n1, long m0, long m1, float 
     finish(&beside.finish);
 }
 
+// All rows of x against sixteen of the weight, from n on.
+static void low_rows(const Product *p, Weight w, long n, float *sums, Beside *beside) {
+    static LowFn *const lows[2][2] = {{low_plain}, {low_split_x, low_split_both}};
+    const Gemm *g = p->g;
+    for (long m = 0; m < g->M; m += 2 * SIDE) {
+        int tiles = (int)pieces(smaller(2 * SIDE, g->M - m), 16);
+        beside->written = (Written){(char *)(g->C + m * g->ldc + n), (size_t)g->ldc * sizeof *g->C, smaller(2 * SIDE, g->M - m)};
+        lows[p->of_x - 1][p->of_w - 1](p->steps, w, x_at(p, m, 0), x_at(p, m + SIDE, 0), tiles, sums, beside);
+        beside->finish = (Finish){.g = g, .sums = sums, .m = m, .n = n, .across = 4, .left = 4};
+    }
+}
+
+// What is asked for while rows of the weight, from n on, meet all of x in so many passes: further on in them, or, where other passes
+// or other rows come between, the next ones.
+static Next few_next(const Product *p, long n, int rows, long passes) {
+    const Gemm *g = p->g;
+    if (p->panels) {
+        const char *at = rows == SIDE ? (const char *)panel_at(p, n, 0) + PANELS_AHEAD : (const char *)panel_at(p, n + SIDE, 0) + n % SIDE * p->of_w * p->steps * 64;
+        return (Next){.kind = LINES, .at = at, .each = (int)pieces(rows * p->of_w, passes), .left = rows * p->of_w * p->steps};
+    }
+    Next next = {.kind = PIECES, .at = weight_at(g, n, 0) + DIRECT_AHEAD, .row = row_bytes(g), .side = rows, .each = (int)pieces(rows * 64 / PIECE, passes),
+                 .left = rows * pieces(p->steps * 64, PIECE), .end = weight_at(g, n, p->steps), .then = weight_at(g, n + rows, 0)};
+    if (passes > 1) next.at = next.end;
+    return next;
+}
+
 static void few_columns(const Product *p, long n, float *sums) {
     const Gemm *g = p->g;
-    long panels = pieces(g->M, SIDE);
     Weight w = p->panels ? packed(p, panel_at(p, n, 0)) : direct(g, n);
     Beside beside = {.finish.left = 0};
-    if (p->panels) {
-        beside.next = (Next){.kind = LINES, .at = w.at + PANELS_AHEAD, .each = (int)pieces(SIDE * p->of_w, panels), .left = SIDE * p->of_w * p->steps};
-        if (panels > 1) beside.next.at = (const char *)panel_at(p, n + SIDE, 0); // the other rows find these in L2
+    if (g->M <= SIDE) {
+        beside.next = few_next(p, n, SIDE, 1);
+        meet(p, w, (Block){n, 0, p->steps}, 0, g->M, sums, &beside);
     } else {
-        beside.next = (Next){.kind = PIECES, .at = weight_at(g, n, 0) + DIRECT_AHEAD, .row = row_bytes(g), .each = (int)pieces(SIDE * 64 / PIECE, panels),
-                             .left = SIDE * pieces(p->steps * 64, PIECE), .end = weight_at(g, n, p->steps), .then = weight_at(g, n + SIDE, 0)};
-        if (panels > 1) beside.next.at = beside.next.end;
+        for (long low = n; low < n + SIDE; low += 16, w.at += w.second) {
+            beside.next = few_next(p, low, 16, pieces(g->M, 2 * SIDE));
+            low_rows(p, w, low, sums, &beside);
+        }
     }
-    meet(p, w, (Block){n, 0, p->steps}, 0, g->M, sums, &beside);
     finish(&beside.finish);
 }
 
@@ -271,8 +337,8 @@ static void plan(Product *p, long threads) {
     p->narrow = most >= smaller(192, g->M);
     p->nc = p->narrow ? SIDE * pieces(each, 4 * SIDE) : smaller(each, WIDE_COLUMNS);
     if (!p->narrow) most = l2 * 3 / 4 / (block_steps(p) * STEP * 2 * p->of_x + 4 * p->nc) / SIDE * SIDE;
-    if (most < SIDE) most = SIDE;
-    p->direct = g->M <= SIDE || (g->M <= DIRECT_ROWS && (g->M * p->of_x + 2 * SIDE * p->of_w) * row <= l2);
+    most = smaller(most < SIDE ? SIDE : most, MOST_ROWS);
+    p->direct = g->M <= SIDE || (g->M <= DIRECT_ROWS && g->M * p->of_x * row <= l2 * 3 / 4);
     if (p->direct) most = DIRECT_ROWS;
     p->mc = SIDE * pieces(pieces(g->M, pieces(g->M, most)), SIDE);
 }

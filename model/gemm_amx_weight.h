@@ -31,7 +31,7 @@ typedef struct {
 typedef enum {
     COPY,   // of 32 rows in turn a line of each, then the next line
     MAKE,   // the same of lines that are rounded, split in two or filled up with zeros
-    PIECES, // of 32 rows in turn a piece of each is asked for
+    PIECES, // of `side` rows in turn a piece of each is asked for
     LINES   // of panels, asked for in order
 } NextKind;
 
@@ -43,7 +43,8 @@ typedef struct {
     long left;
     float *out;             // COPY, MAKE
     ptrdiff_t after;        // COPY, MAKE: bytes to the same line of the block after that, which is asked for; 0: there is none
-    const char *end, *then; // PIECES: where the rows end, and the next 32 begin
+    const char *end, *then; // PIECES: where the rows end, and the next ones begin
+    int side;               // PIECES: rows
     Dtype type;             // MAKE: of the weight
     int of_w;               // MAKE: as a Product's
     long rows, values;      // MAKE: that there are, from here on
@@ -92,7 +93,7 @@ INLINE void ask_for_pieces(Next *next) {
         const char *piece = b.at + (size_t)b.r * b.row;
 #pragma GCC unroll 8
         for (int j = 0; j < PIECE; j += 64) __builtin_prefetch(piece + j, 0, 2);
-        if (++b.r == SIDE) b.r = 0, b.at += PIECE;
+        if (++b.r == b.side) b.r = 0, b.at += PIECE;
     }
     *next = b;
 }
