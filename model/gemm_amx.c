@@ -3,15 +3,14 @@
 // The weight plays A: a row of it is already the row of a tile, so a tile is sixteen rows' next 64 bytes as they lie. The rows
 // that are multiplied (x below) play B, and are rounded and turned once, for all threads. Sums come out turned, (n, m), and are
 // turned back when they are whole.
-//   blocks    32 rows of the weight by 512 of k are copied together (32 KiB, in L1, where the rows lay in one set), and meet
+//   blocks    32 rows of the weight by 256 of k are copied together (16 KiB, in L1, where the rows lay in one set), and meet
 //             all rows of x, which stream by from L2; partial sums wait in blocks of 4 KiB, never in C
-//   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles. Of more than
-//             32 rows, 64 meet sixteen of the weight at a time: each of its tiles is loaded once, when memory has just given it
+//   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles (gemm_amx_few.h)
 //   panels    that are kept (packed.h) are what copying would give: nothing is copied. Few rows read them in order, but only where the weight
 //             is no bf16: as it lies its rows are 32 streams, which come from memory faster than one
 // Between two tile products there is time for what is none: a few lines of the next block are copied and those of the block after
-// it asked for (few rows: of the same rows further on where each is used once, else of the next 32); a tile of the sums that
-// became whole before is turned back, activated and written; and the lines are asked for that the next ones will be written to.
+// it asked for; a tile of the sums that became whole before is turned back, activated and written; and the lines are asked for that
+// the next ones will be written to.
 // Split (bf16x3): a number is its nearest bf16 and the rest's, x = h + l. Both have tiles, and a step of k is three times the products, l h,
 // h h and h l, of four loads (of bf16 weights twice, of three). Its error is that of l l, 2^-16 of a product, and of the sums in f32.
 // Sums run over ascending k in the instruction's own order, denormals count as zero: compare by tolerance; blocks, threads and
@@ -22,7 +21,7 @@
 //   2  the one after it is asked for                                      2.04
 //   3  sums are finished there too; eight lines of a row asked for        1.92                  1.39
 //   4  the weight's tiles first, then what is none; C's lines asked for
-//   5  64 rows of x against sixteen; at most 1024 rows of a task          in use
+//   5  half as long blocks; few rows: 64 against sixteen, and lines asked for after each tile   in use
 #if defined(__x86_64__)
 #include <string.h>
 #include <unistd.h>
@@ -37,10 +36,9 @@
 #include "gemm_amx_weight.h"
 
 #define WIDE_COLUMNS 256 // of a task where x does not stay in L2
+#define LEAST_ROWS 512   // of x, beside which copying the weight costs little
 #define MOST_ROWS 1024   // of x in a task: each of their C's is in a page of its own
 #define DIRECT_ROWS 128  // up to so many rows of x the weight is used as it lies
-#define DIRECT_AHEAD 1024 // bytes of a row that are asked for before 32 rows of x need them
-#define PANELS_AHEAD 32768 // bytes of panels, likewise
 
 // ---- x
 
@@ -125,8 +123,7 @@ typedef struct { // what is done between tile products
 } Beside;
 
 // every: steps to the next tile that is finished; rows: of C, asked for in a step.
-INLINE void between(Beside *b, long step, long every, long rows) {
-    go_on(&b->next);
+INLINE void finish_some(Beside *b, long step, long every, long rows) {
     for (long i = 0; i < rows && b->written.left > 0; i++, b->written.left--, b->written.at += b->written.row)
         __builtin_prefetch(b->written.at, 1, 3), __builtin_prefetch(b->written.at + 64, 1, 3);
     if (b->finish.left > 0 && step % every == 0) finish_tile(&b->finish);
@@ -146,11 +143,19 @@ INLINE void load_weight(const Weight *w, size_t further) {
     tile_load(1, w->at + further + w->second, w->row);
 }
 
+INLINE void sums_store(bool all, float *sums, Beside *beside) {
+    finish(&beside->finish); // they may lie where these go
+    tile_store(4, sums, SUMS_STRIDE);
+    if (all) tile_store(5, sums + TILE, SUMS_STRIDE);
+    tile_store(6, sums + 2 * TILE, SUMS_STRIDE);
+    if (all) tile_store(7, sums + 3 * TILE, SUMS_STRIDE);
+}
+
 // 32 rows of the weight and as many of x, or (not wide) 16.
-INLINE void panel(bool wide, int of_x, int of_w, long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) {
+INLINE void panel(bool wide, int of_x, int of_w, long steps, Weight w, const float *x, float *sums, bool from_sums, Beside *beside) {
     const long tiles = wide ? 2 : 1; // of x
     const long within = smaller(BLOCK_STEPS, steps), every = pieces(within, 4), rows = pieces(SIDE, within); // what is beside ends within so many steps
-    if (!go_on) {
+    if (!from_sums) {
         sums_zero();
     } else {
         tile_load(4, sums, SUMS_STRIDE);
@@ -160,62 +165,22 @@ INLINE void panel(bool wide, int of_x, int of_w, long steps, Weight w, const flo
     }
     for (long s = 0; s < steps; s++, x += of_x * tiles * TILE, w.at += w.step) {
         load_weight(&w, 0);
-        between(beside, s, every, rows);
+        go_on(&beside->next);
+        finish_some(beside, s, every, rows);
         if (of_x == 2) load_x(wide, x + tiles * TILE), sums_add(wide);
         load_x(wide, x), sums_add(wide);
         if (of_w == 2) load_weight(&w, 8 * TILE), sums_add(wide);
     }
-    finish(&beside->finish); // they may lie where these go
-    tile_store(4, sums, SUMS_STRIDE);
-    if (wide) tile_store(5, sums + TILE, SUMS_STRIDE);
-    tile_store(6, sums + 2 * TILE, SUMS_STRIDE);
-    if (wide) tile_store(7, sums + 3 * TILE, SUMS_STRIDE);
+    sums_store(wide, sums, beside);
 }
 
-// Sixteen rows of the weight and 64 of x, or fewer: `tiles` of sixteen, of two panels. All of k.
-#define SIXTEEN(sum, near, rest) \
-    do { \
-        if (of_x == 2) { \
-            tile_stream(2, rest, 64); \
-            tile_dot(sum, 0, 2); \
-        } \
-        tile_stream(3, near, 64); \
-        tile_dot(sum, 0, 3); \
-        if (of_w == 2) tile_dot(sum, 1, 3); \
-    } while (0)
-
-INLINE void low_panel(int of_x, int of_w, long steps, Weight w, const float *x, const float *more, int tiles, float *sums, Beside *beside) {
-    const long first = tiles > 1 ? 2 : 1, second = tiles - first, every = pieces(steps, 4), rows = pieces(2 * SIDE, steps);
-    sums_zero();
-    for (long s = 0; s < steps; s++, w.at += w.step, x += of_x * first * TILE, more += of_x * second * TILE) {
-        tile_load(0, w.at, w.row);
-        if (of_w == 2) tile_load(1, w.at + 8 * TILE, w.row);
-        between(beside, s, every, rows);
-        SIXTEEN(4, x, x + first * TILE);
-        if (tiles > 1) SIXTEEN(5, x + TILE, x + (first + 1) * TILE);
-        if (tiles > 2) SIXTEEN(6, more, more + second * TILE);
-        if (tiles > 3) SIXTEEN(7, more + TILE, more + (second + 1) * TILE);
-    }
-    finish(&beside->finish);
-    tile_store(4, sums, SUMS_STRIDE);
-    tile_store(5, sums + TILE, SUMS_STRIDE);
-    tile_store(6, sums + 2 * TILE, SUMS_STRIDE);
-    tile_store(7, sums + 3 * TILE, SUMS_STRIDE);
-}
-
-typedef void PanelFn(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside);
+typedef void PanelFn(long steps, Weight w, const float *x, float *sums, bool from_sums, Beside *beside);
 #define PANEL(name, of_x, of_w) \
-    static void name(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) { panel(true, of_x, of_w, steps, w, x, sums, go_on, beside); } \
-    static void name##_half(long steps, Weight w, const float *x, float *sums, bool go_on, Beside *beside) { panel(false, of_x, of_w, steps, w, x, sums, go_on, beside); }
-typedef void LowFn(long steps, Weight w, const float *x, const float *more, int tiles, float *sums, Beside *beside);
-#define LOW(name, of_x, of_w) \
-    static void name(long steps, Weight w, const float *x, const float *more, int tiles, float *sums, Beside *beside) { low_panel(of_x, of_w, steps, w, x, more, tiles, sums, beside); }
+    static void name(long steps, Weight w, const float *x, float *sums, bool from_sums, Beside *beside) { panel(true, of_x, of_w, steps, w, x, sums, from_sums, beside); } \
+    static void name##_half(long steps, Weight w, const float *x, float *sums, bool from_sums, Beside *beside) { panel(false, of_x, of_w, steps, w, x, sums, from_sums, beside); }
 PANEL(plain, 1, 1)
 PANEL(split_x, 2, 1)
 PANEL(split_both, 2, 2)
-LOW(low_plain, 1, 1)
-LOW(low_split_x, 2, 1)
-LOW(low_split_both, 2, 2)
 
 // ---- tasks
 
@@ -225,19 +190,17 @@ static void meet(const Product *p, Weight w, Block b, long m0, long m1, float *s
     const Gemm *g = p->g;
     const bool last = b.first + b.steps == p->steps;
     for (long m = m0; m < m1; m += SIDE, sums += 4 * TILE) {
-        if (last && !p->direct) beside->written = (Written){(char *)(g->C + m * g->ldc + b.n), (size_t)g->ldc * sizeof *g->C, smaller(SIDE, g->M - m)};
+        if (last) beside->written = (Written){(char *)(g->C + m * g->ldc + b.n), (size_t)g->ldc * sizeof *g->C, smaller(SIDE, g->M - m)};
         panels[p->of_x - 1][p->of_w - 1][g->M - m > 16](b.steps, w, x_at(p, m, b.first), sums, b.first > 0, beside);
         if (last) beside->finish = (Finish){.g = g, .sums = sums, .m = m, .n = b.n, .across = 2, .left = 4};
     }
 }
 
-static long block_steps(const Product *p) { return BLOCK_STEPS / p->of_w; }
-
 // Block t of columns [n0, n1): all of k for 32 of them, then the next 32; or all columns for a block of k, then the next.
 static Block block_of(const Product *p, long n0, long n1, long t) {
-    long panels = pieces(n1 - n0, SIDE), blocks = pieces(p->steps, block_steps(p));
-    long panel = p->narrow ? t / blocks : t % panels, first = (p->narrow ? t % blocks : t / panels) * block_steps(p);
-    return (Block){n0 + panel * SIDE, first, smaller(block_steps(p), p->steps - first)};
+    long panels = pieces(n1 - n0, SIDE), blocks = pieces(p->steps, BLOCK_STEPS);
+    long panel = p->narrow ? t / blocks : t % panels, first = (p->narrow ? t % blocks : t / panels) * BLOCK_STEPS;
+    return (Block){n0 + panel * SIDE, first, smaller(BLOCK_STEPS, p->steps - first)};
 }
 
 // The lines of block b, from now on; later: the block after it, or one of no steps.
@@ -258,8 +221,8 @@ static Next next_of(const Product *p, Block b, Block later, float *out, int each
 }
 
 static void columns(const Product *p, long n0, long n1, long m0, long m1, float *room) {
-    long panels = pieces(m1 - m0, SIDE), count = pieces(n1 - n0, SIDE) * pieces(p->steps, block_steps(p));
-    float *block[] = {room, room + BLOCK}, *sums = room + 2 * BLOCK;
+    long panels = pieces(m1 - m0, SIDE), count = pieces(n1 - n0, SIDE) * pieces(p->steps, BLOCK_STEPS);
+    float *block[] = {room, room + block_words(p)}, *sums = room + 2 * block_words(p);
     const Block none = {0};
     Beside beside = {.next = next_of(p, block_of(p, n0, n1, 0), none, block[0], SIDE), .finish.left = 0};
     for (long t = 0; t < count; t++) {
@@ -271,47 +234,7 @@ static void columns(const Product *p, long n0, long n1, long m0, long m1, float 
     finish(&beside.finish);
 }
 
-// All rows of x against sixteen of the weight, from n on.
-static void low_rows(const Product *p, Weight w, long n, float *sums, Beside *beside) {
-    static LowFn *const lows[2][2] = {{low_plain}, {low_split_x, low_split_both}};
-    const Gemm *g = p->g;
-    for (long m = 0; m < g->M; m += 2 * SIDE) {
-        int tiles = (int)pieces(smaller(2 * SIDE, g->M - m), 16);
-        beside->written = (Written){(char *)(g->C + m * g->ldc + n), (size_t)g->ldc * sizeof *g->C, smaller(2 * SIDE, g->M - m)};
-        lows[p->of_x - 1][p->of_w - 1](p->steps, w, x_at(p, m, 0), x_at(p, m + SIDE, 0), tiles, sums, beside);
-        beside->finish = (Finish){.g = g, .sums = sums, .m = m, .n = n, .across = 4, .left = 4};
-    }
-}
-
-// What is asked for while rows of the weight, from n on, meet all of x in so many passes: further on in them, or, where other passes
-// or other rows come between, the next ones.
-static Next few_next(const Product *p, long n, int rows, long passes) {
-    const Gemm *g = p->g;
-    if (p->panels) {
-        const char *at = rows == SIDE ? (const char *)panel_at(p, n, 0) + PANELS_AHEAD : (const char *)panel_at(p, n + SIDE, 0) + n % SIDE * p->of_w * p->steps * 64;
-        return (Next){.kind = LINES, .at = at, .each = (int)pieces(rows * p->of_w, passes), .left = rows * p->of_w * p->steps};
-    }
-    Next next = {.kind = PIECES, .at = weight_at(g, n, 0) + DIRECT_AHEAD, .row = row_bytes(g), .side = rows, .each = (int)pieces(rows * 64 / PIECE, passes),
-                 .left = rows * pieces(p->steps * 64, PIECE), .end = weight_at(g, n, p->steps), .then = weight_at(g, n + rows, 0)};
-    if (passes > 1) next.at = next.end;
-    return next;
-}
-
-static void few_columns(const Product *p, long n, float *sums) {
-    const Gemm *g = p->g;
-    Weight w = p->panels ? packed(p, panel_at(p, n, 0)) : direct(g, n);
-    Beside beside = {.finish.left = 0};
-    if (g->M <= SIDE) {
-        beside.next = few_next(p, n, SIDE, 1);
-        meet(p, w, (Block){n, 0, p->steps}, 0, g->M, sums, &beside);
-    } else {
-        for (long low = n; low < n + SIDE; low += 16, w.at += w.second) {
-            beside.next = few_next(p, low, 16, pieces(g->M, 2 * SIDE));
-            low_rows(p, w, low, sums, &beside);
-        }
-    }
-    finish(&beside.finish);
-}
+#include "gemm_amx_few.h"
 
 static void product_job(void *arg, size_t begin, size_t end) {
     const Product *p = arg;
@@ -334,9 +257,9 @@ static void plan(Product *p, long threads) {
     long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE), each = SIDE * pieces(pieces(g->N, threads), SIDE);
     if (l2 < 512 * 1024) l2 = 1024 * 1024;
     long row = p->steps * STEP * 2, most = l2 * 5 / 8 / (p->of_x * row) / SIDE * SIDE; // bytes of a row of bf16s
-    p->narrow = most >= smaller(192, g->M);
+    p->narrow = most >= smaller(LEAST_ROWS, g->M);
     p->nc = p->narrow ? SIDE * pieces(each, 4 * SIDE) : smaller(each, WIDE_COLUMNS);
-    if (!p->narrow) most = l2 * 3 / 4 / (block_steps(p) * STEP * 2 * p->of_x + 4 * p->nc) / SIDE * SIDE;
+    if (!p->narrow) most = l2 * 3 / 4 / (BLOCK_STEPS * STEP * 2 * p->of_x + 4 * p->nc) / SIDE * SIDE;
     most = smaller(most < SIDE ? SIDE : most, MOST_ROWS);
     p->direct = g->M <= SIDE || (g->M <= DIRECT_ROWS && g->M * p->of_x * row <= l2 * 3 / 4);
     if (p->direct) most = DIRECT_ROWS;
@@ -371,7 +294,7 @@ static void product(const Gemm *g) {
     plan(&p, threads);
     if (!p.direct || !as_it_lies(&p, (Block){0, 0, p.steps})) p.panels = packed_weight(g, g->split ? &split_panels : &plain_panels);
     size_t packed = (size_t)(pieces(g->M, 16) * p.steps * p.of_x) * TILE, blocks = (size_t)(pieces(p.mc, SIDE) * (p.narrow ? 1 : p.nc / SIDE));
-    p.room_each = 2 * BLOCK + blocks * 4 * TILE;
+    p.room_each = 2 * block_words(&p) + blocks * 4 * TILE;
     p.x = thread_room(packed + p.room_each * (size_t)threads_count());
     p.room = p.x + packed;
     size_t parts = (size_t)(pieces(g->M, SIDE) * pieces(p.steps, BLOCK_STEPS)), tasks = (size_t)(pieces(g->M, p.mc) * pieces(g->N, p.nc));

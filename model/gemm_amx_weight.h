@@ -1,8 +1,6 @@
 // gemm_amx_weight.h: the weight's side of gemm_amx.c: lines of its tiles, and what is done to those that come next between tile products.
 
-#define BLOCK_STEPS 16   // of a block of the weight; of one that is split half as many
-#define BLOCK (BLOCK_STEPS * 2 * TILE) // words of one
-#define PIECE 512         // bytes of a row that are asked for at a time
+#define BLOCK_STEPS 8 // of a block of the weight
 
 typedef struct {
     const Gemm *g;
@@ -11,7 +9,7 @@ typedef struct {
     const float *panels; // the whole weight's tiles, or NULL: 32 rows, in them the steps
     long mc, nc;      // rows of x and columns of C of a task
     bool direct;      // few rows
-    bool narrow;      // x stays in L2: all of k for 32 columns, then the next ones; else 512 of k for nc columns
+    bool narrow;      // x stays in L2: all of k for 32 columns, then the next ones; else 256 of k for nc columns
     float *x;         // packed: panels of 32 rows, each in steps of one or two tiles, of split numbers first their nearest, then their rests
     float *room;      // each thread's two blocks of the weight, then its sums
     size_t room_each; // floats
@@ -31,7 +29,6 @@ typedef struct {
 typedef enum {
     COPY,   // of 32 rows in turn a line of each, then the next line
     MAKE,   // the same of lines that are rounded, split in two or filled up with zeros
-    PIECES, // of `side` rows in turn a piece of each is asked for
     LINES   // of panels, asked for in order
 } NextKind;
 
@@ -39,16 +36,16 @@ typedef struct {
     NextKind kind;
     const char *at; // of the first row
     size_t row;     // bytes to the next
-    int r, each;    // row; lines or pieces of a step
+    int r, each;    // row; lines of a step
     long left;
     float *out;             // COPY, MAKE
     ptrdiff_t after;        // COPY, MAKE: bytes to the same line of the block after that, which is asked for; 0: there is none
-    const char *end, *then; // PIECES: where the rows end, and the next ones begin
-    int side;               // PIECES: rows
     Dtype type;             // MAKE: of the weight
     int of_w;               // MAKE: as a Product's
     long rows, values;      // MAKE: that there are, from here on
 } Next;
+
+static long block_words(const Product *p) { return p->of_w * BLOCK_STEPS * 2 * TILE; }
 
 static size_t row_bytes(const Gemm *g) { return (size_t)g->ldb * dtype_size(g->B_type); }
 
@@ -86,25 +83,12 @@ static void make_lines(Next *next) {
     *next = b;
 }
 
-INLINE void ask_for_pieces(Next *next) {
-    Next b = *next;
-    for (int i = 0; i < b.each && b.left > 0; i++, b.left--) {
-        if (b.at >= b.end) b.at = b.then, b.end = b.then + b.row;
-        const char *piece = b.at + (size_t)b.r * b.row;
-#pragma GCC unroll 8
-        for (int j = 0; j < PIECE; j += 64) __builtin_prefetch(piece + j, 0, 2);
-        if (++b.r == b.side) b.r = 0, b.at += PIECE;
-    }
-    *next = b;
-}
-
 INLINE void ask_for_lines(Next *b) {
     for (int i = 0; i < b->each && b->left > 0; i++, b->left--, b->at += 64) __builtin_prefetch(b->at, 0, 2);
 }
 
 INLINE void go_on(Next *next) {
     if (next->kind == COPY) copy_lines(next);
-    else if (next->kind == PIECES) ask_for_pieces(next);
     else if (next->kind == LINES) ask_for_lines(next);
     else make_lines(next);
 }
