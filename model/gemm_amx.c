@@ -196,11 +196,14 @@ static void meet(const Product *p, Weight w, Block b, long m0, long m1, float *s
     }
 }
 
+// Of a split weight that sixteen rows meet both blocks stay in L1 if they are half as long.
+static long block_steps(const Product *p) { return p->of_w == 2 && p->g->M <= 16 ? BLOCK_STEPS / 2 : BLOCK_STEPS; }
+
 // Block t of columns [n0, n1): all of k for 32 of them, then the next 32; or all columns for a block of k, then the next.
 static Block block_of(const Product *p, long n0, long n1, long t) {
-    long panels = pieces(n1 - n0, SIDE), blocks = pieces(p->steps, BLOCK_STEPS);
-    long panel = p->narrow ? t / blocks : t % panels, first = (p->narrow ? t % blocks : t / panels) * BLOCK_STEPS;
-    return (Block){n0 + panel * SIDE, first, smaller(BLOCK_STEPS, p->steps - first)};
+    long panels = pieces(n1 - n0, SIDE), blocks = pieces(p->steps, block_steps(p));
+    long panel = p->narrow ? t / blocks : t % panels, first = (p->narrow ? t % blocks : t / panels) * block_steps(p);
+    return (Block){n0 + panel * SIDE, first, smaller(block_steps(p), p->steps - first)};
 }
 
 // The lines of block b, from now on; later: the block after it, or one of no steps.
@@ -221,7 +224,7 @@ static Next next_of(const Product *p, Block b, Block later, float *out, int each
 }
 
 static void columns(const Product *p, long n0, long n1, long m0, long m1, float *room) {
-    long panels = pieces(m1 - m0, SIDE), count = pieces(n1 - n0, SIDE) * pieces(p->steps, BLOCK_STEPS);
+    long panels = pieces(m1 - m0, SIDE), count = pieces(n1 - n0, SIDE) * pieces(p->steps, block_steps(p));
     float *block[] = {room, room + block_words(p)}, *sums = room + 2 * block_words(p);
     const Block none = {0};
     Beside beside = {.next = next_of(p, block_of(p, n0, n1, 0), none, block[0], SIDE), .finish.left = 0};
@@ -259,7 +262,7 @@ static void plan(Product *p, long threads) {
     long row = p->steps * STEP * 2, most = l2 * 5 / 8 / (p->of_x * row) / SIDE * SIDE; // bytes of a row of bf16s
     p->narrow = most >= smaller(LEAST_ROWS, g->M);
     p->nc = p->narrow ? SIDE * pieces(each, 4 * SIDE) : smaller(each, WIDE_COLUMNS);
-    if (!p->narrow) most = l2 * 3 / 4 / (BLOCK_STEPS * STEP * 2 * p->of_x + 4 * p->nc) / SIDE * SIDE;
+    if (!p->narrow) most = l2 * 5 / 8 / (block_steps(p) * STEP * 2 * p->of_x + 4 * p->nc) / SIDE * SIDE;
     most = smaller(most < SIDE ? SIDE : most, MOST_ROWS);
     p->direct = g->M <= SIDE || (g->M <= DIRECT_ROWS && g->M * p->of_x * row <= l2 * 3 / 4);
     if (p->direct) most = DIRECT_ROWS;
