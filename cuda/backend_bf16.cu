@@ -77,7 +77,7 @@ static void linear_bf16(Tensor out, Tensor x, Tensor w, Tensor b, Act act, bool 
     if (g.M == 0) return;
     if (g.B_type != DTYPE_BF16 || (g.K % 8 == 0 && (uintptr_t)g.B % 16 != 0)) { // f32 sums of rounded values
         float *sum = into || out.dtype == DTYPE_BF16 ? (float *)gpu_room(tensor_count(out) * sizeof(float)) : g.C;
-        g.A = floats(x), g.bf16 = true, g.C = sum;
+        g.A = floats(x), g.compute = COMPUTE_BF16, g.C = sum;
         cuda_gemm(&g, S);
         if (into) cuda_add(out_of(out), out_of(out), sum, tensor_count(out), S);
         else if (out.dtype == DTYPE_BF16) cuda_narrow((uint16_t *)out.data, sum, tensor_count(out), S);

@@ -28,12 +28,12 @@
 typedef Gemm GemmArguments;
 
 // An element of A or B; of a bf16 product, rounded. Such a product is faster in gemm_bf16.cu, where its shape allows it.
-static __device__ __forceinline__ float left(const GemmArguments *g, long at) { return g->bf16 ? float_of_bf16(bf16_of(g->A[at])) : g->A[at]; }
+static __device__ __forceinline__ float left(const GemmArguments *g, long at) { return g->compute == COMPUTE_BF16 ? float_of_bf16(bf16_of(g->A[at])) : g->A[at]; }
 
 static __device__ __forceinline__ float right(const GemmArguments *g, long at) {
-    if (!g->bf16 && g->B_type == DTYPE_F32) return ((const float *)g->B)[at];
+    if (g->compute != COMPUTE_BF16 && g->B_type == DTYPE_F32) return ((const float *)g->B)[at];
     float x = widened(g->B, g->B_type, (size_t)at);
-    return g->bf16 ? float_of_bf16(bf16_of(x)) : x;
+    return g->compute == COMPUTE_BF16 ? float_of_bf16(bf16_of(x)) : x;
 }
 
 // Where this block's product of a batch begins.
@@ -173,7 +173,7 @@ static __device__ __forceinline__ void staged_next(Staged *s, float *to, bool al
 static bool in_fours(const void *x, long ld, const long *apart) { return (uintptr_t)x % 16 == 0 && (ld | apart[0] | apart[1]) % 4 == 0; }
 
 static bool async_takes(const Gemm *g, const GemmBatch *batch) {
-    return g->B_type == DTYPE_F32 && !g->bf16 && in_fours(g->A, g->lda, batch->A) && in_fours(g->B, g->ldb, batch->B) && g->K < INT32_MAX && (g->M + 63) / 64 <= 65535;
+    return g->B_type == DTYPE_F32 && g->compute != COMPUTE_BF16 && in_fours(g->A, g->lda, batch->A) && in_fours(g->B, g->ldb, batch->B) && g->K < INT32_MAX && (g->M + 63) / 64 <= 65535;
 }
 
 static void launch_async(const Gemm *g, const GemmBatch *batch, int side, cudaStream_t stream) {
@@ -242,7 +242,7 @@ static __device__ __forceinline__ void eight_of_halves(float *v, const uint16_t 
 
 #define THIN_MOST 32
 static bool thin_takes(const Gemm *g, const GemmBatch *batch) {
-    if (g->kind != GEMM_NT || g->M > THIN_MOST || g->bf16 || g->K >= INT32_MAX || !in_fours(g->A, g->lda, batch->A)) return false;
+    if (g->kind != GEMM_NT || g->M > THIN_MOST || g->compute == COMPUTE_BF16 || g->K >= INT32_MAX || !in_fours(g->A, g->lda, batch->A)) return false;
     return g->B_type == DTYPE_F32 ? in_fours(g->B, g->ldb, batch->B) : batch->B[0] == 0 && batch->B[1] == 0 && (uintptr_t)g->B % 16 == 0 && g->ldb % 8 == 0;
 }
 

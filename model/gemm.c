@@ -65,7 +65,7 @@ static void columns_job(void *arg, size_t begin, size_t end) {
 static void few_rows(const Gemm *g, const KernelTable *k) {
     float *packed = thread_room((size_t)(g->M * g->K + 16));
     k->pack_a(packed, g, 0, (int)g->M, 0, g->K);
-    if (g->bf16) k->round(packed, g->M * g->K);
+    if (g->compute == COMPUTE_BF16) k->round(packed, g->M * g->K);
     parallel_for((size_t)g->N, few_columns(g), columns_job, &(Job){.g = g, .packed = packed});
 }
 
@@ -118,7 +118,7 @@ static void few_dots(const Gemm *g) {
 // By instructions for bf16, or false. Split, only tiles are faster than f32 multiply-adds.
 static bool rounded(const Gemm *g) {
     const TileKernel *k = tiles_bf16();
-    if (!k || (g->split && k != &tiles_amx)) return false;
+    if (!k || (g->compute == COMPUTE_BF16X3 && k != &tiles_amx)) return false;
     if (k == &tiles_amx) gemm_amx(g);
     else if (g->M <= DOT_ROWS && g->B_type == DTYPE_BF16) few_dots(g);
     else gemm_dots(g, k);
@@ -145,9 +145,9 @@ void gemm(const Gemm *g) {
         gemm_finish(g, g->C, g->M, g->N, 0);
         return;
     }
-    if ((g->bf16 || g->split) && g->kind == GEMM_NT && rounded(g)) return;
+    if (g->compute != COMPUTE_F32 && g->kind == GEMM_NT && rounded(g)) return;
     const KernelTable *k = kernels();
     bool thin = g->kind == GEMM_NT && g->M <= smaller(THIN_ROWS, k->MR);
-    if (thin && (!g->bf16 || g->B_type == DTYPE_BF16)) few_rows(g, k);
-    else gemm_f32(g, g->bf16);
+    if (thin && (g->compute != COMPUTE_BF16 || g->B_type == DTYPE_BF16)) few_rows(g, k);
+    else gemm_f32(g, g->compute == COMPUTE_BF16);
 }

@@ -274,7 +274,8 @@ static void plan(Product *p, long threads) {
 
 // ---- panels that are kept
 
-static Product product_of(const Gemm *g) { return (Product){.g = g, .of_x = g->split ? 2 : 1, .of_w = g->split && g->B_type != DTYPE_BF16 ? 2 : 1, .steps = pieces(g->K, STEP)}; }
+static bool splits(const Gemm *g) { return g->compute == COMPUTE_BF16X3; }
+static Product product_of(const Gemm *g) { return (Product){.g = g, .of_x = splits(g) ? 2 : 1, .of_w = splits(g) && g->B_type != DTYPE_BF16 ? 2 : 1, .steps = pieces(g->K, STEP)}; }
 static size_t panels_bytes(const Gemm *g) {
     Product p = product_of(g);
     return size_mul((size_t)(pieces(g->N, SIDE) * p.steps * p.of_w), 2 * TILE * sizeof(float), "packed weights");
@@ -295,7 +296,7 @@ static void product(const Gemm *g) {
     long threads = small ? 1 : threads_count();
     Product p = product_of(g);
     plan(&p, threads);
-    if (!p.direct || !as_it_lies(&p, (Block){0, 0, p.steps})) p.panels = packed_weight(g, g->split ? &split_panels : &plain_panels);
+    if (!p.direct || !as_it_lies(&p, (Block){0, 0, p.steps})) p.panels = packed_weight(g, splits(g) ? &split_panels : &plain_panels);
     size_t packed = (size_t)(pieces(g->M, 16) * p.steps * p.of_x) * TILE, blocks = (size_t)(pieces(p.mc, SIDE) * (p.narrow ? 1 : p.nc / SIDE));
     p.room_each = 2 * block_words(&p) + blocks * 4 * TILE;
     p.x = thread_room(packed + p.room_each * (size_t)threads_count());

@@ -36,8 +36,7 @@ typedef struct {
     long ldc;
     const float *bias;
     bool accumulate; // the sum starts at C's old value; in AMX tiles it is added last
-    bool bf16;       // A and B are rounded to bf16 first; sums stay f32, in an order of the path's own
-    bool split;      // A and B may be split in two bf16s each, where that is faster than f32 products; error below 1e-5
+    Compute compute; // of other than f32 sums run in an order of the path's own; bf16x3 is f32 where that is no slower
     Act act;         // of the sum with its bias
 } Gemm;
 

@@ -25,7 +25,7 @@ static void linear_as(Tensor out, Tensor x, Tensor w, Tensor b, Act act, Compute
         }
     }
     gemm(&(Gemm){.kind = GEMM_NT, .M = tensor_rows(x), .N = O, .K = w.shape[1], .A = f32(x), .lda = w.shape[1], .B = w.data, .B_type = w.dtype,
-                 .ldb = w.shape[1], .C = f32(out), .ldc = O, .bias = bias, .act = act, .bf16 = how == COMPUTE_BF16, .split = how == COMPUTE_BF16X3,
+                 .ldb = w.shape[1], .C = f32(out), .ldc = O, .bias = bias, .act = act, .compute = how,
                  .accumulate = into});
     arena_free(a);
 }

@@ -48,7 +48,7 @@ static Gemm *product_beside(Arena *a, bool bf16) {
     uint16_t *half;
     const float *wide = random_halves(a, N * K, "weight", &half);
     *g = (Gemm){.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = random_floats(a, M * K, "input"), .lda = K, .B = bf16 ? (const void *)half : wide, .B_type = bf16 ? DTYPE_BF16 : DTYPE_F32,
-                .ldb = K, .C = take(a, float, M * N), .ldc = N, .bf16 = bf16};
+                .ldb = K, .C = take(a, float, M * N), .ldc = N, .compute = bf16 ? COMPUTE_BF16 : COMPUTE_F32};
     return g;
 }
 

@@ -35,7 +35,7 @@ static double product_error(const Product *p) {
         for (long k = 0; k < g->K; k++) {
             float w;
             convert_bf16_f32(&w, (const uint16_t *)g->B + n * g->K + k, 1);
-            want += (g->bf16 ? (double)bf16_round(g->A[m * g->K + k]) : (double)g->A[m * g->K + k]) * (double)w;
+            want += (g->compute == COMPUTE_BF16 ? (double)bf16_round(g->A[m * g->K + k]) : (double)g->A[m * g->K + k]) * (double)w;
         }
         diff += pow((double)g->C[m * g->N + n] - want, 2), norm += want * want;
     }
@@ -50,7 +50,7 @@ static Measured one(Arena *a, const Table *t, long M, long N, long K, int copies
     for (int c = 0; c < copies; c++) convert_f32_bf16(w + weight * (size_t)c, wide, weight);
     Product p = {.copies = copies, .weights = w};
     p.g = (Gemm){.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = random_floats(a, (size_t)(M * K), "input"), .lda = K, .B_type = DTYPE_BF16, .ldb = K,
-                 .C = take(a, float, (size_t)(M * N)), .ldc = N, .bf16 = true};
+                 .C = take(a, float, (size_t)(M * N)), .ldc = N, .compute = COMPUTE_BF16};
     product_work(&p);
     double error = product_error(&p), bytes = 2.0 * (double)weight;
     need(error <= 2e-6, "bench: %s is wrong by %.1e; nothing is timed", name, error);

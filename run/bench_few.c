@@ -60,7 +60,7 @@ static Rounds pages_rounds(Arena *a, const Table *t, const uint16_t *weights) {
         long M = k == READ ? 0 : counts[k];
         few[k] = (Few){.weights = weights, .turn = &turn};
         if (M) few[k].g = (Gemm){.kind = GEMM_NT, .M = M, .N = SIDE, .K = SIDE, .A = random_floats(a, (size_t)M * SIDE, "input"), .lda = SIDE, .B_type = DTYPE_BF16, .ldb = SIDE,
-                                 .C = take(a, float, (size_t)M * SIDE), .ldc = SIDE, .bf16 = true};
+                                 .C = take(a, float, (size_t)M * SIDE), .ldc = SIDE, .compute = COMPUTE_BF16};
         works[k] = (Work){few_work, &few[k]}, ways[k] = (Way){work_seconds, &works[k]};
     }
     return rounds_of(ways, ROWS + 1, rounds);

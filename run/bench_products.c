@@ -37,7 +37,7 @@ static Measured one(Arena *a, const Table *t, const long *s, bool split, const c
     Mark mark = arena_mark(a);
     size_t M = (size_t)s[0], N = (size_t)s[1], K = (size_t)s[2];
     Gemm g = {.kind = GEMM_NT, .M = s[0], .N = s[1], .K = s[2], .A = random_floats(a, M * K, "A"), .lda = s[2], .B = random_floats(a, N * K, "B"), .B_type = DTYPE_F32,
-              .ldb = s[2], .C = take(a, float, M * N), .ldc = s[1], .bias = random_floats(a, N, "bias"), .split = split};
+              .ldb = s[2], .C = take(a, float, M * N), .ldc = s[1], .bias = random_floats(a, N, "bias"), .compute = split ? COMPUTE_BF16X3 : COMPUTE_F32};
     gemm(&g);
     double error = error_of(&g);
     need(error <= (split ? 1e-5 : 2e-6), "bench: %s is wrong by %.1e; nothing is timed", name, error);

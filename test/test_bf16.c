@@ -62,7 +62,7 @@ static void test_products(Arena *a, const char *path) {
             float *B = random_floats(a, (size_t)(N * K), "B");
             uint16_t *half = take(a, uint16_t, (size_t)(N * K));
             Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .lda = K, .ldb = K, .ldc = N, .A = random_floats(a, (size_t)(M * K), "A"), .B = B,
-                      .B_type = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[type], .C = random_floats(a, (size_t)(M * N), "C"), .bf16 = true,
+                      .B_type = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[type], .C = random_floats(a, (size_t)(M * N), "C"), .compute = COMPUTE_BF16,
                       .bias = type != 1 ? random_floats(a, (size_t)N, "bias") : NULL, .accumulate = type == 1 && s % 2 == 0, .act = type == 0 ? ACT_QUICK_GELU : ACT_NONE};
             if (type == 1) convert_f32_bf16(half, B, (size_t)(N * K)), convert_bf16_f32(B, half, (size_t)(N * K)), g.B = half;
             if (type == 2) convert_f32_f16(half, B, (size_t)(N * K)), convert_f16_f32(B, half, (size_t)(N * K)), g.B = half;
@@ -88,7 +88,7 @@ static void test_rows(Arena *a) {
     float *A = random_floats(a, (size_t)(M * K), "A"), *B = random_floats(a, (size_t)(N * K), "B"), *all = take(a, float, (size_t)(M * N)), *one = take(a, float, (size_t)N);
     uint16_t *half = take(a, uint16_t, (size_t)(N * K));
     convert_f32_bf16(half, B, (size_t)(N * K));
-    Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = A, .lda = K, .B = half, .B_type = DTYPE_BF16, .ldb = K, .C = all, .ldc = N, .bf16 = true};
+    Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = A, .lda = K, .B = half, .B_type = DTYPE_BF16, .ldb = K, .C = all, .ldc = N, .compute = COMPUTE_BF16};
     gemm(&g);
     for (long m = 0; m < M; m += 13) {
         Gemm single = g;

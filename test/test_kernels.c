@@ -432,7 +432,7 @@ static void test_many_rows(Arena *a) {
     for (int kind = 0; kind < 3; kind++)
         for (int bf16 = 0; bf16 < 2; bf16++) {
             Gemm g = {.kind = (GemmKind)kind, .M = M, .N = N, .K = K, .A = A, .lda = kind == GEMM_TN ? M : K, .B = B, .B_type = DTYPE_F32, .ldb = kind == GEMM_NT ? K : N,
-                      .C = whole, .ldc = N, .bf16 = bf16};
+                      .C = whole, .ldc = N, .compute = bf16 ? COMPUTE_BF16 : COMPUTE_F32};
             gemm(&g);
             g.M = some, g.A += (M - some) * (kind == GEMM_TN ? 1 : K), g.C = part;
             gemm(&g);

@@ -31,11 +31,8 @@ static void *stored(Arena *a, Dtype type, size_t n) {
     return half;
 }
 
-typedef enum { EXACT, ROUNDED, SPLIT } Way;
-static const char *const ways[] = {"f32", "bf16", "bf16x3"};
-
-static const float *product(Arena *a, Gemm g, const void *B, Way way, int threads) {
-    g.B = B, g.bf16 = way == ROUNDED, g.split = way == SPLIT;
+static const float *product(Arena *a, Gemm g, const void *B, Compute way, int threads) {
+    g.B = B, g.compute = way;
     g.C = random_floats(a, (size_t)(g.M * g.N), "old");
     threads_set(threads);
     gemm(&g);
@@ -67,7 +64,7 @@ static void test_products(Arena *a) {
     static const Dtype types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int t = 0; t < 3; t++)
-            for (Way way = EXACT; way <= SPLIT; way++) {
+            for (Compute way = COMPUTE_F32; way <= COMPUTE_BF16X3; way++) {
                 Mark mark = arena_mark(a);
                 long M = shapes[s][0], N = shapes[s][1], K = shapes[s][2], from = 37; // a few of its rows are a weight of their own
                 size_t size = (size_t)(N * K) * dtype_size(types[t]);
@@ -75,7 +72,7 @@ static void test_products(Arena *a) {
                           .bias = s % 2 ? random_floats(a, (size_t)N, "bias") : NULL, .accumulate = s % 3 == 2};
                 void *B = stored(a, types[t], (size_t)(N * K));
                 const float *want = product(a, g, B, way, 1);
-                if (way == SPLIT) {
+                if (way == COMPUTE_BF16X3) {
                     double error = far(&g, B, want);
                     check(error <= 1e-5, "bf16x3, %s weight, %ld x %ld x %ld: %.1e of double", dtype_name(types[t]), M, N, K, error);
                 }
@@ -92,7 +89,7 @@ static void test_products(Arena *a) {
                 for (int i = 0; i < 3; i++) got[i] = product(a, g, B, way, i == 1 ? 5 : 1);
                 const float *got_part = N > from ? product(a, part, rows, way, 1) : NULL;
                 char name[96];
-                snprintf(name, sizeof name, "%s, %s weight, %ld x %ld x %ld packed: the same bits", ways[way], dtype_name(types[t]), M, N, K);
+                snprintf(name, sizeof name, "%s, %s weight, %ld x %ld x %ld packed: the same bits", compute_name(way), dtype_name(types[t]), M, N, K);
                 bool same = true;
                 for (int i = 0; i < 3; i++) same = same && memcmp(got[i], want, (size_t)(M * N) * sizeof *want) == 0;
                 if (want_part) same = same && memcmp(got_part, want_part, (size_t)(M * part.N) * sizeof *want_part) == 0;
@@ -101,7 +98,7 @@ static void test_products(Arena *a) {
                     memset(B, 0, size);
                     check_same("panels are what is read", product(a, g, B, way, 1), want, (size_t)(M * N) * sizeof *want);
                 }
-                check(packed_bytes() > 0 || M <= THIN_ROWS + 1 || (types[t] == DTYPE_BF16 && way == ROUNDED), "panels stand for %ld rows", M);
+                check(packed_bytes() > 0 || M <= THIN_ROWS + 1 || (types[t] == DTYPE_BF16 && way == COMPUTE_BF16), "panels stand for %ld rows", M);
                 arena_free(owner);
                 check(packed_bytes() == 0, "they end with their arena");
                 arena_release(a, mark);
@@ -115,21 +112,21 @@ static void test_owners(Arena *a) {
     Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = random_floats(a, (size_t)(M * K), "A"), .lda = K, .B_type = DTYPE_F32, .ldb = K, .ldc = N};
     for (int turn = 0; turn < 2; turn++) {
         for (long i = 0; i < N * K; i++) B[i] += (float)turn;
-        const float *want = product(a, g, B, EXACT, 1);
+        const float *want = product(a, g, B, COMPUTE_F32, 1);
         Arena *owner = arena_new("test");
         Mark mark = arena_mark(owner);
         packed_use(true);
         packed_keep(owner, B, (size_t)(N * K) * sizeof *B);
         packed_use(false);
-        check_same("a weight where another was", product(a, g, B, EXACT, 1), want, (size_t)(M * N) * sizeof *want);
+        check_same("a weight where another was", product(a, g, B, COMPUTE_F32, 1), want, (size_t)(M * N) * sizeof *want);
         check(packed_bytes() > 0, "panels stand");
         const size_t one = packed_bytes();
         packed_use(false);
         Gemm alone = g; // of a weight that nobody keeps
         float *copy = take(a, float, (size_t)(N * K));
         memcpy(copy, B, (size_t)(N * K) * sizeof *B);
-        check_same("rounded beside exact", product(a, g, B, ROUNDED, 1), product(a, alone, copy, ROUNDED, 1), (size_t)(M * N) * sizeof *want);
-        check_same("exact beside rounded", product(a, g, B, EXACT, 1), want, (size_t)(M * N) * sizeof *want);
+        check_same("rounded beside exact", product(a, g, B, COMPUTE_BF16, 1), product(a, alone, copy, COMPUTE_BF16, 1), (size_t)(M * N) * sizeof *want);
+        check_same("exact beside rounded", product(a, g, B, COMPUTE_F32, 1), want, (size_t)(M * N) * sizeof *want);
         check(packed_bytes() > one, "both stand");
         arena_release(owner, mark);
         check(packed_bytes() == 0, "they end with their mark");
@@ -141,7 +138,7 @@ static void test_no_memory(Arena *a) {
     long M = 40, N = 2048, K = 2048;
     float *B = stored(a, DTYPE_F32, (size_t)(N * K));
     Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = random_floats(a, (size_t)(M * K), "A"), .lda = K, .B_type = DTYPE_F32, .ldb = K, .ldc = N};
-    const float *want = product(a, g, B, EXACT, 1);
+    const float *want = product(a, g, B, COMPUTE_F32, 1);
     Arena *owner = arena_new("test");
     packed_use(true);
     packed_keep(owner, B, (size_t)(N * K) * sizeof *B);
