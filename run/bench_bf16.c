@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "bench_products.h"
 #include "bench_speed.h"
-#include "io/random.h"
 #include "io/thread.h"
 #include "model/cpu.h"
 #include "model/kernels.h"
@@ -26,22 +26,6 @@ static void weight_read(void *arg) { // the next copy
     plain_read(p->weights + (size_t)(p->turn++ % p->copies) * (size_t)(p->g.N * p->g.K), (size_t)(p->g.N * p->g.K) * sizeof *p->weights);
 }
 
-static double product_error(const Product *p) {
-    double diff = 0, norm = 0;
-    const Gemm *g = &p->g;
-    for (int i = 0; i < 200; i++) {
-        long m = (long)rng_below(rng_of(2, "row"), (uint64_t)i, (uint64_t)g->M), n = (long)rng_below(rng_of(2, "column"), (uint64_t)i, (uint64_t)g->N);
-        double want = 0;
-        for (long k = 0; k < g->K; k++) {
-            float w;
-            convert_bf16_f32(&w, (const uint16_t *)g->B + n * g->K + k, 1);
-            want += (g->compute == COMPUTE_BF16 ? (double)bf16_round(g->A[m * g->K + k]) : (double)g->A[m * g->K + k]) * (double)w;
-        }
-        diff += pow((double)g->C[m * g->N + n] - want, 2), norm += want * want;
-    }
-    return sqrt(diff / norm);
-}
-
 static Measured one(Arena *a, const Table *t, long M, long N, long K, int copies, const char *name) {
     Mark mark = arena_mark(a);
     size_t weight = (size_t)(N * K);
@@ -52,7 +36,7 @@ static Measured one(Arena *a, const Table *t, long M, long N, long K, int copies
     p.g = (Gemm){.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = random_floats(a, (size_t)(M * K), "input"), .lda = K, .B_type = DTYPE_BF16, .ldb = K,
                  .C = take(a, float, (size_t)(M * N)), .ldc = N, .compute = COMPUTE_BF16};
     product_work(&p);
-    double error = product_error(&p), bytes = 2.0 * (double)weight;
+    double error = product_error(&p.g), bytes = 2.0 * (double)weight;
     need(error <= 2e-6, "bench: %s is wrong by %.1e; nothing is timed", name, error);
     char ask[80];
     snprintf(ask, sizeof ask, "linear bf16 %ld %ld %ld %d %d", M, N, K, copies, threads_count());

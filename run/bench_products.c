@@ -17,14 +17,22 @@
 static const long shapes[][3] = {{577, 1024, 1024}, {577, 3072, 1024}, {577, 4096, 1024}, {577, 1024, 4096}, {577, 4096, 4096}, {2308, 1024, 1024}, {2308, 4096, 1024},
                                  {64, 4096, 4096}, {16, 4096, 4096}, {4096, 4096, 4096}, {8192, 384, 96}, {1, 4096, 4096}};
 
-static double error_of(const Gemm *g) { // sampled elements against double
+static double factor(const Gemm *g, float x) { return g->compute == COMPUTE_BF16 ? (double)bf16_round(x) : (double)x; }
+
+static float weight_at(const Gemm *g, long at) {
+    if (g->B_type == DTYPE_F32) return ((const float *)g->B)[at];
+    float x;
+    convert_bf16_f32(&x, (const uint16_t *)g->B + at, 1);
+    return x;
+}
+
+double product_error(const Gemm *g) {
     double diff = 0, norm = 0;
     for (int i = 0; i < 200; i++) {
         long m = (long)rng_below(rng_of(2, "row"), (uint64_t)i, (uint64_t)g->M), n = (long)rng_below(rng_of(2, "column"), (uint64_t)i, (uint64_t)g->N);
-        double want = (double)g->bias[n];
-        for (long k = 0; k < g->K; k++) want += (double)g->A[m * g->K + k] * (double)((const float *)g->B)[n * g->K + k];
-        diff += pow((double)g->C[m * g->N + n] - want, 2);
-        norm += want * want;
+        double want = g->bias ? (double)g->bias[n] : 0;
+        for (long k = 0; k < g->K; k++) want += factor(g, g->A[m * g->K + k]) * factor(g, weight_at(g, n * g->K + k));
+        diff += pow((double)g->C[m * g->N + n] - want, 2), norm += want * want;
     }
     return sqrt(diff / norm);
 }
@@ -39,7 +47,7 @@ static Measured one(Arena *a, const Table *t, const long *s, bool split, const c
     Gemm g = {.kind = GEMM_NT, .M = s[0], .N = s[1], .K = s[2], .A = random_floats(a, M * K, "A"), .lda = s[2], .B = random_floats(a, N * K, "B"), .B_type = DTYPE_F32,
               .ldb = s[2], .C = take(a, float, M * N), .ldc = s[1], .bias = random_floats(a, N, "bias"), .compute = split ? COMPUTE_BF16X3 : COMPUTE_F32};
     gemm(&g);
-    double error = error_of(&g);
+    double error = product_error(&g);
     need(error <= (split ? 1e-5 : 2e-6), "bench: %s is wrong by %.1e; nothing is timed", name, error);
     char ask[80], ask_blas[80];
     snprintf(ask, sizeof ask, "affine %ld %ld %ld %d", s[0], s[1], s[2], threads_count());
