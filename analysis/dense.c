@@ -28,6 +28,11 @@ enum {
 #else
 #define FUSED(a, b, c) ((Vector){fma((a)[0], (b)[0], (c)[0]), fma((a)[1], (b)[1], (c)[1])})
 #endif
+#define TURN(t) turn(t)
+static inline void turn(void *square) { // 2 x 2
+    double *t = square, x = t[1];
+    t[1] = t[2], t[2] = x;
+}
 #include "dense_kernels.inc"
 
 static const DenseKernels *kernels(void) {
@@ -104,6 +109,8 @@ void dense_product(double *c, ptrdiff_t ldc, DenseMode mode, Dense a, Dense b, i
 }
 
 double dense_dot(const double *a, const double *b, size_t n) { return kernels()->dot(a, b, n); }
+
+void dense_dots(double *out, const double *x, ptrdiff_t ld, const double *v, int count, int n) { kernels()->dots(out, x, ld, v, count, n); }
 
 void dense_symmetric_times(double *y, const double *s, ptrdiff_t ld, const double *v, int n) {
     kernels()->symmetric(y, s, ld, v, n);

@@ -32,7 +32,8 @@ void dense_subtract(double *y, const double *x, ptrdiff_t ld, const double *c, i
 // sums: of weight[i] / t and of weight[i] / t², t = (pole[i] - from) - at.
 void dense_poles(double sums[2], const double *pole, const double *weight, double from, double at, int n);
 
-// Sum of a[i] * b[i], in eight running sums.
+// Sum of a[i] * b[i], in eight running sums; and of each of `count` rows of x (rows ld apart) with v (n), the same bits.
 double dense_dot(const double *a, const double *b, size_t n);
+void dense_dots(double *out, const double *x, ptrdiff_t ld, const double *v, int count, int n);
 
 #endif

@@ -11,6 +11,7 @@ typedef struct {
     void (*pack)(double *out, Dense m, int i0, int rows, int k0, int depth, int width);
     void (*tile)(double *c, ptrdiff_t ldc, DenseMode mode, const double *a, const double *b, int K);
     double (*dot)(const double *a, const double *b, size_t n);
+    void (*dots)(double *out, const double *x, ptrdiff_t ld, const double *v, int count, int n);
     void (*symmetric)(double *y, const double *s, ptrdiff_t ld, const double *v, int n);
     void (*subtract)(double *y, const double *x, ptrdiff_t ld, const double *c, int count, int n);
     void (*poles)(double sums[2], const double *pole, const double *weight, double from, double at, int n);

@@ -63,10 +63,8 @@ static void reduce_column(Reduction *r, int begin, int j) {
     memcpy(r->a + (size_t)j * n + j + 1, v, sizeof(double) * (size_t)m);
     // w = tau (A v - (tau / 2) (vᵀ A v) v), A being the matrix as the panel has left it so far
     dense_symmetric_times(w, r->a + (size_t)(j + 1) * n + j + 1, n, v, m);
-    for (int k = 0; k < slot; k++) {
-        by_v[k] = dense_dot(V + (size_t)k * n + j + 1, v, (size_t)m);
-        by_w[k] = dense_dot(W + (size_t)k * n + j + 1, v, (size_t)m);
-    }
+    dense_dots(by_v, V + j + 1, n, v, slot, m);
+    dense_dots(by_w, W + j + 1, n, v, slot, m);
     subtract_panel(r, w, j + 1, slot, by_v, by_w);
     double half = 0.5 * tau * dense_dot(w, v, (size_t)m);
     for (int i = 0; i < m; i++) w[i] = tau * (w[i] - half * v[i]);
@@ -98,7 +96,7 @@ static void reflect_back(const Reduction *r, double *z, int rows, Arena *scratch
             double t[BACK], tau = r->tau[begin + p], *row = v + (size_t)p * m;
             memset(row, 0, sizeof(double) * (size_t)p);
             memcpy(row + p, r->a + (size_t)(begin + p) * n + begin + 1 + p, sizeof(double) * (size_t)(m - p));
-            for (int q = 0; q < p; q++) t[q] = dense_dot(v + (size_t)q * m + p, row + p, (size_t)(m - p));
+            dense_dots(t, v + p, m, row + p, p, m - p);
             for (int q = 0; q < p; q++)
                 for (int k = q; k < p; k++) s[q][p] -= tau * s[q][k] * t[k];
             s[p][p] = tau;
