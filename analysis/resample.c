@@ -10,7 +10,10 @@
 #include "io/thread.h"
 #include "resample_parts.h"
 
-enum { REPLICATES = 2000 };
+enum {
+    REPLICATES = 2000,
+    LARGEST = 64 // rows of a group with which lists are as long as if all were so large
+};
 #define LEVEL 0.95
 
 int resample_replicates(Resampling how) {
@@ -45,12 +48,18 @@ typedef struct {
     RowGroups groups;
     Rng rng;
     StatisticFn *fn;
-    const void *arg;
-    double *out;
+    const void *const *args; // of as many statistics of the same rows
+    size_t count;
+    double *out; // (count, replicates or groups)
+    size_t columns;
     size_t *sizes;
     uint32_t **index; // one list for each thread
     double **scratch;
 } Job;
+
+static void statistics_put(const Job *j, size_t column, const uint32_t *index, size_t n) {
+    for (size_t k = 0; k < j->count; k++) j->out[k * j->columns + column] = j->fn(j->args[k], index, n, j->scratch[thread_index()]);
+}
 
 // The k-th group of a replicate; r is the replicate's own stream.
 static size_t drawn(const Job *j, Rng r, size_t k) { return (size_t)rng_below(r, k, j->groups.count); }
@@ -77,11 +86,10 @@ static void replicates_range(void *arg, size_t begin, size_t end) {
         size_t n = 0;
         Rng r = rng_sub(j->rng, b);
         for (size_t k = 0; k < j->groups.count; k++) {
-            size_t g = drawn(j, r, k), size = start[g + 1] - start[g];
-            memcpy(index + n, j->groups.rows + start[g], size * sizeof *index);
-            n += size;
+            size_t g = drawn(j, r, k);
+            for (size_t i = start[g]; i < start[g + 1]; i++) index[n++] = j->groups.rows[i]; // mostly one
         }
-        j->out[b] = j->fn(j->arg, index, n, j->scratch[thread_index()]);
+        statistics_put(j, b, index, n);
     }
 }
 
@@ -92,8 +100,22 @@ static void jackknife_range(void *arg, size_t begin, size_t end) {
     for (size_t g = begin; g < end; g++) {
         memcpy(index, j->groups.rows, start[g] * sizeof *index);
         memcpy(index + start[g], j->groups.rows + start[g + 1], (all - start[g + 1]) * sizeof *index);
-        j->out[g] = j->fn(j->arg, index, all - (start[g + 1] - start[g]), j->scratch[thread_index()]);
+        statistics_put(j, g, index, all - (start[g + 1] - start[g]));
     }
+}
+
+// Rows of the longest replicate, or more: what is not used of a list costs nothing, to draw everything twice does.
+static size_t longest_of(Job *j, size_t n, size_t B, Arena *a) {
+    const size_t *start = j->groups.start;
+    size_t largest = 1, longest = n;
+    for (size_t g = 0; g < j->groups.count; g++)
+        if (start[g + 1] - start[g] > largest) largest = start[g + 1] - start[g];
+    if (largest <= LARGEST) return largest * j->groups.count > n ? largest * j->groups.count : n;
+    j->sizes = take(a, size_t, B);
+    parallel_for(B, 16, sizes_range, j);
+    for (size_t b = 0; b < B; b++)
+        if (j->sizes[b] > longest) longest = j->sizes[b];
+    return longest;
 }
 
 static void lists_take(Job *j, size_t longest, Arena *a) {
@@ -106,35 +128,32 @@ static void lists_take(Job *j, size_t longest, Arena *a) {
     }
 }
 
-Interval bootstrap(Resampling how, StatisticFn *fn, const void *arg, Arena *scratch) {
+static void bootstrap_all(Resampling how, StatisticFn *fn, const void *const *args, size_t count, Interval *out, Arena *scratch) {
     size_t B = (size_t)resample_replicates(how);
     double level = level_of(how);
-    Interval none = {NAN, NAN, NAN};
-    if (how.n == 0) return none;
+    for (size_t k = 0; k < count; k++) out[k] = (Interval){NAN, NAN, NAN};
+    if (how.n == 0) return;
     Mark mark = arena_mark(scratch);
-    Job job = {.groups = resample_groups(how.group, how.n, scratch), .rng = how.rng, .fn = fn, .arg = arg};
-    size_t longest = how.n;
-    if (how.group) {
-        job.sizes = take(scratch, size_t, B);
-        parallel_for(B, 16, sizes_range, &job);
-        for (size_t b = 0; b < B; b++)
-            if (job.sizes[b] > longest) longest = job.sizes[b];
-    }
-    lists_take(&job, longest, scratch);
-    double *replicates = take(scratch, double, B), value = fn(arg, job.groups.rows, how.n, job.scratch[0]);
-    job.out = replicates;
+    Job job = {.groups = resample_groups(how.group, how.n, scratch), .rng = how.rng, .fn = fn, .args = args, .count = count, .columns = B};
+    lists_take(&job, longest_of(&job, how.n, B, scratch), scratch);
+    double *replicates = job.out = take(scratch, double, count * B), *jackknife = NULL;
     parallel_for(B, 4, replicates_range, &job);
-    Interval r;
-    if (how.accelerated && job.groups.count > 1) {
-        double *jackknife = take(scratch, double, job.groups.count);
-        job.out = jackknife;
-        parallel_for(job.groups.count, 16, jackknife_range, &job);
-        r = interval_accelerated(value, replicates, B, jackknife, job.groups.count, level);
-    } else {
-        r = interval_percentile(value, replicates, B, level);
+    size_t G = job.groups.count;
+    if (how.accelerated && G > 1) {
+        jackknife = job.out = take(scratch, double, count * G), job.columns = G;
+        parallel_for(G, 16, jackknife_range, &job);
+    }
+    for (size_t k = 0; k < count; k++) {
+        double value = fn(args[k], job.groups.rows, how.n, job.scratch[0]);
+        out[k] = jackknife ? interval_accelerated(value, replicates + k * B, B, jackknife + k * G, G, level) : interval_percentile(value, replicates + k * B, B, level);
     }
     arena_release(scratch, mark);
-    return r;
+}
+
+Interval bootstrap(Resampling how, StatisticFn *fn, const void *arg, Arena *scratch) {
+    Interval i;
+    bootstrap_all(how, fn, &arg, 1, &i, scratch);
+    return i;
 }
 
 // Replicates without a value (a correlation of equal rows) are left out; they stand at the end after sorting.
@@ -233,9 +252,19 @@ static uint32_t *positions_of(const double *x, size_t n, Arena *a) {
     return position;
 }
 
+void bootstrap_means(Resampling how, const double *const *x, size_t count, Interval *out, Arena *scratch) {
+    Mark mark = arena_mark(scratch);
+    Lists *lists = take(scratch, Lists, count);
+    const void **args = take(scratch, const void *, count);
+    for (size_t k = 0; k < count; k++) lists[k] = (Lists){.x = x[k]}, args[k] = &lists[k];
+    bootstrap_all(how, mean_statistic, args, count, out, scratch);
+    arena_release(scratch, mark);
+}
+
 Interval bootstrap_mean(Resampling how, const double *x, Arena *scratch) {
-    Lists l = {.x = x};
-    return bootstrap(how, mean_statistic, &l, scratch);
+    Interval i;
+    bootstrap_means(how, &x, 1, &i, scratch);
+    return i;
 }
 
 Interval bootstrap_median(Resampling how, const double *x, Arena *scratch) {

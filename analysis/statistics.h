@@ -86,6 +86,7 @@ typedef struct {
 typedef double StatisticFn(const void *arg, const uint32_t *index, size_t n, double *scratch);
 Interval bootstrap(Resampling how, StatisticFn *fn, const void *arg, Arena *scratch);
 Interval bootstrap_mean(Resampling how, const double *x, Arena *scratch);
+void bootstrap_means(Resampling how, const double *const *x, size_t count, Interval *out, Arena *scratch); // of several lists of the same rows: each as alone, drawn once
 Interval bootstrap_median(Resampling how, const double *x, Arena *scratch);
 Interval bootstrap_pearson(Resampling how, const double *x, const double *y, Arena *scratch);
 Interval bootstrap_spearman(Resampling how, const double *x, const double *y, Arena *scratch);

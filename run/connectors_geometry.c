@@ -180,6 +180,19 @@ static void interval_put(JsonOut *o, const char *key, Interval i) {
     json_close(o);
 }
 
+// Of lists (n each) of the same pictures, by the draws of one purpose.
+static const Interval *intervals_of(Arena *a, const Geometry *g, const double *const *x, int count, size_t n, const uint32_t *group, const char *purpose) {
+    Interval *out = take(a, Interval, (size_t)count);
+    bootstrap_means((Resampling){.n = n, .group = group, .rng = rng_of((uint64_t)g->s->seed, purpose)}, x, (size_t)count, out, a);
+    return out;
+}
+
+static const Interval *knor_intervals(Arena *a, const Geometry *g, const double *knor, size_t n, const uint32_t *group) { // knor (k_count, n)
+    const double **x = take(a, const double *, (size_t)g->k_count);
+    for (int k = 0; k < g->k_count; k++) x[k] = knor + (size_t)k * n;
+    return intervals_of(a, g, x, g->k_count, n, group, "overlap bootstrap");
+}
+
 // The original's sample: all rows, or 10,000 drawn by torch's permutation with seed 42. Distances of all pairs of more would
 // take longer than everything else together.
 static double correlation(const float *x, int C, const float *y, int D, size_t N, KnnMetric metric, double epsilon, Arena *a) {
@@ -208,10 +221,10 @@ static void metric_put(JsonOut *o, Geometry *g, const char *name, const float *x
     overlap_rows(knor, displacement, p, q, g->ks, g->k_count);
     json_open(o, name, '{');
     json_put_real(o, "distance_correlation", correlation(x, g->v->D_pre, y, g->v->D_post, n, metric, 0, a));
+    const Interval *intervals = knor_intervals(a, g, knor, n, NULL);
     for (int k = 0; k < g->k_count; k++) {
         json_open(o, arena_print(a, "k%d", g->ks[k]), '{');
-        Resampling how = {.n = n, .rng = rng_of((uint64_t)g->s->seed, "overlap bootstrap")};
-        interval_put(o, "knor", bootstrap_mean(how, knor + (size_t)k * n, a));
+        interval_put(o, "knor", intervals[k]);
         json_put_real(o, "chance", overlap_chance(g->ks[k], n));
         json_put_real(o, "rank_displacement", mean_of(displacement + (size_t)k * n, n));
         json_close(o);
@@ -252,15 +265,14 @@ static void corrected_json(Geometry *g, const double *knor) {
     json_put_int(o, "T_pre", g->v->T_pre), json_put_int(o, "D_pre", g->v->D_pre);
     json_put_int(o, "T_post", g->v->T_post), json_put_int(o, "D_post", g->v->D_post);
     json_open(o, "all_pictures", '{'); // copies included, floor beside
+    const Interval *intervals = knor_intervals(a, g, knor, N, g->v->groups.group);
     for (int k = 0; k < g->k_count; k++) {
         double floor = groups_floor(&g->v->groups, g->ks[k]);
         json_open(o, arena_print(a, "k%d", g->ks[k]), '{');
-        Resampling how = {.n = N, .group = g->v->groups.group, .rng = rng_of((uint64_t)g->s->seed, "overlap bootstrap")};
-        Interval i = bootstrap_mean(how, knor + (size_t)k * N, a);
-        interval_put(o, "knor", i);
+        interval_put(o, "knor", intervals[k]);
         json_put_real(o, "chance", overlap_chance(g->ks[k], N));
         json_put_real(o, "duplicate_floor", floor);
-        json_put_real(o, "above_floor", overlap_above_floor(i.value, floor));
+        json_put_real(o, "above_floor", overlap_above_floor(intervals[k].value, floor));
         json_close(o);
     }
     json_close(o);
@@ -268,14 +280,17 @@ static void corrected_json(Geometry *g, const double *knor) {
     metrics_put(o, g, a);
     json_close(o);
     json_open(o, "spectra", '{');
+    enum { MEASURES = SPECTRUM_COUNT + COSINE_COUNT };
+    const double *lists[2 * MEASURES];
+    for (int k = 0; k < 2 * MEASURES; k++) {
+        const Side *side = &g->side[k / MEASURES];
+        int which = k % MEASURES;
+        lists[k] = which < SPECTRUM_COUNT ? side->spectrum[which] : side->cosine[which - SPECTRUM_COUNT];
+    }
+    intervals = intervals_of(a, g, lists, 2 * MEASURES, N, g->v->groups.group, "spectra bootstrap");
     for (int side = 0; side < 2; side++) {
         json_open(o, side ? "post" : "pre", '{');
-        for (int k = 0; k < SPECTRUM_COUNT + COSINE_COUNT; k++) {
-            bool spectrum = k < SPECTRUM_COUNT;
-            int which = spectrum ? k : k - SPECTRUM_COUNT;
-            Resampling how = {.n = N, .group = g->v->groups.group, .rng = rng_of((uint64_t)g->s->seed, "spectra bootstrap")};
-            interval_put(o, spectrum ? spectrum_names[which] : cosine_names[which], bootstrap_mean(how, spectrum ? g->side[side].spectrum[which] : g->side[side].cosine[which], a));
-        }
+        for (int k = 0; k < MEASURES; k++) interval_put(o, k < SPECTRUM_COUNT ? spectrum_names[k] : cosine_names[k - SPECTRUM_COUNT], intervals[side * MEASURES + k]);
         json_close(o);
     }
     json_close(o);

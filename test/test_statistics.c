@@ -138,6 +138,26 @@ static void test_distributions(Arena *a, const Json *g) {
     check_value("Student with 1 degree is Cauchy", student_two_sided(1, 1), 0.5, 1e-15);
 }
 
+// 300 rows in groups of one, but for one of two and one of `large`: the replicates by hand.
+static void test_groups_drawn(Arena *a, const double *x, int large) {
+    enum { N = 300, B = 50 };
+    uint32_t group[N];
+    for (int i = 0; i < N; i++) group[i] = i < 2 ? 1000 : i < 2 + large ? 2000 : (uint32_t)i;
+    Resampling how = {.n = N, .group = group, .replicates = B, .rng = rng_of(3, "groups")};
+    double replicates[B], drawn[N * 80];
+    uint64_t G = (uint64_t)(N - large);
+    for (int b = 0; b < B; b++) {
+        size_t n = 0;
+        for (uint64_t k = 0; k < G; k++) {
+            int g = (int)rng_below(rng_sub(how.rng, (uint64_t)b), k, G), from = g == 0 ? 0 : g == 1 ? 2 : g + large, size = g == 0 ? 2 : g == 1 ? large : 1;
+            for (int i = 0; i < size; i++) drawn[n++] = x[from + i];
+        }
+        replicates[b] = mean_of(drawn, n);
+    }
+    Interval want = interval_percentile(mean_of(x, N), replicates, B, 0.95), got = bootstrap_mean(how, x, a);
+    check_same(arena_print(a, "groups of one, two and %d rows, drawn by hand", large), &got, &want, sizeof got);
+}
+
 static void test_resampling(Arena *a, const Json *g) {
     const Json *j = json_get(g, "accelerated");
     size_t B, G;
@@ -187,6 +207,16 @@ static void test_resampling(Arena *a, const Json *g) {
     threads_set(3);
     three = bootstrap_mean(grouped, four, a);
     check_same("1 and 3 threads", &three, &one, sizeof one);
+    double *twice = take(a, double, 4 * (size_t)n);
+    for (int k = 0; k < 4 * n; k++) twice[k] = 2 * four[k] + k;
+    for (int kind = 0; kind < 2; kind++) {
+        grouped.accelerated = kind;
+        Interval all[3], alone[3] = {bootstrap_mean(grouped, four, a), bootstrap_mean(grouped, twice, a), bootstrap_mean(grouped, four, a)};
+        bootstrap_means(grouped, (const double *const[]){four, twice, four}, 3, all, a);
+        check_same("several lists by the same draws as each alone", all, alone, sizeof alone);
+    }
+    test_groups_drawn(a, x, 3);
+    test_groups_drawn(a, x, 70);
     check_dies("a level of 2", "level") { bootstrap_mean((Resampling){.n = 3, .level = 2}, x, a); }
     check(isnan(bootstrap_mean((Resampling){.n = 0}, x, a).low), "no rows, no interval");
 }
