@@ -12,7 +12,7 @@
 
 enum {
     REPLICATES = 2000,
-    LARGEST = 64 // rows of a group with which lists are as long as if all were so large
+    LARGEST = 8 // rows of a group with which lists are as long as if all were so large
 };
 #define LEVEL 0.95
 
