@@ -11,6 +11,7 @@
 #endif
 
 #include "dense_kernels.h"
+#include "io/error.h"
 #include "io/thread.h"
 #include "model/cpu.h"
 
@@ -95,6 +96,7 @@ static void blocks(void *arg, size_t begin, size_t end) {
 }
 
 void dense_product(double *c, ptrdiff_t ldc, DenseMode mode, Dense a, Dense b, int M, int N, int K, bool lower) {
+    need((a.row == 1 || a.col == 1) && (b.row == 1 || b.col == 1), "a product in double: neither rows nor columns of an operand are side by side");
     if (M <= 0 || N <= 0) return;
     if (K <= 0) {
         for (int i = 0; i < M && mode == DENSE_SET; i++)

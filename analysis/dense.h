@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 // A matrix to read: element (i, k) is at i * row + k * col of f (float) or of d (double); one of the two is
-// NULL. So a transposed matrix is the same numbers with row and col exchanged.
+// NULL, and one of row and col 1. So a transposed matrix is the same numbers with row and col exchanged.
 typedef struct {
     const float *f;
     const double *d;

@@ -10,10 +10,7 @@
 #include "io/thread.h"
 #include "resample_parts.h"
 
-enum {
-    REPLICATES = 2000,
-    LARGEST = 8 // rows of a group with which lists are as long as if all were so large
-};
+enum { REPLICATES = 2000 };
 #define LEVEL 0.95
 
 int resample_replicates(Resampling how) {
@@ -44,6 +41,12 @@ RowGroups resample_groups(const uint32_t *group, size_t n, Arena *a) {
 
 // ---- bootstrap
 
+typedef struct { // of a thread
+    uint32_t *index;
+    double *scratch; // four for each
+    size_t room;
+} List;
+
 typedef struct {
     RowGroups groups;
     Rng rng;
@@ -52,79 +55,48 @@ typedef struct {
     size_t count;
     double *out; // (count, replicates or groups)
     size_t columns;
-    size_t *sizes;
-    uint32_t **index; // one list for each thread
-    double **scratch;
+    List *lists;
 } Job;
 
-static void statistics_put(const Job *j, size_t column, const uint32_t *index, size_t n) {
-    for (size_t k = 0; k < j->count; k++) j->out[k * j->columns + column] = j->fn(j->args[k], index, n, j->scratch[thread_index()]);
+static void list_hold(List *l, size_t n) {
+    if (n <= l->room) return;
+    l->room = size_add(n, n / 4, "resampling");
+    l->index = memory_grow(l->index, size_mul(l->room, sizeof *l->index, "resampling"), "resampling");
+    l->scratch = memory_grow(l->scratch, size_mul(l->room, 4 * sizeof *l->scratch, "resampling"), "resampling");
+}
+
+static void statistics_put(const Job *j, size_t column, const List *l, size_t n) {
+    for (size_t k = 0; k < j->count; k++) j->out[k * j->columns + column] = j->fn(j->args[k], l->index, n, l->scratch);
 }
 
 // The k-th group of a replicate; r is the replicate's own stream.
 static size_t drawn(const Job *j, Rng r, size_t k) { return (size_t)rng_below(r, k, j->groups.count); }
 
-static void sizes_range(void *arg, size_t begin, size_t end) {
-    const Job *j = arg;
-    const size_t *start = j->groups.start;
-    for (size_t b = begin; b < end; b++) {
-        size_t size = 0;
-        Rng r = rng_sub(j->rng, b);
-        for (size_t k = 0; k < j->groups.count; k++) {
-            size_t g = drawn(j, r, k);
-            size += start[g + 1] - start[g];
-        }
-        j->sizes[b] = size;
-    }
-}
-
 static void replicates_range(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const size_t *start = j->groups.start;
-    uint32_t *index = j->index[thread_index()];
+    List *l = &j->lists[thread_index()];
     for (size_t b = begin; b < end; b++) {
         size_t n = 0;
         Rng r = rng_sub(j->rng, b);
         for (size_t k = 0; k < j->groups.count; k++) {
             size_t g = drawn(j, r, k);
-            for (size_t i = start[g]; i < start[g + 1]; i++) index[n++] = j->groups.rows[i]; // mostly one
+            list_hold(l, n + start[g + 1] - start[g]);
+            for (size_t i = start[g]; i < start[g + 1]; i++) l->index[n++] = j->groups.rows[i]; // mostly one
         }
-        statistics_put(j, b, index, n);
+        statistics_put(j, b, l, n);
     }
 }
 
 static void jackknife_range(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const size_t *start = j->groups.start, all = start[j->groups.count];
-    uint32_t *index = j->index[thread_index()];
+    List *l = &j->lists[thread_index()];
+    list_hold(l, all);
     for (size_t g = begin; g < end; g++) {
-        memcpy(index, j->groups.rows, start[g] * sizeof *index);
-        memcpy(index + start[g], j->groups.rows + start[g + 1], (all - start[g + 1]) * sizeof *index);
-        statistics_put(j, g, index, all - (start[g + 1] - start[g]));
-    }
-}
-
-// Rows of the longest replicate, or more: what is not used of a list costs nothing, to draw everything twice does.
-static size_t longest_of(Job *j, size_t n, size_t B, Arena *a) {
-    const size_t *start = j->groups.start;
-    size_t largest = 1, longest = n;
-    for (size_t g = 0; g < j->groups.count; g++)
-        if (start[g + 1] - start[g] > largest) largest = start[g + 1] - start[g];
-    if (largest <= LARGEST) return largest * j->groups.count > n ? largest * j->groups.count : n;
-    j->sizes = take(a, size_t, B);
-    parallel_for(B, 16, sizes_range, j);
-    for (size_t b = 0; b < B; b++)
-        if (j->sizes[b] > longest) longest = j->sizes[b];
-    return longest;
-}
-
-static void lists_take(Job *j, size_t longest, Arena *a) {
-    size_t threads = (size_t)threads_count();
-    j->index = take(a, uint32_t *, threads);
-    j->scratch = take(a, double *, threads);
-    for (size_t t = 0; t < threads; t++) {
-        j->index[t] = take(a, uint32_t, longest);
-        j->scratch[t] = take(a, double, 4 * longest);
+        memcpy(l->index, j->groups.rows, start[g] * sizeof *l->index);
+        memcpy(l->index + start[g], j->groups.rows + start[g + 1], (all - start[g + 1]) * sizeof *l->index);
+        statistics_put(j, g, l, all - (start[g + 1] - start[g]));
     }
 }
 
@@ -135,7 +107,8 @@ static void bootstrap_all(Resampling how, StatisticFn *fn, const void *const *ar
     if (how.n == 0) return;
     Mark mark = arena_mark(scratch);
     Job job = {.groups = resample_groups(how.group, how.n, scratch), .rng = how.rng, .fn = fn, .args = args, .count = count, .columns = B};
-    lists_take(&job, longest_of(&job, how.n, B, scratch), scratch);
+    job.lists = take_zero(scratch, List, (size_t)threads_count());
+    list_hold(&job.lists[0], how.n);
     double *replicates = job.out = take(scratch, double, count * B), *jackknife = NULL;
     parallel_for(B, 4, replicates_range, &job);
     size_t G = job.groups.count;
@@ -144,9 +117,10 @@ static void bootstrap_all(Resampling how, StatisticFn *fn, const void *const *ar
         parallel_for(G, 16, jackknife_range, &job);
     }
     for (size_t k = 0; k < count; k++) {
-        double value = fn(args[k], job.groups.rows, how.n, job.scratch[0]);
+        double value = fn(args[k], job.groups.rows, how.n, job.lists[0].scratch);
         out[k] = jackknife ? interval_accelerated(value, replicates + k * B, B, jackknife + k * G, G, level) : interval_percentile(value, replicates + k * B, B, level);
     }
+    for (int t = 0; t < threads_count(); t++) free(job.lists[t].index), free(job.lists[t].scratch);
     arena_release(scratch, mark);
 }
 

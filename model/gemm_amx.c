@@ -154,7 +154,7 @@ INLINE void sums_store(bool all, float *sums, Beside *beside) {
 // 32 rows of the weight and as many of x, or (not wide) 16.
 INLINE void panel(bool wide, int of_x, int of_w, long steps, Weight w, const float *x, float *sums, bool from_sums, Beside *beside) {
     const long tiles = wide ? 2 : 1; // of x
-    const long within = smaller(BLOCK_STEPS, steps), every = pieces(within, 4), rows = pieces(SIDE, within); // what is beside ends within so many steps
+    const long every = pieces(steps, 4), rows = pieces(SIDE, steps);
     if (!from_sums) {
         sums_zero();
     } else {
@@ -247,14 +247,16 @@ static void product_job(void *arg, size_t begin, size_t end) {
     for (size_t t = begin; t < end; t++) {
         long down = pieces(g->M, p->mc), m0 = (long)t % down * p->mc, m1 = smaller(m0 + p->mc, g->M);
         long n0 = (long)t / down * p->nc, n1 = smaller(n0 + p->nc, g->N);
-        for (; p->direct && n0 < n1 && (p->panels || as_it_lies(p, (Block){n0, 0, p->steps})); n0 += SIDE) few_columns(p, n0, room);
+        Beside beside = {.finish.left = 0};
+        for (; p->direct && n0 < n1 && (p->panels || as_it_lies(p, (Block){n0, 0, p->steps})); n0 += SIDE) few_columns(p, n0, room, &beside);
+        finish(&beside.finish);
         if (n0 < n1) columns(p, n0, n1, m0, m1, room);
     }
     tiles_end();
 }
 
 // x's rows of a task in L2 beside the sums, if that leaves enough of them to pay for copying the weight; else blocks of k, where
-// a block of x and nc columns of sums are in L2. Few rows: x and twice 32 rows of the weight.
+// a block of x and nc columns of sums are in L2. Few rows: x in three quarters of it.
 static void plan(Product *p, long threads) {
     const Gemm *g = p->g;
     long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE), each = SIDE * pieces(pieces(g->N, threads), SIDE);

@@ -112,28 +112,26 @@ static Ahead ahead_of(const Product *p, long n, int side, long passes) {
     return a;
 }
 
-// All rows of x against 32 of the weight, from n on.
-static void few_columns(const Product *p, long n, float *sums) {
+// All rows of x against 32 of the weight, from n on; the last sums wait in `beside`.
+static void few_columns(const Product *p, long n, float *sums, Beside *beside) {
     static FewFn *const fews[2][2][2] = {{{few_plain_half, few_plain}}, {{few_split_x_half, few_split_x}, {few_split_both_half, few_split_both}}};
     static LowFn *const lows[2][2] = {{few_plain_low}, {few_split_x_low, few_split_both_low}};
     const Gemm *g = p->g;
     const bool low = g->M > SIDE;
     const long passes = pieces(g->M, 2 * SIDE);
     Weight w = p->panels ? packed(p, panel_at(p, n, 0)) : direct(g, n);
-    Beside beside = {.finish.left = 0};
     if (!low) {
         Ahead ahead = ahead_of(p, n, SIDE, 1);
-        fews[p->of_x - 1][p->of_w - 1][g->M > 16](p->steps, w, p->x, sums, &ahead, &beside);
-        beside.finish = (Finish){.g = g, .sums = sums, .n = n, .across = 2, .left = 4};
+        fews[p->of_x - 1][p->of_w - 1][g->M > 16](p->steps, w, p->x, sums, &ahead, beside);
+        beside->finish = (Finish){.g = g, .sums = sums, .n = n, .across = 2, .left = 4};
     }
     for (long at = n; low && at < n + SIDE; at += 16, w.at += w.second) {
         Ahead ahead = ahead_of(p, at, 16, passes);
         for (long m = 0; m < g->M; m += 2 * SIDE) {
             long rows = smaller(2 * SIDE, g->M - m);
-            beside.written = (Written){(char *)(g->C + m * g->ldc + at), (size_t)g->ldc * sizeof *g->C, rows};
-            lows[p->of_x - 1][p->of_w - 1](p->steps, w, x_at(p, m, 0), x_at(p, m + SIDE, 0), (int)pieces(rows, 16), sums, &ahead, &beside);
-            beside.finish = (Finish){.g = g, .sums = sums, .m = m, .n = at, .across = 4, .left = 4};
+            beside->written = (Written){(char *)(g->C + m * g->ldc + at), (size_t)g->ldc * sizeof *g->C, rows};
+            lows[p->of_x - 1][p->of_w - 1](p->steps, w, x_at(p, m, 0), x_at(p, m + SIDE, 0), (int)pieces(rows, 16), sums, &ahead, beside);
+            beside->finish = (Finish){.g = g, .sums = sums, .m = m, .n = at, .across = 4, .left = 4};
         }
     }
-    finish(&beside.finish);
 }
