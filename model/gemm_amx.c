@@ -237,6 +237,8 @@ static void columns(const Product *p, long n0, long n1, long m0, long m1, float 
     finish(&beside.finish);
 }
 
+// ---- few rows
+
 #include "gemm_amx_few.h"
 
 static void product_job(void *arg, size_t begin, size_t end) {
