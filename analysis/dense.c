@@ -29,7 +29,6 @@ enum {
 #else
 #define FUSED(a, b, c) ((Vector){fma((a)[0], (b)[0], (c)[0]), fma((a)[1], (b)[1], (c)[1])})
 #endif
-#define TURN(t) turn(t)
 static inline void turn(void *square) { // 2 x 2
     double *t = square, x = t[1];
     t[1] = t[2], t[2] = x;

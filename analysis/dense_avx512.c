@@ -9,9 +9,8 @@
 #define MR 8
 #define NV 3
 #define FUSED(a, b, c) ((Vector)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
-#define TURN(t) turn((__m512d *)(t))
-static inline __attribute__((always_inline)) void turn(__m512d *t) { // 8 x 8: pairs of numbers, of pairs, of fours
-    __m512d u[8], v[8];
+static inline __attribute__((always_inline)) void turn(void *square) { // 8 x 8: pairs of numbers, of pairs, of fours
+    __m512d *t = square, u[8], v[8];
     for (int i = 0; i < 8; i += 2) u[i] = _mm512_unpacklo_pd(t[i], t[i + 1]), u[i + 1] = _mm512_unpackhi_pd(t[i], t[i + 1]);
     for (int i = 0; i < 8; i += 4)
         for (int j = i; j < i + 2; j++) v[j] = _mm512_shuffle_f64x2(u[j], u[j + 2], 0x88), v[j + 2] = _mm512_shuffle_f64x2(u[j], u[j + 2], 0xdd);

@@ -41,11 +41,11 @@ RowGroups resample_groups(const uint32_t *group, size_t n, Arena *a) {
 
 // ---- bootstrap
 
-typedef struct { // of a thread
+typedef struct { // what a thread draws
     uint32_t *index;
     double *scratch; // four for each
     size_t room;
-} List;
+} Draws;
 
 typedef struct {
     RowGroups groups;
@@ -55,18 +55,18 @@ typedef struct {
     size_t count;
     double *out; // (count, replicates or groups)
     size_t columns;
-    List *lists;
+    Draws *draws; // of each thread
 } Job;
 
-static void list_hold(List *l, size_t n) {
-    if (n <= l->room) return;
-    l->room = size_add(n, n / 4, "resampling");
-    l->index = memory_grow(l->index, size_mul(l->room, sizeof *l->index, "resampling"), "resampling");
-    l->scratch = memory_grow(l->scratch, size_mul(l->room, 4 * sizeof *l->scratch, "resampling"), "resampling");
+static void draws_hold(Draws *d, size_t n) {
+    if (n <= d->room) return;
+    d->room = size_add(n, n / 4, "resampling");
+    d->index = memory_grow(d->index, size_mul(d->room, sizeof *d->index, "resampling"), "resampling");
+    d->scratch = memory_grow(d->scratch, size_mul(d->room, 4 * sizeof *d->scratch, "resampling"), "resampling");
 }
 
-static void statistics_put(const Job *j, size_t column, const List *l, size_t n) {
-    for (size_t k = 0; k < j->count; k++) j->out[k * j->columns + column] = j->fn(j->args[k], l->index, n, l->scratch);
+static void statistics_put(const Job *j, size_t column, const Draws *d, size_t n) {
+    for (size_t k = 0; k < j->count; k++) j->out[k * j->columns + column] = j->fn(j->args[k], d->index, n, d->scratch);
 }
 
 // The k-th group of a replicate; r is the replicate's own stream.
@@ -75,28 +75,28 @@ static size_t drawn(const Job *j, Rng r, size_t k) { return (size_t)rng_below(r,
 static void replicates_range(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const size_t *start = j->groups.start;
-    List *l = &j->lists[thread_index()];
+    Draws *d = &j->draws[thread_index()];
     for (size_t b = begin; b < end; b++) {
         size_t n = 0;
         Rng r = rng_sub(j->rng, b);
         for (size_t k = 0; k < j->groups.count; k++) {
             size_t g = drawn(j, r, k);
-            list_hold(l, n + start[g + 1] - start[g]);
-            for (size_t i = start[g]; i < start[g + 1]; i++) l->index[n++] = j->groups.rows[i]; // mostly one
+            draws_hold(d, n + start[g + 1] - start[g]);
+            for (size_t i = start[g]; i < start[g + 1]; i++) d->index[n++] = j->groups.rows[i]; // mostly one
         }
-        statistics_put(j, b, l, n);
+        statistics_put(j, b, d, n);
     }
 }
 
 static void jackknife_range(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const size_t *start = j->groups.start, all = start[j->groups.count];
-    List *l = &j->lists[thread_index()];
-    list_hold(l, all);
+    Draws *d = &j->draws[thread_index()];
+    draws_hold(d, all);
     for (size_t g = begin; g < end; g++) {
-        memcpy(l->index, j->groups.rows, start[g] * sizeof *l->index);
-        memcpy(l->index + start[g], j->groups.rows + start[g + 1], (all - start[g + 1]) * sizeof *l->index);
-        statistics_put(j, g, l, all - (start[g + 1] - start[g]));
+        memcpy(d->index, j->groups.rows, start[g] * sizeof *d->index);
+        memcpy(d->index + start[g], j->groups.rows + start[g + 1], (all - start[g + 1]) * sizeof *d->index);
+        statistics_put(j, g, d, all - (start[g + 1] - start[g]));
     }
 }
 
@@ -107,8 +107,8 @@ static void bootstrap_all(Resampling how, StatisticFn *fn, const void *const *ar
     if (how.n == 0) return;
     Mark mark = arena_mark(scratch);
     Job job = {.groups = resample_groups(how.group, how.n, scratch), .rng = how.rng, .fn = fn, .args = args, .count = count, .columns = B};
-    job.lists = take_zero(scratch, List, (size_t)threads_count());
-    list_hold(&job.lists[0], how.n);
+    job.draws = take_zero(scratch, Draws, (size_t)threads_count());
+    draws_hold(&job.draws[0], how.n);
     double *replicates = job.out = take(scratch, double, count * B), *jackknife = NULL;
     parallel_for(B, 4, replicates_range, &job);
     size_t G = job.groups.count;
@@ -117,10 +117,10 @@ static void bootstrap_all(Resampling how, StatisticFn *fn, const void *const *ar
         parallel_for(G, 16, jackknife_range, &job);
     }
     for (size_t k = 0; k < count; k++) {
-        double value = fn(args[k], job.groups.rows, how.n, job.lists[0].scratch);
+        double value = fn(args[k], job.groups.rows, how.n, job.draws[0].scratch);
         out[k] = jackknife ? interval_accelerated(value, replicates + k * B, B, jackknife + k * G, G, level) : interval_percentile(value, replicates + k * B, B, level);
     }
-    for (int t = 0; t < threads_count(); t++) free(job.lists[t].index), free(job.lists[t].scratch);
+    for (int t = 0; t < threads_count(); t++) free(job.draws[t].index), free(job.draws[t].scratch);
     arena_release(scratch, mark);
 }
 

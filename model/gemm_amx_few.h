@@ -117,16 +117,15 @@ static void few_columns(const Product *p, long n, float *sums, Beside *beside) {
     static FewFn *const fews[2][2][2] = {{{few_plain_half, few_plain}}, {{few_split_x_half, few_split_x}, {few_split_both_half, few_split_both}}};
     static LowFn *const lows[2][2] = {{few_plain_low}, {few_split_x_low, few_split_both_low}};
     const Gemm *g = p->g;
-    const bool low = g->M > SIDE;
-    const long passes = pieces(g->M, 2 * SIDE);
     Weight w = p->panels ? packed(p, panel_at(p, n, 0)) : direct(g, n);
-    if (!low) {
+    if (g->M <= SIDE) {
         Ahead ahead = ahead_of(p, n, SIDE, 1);
         fews[p->of_x - 1][p->of_w - 1][g->M > 16](p->steps, w, p->x, sums, &ahead, beside);
         beside->finish = (Finish){.g = g, .sums = sums, .n = n, .across = 2, .left = 4};
+        return;
     }
-    for (long at = n; low && at < n + SIDE; at += 16, w.at += w.second) {
-        Ahead ahead = ahead_of(p, at, 16, passes);
+    for (long at = n; at < n + SIDE; at += 16, w.at += w.second) {
+        Ahead ahead = ahead_of(p, at, 16, pieces(g->M, 2 * SIDE));
         for (long m = 0; m < g->M; m += 2 * SIDE) {
             long rows = smaller(2 * SIDE, g->M - m);
             beside->written = (Written){(char *)(g->C + m * g->ldc + at), (size_t)g->ldc * sizeof *g->C, rows};
