@@ -1,16 +1,18 @@
 // bench_analysis.c: singular values and neighbours (exactness: test/test_spectrum.c, test/test_knn.c). SVDs are timed on one thread, as
-// their peers are; their largest error over the first value, against rotations (SVD_JACOBI) in double, is a gate too.
+// their peers are. The error of values, ours and the peer's, is the largest over the first value, against rotations (SVD_JACOBI) in double; ours is
+// a gate too. That of vectors is of some elements of their product, that of neighbours the part of them that are none.
 #include <math.h>
 #include <stdio.h>
 
 #include "analysis/knn.h"
 #include "analysis/svd.h"
 #include "bench_speed.h"
+#include "io/random.h"
 #include "io/progress.h"
 #include "io/thread.h"
 #include "model/kernels.h"
 
-#define ROUNDS_AT_MOST 5 // of neighbours: seconds each
+enum { NEAREST = 100, ASKED = 20, ROUNDS_AT_MOST = 5 }; // of neighbours: seconds each
 
 typedef struct {
     Arena *a;
@@ -19,13 +21,15 @@ typedef struct {
     bool thin;
 } Matrix;
 
+static int smaller(int a, int b) { return a < b ? a : b; }
+
 // ---- singular values
 
 static void svd_work(void *arg) {
     Matrix *m = arg;
     Mark mark = arena_mark(m->a);
     if (m->thin) svd_thin(m->a, m->x, m->R, m->C, false, SVD_AUTO, "bench");
-    else svd_values(take(m->a, double, (size_t)(m->R < m->C ? m->R : m->C)), m->x, m->R, m->C, false, SVD_AUTO, m->a);
+    else svd_values(take(m->a, double, (size_t)smaller(m->R, m->C)), m->x, m->R, m->C, false, SVD_AUTO, m->a);
     arena_release(m->a, mark);
 }
 
@@ -35,20 +39,69 @@ static const float *falling(Arena *a, size_t R, size_t C) { // a spectrum that f
     return x;
 }
 
-static double largest_error(const double *s, const double *right, int r) {
+typedef struct { // of a matrix (R, C)
+    const Matrix *m;
+    int r;
+    const double *values; // right ones
+} Singular;
+
+static double largest_error(const Singular *right, const double *s) {
     double worst = 0;
-    for (int i = 0; i < r; i++) worst = fabs(s[i] - right[i]) <= worst ? worst : fabs(s[i] - right[i]); // NaN stays
-    return worst / right[0];
+    for (int i = 0; i < right->r; i++) worst = fabs(s[i] - right->values[i]) <= worst ? worst : fabs(s[i] - right->values[i]); // NaN stays
+    return worst / right->values[0];
 }
 
-static void check(const Table *t, const Matrix *m, const char *name) { // of a thin SVD
-    int r = m->R < m->C ? m->R : m->C;
-    Mark mark = arena_mark(m->a);
-    double *right = take(m->a, double, (size_t)r);
-    svd_values(right, m->x, m->R, m->C, false, SVD_JACOBI, m->a);
-    const double *s = svd_thin(m->a, m->x, m->R, m->C, false, SVD_AUTO, "bench").s;
-    gate_note(t->gates, (Gate){.what = arena_print(t->arena, "error of %s over the first value", name), .value = largest_error(s, right, r), .bound = 2e-7});
-    arena_release(m->a, mark);
+static double values_error(const void *singular, const float *s) {
+    const Singular *right = singular;
+    Mark mark = arena_mark(right->m->a);
+    double *wide = take(right->m->a, double, (size_t)right->r);
+    for (int i = 0; i < right->r; i++) wide[i] = (double)s[i];
+    double error = largest_error(right, wide);
+    arena_release(right->m->a, mark);
+    return error;
+}
+
+// U (R, r), the values, V transposed (r, C).
+static double vectors_error(const void *singular, const float *answer) {
+    const Singular *right = singular;
+    const Matrix *m = right->m;
+    const float *s = answer + (size_t)m->R * (size_t)right->r, *v = s + right->r;
+    double apart = 0, norm = 0, values = values_error(right, s);
+    for (int i = 0; i < 500; i++) {
+        size_t row = (size_t)rng_below(rng_of(6, "row"), (uint64_t)i, (uint64_t)m->R), column = (size_t)rng_below(rng_of(6, "column"), (uint64_t)i, (uint64_t)m->C);
+        double x = (double)m->x[row * (size_t)m->C + column], y = 0;
+        for (int k = 0; k < right->r; k++) y += (double)answer[row * (size_t)right->r + (size_t)k] * (double)s[k] * (double)v[(size_t)k * (size_t)m->C + column];
+        apart += (x - y) * (x - y), norm += x * x;
+    }
+    double vectors = sqrt(apart / norm);
+    return vectors > values || isnan(vectors) ? vectors : values;
+}
+
+// Ours as the peer answers.
+static float *vectors_answer(Arena *a, const Svd *d) {
+    size_t R = (size_t)d->R, C = (size_t)d->C, r = (size_t)d->r;
+    float *out = take(a, float, R * r + r + r * C), *s = out + R * r, *v = s + r;
+    for (size_t k = 0; k < r; k++) {
+        for (size_t i = 0; i < R; i++) out[i * r + k] = (float)d->u[k * R + i];
+        for (size_t j = 0; j < C; j++) v[k * C + j] = (float)d->v[k * C + j];
+        s[k] = (float)d->s[k];
+    }
+    return out;
+}
+
+// Ours is rounded to float; the peer computes in it (1.2e-6 to 3e-6).
+static Check svd_check(const Table *t, const Singular *right, const char *name) {
+    const Matrix *m = right->m;
+    if (!m->thin) {
+        double *s = take(m->a, double, (size_t)right->r);
+        float *answer = take(m->a, float, (size_t)right->r);
+        svd_values(s, m->x, m->R, m->C, false, SVD_AUTO, m->a);
+        for (int i = 0; i < right->r; i++) answer[i] = (float)s[i];
+        return (Check){values_error, right, answer, (size_t)right->r, 2e-7, 1e-5};
+    }
+    Svd d = svd_thin(m->a, m->x, m->R, m->C, false, SVD_AUTO, "bench");
+    gate_note(t->gates, (Gate){.what = arena_print(t->arena, "error of %s over the first value", name), .value = largest_error(right, d.s), .bound = 2e-7});
+    return (Check){vectors_error, right, vectors_answer(m->a, &d), (size_t)right->r * (size_t)(m->R + m->C + 1), 2e-6, 1e-5};
 }
 
 static void singular(Arena *a, const Table *t) {
@@ -65,9 +118,12 @@ static void singular(Arena *a, const Table *t) {
         m.x = falling(a, (size_t)m.R, (size_t)m.C);
         char ask[80];
         snprintf(ask, sizeof ask, "svd %d %d %d 1", m.R, m.C, m.thin);
-        Measured r = table_row(t, &(Row){.name = name, .ask = ask, .work = svd_work, .arg = &m});
+        Singular right = {&m, smaller(m.R, m.C), NULL};
+        double *values = take(a, double, (size_t)right.r);
+        svd_values(values, m.x, m.R, m.C, false, SVD_JACOBI, a);
+        right.values = values;
+        Measured r = table_row(t, &(Row){.name = name, .ask = ask, .work = svd_work, .arg = &m, .given = {{"x", m.x, (size_t)m.R * (size_t)m.C * sizeof *m.x}}, .check = svd_check(t, &right, name)});
         gate_note(t->gates, (Gate){.what = arena_print(t->arena, "%s, over sgesdd on one thread", name), .value = r.ratio, .bound = 1.0, .elsewhere = peer_wanting(t->peer)});
-        if (m.thin) check(t, &m, name);
         arena_release(a, mark);
     }
     threads_set(threads);
@@ -120,11 +176,52 @@ static void batch(Arena *a, const Table *t) {
 static void knn_work(void *arg) {
     Matrix *m = arg;
     Mark mark = arena_mark(m->a);
-    knn_self(m->a, m->x, (size_t)m->R, m->C, KNN_COSINE, 100, NULL, "bench");
+    knn_self(m->a, m->x, (size_t)m->R, m->C, KNN_COSINE, NEAREST, NULL, "bench");
     arena_release(m->a, mark);
 }
 
 static void product_work(void *arg) { gemm(arg); }
+
+// Of some rows: the part of those named that are not among the nearest, in double. (Rows are random: none are equal.) A peer may err by one in a
+// hundred: it sums in float.
+static double nearest_error(const void *matrix, const float *ids) {
+    const Matrix *m = matrix;
+    size_t R = (size_t)m->R, C = (size_t)m->C;
+    Mark mark = arena_mark(m->a);
+    double *like = take(m->a, double, R), *length = take(m->a, double, R);
+    int wrong = 0;
+    for (size_t i = 0; i < R; i++) {
+        length[i] = 0;
+        for (size_t c = 0; c < C; c++) length[i] += (double)m->x[i * C + c] * (double)m->x[i * C + c];
+        length[i] = sqrt(length[i]);
+    }
+    for (int s = 0; s < ASKED; s++) {
+        size_t row = (size_t)rng_below(rng_of(7, "row"), (uint64_t)s, R);
+        for (size_t i = 0; i < R; i++) {
+            like[i] = 0;
+            for (size_t c = 0; c < C; c++) like[i] += (double)m->x[row * C + c] * (double)m->x[i * C + c];
+            like[i] /= length[i];
+        }
+        like[row] = -INFINITY;
+        for (int k = 0; k < NEAREST; k++) {
+            float id = ids[row * NEAREST + (size_t)k];
+            int nearer = 0, again = 0;
+            for (size_t i = 0; i < R && id >= 0 && id < (float)R; i++) nearer += like[i] > like[(size_t)id];
+            for (int j = 0; j < k; j++) again += ids[row * NEAREST + (size_t)j] == id;
+            wrong += !(id >= 0 && id < (float)R) || nearer >= NEAREST || again > 0;
+        }
+    }
+    arena_release(m->a, mark);
+    return (double)wrong / (ASKED * NEAREST);
+}
+
+static Check nearest_check(const Matrix *m) {
+    size_t count = (size_t)m->R * NEAREST;
+    float *answer = take(m->a, float, count);
+    Neighbours found = knn_self(m->a, m->x, (size_t)m->R, m->C, KNN_COSINE, NEAREST, NULL, "bench");
+    for (size_t i = 0; i < count; i++) answer[i] = (float)found.id[i];
+    return (Check){nearest_error, m, answer, count, 0, 0.01};
+}
 
 // The peer is the faster of faiss-cpu's IndexFlatIP and PyTorch's product with topk. (OpenBLAS with our own selection is not there.)
 static void nearest(Arena *a, const Table *all) {
@@ -137,9 +234,9 @@ static void nearest(Arena *a, const Table *all) {
     m.x = random_floats(a, (size_t)m.R * (size_t)m.C, "rows");
     Gemm g = {.kind = GEMM_NT, .M = m.R, .N = m.R, .K = m.C, .A = m.x, .lda = m.C, .B = m.x, .B_type = DTYPE_F32, .ldb = m.C, .C = take(a, float, (size_t)m.R * (size_t)m.R), .ldc = m.R};
     char ask[80];
-    snprintf(ask, sizeof ask, "knn %d %d 100 %d", m.R, m.C, threads_count());
+    snprintf(ask, sizeof ask, "knn %d %d %d %d", m.R, m.C, NEAREST, threads_count());
     table_head(&t, "neighbours; peer: the faster of faiss-cpu IndexFlatIP and PyTorch topk");
-    Measured r = table_row(&t, &(Row){.name = name, .ask = ask, .work = knn_work, .arg = &m, .operations = 1e8 * 1024, .peak = PEAK_F32, .beside = {product_work, &g}});
+    Measured r = table_row(&t, &(Row){.name = name, .ask = ask, .work = knn_work, .arg = &m, .operations = 1e8 * 1024, .peak = PEAK_F32, .beside = {product_work, &g}, .given = {{"x", m.x, (size_t)m.R * (size_t)m.C * sizeof *m.x}}, .check = nearest_check(&m)});
     bench_say(t.w, "| … | our product of 10000 x 10000 x 1024 in the same rounds: %.1f ms | | | | | |", 1e3 * r.beside);
     gate_note(t.gates, (Gate){.what = arena_print(t.arena, "%s, over the faster of faiss-cpu and PyTorch", name), .value = r.ratio, .bound = 0.60, .elsewhere = peer_wanting(t.peer)});
     gate_note(t.gates, (Gate){.what = arena_print(t.arena, "%s, over our product of 10000 x 10000 x 1024 alone", name), .value = r.over_beside, .bound = 1.35});

@@ -29,20 +29,61 @@ static void decode_work(void *arg) {
     arena_free(scratch);
 }
 
-static Decode decode_of(Arena *a, const Model *m, int texts, int tokens) {
+// Number i of every layer's keys and values, of all texts: bf16 holds them.
+static float kept(size_t i) { return (float)((int)(i * 2654435761u >> 8) % 256) / 256; }
+
+static const float *kept_numbers(Arena *a, const Cache *c, int first) { // of a cache that begins with text `first`
+    size_t n = tensor_count(c->k[0]), begin = (size_t)first * (n / (size_t)c->B);
+    float *numbers = take(a, float, n);
+    for (size_t i = 0; i < n; i++) numbers[i] = kept(begin + i);
+    return numbers;
+}
+
+static Decode decode_of(Arena *a, const Model *m, int first, int texts, int tokens) {
     Decode d = {.m = m, .in = {.ids = tensor_take(a, DTYPE_I32, DIMS(texts, 1))}, .cache = m->family->cache(a, m, texts, tokens + 1), .texts = texts, .at = tokens};
     d.cache->first = 0, d.cache->count = texts;
-    for (int b = 0; b < texts; b++) i32(d.in.ids)[b] = b + 3;
+    for (int b = 0; b < texts; b++) i32(d.in.ids)[b] = first + b + 3;
     Arena *scratch = arena_new("keys and values");
-    size_t n = tensor_count(d.cache->k[0]);
-    float *numbers = take(scratch, float, n);
-    for (size_t i = 0; i < n; i++) numbers[i] = (float)((int)(i * 2654435761u >> 8) % 1000) * 0.001f;
+    const float *numbers = kept_numbers(scratch, d.cache, first);
     for (int l = 0; l < d.cache->L; l++) {
         run_write(run_new(scratch), d.cache->k[l], numbers);
         run_write(run_new(scratch), d.cache->v[l], numbers);
     }
     arena_free(scratch);
     return d;
+}
+
+static size_t next_logits(float *out, const Decode *d) { // (texts, V); how many
+    Arena *scratch = arena_new("a step");
+    for (int b = 0; b < d->texts; b++) d->cache->lengths[b] = d->at;
+    Run *run = run_new(scratch);
+    Tensor logits = run_read(run, model_next(run, d->m, &d->in, d->cache));
+    memcpy(out, f32(logits), tensor_bytes(logits));
+    size_t n = tensor_count(logits);
+    arena_free(scratch);
+    return n;
+}
+
+// Logits of both, over our own in f32, which are those of one text after the other: their keys and values need twice the room.
+static Errors errors_of(const Table *t, const Decode *d, const char *ask, const char *name) {
+    Arena *a = arena_new("logits");
+    Model as = *d->m;
+    as.compute = COMPUTE_F32;
+    size_t each = (size_t)d->m->vocabulary, n = each * (size_t)d->texts;
+    float *right = take(a, float, n), *ours = take(a, float, n);
+    need(next_logits(ours, d) == n, "bench: %s: so many logits are not those of %d texts", name, d->texts);
+    for (int b = 0; b < d->texts; b++) {
+        Mark mark = arena_mark(a);
+        Decode wide = decode_of(a, &as, b, 1, d->at);
+        next_logits(right + each * (size_t)b, &wide);
+        arena_release(a, mark);
+    }
+    const Exact exact = {right, n};
+    const Check check = {exact_distance, &exact, ours, n, FORWARD_ALLOWED(d->m->compute), FORWARD_ALLOWED(d->m->compute)};
+    const Given given[GIVEN_MOST] = {{"ids", d->in.ids.data, tensor_bytes(d->in.ids)}, {"cache", kept_numbers(a, d->cache, 0), tensor_count(d->cache->k[0]) * sizeof(float)}};
+    Errors said = table_errors(t, name, given, &check, ask, NULL);
+    arena_free(a);
+    return said;
 }
 
 static void read_work(void *arg) { plain_read(arg, READ_FLOATS * sizeof(float)); }
@@ -77,6 +118,7 @@ static void gates(const Table *t, const Model *m, const Rounds *r, const int *wa
 
 void bench_decode(Arena *a, const Table *t, Model *m, int tokens) {
     const char *type = compute_name(m->compute), *names[SIZES];
+    Errors errors[SIZES];
     Mark mark = arena_mark(a);
     Decode decodes[SIZES];
     Work works[SIZES + 1];
@@ -88,11 +130,13 @@ void bench_decode(Arena *a, const Table *t, Model *m, int tokens) {
         names[k] = arena_print(a, "next id of %d text%s, %d before, %s", sizes[k], sizes[k] > 1 ? "s" : "", tokens, type);
         way[k] = peer[k] = -1;
         if (!table_wants(t, names[k])) continue;
-        decodes[k] = decode_of(a, m, sizes[k], tokens);
+        decodes[k] = decode_of(a, m, 0, sizes[k], tokens);
         bytes[k] = weights + (double)cache_bytes(decodes[k].cache);
         works[k] = (Work){decode_work, &decodes[k]}, ways[way[k] = count++] = (Way){work_seconds, &works[k]};
+        const char *line = arena_print(a, "next %s %d %d %d", type, sizes[k], tokens, threads_count());
+        errors[k] = errors_of(t, &decodes[k], line, names[k]);
         if (!t->peer) continue;
-        asks[k] = (Ask){t->peer, arena_print(a, "next %s %d %d %d", type, sizes[k], tokens, threads_count())};
+        asks[k] = (Ask){t->peer, line};
         ways[peer[k] = count++] = (Way){ask_seconds, &asks[k]};
     }
     if (count) {
@@ -102,7 +146,7 @@ void bench_decode(Arena *a, const Table *t, Model *m, int tokens) {
         const Times *of = rounds_shown(&r, WAY(0), WAY(read));
         for (int k = 0; k < SIZES; k++) {
             if (way[k] < 0) continue;
-            table_times(t, names[k], of[way[k]], peer[k] >= 0 ? &of[peer[k]] : NULL, rounds_note(&r));
+            table_times(t, names[k], of[way[k]], peer[k] >= 0 ? &of[peer[k]] : NULL, &errors[k], rounds_note(&r));
             bench_say(t->w, "| … | %.2f ids a second; keys and values in %s: %zu KiB; memory %zu KiB | | | | | |", sizes[k] / of[way[k]].median, dtype_name(decodes[k].cache->k[0].dtype),
                       cache_bytes(decodes[k].cache) >> 10, decodes[k].used >> 10);
         }

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "io/random.h"
@@ -46,6 +47,30 @@ static Inputs inputs_of(Arena *a, const Model *m, int batch, int tokens) {
         for (size_t i = 0; i < tensor_count(in.ids); i++) i32(in.ids)[i] = (int32_t)rng_below(rng_of(4, "ids"), i, (uint64_t)m->vocabulary);
     }
     return in;
+}
+
+// The answer of one forward, in f32: ids' logits, else the last hidden state, else a picture's vector.
+static const float *answer_of(Arena *a, const Model *m, Compute how, const Inputs *in, size_t *count) {
+    Model as = *m;
+    as.compute = how;
+    Arena *scratch = arena_new("a forward");
+    Run *run = run_new(scratch);
+    Outputs out = model_forward(run, &as, in);
+    Tensor said = run_read(run, tensor_given(out.logits) ? out.logits : tensor_given(out.hidden) ? out.hidden : out.image_embeds);
+    *count = tensor_count(said);
+    float *copy = take(a, float, *count);
+    memcpy(copy, f32(said), *count * sizeof *copy);
+    arena_free(scratch);
+    return copy;
+}
+
+// What the row's errors are of: our f32 and, where this is another type, our answer.
+static Check check_of(Arena *a, const Model *m, const Inputs *in) {
+    Exact *exact = take(a, Exact, 1);
+    exact->y = answer_of(a, m, COMPUTE_F32, in, &exact->n);
+    size_t n;
+    const float *ours = m->compute == COMPUTE_F32 ? NULL : answer_of(a, m, m->compute, in, &n);
+    return (Check){exact_distance, exact, ours, exact->n, FORWARD_ALLOWED(m->compute), FORWARD_ALLOWED(m->compute)};
 }
 
 static const char *peer_type(const Model *m) { return compute_name(m->compute == COMPUTE_BF16X3 ? COMPUTE_F32 : m->compute); }
@@ -114,6 +139,11 @@ static void products_work(void *arg) {
 
 // ---- pictures
 
+static Errors pictures_errors(Arena *a, const Table *t, const Forward *f, const char *ask) {
+    Check check = check_of(a, f->m, &f->in);
+    return table_errors(t, "a picture's forward", (Given[GIVEN_MOST]){{"pixels", f->in.pixels.data, tensor_bytes(f->in.pixels)}}, &check, ask, NULL);
+}
+
 static void pictures(Arena *a, const Table *t, const Model *m) {
     enum { ONE, FOUR, PRODUCTS, PEER_ONE, PEER_FOUR };
     const char *type = compute_name(m->compute), *name = arena_print(a, "one picture, %s", type);
@@ -123,6 +153,7 @@ static void pictures(Arena *a, const Table *t, const Model *m) {
     Products products = products_of(a, &one);
     Work alone = {products_work, &products};
     Ask ask_one = {t->peer, arena_print(a, "forward %s 1 0 %d", peer_type(m), threads_count())}, ask_four = {t->peer, arena_print(a, "forward %s %d 0 %d", peer_type(m), AT_ONCE, threads_count())};
+    const Errors errors[] = {pictures_errors(a, t, &one, ask_one.line), pictures_errors(a, t, &four, ask_four.line)};
     Rounds r = rounds_of((Way[]){{forward_each, &one}, {forward_each, &four}, {work_seconds, &alone}, {ask_seconds, &ask_one}, {ask_seconds, &ask_four}}, t->peer ? 5 : 3, t->rounds);
     for (int i = 0; i < r.tries && t->peer; i++) { // each picture's part
         Times *x = &r.of[i][PEER_FOUR];
@@ -130,11 +161,11 @@ static void pictures(Arena *a, const Table *t, const Model *m) {
     }
     const unsigned ours = WAY(ONE) | WAY(FOUR), theirs = WAY(PEER_ONE) | WAY(PEER_FOUR);
     const Times *of = rounds_shown(&r, ours, t->peer ? theirs : 0);
-    table_times(t, name, of[ONE], t->peer ? &of[PEER_ONE] : NULL, rounds_note(&r));
+    table_times(t, name, of[ONE], t->peer ? &of[PEER_ONE] : NULL, &errors[0], rounds_note(&r));
     memory_say(t, &one);
-    table_times(t, arena_print(a, "each of %d pictures at once, %s", AT_ONCE, type), of[FOUR], t->peer ? &of[PEER_FOUR] : NULL, "");
+    table_times(t, arena_print(a, "each of %d pictures at once, %s", AT_ONCE, type), of[FOUR], t->peer ? &of[PEER_FOUR] : NULL, &errors[1], "");
     memory_say(t, &four);
-    table_times(t, arena_print(a, "the %d products of one picture alone, %s", noted.count, type), of[PRODUCTS], NULL, "");
+    table_times(t, arena_print(a, "the %d products of one picture alone, %s", noted.count, type), of[PRODUCTS], NULL, NULL, "");
     bench_say(t->w, "| … | %.3f pictures a second | | | | | |", 1 / rounds_fastest(of, ours));
     gate_note(t->gates, (Gate){.what = arena_print(t->arena, "pictures a second over transformers', %s, the better of 1 and %d at once on each side", type, AT_ONCE),
                                .value = t->peer ? 1 / rounds_ratio(&r, ours, theirs) : NAN, .bound = 1.0, .at_least = true, .elsewhere = peer_wanting(t->peer)});
@@ -158,7 +189,8 @@ static void prompt(Arena *a, const Table *t, const Model *m, int tokens) {
     Forward f = forward_of(a, m, 1, tokens);
     bool fits = m->compute == COMPUTE_BF16 || has_room_in_f32(m);
     if (t->peer && !fits) note("%s: no room for the peer in f32", m->dir);
-    table_row(t, &(Row){.name = name, .ask = fits ? arena_print(a, "forward %s 1 %ld %d", peer_type(m), f.in.ids.shape[1], threads_count()) : NULL, .work = forward_work, .arg = &f});
+    table_row(t, &(Row){.name = name, .ask = fits ? arena_print(a, "forward %s 1 %ld %d", peer_type(m), f.in.ids.shape[1], threads_count()) : NULL, .work = forward_work, .arg = &f,
+                             .given = {{"ids", f.in.ids.data, tensor_bytes(f.in.ids)}}, .check = check_of(a, m, &f.in)});
     memory_say(t, &f);
     arena_release(a, mark);
 }

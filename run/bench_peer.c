@@ -22,7 +22,7 @@ static void peer_surroundings(void) {
     if (cpu_level() == CPU_AVX512 && cpu_bf16() != BF16_AMX) setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", 0);
 }
 
-Peer peer_start(const char *venv, const char *script, const char *argument) {
+Peer peer_start(const char *venv, const char *script, const char *folder, const char *argument) {
     int in[2], out[2];
     need(pipe(in) == 0 && pipe(out) == 0, "bench: no pipe to the peer");
     for (int i = 0; i < 2; i++) fcntl(in[i], F_SETFD, FD_CLOEXEC), fcntl(out[i], F_SETFD, FD_CLOEXEC); // another peer that held them would keep this one from its end
@@ -35,7 +35,7 @@ Peer peer_start(const char *venv, const char *script, const char *argument) {
         dup2(in[0], 0), dup2(out[1], 1);
         close(in[1]), close(out[0]);
         peer_surroundings();
-        execl(python, python, script, argument, (char *)NULL);
+        execl(python, python, script, folder, argument, (char *)NULL);
         _exit(127);
     }
     close(in[0]), close(out[1]);

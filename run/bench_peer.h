@@ -13,7 +13,7 @@ typedef struct {
     pid_t pid;
 } Peer;
 
-Peer peer_start(const char *venv, const char *script, const char *argument); // argument may be NULL
+Peer peer_start(const char *venv, const char *script, const char *folder, const char *argument); // the script's arguments: bench_folder(), or "", and one that may be NULL
 double peer_ask(Peer *p, const char *format, ...) PRINTF_LIKE(2, 3);
 void peer_line(Peer *p, char *answer, size_t room, const char *format, ...) PRINTF_LIKE(4, 5); // the whole line of the answer
 void peer_end(Peer *p);

@@ -17,32 +17,19 @@
 #include "model/cpu.h"
 #include "model/resize.h"
 
-// ---- a folder for files that the peer reads, too
-
 typedef struct {
     Arena *arena;
-    const char *folder;
     Table table;
 } Pictures;
 
 static Pictures pictures_start(const BenchAsk *ask) {
-    char *folder = arena_print(ask->arena, "%s/retina-bench.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    need(mkdtemp(folder), "bench: %s: no folder can be made there", folder);
     threads_set(1);
-    return (Pictures){.arena = ask->arena, .folder = folder, .table = table_open(ask, "test/bench/peer_pictures.py", NULL)};
-}
-
-static void pictures_end(Pictures *p) {
-    table_close(&p->table);
-    size_t n;
-    char **names = folder_list(p->arena, p->folder, &n);
-    for (size_t i = 0; i < n; i++) unlink(names[i]);
-    rmdir(p->folder);
+    return (Pictures){.arena = ask->arena, .table = table_open(ask, "test/bench/peer_pictures.py", NULL)};
 }
 
 static const char *drawn(const Pictures *p, const char *name, int width, int height, int quality, JpegSampling sampling) {
     Arena *a = p->arena;
-    const char *path = arena_print(a, "%s/%s", p->folder, name);
+    const char *path = arena_print(a, "%s/%s", bench_folder(), name);
     Mark mark = arena_mark(a);
     Bytes b = jpeg_encode(a, bench_photograph(a, width, height), width, height, quality, sampling);
     file_draft(path, b.bytes, b.size);
@@ -149,13 +136,13 @@ void bench_jpeg(const BenchAsk *ask, TextList images) {
         const char *path = drawn(&p, all[i].name, all[i].width, all[i].height, all[i].quality, all[i].sampling);
         one_jpeg(&p, path, &baseline);
         if (!ask->venv) continue; // nobody here writes progressive files
-        const char *other = arena_print(p.arena, "%s/progressive-%s", p.folder, all[i].name);
+        const char *other = arena_print(p.arena, "%s/progressive-%s", bench_folder(), all[i].name);
         peer_line(p.table.peer, answer, sizeof answer, "progressive\t%s\t%s\n", path, other);
         one_jpeg(&p, other, &progressive);
     }
     if (given.count) jpeg_gate(&p, "JPEGs given", &given);
     else jpeg_gate(&p, "baseline JPEGs", &baseline), jpeg_gate(&p, "progressive JPEGs", &progressive);
-    pictures_end(&p);
+    table_close(&p.table);
 }
 
 // ---- resize
@@ -182,5 +169,5 @@ void bench_resize(const BenchAsk *ask) {
             one_resize(&p, sizes[i][0] ? large : small, sizes[i][1], sizes[i][2], f == 0 ? RESIZE_BILINEAR : f == 1 ? RESIZE_BICUBIC : RESIZE_LANCZOS);
             arena_release(p.arena, mark);
         }
-    pictures_end(&p);
+    table_close(&p.table);
 }

@@ -21,14 +21,14 @@ Table table_open(const BenchAsk *ask, const char *script, const char *argument) 
     Table t = {.arena = ask->arena, .w = ask->out, .rounds = ask->rounds, .only = ask->rows, .top = take(ask->arena, Ceilings, 1), .gates = take_zero(ask->arena, Gates, 1)};
     *t.top = ceilings_measure(ask->arena);
     t.gates->arena = arena_new("gates"); // notes stay when a row's memory is given back
-    if (ask->venv) t.peer = take(ask->arena, Peer, 1), *t.peer = peer_start(ask->venv, script, argument);
+    if (ask->venv) t.peer = take(ask->arena, Peer, 1), *t.peer = peer_start(ask->venv, script, bench_folder(), argument);
     return t;
 }
 
 void table_with_blas(Table *t, const BenchAsk *ask) {
     if (!ask->venv) return;
     char who[200];
-    t->blas = take(ask->arena, Peer, 1), *t->blas = peer_start(ask->venv, "test/bench/peer_blas.py", NULL);
+    t->blas = take(ask->arena, Peer, 1), *t->blas = peer_start(ask->venv, "test/bench/peer_blas.py", bench_folder(), NULL);
     peer_line(t->blas, who, sizeof who, "who %d\n", threads_count());
     t->blas_name = arena_print(ask->arena, "%s", who);
 }
@@ -48,7 +48,7 @@ const char *peer_wanting(const Peer *peer) { return peer ? NULL : "without --pee
 
 void table_head(const Table *t, const char *what) {
     const char *beside = !t->peer ? "" : t->blas ? " PyTorch, ms | OpenBLAS, ms | over the faster |" : " peer, ms | ratio |";
-    bench_say(t->w, "\n| %s | ours, ms | G/s | of the floor |%s note |\n|---|---|---|---|%s---|", what, beside, !t->peer ? "" : t->blas ? "---|---|---|" : "---|---|");
+    bench_say(t->w, "\n| %s | ours, ms | G/s | of the floor |%s error | note |\n|---|---|---|---|%s---|---|", what, beside, !t->peer ? "" : t->blas ? "---|---|---|" : "---|---|");
 }
 
 // ---- rows
@@ -98,28 +98,40 @@ static const char *peers_said(const Table *t, const RowRounds *m, const Times *o
     return peers ? arena_print(t->arena, "%s %.2f |", text, rounds_fastest(of, WAY(0)) / rounds_fastest(of, peers)) : arena_print(t->arena, "%s |", text);
 }
 
-static void row_say(const Table *t, const Row *r, const RowRounds *m) {
+Errors table_errors(const Table *t, const char *name, const Given *given, const Check *check, const char *ask, const char *ask_blas) {
+    Errors e = {""};
+    if (!check->error) return e;
+    size_t at = check->answer ? (size_t)snprintf(e.text, sizeof e.text, "%.1e", check_ours(check, name)) : 0;
+    const Ask asks[] = {{t->peer, ask}, {t->blas, ask_blas}};
+    if (t->peer) given_write(t->arena, given);
+    for (int k = 0; k < 2; k++)
+        if (asks[k].peer && asks[k].line) at += (size_t)snprintf(e.text + at, sizeof e.text - at, "%s%.1e", at ? ", " : "", check_peer(t->arena, check, asks[k].peer, asks[k].line, name));
+    return e;
+}
+
+static void row_say(const Table *t, const Row *r, const char *errors, const RowRounds *m) {
     Mark mark = arena_mark(t->arena);
     unsigned peers = set_of(m, PEER) | set_of(m, BLAS);
     const Times *of = rounds_shown(&m->rounds, WAY(0), peers);
     double ours = of[0].median, floor = of_floor(t, r, ours, r->plain ? ours / of[m->at[PLAIN]].median : 1);
     double rate = (r->operations > 0 ? r->operations : r->bytes) / ours * 1e-9;
     const char *speed = rate > 0 ? arena_print(t->arena, "%.0f", rate) : "", *part = floor > 0 ? arena_print(t->arena, "%.2f", floor) : "";
-    bench_say(t->w, "| %s | %s | %s | %s |%s %s |", r->name, time_said(t->arena, of[0]), speed, part, peers_said(t, m, of), rounds_note(&m->rounds));
+    bench_say(t->w, "| %s | %s | %s | %s |%s %s | %s |", r->name, time_said(t->arena, of[0]), speed, part, peers_said(t, m, of), errors, rounds_note(&m->rounds));
     arena_release(t->arena, mark);
 }
 
-void table_times(const Table *t, const char *name, Times ours, const Times *peer, const char *note) {
+void table_times(const Table *t, const char *name, Times ours, const Times *peer, const Errors *errors, const char *note) {
     Mark mark = arena_mark(t->arena);
     const char *beside = !t->peer ? "" : !peer ? " | |" : arena_print(t->arena, " %s | %.2f |", time_said(t->arena, *peer), ours.median / peer->median);
-    bench_say(t->w, "| %s | %s | | |%s %s |", name, time_said(t->arena, ours), beside, note);
+    bench_say(t->w, "| %s | %s | | |%s %s | %s |", name, time_said(t->arena, ours), beside, errors ? errors->text : "", note);
     arena_release(t->arena, mark);
 }
 
 Measured table_row(const Table *t, const Row *r) {
+    Errors errors = table_errors(t, r->name, r->given, &r->check, r->ask, r->ask_blas);
     if (r->peak != NO_PEAK) ceilings_again(t->arena, t->top);
     RowRounds m = row_rounds(t, r);
-    row_say(t, r, &m);
+    row_say(t, r, errors.text, &m);
     unsigned plain = set_of(&m, PLAIN), beside = set_of(&m, BESIDE), peer = set_of(&m, PEER), blas = set_of(&m, BLAS);
     Measured out = {.ours = rounds_shown(&m.rounds, WAY(0), peer | blas)[0].median, .beside = NAN, .ratio = NAN, .ratio_blas = NAN, .over_beside = NAN};
     if (peer | blas) out.ratio = rounds_ratio(&m.rounds, WAY(0), peer | blas);

@@ -3,6 +3,7 @@
 #define RETINA_RUN_BENCH_TABLE_H
 
 #include "bench_gates.h"
+#include "bench_given.h"
 #include "bench_rounds.h"
 #include "io/file.h"
 #include "io/memory.h"
@@ -40,6 +41,10 @@ Table table_open(const BenchAsk *ask, const char *script, const char *argument);
 void table_with_blas(Table *t, const BenchAsk *ask);                             // OpenBLAS beside it
 void table_close(Table *t);                                                      // says the gates
 
+typedef struct {
+    char text[80]; // a row's errors, "" without a check
+} Errors;
+
 typedef enum { NO_PEAK, PEAK_F32, PEAK_BF16 } Peak;
 
 typedef struct {
@@ -54,6 +59,8 @@ typedef struct {
     void (*plain)(void *arg);
     double plain_bytes;
     Work beside; // something else of ours in every round, for a ratio; .run NULL: nothing
+    Given given[GIVEN_MOST]; // to the peers
+    Check check;             // of answers: ours is there before the row
 } Row;
 
 // For gates, so of three noisy tries the best. NaN: not measured.
@@ -68,7 +75,9 @@ void plain_read(const void *bytes, size_t size); // by all threads, from memory;
 bool table_wants(const Table *t, const char *name);
 void table_head(const Table *t, const char *what);
 Measured table_row(const Table *t, const Row *r);
-void table_times(const Table *t, const char *name, Times ours, const Times *peer, const char *note); // a row measured elsewhere; peer may be NULL
+void table_times(const Table *t, const char *name, Times ours, const Times *peer, const Errors *errors, const char *note); // a row measured elsewhere; peer, errors may be NULL
+// What `check` finds, before anything is timed: of ours, of PyTorch that is asked `ask` and of OpenBLAS, where they are there.
+Errors table_errors(const Table *t, const char *name, const Given *given, const Check *check, const char *ask, const char *ask_blas);
 // Why a gate that is about a peer is not asked; NULL: it is. `peer`: t->peer, t->blas.
 const char *peer_wanting(const Peer *peer);
 

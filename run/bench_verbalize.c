@@ -4,11 +4,9 @@
 #include "bench_verbalize.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "bench_peer.h"
+#include "bench_given.h"
 #include "io/progress.h"
 #include "io/random.h"
 #include "io/thread.h"
@@ -50,8 +48,8 @@ static Model *random_model(Arena *a, const Json *config) {
     return model_build(a, "bench", config, weights_memory(a, full, n));
 }
 
-// Seconds from the states of all layers of all pictures (R, T, Cv) to their ids.
-static double ours(const Model *m, Tensor states, const VerbalizeBench *b) {
+// Seconds from the states of all layers of all pictures (R, T, Cv) to their ids; ids (R, length), or NULL.
+static double ours(const Model *m, Tensor states, const VerbalizeBench *b, float *ids) {
     enum { AT_ONCE = 16 };
     const Coca *c = m->own;
     Arena *a = arena_new("a round"), *scratch = arena_new("the pooler");
@@ -72,37 +70,74 @@ static double ours(const Model *m, Tensor states, const VerbalizeBench *b) {
     Caption *said = coca_generate(a, m, tokens, &o);
     double seconds = seconds_now() - start;
     for (long r = 0; r < R; r++) need(said[r].steps == b->length - 1, "bench: caption %ld ended after %d ids: the comparison would not be fair", r, said[r].count);
+    need(said[0].length == b->length, "bench: captions of %d ids where %d were asked for", said[0].length, b->length);
+    for (long i = 0; ids && i < R * b->length; i++) ids[i] = (float)said[i / b->length].ids[i % b->length];
     arena_free(scratch);
     arena_free(a);
     return seconds;
 }
 
+// ---- the peer: the same weights and states, and ids that must be the same
+
+// What it computes with: all but the blocks before the states.
+static bool peer_needs(const char *name) {
+    return strncmp(name, "visual.", 7) != 0 || strncmp(name, "visual.attn_pool", 16) == 0 || strncmp(name, "visual.ln_post", 14) == 0;
+}
+
+static void weights_given(Arena *a, const Model *m) {
+    const Weight *list;
+    size_t n = weights_list(m->weights, &list);
+    Writer *names = writer_open(path_join(a, bench_folder(), "names")), *numbers = writer_open(path_join(a, bench_folder(), "weights"));
+    for (size_t i = 0; i < n; i++) {
+        if (!peer_needs(list[i].name)) continue;
+        writer_print(names, "%s\n", list[i].name);
+        writer_put(numbers, list[i].tensor.data, tensor_bytes(list[i].tensor));
+    }
+    writer_close(names), writer_close(numbers);
+}
+
+static double ids_that_differ(const void *exact, const float *ids) { // the part of them
+    const Exact *e = exact;
+    size_t other = 0;
+    for (size_t i = 0; i < e->n; i++) other += ids[i] != e->y[i];
+    return (double)other / (double)e->n;
+}
+
+static Peer peer_of(Arena *a, const VerbalizeBench *b, const Model *m, Bytes config, Tensor states, const char *line) {
+    size_t each = (size_t)b->pictures * (size_t)b->length, of_layer = tensor_bytes(states) / (size_t)b->layers;
+    float *ids = take(a, float, each * (size_t)b->layers);
+    const Given given[GIVEN_MOST] = {{"config.json", config.bytes, config.size}, {"states", states.data, of_layer * (size_t)b->peer_layers}};
+    given_write(a, given);
+    weights_given(a, m);
+    Peer peer = peer_start(b->venv, "test/bench/peer_coca.py", bench_folder(), NULL);
+    ours(m, states, b, ids);
+    const Exact exact = {ids, each * (size_t)b->peer_layers};
+    check_peer(a, &(Check){ids_that_differ, &exact, NULL, exact.n, 0, 0}, &peer, line, "ids of captions");
+    return peer;
+}
+
 void bench_verbalize(Arena *a, const VerbalizeBench *b, Writer *w) {
-    const Json *config = b->config ? json_read(a, b->config) : json_parse(a, large, sizeof large - 1, "coca_ViT-L-14");
+    Bytes source = b->config ? file_read(a, b->config) : (Bytes){(const uint8_t *)large, sizeof large - 1, "coca_ViT-L-14"};
+    const Json *config = json_parse(a, (const char *)source.bytes, source.size, source.path);
     if (json_get(config, "model_cfg")) config = json_get(config, "model_cfg");
     Model *m = random_model(a, config);
     const Coca *c = m->own;
     need(b->length <= m->context + 1, "--length %d: the model holds %d", b->length, m->context + 1);
     Tensor states = random_tensor(a, tensor_of(NULL, DTYPE_F32, DIMS((long)b->layers * b->pictures, c->T, c->cfg.vision.C)), "states");
-    char written[] = "/tmp/retina-bench-XXXXXX";
+    need(b->peer_layers <= b->layers, "--peer-layers %d: of %d", b->peer_layers, b->layers);
+    const char *line = arena_print(a, "%d %d %d %d", b->peer_layers, b->pictures, b->length, threads_count());
     Peer peer = {0};
-    if (b->venv && !b->config) { // the peer reads a file
-        int file = mkstemp(written);
-        need(file >= 0 && write(file, large, sizeof large - 1) == (ssize_t)(sizeof large - 1), "%s: cannot be written", written);
-        close(file);
-    }
-    if (b->venv) peer = peer_start(b->venv, "test/bench/peer_coca.py", b->config ? b->config : written);
+    if (b->venv) peer = peer_of(a, b, m, source, states, line);
     double *mine = take(a, double, (size_t)b->rounds), *theirs = take(a, double, (size_t)b->rounds);
     for (int r = 0; r < b->rounds; r++) {
-        mine[r] = ours(m, states, b);
-        if (b->venv) theirs[r] = peer_ask(&peer, "%d %d %d %d\n", b->peer_layers, b->pictures, b->length, threads_count()) * b->layers / b->peer_layers;
+        mine[r] = ours(m, states, b, NULL);
+        if (b->venv) theirs[r] = peer_ask(&peer, "%s\n", line) * b->layers / b->peer_layers;
     }
     if (b->venv) peer_end(&peer);
-    if (b->venv && !b->config) unlink(written);
     Times t = times_of(mine, b->rounds), p = b->venv ? times_of(theirs, b->rounds) : (Times){NAN, NAN, NAN};
     const char *text = arena_print(a,
         "captions of %d layers of %d pictures, %d ids each, `retina bench verbalize`, %s, %d threads, random weights, width %d, decoder %d wide. From residual streams to ids; seconds,\n"
-        "median (smallest – largest) of %d alternating rounds. The original: open_clip's loop, layer by layer, no cache; %d of its layers were timed and multiplied.\n\n"
+        "median (smallest – largest) of %d alternating rounds. The original: open_clip's loop, layer by layer, no cache; %d of its layers were timed and multiplied; its ids are ours.\n\n"
         "| ours | open_clip | ratio |\n|---|---|---|\n| %.2f (%.2f – %.2f) | %.2f (%.2f – %.2f) | %.1f times faster |\n",
         b->layers, b->pictures, b->length, cpu_describe(), threads_count(), c->cfg.vision.C, c->cfg.E, b->rounds, b->peer_layers, t.median, t.least, t.most, p.median, p.least,
         p.most, p.median / t.median);

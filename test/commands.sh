@@ -56,6 +56,26 @@ done
 [ "$(RETINA_ISA=scalar $R --version | grep -c scalar)" = 1 ] && ok "version names the instruction set" || fail "version"
 says "unknown instruction set" 1 "scalar, avx2, avx512" env RETINA_ISA=mmx $R generate --model $G/llama-2 --ids 1 --json
 
+# ---- bench: a peer that answers something else on the same numbers is not timed
+mkdir -p "$D/peer/bin"
+cat >"$D/peer/bin/python" <<'END'
+#!/bin/sh
+while read -r word line; do
+    case $word in
+    who) echo "a peer" ;;
+    check) [ -z "$ANSWER" ] || head -c "$ANSWER" /dev/zero >"$2/answer"; echo 0 ;;
+    *) echo 1 ;;
+    esac
+done
+END
+chmod +x "$D/peer/bin/python"
+B="$R bench products --rows 8192 --rounds 1 --peers $D/peer"
+mkdir -p "$D/tmp"
+says "a peer whose answer is wrong" 1 "8192 x 384 x 96: on the same inputs the peer is wrong by 1.0e+00; nothing is timed" env TMPDIR="$D/tmp" ANSWER=12582912 $B
+says "a peer with half an answer" 1 "the peer answered 3 numbers where 3145728 are right" env TMPDIR="$D/tmp" ANSWER=12 $B
+says "a peer without an answer" 1 "answer" env TMPDIR="$D/tmp" ANSWER= $B
+rmdir "$D/tmp" && ok "a bench leaves no files" || fail "a bench leaves files"
+
 # ---- --device cuda where there is no GPU: one sentence, exit 1, nothing is written; auto computes on the CPU
 $R extract --model $G/clip-openai --ids 1,2,98 --taps text_projection --out "$D/here.safetensors" --device auto --quiet 2>"$D/err" && [ -s "$D/here.safetensors" ] && ok "--device auto" || fail "--device auto: $(cat "$D/err")"
 if ! nvidia-smi -L >/dev/null 2>&1; then

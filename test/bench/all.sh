@@ -42,8 +42,9 @@ one() {
     forward-siglip) model siglip models/siglip-so400m-14-384 f32 && bench forward-siglip "$threads" forward --model build/bench/siglip ;;
     forward-7b) model 7b models/llama-7b bf16 && PEERS= bench forward-7b "$threads" forward --model build/bench/7b --tokens 600 --rows "prompt, bf16" &&
         PEERS= more forward-7b "$threads" forward --model build/bench/7b --tokens 100 --rows "next id of 1 text" ;;
-    forward-llama) model llama llama_7b_8_layers bf16 && PEERS= bench forward-llama "$threads" forward --model build/bench/llama --rows "next id" ;; # their prompts of 32 texts take minutes
-    forward-llama-100) model llama llama_7b_8_layers bf16 && PEERS= bench forward-llama-100 "$threads" forward --model build/bench/llama --tokens 100 --rows "next id" ;;
+    forward-llama) model llama llama_7b_8_layers bf16 && bench forward-llama "$threads" forward --model build/bench/llama --rows "next id" ;;
+    forward-llama-prompt) model llama llama_7b_8_layers bf16 && bench forward-llama-prompt "$threads" forward --model build/bench/llama --rows prompt ;;
+    forward-llama-100) model llama llama_7b_8_layers bf16 && bench forward-llama-100 "$threads" forward --model build/bench/llama --tokens 100 --rows "next id" ;;
     jpeg | resize) bench "$1" 1 "$1" ;;
     verbalize) bench verbalize "$threads" verbalize ;;
     tokenizer) $RUN $R bench tokenizer data/zoo/clip data/zoo/llava data/zoo/coca --out "$work/tokenizer.md" ;;
@@ -51,7 +52,7 @@ one() {
     esac
 }
 
-pieces="products products-one-thread products-avx2 speed bf16-one-thread forward-vit-f32 forward-vit-packed forward-vit-bf16 forward-siglip forward-llama forward-llama-100 forward-7b training jpeg resize verbalize tokenizer"
+pieces="products products-one-thread products-avx2 speed bf16-one-thread forward-vit-f32 forward-vit-packed forward-vit-bf16 forward-siglip forward-llama forward-llama-100 forward-llama-prompt forward-7b training jpeg resize verbalize tokenizer"
 failed=0
 for piece in ${*:-$pieces}; do one "$piece"; done
 

@@ -1,6 +1,8 @@
 """connectors.py [--shape zoo|llava-1.5] [--retina PATH] [--count 400] [--rounds 3] [--threads N] [--out F.md]: the connectors study from pictures to numbers, step by step,
 by `retina connectors` and by the original's procedure in this environment, in alternating rounds on the same pictures.
 
+Features and neighbours of both sides are compared in every round.
+
 Theirs: transformers' LLaVA with hooks on the vision tower and the projector, eight pictures at a time in f32; faiss for the
 neighbours of the mean tokens before and after, torch.linalg.svdvals for every picture's tokens; the reconstructor in PyTorch
 with AdamW, eight pictures a step, --epochs of them. Ours does more in the geometry step: intervals by resampling, cosines of all pairs of tokens,
@@ -23,9 +25,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import faiss
 import torch
 from PIL import Image
+from safetensors import safe_open
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 
-BATCH, TOPK = 8, 100
+BATCH, TOPK, SIZES = 8, 100, (10, 50, 100)
 
 
 class Theirs:
@@ -56,8 +59,7 @@ class Theirs:
             ids.append(index.search(mean, TOPK + 1)[1][:, 1:])
             for tokens in x:
                 torch.linalg.svdvals(tokens - tokens.mean(0))
-        for k in (10, 50, 100):
-            sum(len(set(a[:k]) & set(b[:k])) for a, b in zip(*ids))
+        self.overlap = {k: sum(len(set(a[:k]) & set(b[:k])) for a, b in zip(*ids)) / len(ids[0]) / k for k in SIZES}
 
     def recon(self):
         nn, n = torch.nn, int(len(self.pictures) * 0.8)
@@ -86,6 +88,25 @@ def seconds(call):
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
+
+
+# What both sides found, before their times count: features of all tokens, relative to theirs, and the parts of neighbours that stay.
+def compare(theirs, out):
+    apart, norm, at = {"pre": 0.0, "post": 0.0}, {"pre": 0.0, "post": 0.0}, 0
+    for part in sorted(glob.glob(out + "/vectors/*.safetensors")):
+        with safe_open(part, "pt") as f:
+            for key in apart:
+                ours = f.get_tensor(key).double()
+                right = getattr(theirs, key)[at:at + len(ours)].double()
+                apart[key] += ((ours - right) ** 2).sum().item()
+                norm[key] += (right ** 2).sum().item()
+            at += len(ours)
+    found = {key: (apart[key] / norm[key]) ** 0.5 for key in apart}
+    geometry = json.load(open(out + "/geometry.json"))["all_pictures"]
+    differ = max(abs(geometry[f"k{k}"]["knor"]["value"] - theirs.overlap[k]) for k in SIZES if f"k{k}" in geometry)  # ours leaves out those above a tenth of the pictures
+    if at != len(theirs.pre) or not max(found.values()) <= 1e-4 or not differ <= 1e-3:
+        sys.exit(f"connectors.py: {at} of {len(theirs.pre)} pictures; features apart by {found}, neighbours that stay by {differ}: nothing is compared")
+    return f"Features differ by {found['pre']:.1e} before the connector and {found['post']:.1e} behind it (norm of the difference over theirs), the parts of {', '.join(k[1:] for k in geometry)} neighbours that stay by {differ:.1e} at most."
 
 
 # A directory of random weights: the zoo's LLaVA with the tower and the widths of LLaVA-1.5.
@@ -130,8 +151,10 @@ def main():
             for step, (ours, other) in taken.items():
                 ours.append(seconds(lambda: subprocess.run([o.retina, "connectors", step, *options, *more[step]], check=True, stdout=subprocess.DEVNULL)))
                 other.append(seconds(getattr(theirs, step)))
+                if step == "geometry":
+                    same = compare(theirs, folder + "/out")
                 print(f"{step}: {ours[-1]:.2f} and {other[-1]:.2f} seconds", file=sys.stderr)
-    lines = [f"`test/bench/connectors.py`: {o.count} pictures, {o.shape}, {o.epochs} epochs, {o.threads} threads, {o.rounds} alternating rounds; seconds, median (smallest – largest).", "",
+    lines = [f"`test/bench/connectors.py`: {o.count} pictures, {o.shape}, {o.epochs} epochs, {o.threads} threads, {o.rounds} alternating rounds; seconds, median (smallest – largest).", same, "",
              "| step | ours | theirs | ratio | note |", "|---|---|---|---|---|"]
     for step, pair in taken.items():
         text = [f"{statistics.median(t):.2f} ({min(t):.2f} – {max(t):.2f})" for t in pair]

@@ -200,7 +200,7 @@ int main(int argc, char **argv) {
     Peer torch;
     bool with_blas = blas_open();
     bool with_torch = argc > 3 && strcmp(argv[3], "-") != 0;
-    if (with_torch) torch = peer_start(argv[3], "test/bench/peer_cuda.py", NULL);
+    if (with_torch) torch = peer_start(argv[3], "test/bench/peer_cuda.py", "", NULL);
     Bench b = {.ends = start + atof(argv[1]), .page = writer_open(argv[2]), .torch = with_torch ? &torch : NULL};
     if (!with_blas) fprintf(stderr, "bench_cuda: no cuBLAS found: its column stays empty; RETINA_CUBLAS=/path/to/libcublas.so.13 names one\n");
     pool_open();

@@ -1,7 +1,8 @@
-"""peer_blas.py: numpy's OpenBLAS as a peer of `retina bench products`. Reads lines:
+"""peer_blas.py FOLDER: numpy's OpenBLAS as a peer of `retina bench products`. Reads lines:
 
     who THREADS          which library answers, with which kernels; fails where it is another or takes other threads
-    M N K THREADS        the seconds of one product of f32, x (M, K) by the transpose of w (N, K), without a bias
+    M N K THREADS        the seconds of one product of f32, x (M, K) by the transpose of weight (N, K), both in FOLDER, without a bias
+    check M N K THREADS  writes it to FOLDER/answer, with the bias
 
 OPENBLAS_CORETYPE (bench_peer.c sets it) forces its kernels; with OPENBLAS_THREAD_TIMEOUT its threads sleep soon after a call."""
 import os
@@ -28,12 +29,16 @@ for line in sys.stdin:
     if words[0] == "who":
         print(library(int(words[1])), flush=True)
         continue
-    m, n, k, threads = map(int, words)
-    if known is None or known[0] != line:
-        x, w = (numpy.random.default_rng(1).random(shape, numpy.float32) * 2 - 1 for shape in ((m, k), (n, k)))
-        known = line, x, w, numpy.empty((m, n), numpy.float32)
-    _, x, w, out = known
+    checked = words[0] == "check"
+    m, n, k, threads = map(int, words[-4:])
+    if checked or known[0] != (m, n, k):
+        x, w, bias = (numpy.fromfile(os.path.join(sys.argv[1], name), numpy.float32) for name in ("x", "weight", "bias"))
+        known = (m, n, k), x.reshape(m, k), w.reshape(n, k), bias, numpy.empty((m, n), numpy.float32)
+    _, x, w, bias, out = known
     clock = time.thread_time if threads == 1 else time.perf_counter  # as ours, bench_rounds.c
     start = clock()
     numpy.matmul(x, w.T, out=out)
-    print(clock() - start, flush=True)
+    seconds = clock() - start
+    if checked:
+        (out + bias).tofile(os.path.join(sys.argv[1], "answer"))
+    print(seconds, flush=True)

@@ -1,23 +1,31 @@
-"""peer_coca.py CONFIG: open_clip's CoCa as a peer of `retina bench verbalize`: reads lines "LAYERS PICTURES LENGTH THREADS", answers with the seconds
+"""peer_coca.py FOLDER: open_clip's CoCa as a peer of `retina bench verbalize`: reads lines "LAYERS PICTURES LENGTH THREADS", answers with the seconds
 that the original procedure takes for the captions of so many layers, one after the other: pooler, then word by word without a cache, as
-OpenCLIP's generate() with top_k 1 does it. Random weights; the end token is never chosen before the last place."""
+OpenCLIP's generate() with top_k 1 does it. In FOLDER are config.json, weights (their names, and all numbers one behind the other) and the layers' states;
+"check LINE" writes the ids to FOLDER/answer, as floats. The end token is never chosen before the last place."""
 import json
 import os
 import sys
 import time
 
 os.environ["OMP_WAIT_POLICY"] = "passive"  # its threads must not spin while the other contender runs
+import numpy
 import open_clip
 import torch
 
-with open(sys.argv[1]) as f:
+
+def path(name):
+    return os.path.join(sys.argv[1], name)
+
+
+with open(path("config.json")) as f:
     config = json.load(f)
 config = config.get("model_cfg", config)
 config.pop("custom_text", None)
-torch.manual_seed(0)
 model = open_clip.CoCa(**config).eval()
-with torch.no_grad():
-    model.text_decoder.text_projection.normal_(std=0.03)  # never initialised there
+with open(path("names")) as names, open(path("weights"), "rb") as numbers, torch.no_grad():
+    for name in names.read().split():
+        to = model.state_dict()[name]
+        to.copy_(torch.from_numpy(numpy.fromfile(numbers, numpy.float32, to.numel())).reshape(to.shape))
 eos, sot = config["text_cfg"]["vocab_size"] - 1, config["text_cfg"]["vocab_size"] - 2
 
 
@@ -36,11 +44,14 @@ def captions(state, length):
 
 
 for line in sys.stdin:
-    layers, pictures, length, threads = map(int, line.split())
+    checked = line.startswith("check ")
+    layers, pictures, length, threads = map(int, line.split()[-4:])
     torch.set_num_threads(threads)
     T = model.visual.positional_embedding.shape[0]
-    states = [torch.randn(pictures, T, model.visual.conv1.weight.shape[0]) for _ in range(layers)]
+    states = torch.from_numpy(numpy.fromfile(path("states"), numpy.float32)).reshape(layers, pictures, T, -1)
     start = time.perf_counter()
-    for s in states:
-        captions(s, length)
-    print(time.perf_counter() - start, flush=True)
+    said = [captions(s, length) for s in states]
+    seconds = time.perf_counter() - start
+    if checked:
+        torch.stack(said).float().numpy().tofile(path("answer"))
+    print(seconds, flush=True)

@@ -1,39 +1,60 @@
-"""peer_speed.py [MODEL_DIRECTORY]: PyTorch, LAPACK and faiss as peers of `retina bench`: reads lines, answers each with the seconds of one call on
-random data of that size. A line is set up when it first comes and kept while at most two others come between; the caller runs everything once first.
-Settings that must stand before the libraries are loaded come from bench_peer.c."""
+"""peer_speed.py FOLDER [MODEL_DIRECTORY]: PyTorch, LAPACK and faiss as peers of `retina bench`: reads lines, answers each with the seconds of one call
+on what lies in FOLDER. A line is set up when it first comes and kept while at most two others come between. "check LINE" comes before it is timed: the
+result of one call is written to FOLDER/answer, in float32, for the caller to compare. Settings that must stand before the libraries are loaded come from
+bench_peer.c."""
 import os
 import sys
 import time
+import warnings
 
+warnings.simplefilter("ignore", FutureWarning)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
+import numpy
 import torch
 
 torch.set_grad_enabled(False)
 known = {}
-TYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
+TYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "ids": torch.int64}
 F = torch.nn.functional
 
 
+def given(name, *shape, dtype="f32", like=numpy.float32):
+    return torch.from_numpy(numpy.fromfile(os.path.join(sys.argv[1], name), like)).reshape(*map(int, shape)).to(TYPES[dtype])
+
+
+def given_words(name, *shape):
+    """Of bf16, as they lie."""
+    return torch.from_numpy(numpy.fromfile(os.path.join(sys.argv[1], name), numpy.int16)).view(torch.bfloat16).reshape(*map(int, shape))
+
+
+def answer(result):
+    """Tensors one behind the other."""
+    parts = result if isinstance(result, (tuple, list)) else [result]
+    with open(os.path.join(sys.argv[1], "answer"), "wb") as f:
+        for part in parts:
+            torch.as_tensor(part).detach().to(torch.float32).contiguous().numpy().tofile(f)
+
+
 def linear(dtype, m, n, k, copies, _threads):
-    m, n, k, copies = int(m), int(n), int(k), int(copies)
-    x, first, turn = torch.randn(m, k, dtype=TYPES[dtype]), torch.randn(n, k, dtype=TYPES[dtype]), [0]
+    copies = int(copies)
+    x, first, turn = given("x", m, k, dtype=dtype), given_words("weight", n, k).to(TYPES[dtype]), [0]
     w = [first] + [first.clone() for _ in range(copies - 1)]
 
     def call():
         turn[0] += 1
-        F.linear(x, w[turn[0] % copies])
+        return F.linear(x, w[turn[0] % copies])
     return call
 
 
 def affine(m, n, k, _threads):
-    x, w, b = torch.randn(int(m), int(k)), torch.randn(int(n), int(k)), torch.randn(int(n))
+    x, w, b = given("x", m, k), given("weight", n, k), given("bias", n)
     return lambda: F.linear(x, w, b)
 
 
 def attention(dtype, tq, tk, h, g, d, causal, _threads):
-    q, k, v = (torch.randn(1, int(heads), int(t), int(d), dtype=TYPES[dtype]) for heads, t in ((h, tq), (g, tk), (g, tk)))
-    return lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal == "1", enable_gqa=h != g)
+    q, k, v = (given(name, 1, t, heads, d, dtype=dtype).transpose(1, 2).contiguous() for name, t, heads in (("q", tq, h), ("k", tk, g), ("v", tk, g)))
+    return lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal == "1", enable_gqa=h != g).transpose(1, 2)
 
 
 def faster(*calls):
@@ -49,7 +70,7 @@ def faster(*calls):
 
 def svd(r, c, thin, threads):
     """sgesdd of the LAPACK inside PyTorch or of the one inside scipy (OpenBLAS)."""
-    x = (torch.rand(int(r), int(c)) * 2 - 1) * torch.exp(-7.0 * torch.arange(int(c)) / int(c))
+    x = given("x", r, c)
     calls = [(lambda: torch.linalg.svd(x, full_matrices=False)) if thin == "1" else (lambda: torch.linalg.svdvals(x))]
     try:
         import scipy.linalg
@@ -63,8 +84,15 @@ def svd(r, c, thin, threads):
 
 
 def knn(n, c, k, threads):
-    x = F.normalize(torch.rand(int(n), int(c)) * 2 - 1)
-    calls = [lambda: [torch.topk(rows @ x.T, int(k) + 1) for rows in x.split(1000)]]
+    x, k = F.normalize(given("x", n, c)), int(k)
+
+    def others(ids):
+        """Of each row's k + 1 all but its own, or but the last."""
+        ids = torch.as_tensor(ids)
+        own = ids == torch.arange(len(ids))[:, None]
+        own[~own.any(1), -1] = True
+        return ids[~own].reshape(len(ids), k)
+    calls = [lambda: torch.cat([torch.topk(rows @ x.T, k + 1).indices for rows in x.split(1000)])]
     try:
         import faiss
         faiss.omp_set_num_threads(int(threads))
@@ -72,11 +100,12 @@ def knn(n, c, k, threads):
         def call():
             index = faiss.IndexFlatIP(int(c))
             index.add(x.numpy())
-            index.search(x.numpy(), int(k) + 1)
+            return index.search(x.numpy(), k + 1)[1]
         calls.append(call)
     except ImportError:
         pass
-    return faster(*calls)
+    call = faster(*calls)
+    return call, lambda: others(call())
 
 
 def model_of(dtype):
@@ -85,34 +114,40 @@ def model_of(dtype):
     if ("model", dtype) not in known:
         for key in [k for k in known if k[0] == "model"]:
             del known[key]  # one at a time in memory
-        config = json.load(open(os.path.join(sys.argv[1], "config.json")))
-        known[("model", dtype)] = getattr(transformers, config["architectures"][0]).from_pretrained(sys.argv[1], dtype=TYPES[dtype]).eval()
+        config = json.load(open(os.path.join(sys.argv[2], "config.json")))
+        known[("model", dtype)] = getattr(transformers, config["architectures"][0]).from_pretrained(sys.argv[2], dtype=TYPES[dtype]).eval()
     return known[("model", dtype)]
 
 
 def forward(dtype, batch, tokens, _threads):
     m = model_of(dtype)
     if int(tokens):
-        ids = torch.randint(3, m.config.vocab_size, (int(batch), int(tokens)))
-        return lambda: m(input_ids=ids, use_cache=False)
+        ids = given("ids", batch, tokens, dtype="ids", like=numpy.int32)
+        return lambda: m(input_ids=ids, use_cache=False).logits
     c = getattr(m.config, "vision_config", m.config)
-    x = torch.randn(int(batch), 3, c.image_size, c.image_size, dtype=TYPES[dtype])
-    return lambda: m(pixel_values=x)
+    x = given("pixels", batch, 3, c.image_size, c.image_size, dtype=dtype)
+    return lambda: m(pixel_values=x).last_hidden_state
 
 
 def following(dtype, texts, tokens, _threads):
-    m = model_of(dtype)
-    cache = m(input_ids=torch.randint(3, m.config.vocab_size, (int(texts), int(tokens))), use_cache=True, logits_to_keep=1).past_key_values
-    ids = torch.randint(3, m.config.vocab_size, (int(texts), 1))
+    from transformers import DynamicCache
+    m, c = model_of(dtype), model_of(dtype).config
+    heads, width = c.num_key_value_heads, getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
+    numbers = given("cache", texts, int(tokens) + 1, heads, width, dtype=dtype)[:, :int(tokens)].transpose(1, 2).contiguous()
+    cache = DynamicCache()
+    for layer in range(c.num_hidden_layers):
+        cache.update(numbers, numbers, layer)
+    ids = given("ids", texts, 1, dtype="ids", like=numpy.int32)
 
     def call():
-        m(input_ids=ids, past_key_values=cache, use_cache=True)
+        logits = m(input_ids=ids, past_key_values=cache, use_cache=True).logits
         cache.crop(-1)  # the token that was just added
+        return logits
     return call
 
 
-def step_of(module, loss):
-    """Forward, gradients, their norm cut to 1, AdamW."""
+def step_of(module, loss, ordered):
+    """Forward, gradients, their norm cut to 1, AdamW. The answer: gradients, as `ordered` puts what stands for each parameter in our order."""
     module.train()
     optimiser = torch.optim.AdamW(module.parameters(), lr=1e-4, weight_decay=0.01)
 
@@ -122,7 +157,14 @@ def step_of(module, loss):
             loss().backward()
             torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             optimiser.step()
-    return call
+
+    def gradients():
+        parameters = list(module.parameters())
+        with torch.enable_grad():
+            slopes = torch.autograd.grad(loss(), parameters, allow_unused=True, materialize_grads=True)
+        slope = {id(p): g for p, g in zip(parameters, slopes)}
+        return ordered(lambda p: slope[id(p)])
+    return call, gradients
 
 
 class Encoder(torch.nn.Module):
@@ -136,6 +178,17 @@ class Encoder(torch.nn.Module):
     def forward(self, x):
         return self.norm(self.output(self.encoder(self.input(x) + self.positions)))
 
+    def ordered(self, of):
+        """In our order; we have queries, keys and values apart."""
+        out = [*map(of, self.input.parameters()), of(self.positions)]
+        for layer in self.encoder.layers:
+            a = layer.self_attn
+            for pair in zip(of(a.in_proj_weight).chunk(3), of(a.in_proj_bias).chunk(3)):
+                out += pair
+            for part in (a.out_proj, layer.linear1, layer.linear2, layer.norm1, layer.norm2):
+                out += map(of, part.parameters())
+        return out + [*map(of, self.output.parameters()), *map(of, self.norm.parameters())]
+
 
 def recon(kind, batch, tokens, inputs, outputs, width, layers, _threads):
     kind, batch, tokens, inputs, outputs, width, layers = map(int, (kind, batch, tokens, inputs, outputs, width, layers))
@@ -145,27 +198,32 @@ def recon(kind, batch, tokens, inputs, outputs, width, layers, _threads):
                             nn.Linear(width, outputs))
     else:
         net = Encoder(tokens, inputs, outputs, width, layers)
-    x, y = torch.randn(batch, tokens, inputs), torch.randn(batch, tokens, outputs)
-    return step_of(net, lambda: F.mse_loss(net(x), y))
+    ordered = net.ordered if kind else lambda of: list(map(of, net.parameters()))
+    first = ordered(lambda p: p.data)
+    for to, numbers in zip(first, given("parameters", -1).split([p.numel() for p in first])):
+        to.copy_(numbers.reshape(to.shape))
+    x, y = given("x", batch, tokens, inputs), given("y", batch, tokens, outputs)
+    return step_of(net, lambda: F.mse_loss(net(x), y), ordered)
 
 
 def clip(batch, tokens, _threads):
     m = model_of("f32")
     c = m.config
-    side, V = c.vision_config.image_size, c.text_config.vocab_size
-    pixels, ids = torch.randn(int(batch), 3, side, side), torch.randint(0, V - 2, (int(batch), int(tokens)))
-    ids[:, 0], ids[:, -1] = V - 2, V - 1
-    return step_of(m, lambda: m(input_ids=ids, pixel_values=pixels, return_loss=True).loss)
+    side = c.vision_config.image_size
+    pixels, ids = given("pixels", batch, 3, side, side), given("ids", batch, tokens, dtype="ids", like=numpy.int32)
+    with open(os.path.join(sys.argv[1], "names")) as f:
+        names = f.read().split()
+    return step_of(m, lambda: m(input_ids=ids, pixel_values=pixels, return_loss=True).loss, lambda of: [of(dict(m.named_parameters())[name]) for name in names])
 
 
 def moved(kind, rows, columns, _threads):
     rows, columns = int(rows), int(columns)
-    x, y, w, b = torch.randn(rows, columns), torch.randn(rows, columns), torch.randn(columns), torch.randn(columns)
+    x, y, w, b = given("x", rows, columns), given("y", rows, columns), given("w", columns), given("b", columns)
     if kind == "adam":
         p = torch.nn.Parameter(y)
         p.grad = x
         optimiser = torch.optim.AdamW([p], lr=1e-3, weight_decay=0.01, fused=True)
-        return optimiser.step
+        return lambda: optimiser.step() or p
     return {"layernorm": lambda: F.layer_norm(x, (columns,), w, b), "rmsnorm": lambda: F.rms_norm(x, (columns,), w, 1e-5), "gelu": lambda: F.gelu(x),
             "silu": lambda: F.silu(x), "add": lambda: torch.add(x, y)}[kind]
 
@@ -174,15 +232,23 @@ KINDS = {"pass": moved, "recon": recon, "clip": clip, "linear": linear, "affine"
          "next": following}
 works = {}
 for line in sys.stdin:
+    checked = line.startswith("check ")
+    line = line[len("check "):] if checked else line
     words = line.split()
     torch.set_num_threads(int(words[-1]))
+    if checked:
+        works.pop(line, None)  # other numbers lie there now
     if line not in works:
         if len(works) == 3:
             del works[next(iter(works))]
-        works[line] = KINDS[words[0]](*words[1:])
-        works[line]()
-    work = works[line]
+        work = KINDS[words[0]](*words[1:])
+        works[line], result = work if isinstance(work, tuple) else (work, work)
+        if checked:
+            answer(result())
+        else:
+            works[line]()
     clock = time.thread_time if words[-1] == "1" else time.perf_counter  # as ours, bench_rounds.c
     start = clock()
-    work()
+    if not checked:
+        works[line]()
     print(clock() - start, flush=True)

@@ -1,0 +1,38 @@
+// bench_given.h: the same work on the same numbers. What a peer is given, and what it answers, are files in a folder of this run; an answer, ours
+// or a peer's, is compared with double before anything is timed.
+#ifndef RETINA_RUN_BENCH_GIVEN_H
+#define RETINA_RUN_BENCH_GIVEN_H
+
+#include "bench_peer.h"
+
+enum { GIVEN_MOST = 4 };
+
+typedef struct {
+    const char *name; // of the file; NULL: no more
+    const void *data; // as it lies
+    size_t bytes;
+} Given;
+
+typedef struct {
+    double (*error)(const void *arg, const float *answer); // of an answer, on what was given; NULL: nothing is compared
+    const void *arg;
+    const float *answer; // ours; NULL: it is what others are compared with
+    size_t count;        // floats of an answer
+    double allowed, allowed_peer;
+} Check;
+
+const char *bench_folder(void); // the one, which is gone when the program ends
+
+double check_ours(const Check *c, const char *name); // its error; dies where that is more than allowed
+// Of the peer that is asked `line`: it reads what is given, works once and writes its answer.
+void given_write(Arena *a, const Given *given);
+double check_peer(Arena *a, const Check *c, Peer *peer, const char *line, const char *name);
+
+// A whole model has no double beside it: an answer's distance from our own in f32, ‖x - y‖ / ‖y‖.
+typedef struct {
+    const float *y;
+    size_t n;
+} Exact;
+double exact_distance(const void *exact, const float *x);
+
+#endif
