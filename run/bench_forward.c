@@ -200,7 +200,7 @@ void bench_forward(const BenchAsk *ask, const char *directory, int tokens) {
     packed_use(ask->packed);
     Model *m = model_open(a, directory, false);
     Table t = table_open(ask, "test/bench/peer_speed.py", directory);
-    bench_say(t.w, "\n`retina bench forward%s`, %s (%s, %.0f million parameters), %s, bf16 by %s, %s, %d alternating rounds; the peer is transformers in the same type, of bf16x3 in f32.", ask->packed ? " --packed" : "", path_name(directory),
+    bench_say(t.w, "\n`retina bench forward%s`, %s (%s, %.0f million parameters), %s, bf16 by %s, %s, %d alternating rounds; the peer is transformers in the same type, of bf16x3 in f32. Error: of each side's answer to the same inputs, ours first, its distance from our own in f32.", ask->packed ? " --packed" : "", path_name(directory),
               m->family->name, (double)weights_parameters(m->weights) / 1e6, cpu_describe(), gemm_bf16_path(), threads_said(a), t.rounds);
     table_head(&t, "forward");
     bool text = tensor_given(m->family->example(a, m, 0, 0, tokens).ids);

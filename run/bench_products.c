@@ -74,7 +74,7 @@ void bench_products(const BenchAsk *ask) {
     Table t = table_open(ask, "test/bench/peer_speed.py", NULL);
     table_with_blas(&t, ask);
     bench_say(t.w, "f32 products, `retina bench products%s`, %s, %s.\nFloor: operations over the ceiling, the register tile on data in L1. Times in ms, median (smallest – largest) of %d alternating rounds; "
-                   "ratio: ours over the peer, lower is better.%s%s", ask->venv ? " --peers VENV" : "", cpu_describe(), threads_said(t.arena), t.rounds,
+                   "ratio: ours over the peer, lower is better. " TABLE_SAID "%s%s", ask->venv ? " --peers VENV" : "", cpu_describe(), threads_said(t.arena), t.rounds,
               t.blas ? " Beside PyTorch: " : "", t.blas ? t.blas_name : "");
     Ratios all = {0}, blas = {0}, split = {0};
     for (int kind = 0; kind < (splits() ? 2 : 1); kind++) {

@@ -39,6 +39,8 @@ typedef struct {
 } Table;
 Table table_open(const BenchAsk *ask, const char *script, const char *argument); // script: of the peer; argument: its own, or NULL
 void table_with_blas(Table *t, const BenchAsk *ask);                             // OpenBLAS beside it
+// Of the numbers of a row and its column of errors, for the head of a page.
+#define TABLE_SAID "Ours and peers get the same numbers, which stay as near as caches keep them where a row does not say \"from memory\"; error: of each result, ours first, against double, before it is timed."
 void table_close(Table *t);                                                      // says the gates
 
 typedef struct {

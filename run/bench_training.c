@@ -173,7 +173,7 @@ static void two_towers(Arena *a, const Table *table, const char *directory) {
 void bench_training(const BenchAsk *ask, const char *clip) {
     Table t = table_open(ask, "test/bench/peer_speed.py", clip);
     Arena *a = ask->arena;
-    bench_say(t.w, "\n`retina bench training%s`, %s, %s, %d alternating rounds: a step forward and backward, the norm of the gradients cut to 1, AdamW, in f32.",
+    bench_say(t.w, "\n`retina bench training%s`, %s, %s, %d alternating rounds: a step forward and backward, the norm of the gradients cut to 1, AdamW, in f32. Error: the distance of PyTorch's gradients from ours, of the same parameters and inputs.",
               ask->venv ? " --peers VENV" : "", cpu_describe(), threads_said(a), t.rounds);
     table_head(&t, "one step");
     recon(a, &t, "reconstructor A, 576 tokens of 4096 to 1024, width 2048", (ReconConfig){.kind = RECON_TOKENS, .I = 4096, .O = 1024, .h = 2048, .layers = 3, .batch = 1});

@@ -41,7 +41,7 @@ one() {
     forward-vit-bf16) model vit vit_l_336 f32 && bench forward-vit-bf16 "$threads" forward --model build/bench/vit --rows bf16 ;;
     forward-siglip) model siglip models/siglip-so400m-14-384 f32 && bench forward-siglip "$threads" forward --model build/bench/siglip ;;
     forward-7b) model 7b models/llama-7b bf16 && PEERS= bench forward-7b "$threads" forward --model build/bench/7b --tokens 600 --rows "prompt, bf16" &&
-        PEERS= more forward-7b "$threads" forward --model build/bench/7b --tokens 100 --rows "next id of 1 text" ;;
+        PEERS= more forward-7b "$threads" forward --model build/bench/7b --tokens 100 --rows "next id" ;;
     forward-llama) model llama llama_7b_8_layers bf16 && bench forward-llama "$threads" forward --model build/bench/llama --rows "next id" ;;
     forward-llama-prompt) model llama llama_7b_8_layers bf16 && bench forward-llama-prompt "$threads" forward --model build/bench/llama --rows prompt ;;
     forward-llama-100) model llama llama_7b_8_layers bf16 && bench forward-llama-100 "$threads" forward --model build/bench/llama --tokens 100 --rows "next id" ;;
