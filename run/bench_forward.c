@@ -49,31 +49,50 @@ static Inputs inputs_of(Arena *a, const Model *m, int batch, int tokens) {
     return in;
 }
 
-// The answer of one forward, in f32: ids' logits, else the last hidden state, else a picture's vector.
-static const float *answer_of(Arena *a, const Model *m, Compute how, const Inputs *in, size_t *count) {
+static const char *peer_type(const Model *m) { return compute_name(m->compute == COMPUTE_BF16X3 ? COMPUTE_F32 : m->compute); }
+
+// The answer of one forward in f32, and transformers' name of it.
+typedef struct {
+    const float *numbers;
+    size_t count;
+    const char *name;
+} Answer;
+
+static Answer answer_of(Arena *a, const Model *m, Compute how, const Inputs *in) {
     Model as = *m;
     as.compute = how;
     Arena *scratch = arena_new("a forward");
     Run *run = run_new(scratch);
     Outputs out = model_forward(run, &as, in);
-    Tensor said = run_read(run, tensor_given(out.logits) ? out.logits : tensor_given(out.hidden) ? out.hidden : out.image_embeds);
-    *count = tensor_count(said);
-    float *copy = take(a, float, *count);
-    memcpy(copy, f32(said), *count * sizeof *copy);
+    const struct {
+        Tensor tensor;
+        const char *name;
+    } all[] = {{out.logits, "logits"}, {out.hidden, "last_hidden_state"}, {out.image_embeds, "image_embeds"}, {out.text_embeds, "text_embeds"}};
+    size_t which = 0;
+    while (which + 1 < sizeof all / sizeof *all && !tensor_given(all[which].tensor)) which++;
+    Tensor said = run_read(run, all[which].tensor);
+    float *copy = take(a, float, tensor_count(said));
+    memcpy(copy, f32(said), tensor_bytes(said));
     arena_free(scratch);
-    return copy;
+    return (Answer){copy, tensor_count(said), all[which].name};
 }
 
-// What the row's errors are of: our f32 and, where this is another type, our answer.
-static Check check_of(Arena *a, const Model *m, const Inputs *in) {
+// What a row's errors are of: our f32 and, where the row is of another type, our answer; and what the peer is asked.
+typedef struct {
+    Check check;
+    const char *ask;
+} Compared;
+
+static Compared compared(Arena *a, const Forward *f, int tokens) {
+    const Model *m = f->m;
     Exact *exact = take(a, Exact, 1);
-    exact->y = answer_of(a, m, COMPUTE_F32, in, &exact->n);
-    size_t n;
-    const float *ours = m->compute == COMPUTE_F32 ? NULL : answer_of(a, m, m->compute, in, &n);
-    return (Check){exact_distance, exact, ours, exact->n, FORWARD_ALLOWED(m->compute), FORWARD_ALLOWED(m->compute)};
+    Answer right = answer_of(a, m, COMPUTE_F32, &f->in);
+    *exact = (Exact){right.numbers, right.count};
+    const float *ours = m->compute == COMPUTE_F32 ? NULL : answer_of(a, m, m->compute, &f->in).numbers;
+    return (Compared){{exact_distance, exact, ours, right.count, FORWARD_ALLOWED(m->compute), FORWARD_ALLOWED(m->compute)},
+                      arena_print(a, "forward %s %s %d %d %d", peer_type(m), right.name, f->batch, tokens, threads_count())};
 }
 
-static const char *peer_type(const Model *m) { return compute_name(m->compute == COMPUTE_BF16X3 ? COMPUTE_F32 : m->compute); }
 
 static Forward forward_of(Arena *a, const Model *m, int batch, int tokens) {
     Forward f = {.m = m, .in = inputs_of(a, m, batch, tokens), .batch = batch};
@@ -139,9 +158,8 @@ static void products_work(void *arg) {
 
 // ---- pictures
 
-static Errors pictures_errors(Arena *a, const Table *t, const Forward *f, const char *ask) {
-    Check check = check_of(a, f->m, &f->in);
-    return table_errors(t, "a picture's forward", (Given[GIVEN_MOST]){{"pixels", f->in.pixels.data, tensor_bytes(f->in.pixels)}}, &check, ask, NULL);
+static Errors pictures_errors(const Table *t, const Forward *f, const Compared *c) {
+    return table_errors(t, "a picture's forward", (Given[GIVEN_MOST]){{"pixels", f->in.pixels.data, tensor_bytes(f->in.pixels)}}, &c->check, c->ask, NULL);
 }
 
 static void pictures(Arena *a, const Table *t, const Model *m) {
@@ -152,8 +170,9 @@ static void pictures(Arena *a, const Table *t, const Model *m) {
     Forward one = forward_of(a, m, 1, 0), four = forward_of(a, m, AT_ONCE, 0);
     Products products = products_of(a, &one);
     Work alone = {products_work, &products};
-    Ask ask_one = {t->peer, arena_print(a, "forward %s 1 0 %d", peer_type(m), threads_count())}, ask_four = {t->peer, arena_print(a, "forward %s %d 0 %d", peer_type(m), AT_ONCE, threads_count())};
-    const Errors errors[] = {pictures_errors(a, t, &one, ask_one.line), pictures_errors(a, t, &four, ask_four.line)};
+    const Compared of_one = compared(a, &one, 0), of_four = compared(a, &four, 0);
+    const Errors errors[] = {pictures_errors(t, &one, &of_one), pictures_errors(t, &four, &of_four)};
+    Ask ask_one = {t->peer, of_one.ask}, ask_four = {t->peer, of_four.ask};
     Rounds r = rounds_of((Way[]){{forward_each, &one}, {forward_each, &four}, {work_seconds, &alone}, {ask_seconds, &ask_one}, {ask_seconds, &ask_four}}, t->peer ? 5 : 3, t->rounds);
     for (int i = 0; i < r.tries && t->peer; i++) { // each picture's part
         Times *x = &r.of[i][PEER_FOUR];
@@ -189,8 +208,8 @@ static void prompt(Arena *a, const Table *t, const Model *m, int tokens) {
     Forward f = forward_of(a, m, 1, tokens);
     bool fits = m->compute == COMPUTE_BF16 || has_room_in_f32(m);
     if (t->peer && !fits) note("%s: no room for the peer in f32", m->dir);
-    table_row(t, &(Row){.name = name, .ask = fits ? arena_print(a, "forward %s 1 %ld %d", peer_type(m), f.in.ids.shape[1], threads_count()) : NULL, .work = forward_work, .arg = &f,
-                             .given = {{"ids", f.in.ids.data, tensor_bytes(f.in.ids)}}, .check = check_of(a, m, &f.in)});
+    const Compared c = compared(a, &f, (int)f.in.ids.shape[1]);
+    table_row(t, &(Row){.name = name, .ask = fits ? c.ask : NULL, .work = forward_work, .arg = &f, .given = {{"ids", f.in.ids.data, tensor_bytes(f.in.ids)}}, .check = c.check});
     memory_say(t, &f);
     arena_release(a, mark);
 }

@@ -119,14 +119,14 @@ def model_of(dtype):
     return known[("model", dtype)]
 
 
-def forward(dtype, batch, tokens, _threads):
+def forward(dtype, told, batch, tokens, _threads):
     m = model_of(dtype)
     if int(tokens):
         ids = given("ids", batch, tokens, dtype="ids", like=numpy.int32)
-        return lambda: m(input_ids=ids, use_cache=False).logits
+        return lambda: getattr(m(input_ids=ids, use_cache=False), told)
     c = getattr(m.config, "vision_config", m.config)
     x = given("pixels", batch, 3, c.image_size, c.image_size, dtype=dtype)
-    return lambda: m(pixel_values=x).last_hidden_state
+    return lambda: getattr(m(pixel_values=x), told)
 
 
 def following(dtype, texts, tokens, _threads):
