@@ -243,7 +243,8 @@ test: retina $(TEST_PROGRAMS)
 # ---- on a real GPU: everything that runs there is built into build/gpu, with or without a GPU here, and test/gpu_day.sh runs it
 GPU_FLAGS = -std=gnu11 -Itest -isystem $(CUDA_INCLUDE)
 GPU_TESTS := $(patsubst test/%.c,build/gpu/%,$(filter-out test/test_cuda_mistakes.c,$(wildcard test/test_cuda_*.c)))
-GPU_PROGRAMS := $(GPU_TESTS) $(patsubst %,build/gpu/%,bench_cuda retina test_bf16 test_kernels) # stripped, and packed in build/gpu.tar.xz, to be carried
+CPU_TESTS := test_bf16 test_kernels test_packed test_generate # of a GPU machine's own processors
+GPU_PROGRAMS := $(GPU_TESTS) $(patsubst %,build/gpu/%,bench_cuda retina $(CPU_TESTS)) # stripped, and packed in build/gpu.tar.xz, to be carried
 GPU_BENCH := $(patsubst test/%.c,build/gpu/%.o,$(wildcard test/bench/cuda*.c))
 build/gpu/%.o: test/%.c $(CUDA_LAST)
 	@mkdir -p $(@D)
@@ -253,8 +254,8 @@ build/gpu/test_cuda_%: build/gpu/test_cuda_%.o build/gpu/cuda_emu/check.o $(CUDA
 build/gpu/bench_cuda: $(GPU_BENCH) $(BUILD)/run/bench_peer.o $(BUILD)/run/bench_photograph.o $(CUDA_LADDER:%=$(CUDA_BUILD)/%.o) $(CUDA_OBJECTS) $(BUILD)/libretina.a
 	$(Q)$(CC) $(FLAGS) -o $@ $^ $(CUDA_LIBS) $(LIBS)
 .PHONY: gpu bench_cuda
-gpu: $(if $(NVCC),$(GPU_TESTS) build/gpu/bench_cuda retina $(BUILD)/test/test_bf16 $(BUILD)/test/test_kernels)
-	@$(if $(NVCC),cp retina $(BUILD)/test/test_bf16 $(BUILD)/test/test_kernels build/gpu/ && strip $(GPU_PROGRAMS) && { ! command -v xz >/dev/null || tar -cf - $(GPU_PROGRAMS) | xz --lzma2=preset=2$(comma)dict=192MiB > build/gpu.tar.xz; },echo "gpu: there is no nvcc here")
+gpu: $(if $(NVCC),$(GPU_TESTS) build/gpu/bench_cuda retina $(CPU_TESTS:%=$(BUILD)/test/%))
+	@$(if $(NVCC),cp retina $(CPU_TESTS:%=$(BUILD)/test/%) build/gpu/ && strip $(GPU_PROGRAMS) && { ! command -v xz >/dev/null || tar -cf - $(GPU_PROGRAMS) | xz --lzma2=preset=2$(comma)dict=192MiB > build/gpu.tar.xz; },echo "gpu: there is no nvcc here")
 # Its tests against the CPU, models of data/zoo, the small shapes under compute-sanitizer
 test_cuda bench_cuda: gpu
 	@$(if $(NVCC),sh test/gpu_day.sh $(or $(SECONDS_ALL),600) $(if $(filter test_cuda,$@),tests zoo sanitize,bench),echo "$@: there is no nvcc here")
