@@ -1,5 +1,6 @@
 // bench_decode.c: the next id of 1, 8 and 32 texts, again and again at the same place behind `tokens` ids, in alternation with a plain read of a
-// GiB: what reading the weights once, and each text's keys and values, must take.
+// GiB: what reading the weights once, and each text's keys and values, must take. The peer has rounds of its own: it takes and gives back gigabytes, and
+// what runs after it is slower than memory allows.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -116,28 +117,32 @@ static void gates(const Table *t, const Model *m, const Rounds *r, const int *wa
     gate_note(t->gates, (Gate){.what = "ids a second of 32 texts over those of 1", .value = sizes[2] / rounds_ratio(r, WAY(way[2]), WAY(way[0])), .bound = 20, .at_least = true, .elsewhere = elsewhere});
 }
 
+static void beside_peer(const Table *t, const char *name, Way ours, const char *line, const Errors *errors) {
+    Ask ask = {t->peer, line};
+    Rounds r = rounds_of((Way[]){ours, {ask_seconds, &ask}}, 2, t->rounds);
+    const Times *of = rounds_shown(&r, WAY(0), WAY(1));
+    table_times(t, name, of[0], &of[1], errors, rounds_note(&r));
+}
+
 void bench_decode(Arena *a, const Table *t, Model *m, int tokens) {
     const char *type = compute_name(m->compute), *names[SIZES];
     Errors errors[SIZES];
     Mark mark = arena_mark(a);
     Decode decodes[SIZES];
     Work works[SIZES + 1];
-    Ask asks[SIZES];
-    Way ways[2 * SIZES + 1];
-    int count = 0, way[SIZES], peer[SIZES];
+    const char *asks[SIZES];
+    Way ways[SIZES + 1];
+    int count = 0, way[SIZES];
     double bytes[SIZES] = {0}, weights = weight_bytes(m);
     for (int k = 0; k < SIZES; k++) {
         names[k] = arena_print(a, "next id of %d text%s, %d before, %s", sizes[k], sizes[k] > 1 ? "s" : "", tokens, type);
-        way[k] = peer[k] = -1;
+        way[k] = -1;
         if (!table_wants(t, names[k])) continue;
         decodes[k] = decode_of(a, m, 0, sizes[k], tokens);
         bytes[k] = weights + (double)cache_bytes(decodes[k].cache);
         works[k] = (Work){decode_work, &decodes[k]}, ways[way[k] = count++] = (Way){work_seconds, &works[k]};
-        const char *line = arena_print(a, "next %s %d %d %d", type, sizes[k], tokens, threads_count());
-        errors[k] = errors_of(t, &decodes[k], line, names[k]);
-        if (!t->peer) continue;
-        asks[k] = (Ask){t->peer, line};
-        ways[peer[k] = count++] = (Way){ask_seconds, &asks[k]};
+        asks[k] = arena_print(a, "next %s %d %d %d", type, sizes[k], tokens, threads_count());
+        errors[k] = errors_of(t, &decodes[k], asks[k], names[k]);
     }
     if (count) {
         int read = count++;
@@ -146,8 +151,10 @@ void bench_decode(Arena *a, const Table *t, Model *m, int tokens) {
         const Times *of = rounds_shown(&r, WAY(0), WAY(read));
         for (int k = 0; k < SIZES; k++) {
             if (way[k] < 0) continue;
-            table_times(t, names[k], of[way[k]], peer[k] >= 0 ? &of[peer[k]] : NULL, &errors[k], rounds_note(&r));
-            bench_say(t->w, "| … | %.2f ids a second; keys and values in %s: %zu KiB; memory %zu KiB | | | | | |", sizes[k] / of[way[k]].median, dtype_name(decodes[k].cache->k[0].dtype),
+            Times alone = of[way[k]];
+            if (t->peer) beside_peer(t, names[k], ways[way[k]], asks[k], &errors[k]);
+            table_times(t, t->peer ? "… without the peer" : names[k], alone, NULL, t->peer ? NULL : &errors[k], rounds_note(&r));
+            bench_say(t->w, "| … | %.2f ids a second; keys and values in %s: %zu KiB; memory %zu KiB | | | | | |", sizes[k] / alone.median, dtype_name(decodes[k].cache->k[0].dtype),
                       cache_bytes(decodes[k].cache) >> 10, decodes[k].used >> 10);
         }
         bench_say(t->w, "| … | a plain read in the same rounds: %.1f GB/s | | | | | |", READ_FLOATS * sizeof(float) / of[read].median * 1e-9);
