@@ -7,12 +7,12 @@
 #include "analysis/knn.h"
 #include "analysis/svd.h"
 #include "bench_speed.h"
-#include "io/random.h"
 #include "io/progress.h"
+#include "io/random.h"
 #include "io/thread.h"
 #include "model/kernels.h"
 
-enum { NEAREST = 100, ASKED = 20, ROUNDS_AT_MOST = 5 }; // of neighbours: seconds each
+enum { NEAREST = 100, CHECKED = 20, ROUNDS_AT_MOST = 5 }; // neighbours; rows that are compared; rounds of them: seconds each
 
 typedef struct {
     Arena *a;
@@ -47,7 +47,7 @@ typedef struct { // of a matrix (R, C)
 
 static double largest_error(const Singular *right, const double *s) {
     double worst = 0;
-    for (int i = 0; i < right->r; i++) worst = fabs(s[i] - right->values[i]) <= worst ? worst : fabs(s[i] - right->values[i]); // NaN stays
+    for (int i = 0; i < right->r; i++) worst = worse(worst, fabs(s[i] - right->values[i]));
     return worst / right->values[0];
 }
 
@@ -73,8 +73,7 @@ static double vectors_error(const void *singular, const float *answer) {
         for (int k = 0; k < right->r; k++) y += (double)answer[row * (size_t)right->r + (size_t)k] * (double)s[k] * (double)v[(size_t)k * (size_t)m->C + column];
         apart += (x - y) * (x - y), norm += x * x;
     }
-    double vectors = sqrt(apart / norm);
-    return vectors > values || isnan(vectors) ? vectors : values;
+    return worse(values, sqrt(apart / norm));
 }
 
 // Ours as the peer answers.
@@ -89,19 +88,20 @@ static float *vectors_answer(Arena *a, const Svd *d) {
     return out;
 }
 
-// Ours is rounded to float; the peer computes in it (1.2e-6 to 3e-6).
-static Check svd_check(const Table *t, const Singular *right, const char *name) {
+// Ours is rounded to float; the peer computes in it (1.2e-6 to 3e-6). *in_double: our values before that.
+static Check svd_check(const Singular *right, const double **in_double) {
     const Matrix *m = right->m;
-    if (!m->thin) {
-        double *s = take(m->a, double, (size_t)right->r);
-        float *answer = take(m->a, float, (size_t)right->r);
-        svd_values(s, m->x, m->R, m->C, false, SVD_AUTO, m->a);
-        for (int i = 0; i < right->r; i++) answer[i] = (float)s[i];
-        return (Check){values_error, right, answer, (size_t)right->r, 2e-7, 1e-5};
+    if (m->thin) {
+        Svd d = svd_thin(m->a, m->x, m->R, m->C, false, SVD_AUTO, "bench");
+        *in_double = d.s;
+        return (Check){vectors_error, right, vectors_answer(m->a, &d), (size_t)right->r * (size_t)(m->R + m->C + 1), 2e-6, 1e-5};
     }
-    Svd d = svd_thin(m->a, m->x, m->R, m->C, false, SVD_AUTO, "bench");
-    gate_note(t->gates, (Gate){.what = arena_print(t->arena, "error of %s over the first value", name), .value = largest_error(right, d.s), .bound = 2e-7});
-    return (Check){vectors_error, right, vectors_answer(m->a, &d), (size_t)right->r * (size_t)(m->R + m->C + 1), 2e-6, 1e-5};
+    double *s = take(m->a, double, (size_t)right->r);
+    float *answer = take(m->a, float, (size_t)right->r);
+    svd_values(s, m->x, m->R, m->C, false, SVD_AUTO, m->a);
+    for (int i = 0; i < right->r; i++) answer[i] = (float)s[i];
+    *in_double = s;
+    return (Check){values_error, right, answer, (size_t)right->r, 2e-7, 1e-5};
 }
 
 static void singular(Arena *a, const Table *t) {
@@ -122,8 +122,12 @@ static void singular(Arena *a, const Table *t) {
         double *values = take(a, double, (size_t)right.r);
         svd_values(values, m.x, m.R, m.C, false, SVD_JACOBI, a);
         right.values = values;
-        Measured r = table_row(t, &(Row){.name = name, .ask = ask, .work = svd_work, .arg = &m, .given = {{"x", m.x, (size_t)m.R * (size_t)m.C * sizeof *m.x}}, .check = svd_check(t, &right, name)});
+        const double *s;
+        Check check = svd_check(&right, &s);
+        Measured r = table_row(t, &(Row){.name = name, .ask = ask, .work = svd_work, .arg = &m, .check = check, .given = {{"x", m.x, (size_t)m.R * (size_t)m.C * sizeof *m.x}}});
         gate_note(t->gates, (Gate){.what = arena_print(t->arena, "%s, over sgesdd on one thread", name), .value = r.ratio, .bound = 1.0, .elsewhere = peer_wanting(t->peer)});
+        if (m.thin)
+            gate_note(t->gates, (Gate){.what = arena_print(t->arena, "error of %s over the first value", name), .value = largest_error(&right, s), .bound = 2e-7});
         arena_release(a, mark);
     }
     threads_set(threads);
@@ -195,7 +199,7 @@ static double nearest_error(const void *matrix, const float *ids) {
         for (size_t c = 0; c < C; c++) length[i] += (double)m->x[i * C + c] * (double)m->x[i * C + c];
         length[i] = sqrt(length[i]);
     }
-    for (int s = 0; s < ASKED; s++) {
+    for (int s = 0; s < CHECKED; s++) {
         size_t row = (size_t)rng_below(rng_of(7, "row"), (uint64_t)s, R);
         for (size_t i = 0; i < R; i++) {
             like[i] = 0;
@@ -212,7 +216,7 @@ static double nearest_error(const void *matrix, const float *ids) {
         }
     }
     arena_release(m->a, mark);
-    return (double)wrong / (ASKED * NEAREST);
+    return (double)wrong / (CHECKED * NEAREST);
 }
 
 static Check nearest_check(const Matrix *m) {
@@ -236,7 +240,8 @@ static void nearest(Arena *a, const Table *all) {
     char ask[80];
     snprintf(ask, sizeof ask, "knn %d %d %d %d", m.R, m.C, NEAREST, threads_count());
     table_head(&t, "neighbours; peer: the faster of faiss-cpu IndexFlatIP and PyTorch topk");
-    Measured r = table_row(&t, &(Row){.name = name, .ask = ask, .work = knn_work, .arg = &m, .operations = 1e8 * 1024, .peak = PEAK_F32, .beside = {product_work, &g}, .given = {{"x", m.x, (size_t)m.R * (size_t)m.C * sizeof *m.x}}, .check = nearest_check(&m)});
+    Measured r = table_row(&t, &(Row){.name = name, .ask = ask, .work = knn_work, .arg = &m, .operations = 1e8 * 1024, .peak = PEAK_F32, .beside = {product_work, &g},
+                                      .check = nearest_check(&m), .given = {{"x", m.x, (size_t)m.R * (size_t)m.C * sizeof *m.x}}});
     bench_say(t.w, "| … | our product of 10000 x 10000 x 1024 in the same rounds: %.1f ms | | | | | |", 1e3 * r.beside);
     gate_note(t.gates, (Gate){.what = arena_print(t.arena, "%s, over the faster of faiss-cpu and PyTorch", name), .value = r.ratio, .bound = 0.60, .elsewhere = peer_wanting(t.peer)});
     gate_note(t.gates, (Gate){.what = arena_print(t.arena, "%s, over our product of 10000 x 10000 x 1024 alone", name), .value = r.over_beside, .bound = 1.35});

@@ -1,5 +1,5 @@
-// bench_attention.c: attention of whole texts and pictures, and of one token; compared with double precision (samples of it) before it is
-// timed, ours and the peer's on the same numbers. The gate of 577 tokens by heads of 64: what its two products would take at the speed of 577 x 1024 x 1024 in the same type and rounds.
+// bench_attention.c: attention of whole texts and pictures, and of one token, ours and the peer's compared with double precision (samples
+// of it) before it is timed. The gate of 577 tokens by heads of 64: what its two products would take at the speed of 577 x 1024 x 1024 in the same type and rounds.
 #include <math.h>
 #include <stdio.h>
 
@@ -77,7 +77,7 @@ static void attentions(Arena *a, const Table *t, bool bf16) {
         long Tq = list[i].Tq, Tk = list[i].Tk, H = list[i].H, G = list[i].G, D = list[i].D;
         size_t q = (size_t)(Tq * H * D), k = (size_t)(Tk * G * D);
         uint16_t *half[3];
-        Attention at = {.out = take(a, float, q), .q = random_halves(a, q, "q", &half[0]), .k = random_halves(a, k, "k", &half[1]), .v = random_halves(a, k, "v", &half[2]),
+        Attention at = {.out = poisoned(a, q), .q = random_halves(a, q, "q", &half[0]), .k = random_halves(a, k, "k", &half[1]), .v = random_halves(a, k, "v", &half[2]),
                         .B = 1, .Tq = Tq, .Tk = Tk, .H = H, .G = G, .D = D, .scale = (float)(1 / sqrt((double)D)), .causal = list[i].causal, .bf16 = bf16};
         const Attention inputs = at;
         double allow = bf16 ? 4e-3 : 2e-6; // of bf16: the weights' rounding
@@ -88,8 +88,8 @@ static void attentions(Arena *a, const Table *t, bool bf16) {
         double operations = (list[i].causal && Tq > 1 ? 0.5 : 1) * 4.0 * (double)(Tq * Tk * H * D);
         Gemm *beside = i == 0 ? product_beside(a, bf16) : NULL;
         Measured m = table_row(t, &(Row){.name = list[i].name, .ask = ask, .work = attention_work, .arg = &at, .operations = operations, .peak = bf16 ? PEAK_BF16 : PEAK_F32,
-                                         .beside = {beside ? product_work : NULL, beside}, .given = {{"q", at.q, q * sizeof *at.q}, {"k", inputs.k, k * sizeof *at.k}, {"v", inputs.v, k * sizeof *at.v}},
-                                         .check = {attention_error, &inputs, at.out, q, allow, allow}});
+                                         .beside = {beside ? product_work : NULL, beside}, .check = {attention_error, &inputs, at.out, q, allow, allow},
+                                         .given = {{"q", at.q, q * sizeof *at.q}, {"k", inputs.k, k * sizeof *inputs.k}, {"v", inputs.v, k * sizeof *inputs.v}}});
         if (beside) gate(t, &m, beside, operations, bf16);
         arena_release(a, mark);
     }

@@ -34,14 +34,15 @@ static Measured one(Arena *a, const Table *t, long M, long N, long K, int copies
     for (int c = 0; c < copies; c++) convert_f32_bf16(w + weight * (size_t)c, wide, weight);
     Product p = {.copies = copies, .weights = w};
     p.g = (Gemm){.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = random_floats(a, (size_t)(M * K), "input"), .lda = K, .B_type = DTYPE_BF16, .ldb = K,
-                 .C = take(a, float, (size_t)(M * N)), .ldc = N, .compute = COMPUTE_BF16};
+                 .C = poisoned(a, (size_t)(M * N)), .ldc = N, .compute = COMPUTE_BF16};
     product_work(&p);
     double bytes = 2.0 * (double)weight;
     char ask[80];
     snprintf(ask, sizeof ask, "linear bf16 %ld %ld %ld %d %d", M, N, K, copies, threads_count());
     Measured m = table_row(t, &(Row){.name = name, .ask = ask, .work = product_work, .arg = &p, .operations = 2.0 * (double)(M * N) * (double)K,
                                      .bytes = copies > 1 ? bytes : 0, .peak = PEAK_BF16, .plain = copies > 1 ? weight_read : NULL, .plain_bytes = bytes,
-                                     .given = {{"x", p.g.A, (size_t)(M * K) * sizeof *p.g.A}, {"weight", w, weight * sizeof *w}}, .check = {product_error, &p.g, p.g.C, (size_t)(M * N), 2e-6, 4e-3}});
+                                     .check = {product_error, &p.g, p.g.C, (size_t)(M * N), 2e-6, 4e-3},
+                                     .given = {{"x", p.g.A, (size_t)(M * K) * sizeof *p.g.A}, {"weight", w, weight * sizeof *w}}});
     arena_release(a, mark);
     return m;
 }

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "bench_forward.h"
+#include "io/random.h"
 #include "io/thread.h"
 #include "model/cache.h"
 #include "model/cpu.h"
+#include "model/kernels.h"
 
 enum { SIZES = 3, READ_FLOATS = 1 << 28 };
 static const int sizes[SIZES] = {1, 8, 32};
@@ -21,23 +23,40 @@ typedef struct {
     size_t used;
 } Decode;
 
+// Logits (texts, V).
+static Tensor step(Run *run, const Decode *d) {
+    for (int b = 0; b < d->texts; b++) d->cache->lengths[b] = d->at;
+    return model_next(run, d->m, &d->in, d->cache);
+}
+
 static void decode_work(void *arg) {
     Decode *d = arg;
     Arena *scratch = arena_new("a step");
-    for (int b = 0; b < d->texts; b++) d->cache->lengths[b] = d->at;
-    model_next(run_new(scratch), d->m, &d->in, d->cache);
+    step(run_new(scratch), d);
     d->used = arena_peak(scratch);
     arena_free(scratch);
 }
 
-// Number i of every layer's keys and values, of all texts: bf16 holds them.
-static float kept(size_t i) { return (float)((int)(i * 2654435761u >> 8) % 256) / 256; }
+// ---- what the texts have behind them: for all layers two files of numbers that bf16 holds, of which layer l's begin l tokens later
 
-static const float *kept_numbers(Arena *a, const Cache *c, int first) { // of a cache that begins with text `first`
+static float kept(const char *which, size_t i) { return bf16_round((float)(2 * rng_uniform(rng_of(23, which), i) - 1)); }
+
+static const float *kept_numbers(Arena *a, const Cache *c, int first, const char *which) { // of a cache that begins with text `first`
     size_t n = tensor_count(c->k[0]), begin = (size_t)first * (n / (size_t)c->B);
     float *numbers = take(a, float, n);
-    for (size_t i = 0; i < n; i++) numbers[i] = kept(begin + i);
+    for (size_t i = 0; i < n; i++) numbers[i] = kept(which, begin + i);
     return numbers;
+}
+
+static void layers_fill(Arena *scratch, const Cache *c, const Tensor *layers, const float *numbers) {
+    size_t token = tensor_count(layers[0]) / (size_t)(c->B * c->capacity);
+    float *later = take(scratch, float, tensor_count(layers[0]));
+    for (int l = 0; l < c->L; l++) {
+        for (int b = 0; b < c->B; b++)
+            for (int t = 0; t < c->capacity; t++)
+                memcpy(later + (size_t)(b * c->capacity + t) * token, numbers + (size_t)(b * c->capacity + (t + l) % c->capacity) * token, token * sizeof *later);
+        run_write(run_new(scratch), layers[l], later);
+    }
 }
 
 static Decode decode_of(Arena *a, const Model *m, int first, int texts, int tokens) {
@@ -45,24 +64,20 @@ static Decode decode_of(Arena *a, const Model *m, int first, int texts, int toke
     d.cache->first = 0, d.cache->count = texts;
     for (int b = 0; b < texts; b++) i32(d.in.ids)[b] = first + b + 3;
     Arena *scratch = arena_new("keys and values");
-    const float *numbers = kept_numbers(scratch, d.cache, first);
-    for (int l = 0; l < d.cache->L; l++) {
-        run_write(run_new(scratch), d.cache->k[l], numbers);
-        run_write(run_new(scratch), d.cache->v[l], numbers);
-    }
+    layers_fill(scratch, d.cache, d.cache->k, kept_numbers(scratch, d.cache, first, "keys"));
+    layers_fill(scratch, d.cache, d.cache->v, kept_numbers(scratch, d.cache, first, "values"));
     arena_free(scratch);
     return d;
 }
 
-static size_t next_logits(float *out, const Decode *d) { // (texts, V); how many
+static const float *logits_of(Arena *a, const Decode *d) {
     Arena *scratch = arena_new("a step");
-    for (int b = 0; b < d->texts; b++) d->cache->lengths[b] = d->at;
     Run *run = run_new(scratch);
-    Tensor logits = run_read(run, model_next(run, d->m, &d->in, d->cache));
-    memcpy(out, f32(logits), tensor_bytes(logits));
-    size_t n = tensor_count(logits);
+    Tensor logits = step(run, d);
+    need(tensor_count(logits) == (size_t)d->texts * (size_t)d->m->vocabulary, "bench: so many logits are not those of %d texts", d->texts);
+    const float *copy = answer_copied(a, run, logits);
     arena_free(scratch);
-    return n;
+    return copy;
 }
 
 // Logits of both, over our own in f32, which are those of one text after the other: their keys and values need twice the room.
@@ -71,17 +86,18 @@ static Errors errors_of(const Table *t, const Decode *d, const char *ask, const 
     Model as = *d->m;
     as.compute = COMPUTE_F32;
     size_t each = (size_t)d->m->vocabulary, n = each * (size_t)d->texts;
-    float *right = take(a, float, n), *ours = take(a, float, n);
-    need(next_logits(ours, d) == n, "bench: %s: so many logits are not those of %d texts", name, d->texts);
+    float *right = take(a, float, n);
     for (int b = 0; b < d->texts; b++) {
         Mark mark = arena_mark(a);
         Decode wide = decode_of(a, &as, b, 1, d->at);
-        next_logits(right + each * (size_t)b, &wide);
+        memcpy(right + each * (size_t)b, logits_of(a, &wide), each * sizeof *right);
         arena_release(a, mark);
     }
-    const Exact exact = {right, n};
-    const Check check = {exact_distance, &exact, ours, n, FORWARD_ALLOWED(d->m->compute), FORWARD_ALLOWED(d->m->compute)};
-    const Given given[GIVEN_MOST] = {{"ids", d->in.ids.data, tensor_bytes(d->in.ids)}, {"cache", kept_numbers(a, d->cache, 0), tensor_count(d->cache->k[0]) * sizeof(float)}};
+    const Reference reference = {right, n};
+    const double allowed = forward_allowed(d->m->compute);
+    const Check check = {relative_distance, &reference, logits_of(a, d), n, allowed, allowed};
+    const size_t bytes = tensor_count(d->cache->k[0]) * sizeof(float);
+    const Given given[GIVEN_MOST] = {{"ids", d->in.ids.data, tensor_bytes(d->in.ids)}, {"keys", kept_numbers(a, d->cache, 0, "keys"), bytes}, {"values", kept_numbers(a, d->cache, 0, "values"), bytes}};
     Errors said = table_errors(t, name, given, &check, ask, NULL);
     arena_free(a);
     return said;

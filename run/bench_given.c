@@ -20,13 +20,22 @@ static void folder_remove(void) {
 
 const char *bench_folder(void) {
     if (folder) return folder;
-    const char *where = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", *name = "/retina-bench.XXXXXX";
-    folder = malloc(strlen(where) + strlen(name) + 1);
-    need(folder, "bench: no memory for a name");
-    strcpy(folder, where), strcat(folder, name);
+    Arena *a = arena_new("a bench's folder");
+    const char *where = getenv("TMPDIR"), *name = path_join(a, where && *where ? where : "/tmp", "retina-bench.XXXXXX");
+    folder = memory_take(strlen(name) + 1, "a bench's folder");
+    strcpy(folder, name);
+    arena_free(a);
     need(mkdtemp(folder), "bench: %s: no folder can be made there", folder);
     need(atexit(folder_remove) == 0, "bench: %s would stay", folder);
     return folder;
+}
+
+void given_write(Arena *a, const Given *given) {
+    for (int i = 0; i < GIVEN_MOST && given[i].name; i++) file_draft(path_join(a, bench_folder(), given[i].name), given[i].data, given[i].bytes);
+}
+
+void given_remove(Arena *a, const Given *given) {
+    for (int i = 0; i < GIVEN_MOST && given[i].name; i++) unlink(path_join(a, bench_folder(), given[i].name));
 }
 
 double check_ours(const Check *c, const char *name) {
@@ -35,16 +44,13 @@ double check_ours(const Check *c, const char *name) {
     return error;
 }
 
-void given_write(Arena *a, const Given *given) {
-    for (int i = 0; i < GIVEN_MOST && given[i].name; i++) file_draft(path_join(a, bench_folder(), given[i].name), given[i].data, given[i].bytes);
-}
-
 double check_peer(Arena *a, const Check *c, Peer *peer, const char *line, const char *name) {
     Mark mark = arena_mark(a);
     const char *path = path_join(a, bench_folder(), "answer");
-    unlink(path); // of the row before
     peer_ask(peer, "check %s\n", line);
+    need(file_exists(path), "bench: %s: the peer wrote no answer", name);
     Bytes answer = file_read(a, path);
+    unlink(path);
     need(answer.size == c->count * sizeof(float), "bench: %s: the peer answered %zu numbers where %zu are right", name, answer.size / sizeof(float), c->count);
     double error = c->error(c->arg, (const float *)(const void *)answer.bytes);
     need(error <= c->allowed_peer, "bench: %s: on the same inputs the peer is wrong by %.1e; nothing is timed", name, error);
@@ -52,13 +58,20 @@ double check_peer(Arena *a, const Check *c, Peer *peer, const char *line, const 
     return error;
 }
 
-double exact_distance(const void *exact, const float *x) {
-    const Exact *e = exact;
-    const float *y = e->y;
+float *poisoned(Arena *a, size_t n) {
+    float *x = take(a, float, n);
+    for (size_t i = 0; i < n; i++) x[i] = NAN;
+    return x;
+}
+
+double worse(double worst, double error) { return error <= worst || isnan(worst) ? worst : error; }
+
+double relative_distance(const void *reference, const float *x) {
+    const Reference *r = reference;
     double apart = 0, norm = 0;
-    for (size_t i = 0; i < e->n; i++) {
-        double d = (double)x[i] - (double)y[i];
-        apart += d * d, norm += (double)y[i] * (double)y[i];
+    for (size_t i = 0; i < r->n; i++) {
+        double y = (double)r->y[i], d = (double)x[i] - y;
+        apart += d * d, norm += y * y;
     }
     return sqrt(apart / norm);
 }

@@ -1,5 +1,5 @@
-// bench_given.h: the same work on the same numbers. What a peer is given, and what it answers, are files in a folder of this run; an answer, ours
-// or a peer's, is compared with double before anything is timed.
+// bench_given.h: the same work on the same numbers. What a peer is given, and what it answers, are files in a folder of this run, there while they
+// are read; either's answer is compared, with double or with our own in f32, before anything is timed.
 #ifndef RETINA_RUN_BENCH_GIVEN_H
 #define RETINA_RUN_BENCH_GIVEN_H
 
@@ -23,16 +23,22 @@ typedef struct {
 
 const char *bench_folder(void); // the one, which is gone when the program ends
 
+void given_write(Arena *a, const Given *given); // GIVEN_MOST of them
+void given_remove(Arena *a, const Given *given);
+
 double check_ours(const Check *c, const char *name); // its error; dies where that is more than allowed
-// Of the peer that is asked `line`: it reads what is given, works once and writes its answer.
-void given_write(Arena *a, const Given *given);
+// The same of the peer that is asked `line`: it reads what is given, works once and writes its answer.
 double check_peer(Arena *a, const Check *c, Peer *peer, const char *line, const char *name);
 
+// ---- errors
+
+float *poisoned(Arena *a, size_t n);         // NaN, for results: what is not written is seen
+double worse(double worst, double error);    // the larger; NaN stays
 // A whole model has no double beside it: an answer's distance from our own in f32, ‖x - y‖ / ‖y‖.
 typedef struct {
     const float *y;
     size_t n;
-} Exact;
-double exact_distance(const void *exact, const float *x);
+} Reference;
+double relative_distance(const void *reference, const float *x);
 
 #endif

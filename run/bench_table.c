@@ -105,7 +105,9 @@ Errors table_errors(const Table *t, const char *name, const Given *given, const 
     const Ask asks[] = {{t->peer, ask}, {t->blas, ask_blas}};
     if (t->peer) given_write(t->arena, given);
     for (int k = 0; k < 2; k++)
-        if (asks[k].peer && asks[k].line) at += (size_t)snprintf(e.text + at, sizeof e.text - at, "%s%.1e", at ? ", " : "", check_peer(t->arena, check, asks[k].peer, asks[k].line, name));
+        if (asks[k].peer && asks[k].line)
+            at += (size_t)snprintf(e.text + at, sizeof e.text - at, "%s%.1e", at ? ", " : "", check_peer(t->arena, check, asks[k].peer, asks[k].line, name));
+    if (t->peer) given_remove(t->arena, given);
     return e;
 }
 

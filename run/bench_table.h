@@ -39,8 +39,6 @@ typedef struct {
 } Table;
 Table table_open(const BenchAsk *ask, const char *script, const char *argument); // script: of the peer; argument: its own, or NULL
 void table_with_blas(Table *t, const BenchAsk *ask);                             // OpenBLAS beside it
-// Of the numbers of a row and its column of errors, for the head of a page.
-#define TABLE_SAID "Ours and peers get the same numbers, which stay as near as caches keep them where a row does not say \"from memory\"; error: of each result, ours first, against double, before it is timed."
 void table_close(Table *t);                                                      // says the gates
 
 typedef struct {
@@ -73,6 +71,9 @@ typedef struct {
 } Measured;
 
 void plain_read(const void *bytes, size_t size); // by all threads, from memory; size: a multiple of 64 KiB
+
+// For the head of a page.
+#define TABLE_SAID "All work on the same numbers, which are in the caches unless the row says \"from memory\"; error: of each one's result against double, ours first, before it is timed."
 
 bool table_wants(const Table *t, const char *name);
 void table_head(const Table *t, const char *what);

@@ -53,24 +53,26 @@ static void training_work(void *arg) {
 }
 
 // All parameters one behind the other, or their gradients.
-static const float *parameters(Arena *a, const Tape *tape, bool slopes, size_t *count) {
+static const float *joined(Arena *a, const Tape *tape, bool gradients, size_t *count) {
     *count = 0;
     for (size_t i = 0; i < tape_parameters(tape); i++) *count += tensor_count(tape_parameter_at(tape, i));
     float *all = take(a, float, *count), *to = all;
     for (size_t i = 0; i < tape_parameters(tape); i++) {
         Tensor p = tape_parameter_at(tape, i);
-        memcpy(to, slopes ? tape_gradient(tape, p) : f32(p), tensor_bytes(p));
+        memcpy(to, gradients ? tape_gradient(tape, p) : f32(p), tensor_bytes(p));
         to += tensor_count(p);
     }
     return all;
 }
 
 // The row's error is the peer's distance from our gradients, from the same parameters (which are compared with double in test/test_gradients.c).
-static Row row_of(Arena *a, const char *name, const char *ask, Training *t) {
-    Exact *exact = take(a, Exact, 1);
+static Row row_of(Arena *a, const char *name, const char *ask, Training *t, const Given *given) {
+    Reference *reference = take(a, Reference, 1);
     gradients(t);
-    exact->y = parameters(a, t->tape, true, &exact->n);
-    return (Row){.name = name, .ask = ask, .work = training_work, .arg = t, .check = {exact_distance, exact, NULL, exact->n, 0, 1e-4}};
+    reference->y = joined(a, t->tape, true, &reference->n);
+    Row row = {.name = name, .ask = ask, .work = training_work, .arg = t, .check = {relative_distance, reference, NULL, reference->n, 0, 1e-4}};
+    memcpy(row.given, given, sizeof row.given);
+    return row;
 }
 
 static Tensor normals(Arena *a, const char *what, int ndim, const long *shape) {
@@ -113,11 +115,10 @@ static void recon(Arena *a, const Table *table, const char *name, ReconConfig c)
     t.x = normals(a, "input", DIMS(c.batch, T, c.I)), t.y = normals(a, "target", DIMS(c.batch, c.T_out ? c.T_out : T, c.O));
     char ask[120];
     snprintf(ask, sizeof ask, "recon %d %d %ld %d %d %d %d %d", (int)c.kind, c.batch, T, c.I, c.O, c.h, c.layers, threads_count());
-    Row row = row_of(a, name, ask, &t);
     size_t count;
-    const float *first = parameters(a, t.tape, false, &count);
+    const float *first = joined(a, t.tape, false, &count);
     const Given given[GIVEN_MOST] = {{"x", t.x.data, tensor_bytes(t.x)}, {"y", t.y.data, tensor_bytes(t.y)}, {"parameters", first, count * sizeof *first}};
-    memcpy(row.given, given, sizeof given);
+    Row row = row_of(a, name, ask, &t, given);
     gate(table, name, table_row(table, &row));
     arena_free(t.scratch);
     arena_release(a, mark);
@@ -159,11 +160,10 @@ static void two_towers(Arena *a, const Table *table, const char *directory) {
             i32(t.ids)[b * T + k] = k == 0 ? (int32_t)V - 2 : k == T - 1 ? (int32_t)V - 1 : (int32_t)rng_below(rng_of(32, "ids"), (uint64_t)(b * T + k), (uint64_t)V - 2);
     char ask[80];
     snprintf(ask, sizeof ask, "clip %d %d %d", B, T, threads_count());
-    Row row = row_of(a, name, ask, &t);
     const char *names = "";
     for (size_t i = 0; i < tape_parameters(t.tape); i++) names = arena_print(a, "%s%s\n", names, s->names[i]);
     const Given given[GIVEN_MOST] = {{"pixels", t.pixels.data, tensor_bytes(t.pixels)}, {"ids", t.ids.data, tensor_bytes(t.ids)}, {"names", names, strlen(names)}};
-    memcpy(row.given, given, sizeof given);
+    Row row = row_of(a, name, ask, &t, given);
     gate(table, name, table_row(table, &row));
     arena_free(t.scratch);
     tensors_close(file);

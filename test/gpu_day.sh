@@ -3,7 +3,7 @@
 #     sh test/gpu_day.sh SECONDS [machine|tests|zoo|bench|sanitize|cpu|speed …]
 # PYTHON names the one that has PyTorch, if it is not python3; without it the table has no such column. A whole bench becomes test/bench/GPU.md.
 # RETINA_BENCH="ViT,7B": only these rows; TIMES="ViT": the kernels of these besides.
-# Each section has its own limit and its own log under $OUT (build/gpu_day without it); a summary is printed last. The GPU's settings
+# Each section but speed, which takes what is left, has its own limit; each its own log under $OUT (build/gpu_day without it); a summary is printed last. The GPU's settings
 # are left alone. Without a GPU it says so and ends with 0; with one it ends with 1 if anything failed.
 cd "$(dirname "$0")/.." || exit 1
 total=${1:?seconds}
@@ -163,12 +163,13 @@ bench() {
 }
 
 cpu() {
+    : >"$OUT/cpu.txt"
     for t in test_bf16 test_kernels test_packed test_generate; do # products and attention, AMX's where the machine has it
         timeout "$1" build/gpu/$t >"$work/$t" 2>&1 || failed "$t on this CPU"
         say "cpu: $t: $(grep -c '^ok ' "$work/$t") ok, $(grep -c '^FAIL' "$work/$t") failed; $(build/gpu/retina --version 2>/dev/null | head -n 1)"
         grep '^FAIL' "$work/$t" | head -n 5 | tee -a "$summary"
+        cat "$work/$t" >>"$OUT/cpu.txt"
     done
-    cat "$work"/test_bf16 "$work"/test_kernels "$work"/test_packed "$work"/test_generate >"$OUT/cpu.txt"
 }
 
 # On the two quietest processors, beside PyTorch, as `make bench` on a machine of two cores: products in split bf16, where the processor has AMX, by two
@@ -178,16 +179,17 @@ speed() {
     models
     ends=$(($(date +%s) + $1))
     : >"$OUT/speed.md"
+    QUIET=$(RETINA=build/gpu/retina sh test/bench/quiet.sh)
+    export QUIET
     quiet() { # KIND…
         rest=$((ends - $(date +%s)))
         [ "$rest" -gt 10 ] || return
-        RETINA=build/gpu/retina timeout "$rest" sh test/bench/quiet.sh build/gpu/retina bench "$@" --peers "$work" >>"$OUT/speed.md" 2>>"$OUT/speed.err" || say "speed: $*: $(tail -n 2 "$OUT/speed.err" | cut -c1-300)"
+        TMPDIR=$work RETINA=build/gpu/retina timeout "$rest" sh test/bench/quiet.sh build/gpu/retina bench "$@" --peers "$work" >>"$OUT/speed.md" 2>>"$OUT/speed.err" || say "speed: $*: $(tail -n 2 "$OUT/speed.err" | cut -c1-300)"
     }
     quiet products --threads 2 --rounds 5 --rows split
     quiet products --threads 1 --rounds 5 --rows split
     quiet speed --threads 2 ${RETINA_SPEED:+--rows "$RETINA_SPEED"}
-    quiet speed --threads 1 --rows " x 1024"
-    quiet speed --threads 1 --rows "577 x 4096 x 4096"
+    quiet speed --threads 1 --rows "577 x "
     for m in "vit bf16" "llama 100 before, bf16"; do
         quiet forward --model "$work/models/${m%% *}" --rows "${m#* }" --tokens 100 --rounds 3 --threads 2
     done

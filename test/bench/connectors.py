@@ -96,17 +96,19 @@ def compare(theirs, out):
     for part in sorted(glob.glob(out + "/vectors/*.safetensors")):
         with safe_open(part, "pt") as f:
             for key in apart:
-                ours = f.get_tensor(key).double()
-                right = getattr(theirs, key)[at:at + len(ours)].double()
-                apart[key] += ((ours - right) ** 2).sum().item()
+                x = f.get_tensor(key).double()
+                right = getattr(theirs, key)[at:at + len(x)].double()
+                apart[key] += ((x - right) ** 2).sum().item()
                 norm[key] += (right ** 2).sum().item()
-            at += len(ours)
+            at += len(x)
     found = {key: (apart[key] / norm[key]) ** 0.5 for key in apart}
-    geometry = json.load(open(out + "/geometry.json"))["all_pictures"]
-    differ = max(abs(geometry[f"k{k}"]["knor"]["value"] - theirs.overlap[k]) for k in SIZES if f"k{k}" in geometry)  # ours leaves out those above a tenth of the pictures
-    if at != len(theirs.pre) or not max(found.values()) <= 1e-4 or not differ <= 1e-3:
+    with open(out + "/geometry.json") as f:
+        ours = json.load(f)["all_pictures"]
+    differ = {k: abs(ours[f"k{k}"]["knor"]["value"] - theirs.overlap[k]) for k in SIZES if f"k{k}" in ours}  # ours leaves out those above a tenth of the pictures
+    if at != len(theirs.pre) or not differ or not all(x <= 1e-4 for x in found.values()) or not all(x <= 1e-3 for x in differ.values()):
         sys.exit(f"connectors.py: {at} of {len(theirs.pre)} pictures; features apart by {found}, neighbours that stay by {differ}: nothing is compared")
-    return f"Features differ by {found['pre']:.1e} before the connector and {found['post']:.1e} behind it (norm of the difference over theirs), the parts of {', '.join(k[1:] for k in geometry)} neighbours that stay by {differ:.1e} at most."
+    return (f"Features differ by {found['pre']:.1e} before the connector and {found['post']:.1e} behind it (norm of the difference over theirs), "
+            f"the parts of {', '.join(map(str, differ))} neighbours that stay by {max(differ.values()):.1e} at most.")
 
 
 # A directory of random weights: the zoo's LLaVA with the tower and the widths of LLaVA-1.5.

@@ -29,16 +29,17 @@ for line in sys.stdin:
     if words[0] == "who":
         print(library(int(words[1])), flush=True)
         continue
-    checked = words[0] == "check"
-    m, n, k, threads = map(int, words[-4:])
-    if checked or known[0] != (m, n, k):
+    if words[0] == "check":
+        m, n, k, threads = map(int, words[1:])
         x, w, bias = (numpy.fromfile(os.path.join(sys.argv[1], name), numpy.float32) for name in ("x", "weight", "bias"))
-        known = (m, n, k), x.reshape(m, k), w.reshape(n, k), bias, numpy.empty((m, n), numpy.float32)
-    _, x, w, bias, out = known
-    clock = time.thread_time if threads == 1 else time.perf_counter  # as ours, bench_rounds.c
+        x, w, out = x.reshape(m, k), w.reshape(n, k), numpy.empty((m, n), numpy.float32)
+        known = words[1:]
+        (numpy.matmul(x, w.T, out=out) + bias).tofile(os.path.join(sys.argv[1], "answer"))
+        print(0, flush=True)
+        continue
+    if known != words:
+        sys.exit(f"peer_blas.py: {line.strip()}: comes without a check")
+    clock = time.thread_time if words[-1] == "1" else time.perf_counter  # as ours, bench_rounds.c
     start = clock()
     numpy.matmul(x, w.T, out=out)
-    seconds = clock() - start
-    if checked:
-        (out + bias).tofile(os.path.join(sys.argv[1], "answer"))
-    print(seconds, flush=True)
+    print(clock() - start, flush=True)

@@ -1,13 +1,13 @@
 """peer_speed.py FOLDER [MODEL_DIRECTORY]: PyTorch, LAPACK and faiss as peers of `retina bench`: reads lines, answers each with the seconds of one call
-on what lies in FOLDER. A line is set up when it first comes and kept while at most two others come between. "check LINE" comes before it is timed: the
-result of one call is written to FOLDER/answer, in float32, for the caller to compare. Settings that must stand before the libraries are loaded come from
+on what lies in FOLDER when "check LINE" comes: it is set up, called once, and the result written to FOLDER/answer, in float32, for the caller to compare.
+The last three lines are kept. Settings that must stand before the libraries are loaded come from
 bench_peer.c."""
 import os
 import sys
 import time
 import warnings
 
-warnings.simplefilter("ignore", FutureWarning)
+warnings.simplefilter("ignore", FutureWarning)  # transformers renames an argument of every step of decoding
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
 import numpy
@@ -15,17 +15,17 @@ import torch
 
 torch.set_grad_enabled(False)
 known = {}
-TYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "ids": torch.int64}
+TYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 F = torch.nn.functional
 
 
-def given(name, *shape, dtype="f32", like=numpy.float32):
-    return torch.from_numpy(numpy.fromfile(os.path.join(sys.argv[1], name), like)).reshape(*map(int, shape)).to(TYPES[dtype])
+FILES = {"f32": (numpy.float32, torch.float32), "bf16": (numpy.int16, torch.bfloat16), "i32": (numpy.int32, torch.int32)}
 
 
-def given_words(name, *shape):
-    """Of bf16, as they lie."""
-    return torch.from_numpy(numpy.fromfile(os.path.join(sys.argv[1], name), numpy.int16)).view(torch.bfloat16).reshape(*map(int, shape))
+def given(name, *shape, file="f32", dtype=torch.float32):
+    """A file's numbers, stored as `file` says."""
+    stored, as_type = FILES[file]
+    return torch.from_numpy(numpy.fromfile(os.path.join(sys.argv[1], name), stored)).view(as_type).reshape(*map(int, shape)).to(dtype)
 
 
 def answer(result):
@@ -38,7 +38,7 @@ def answer(result):
 
 def linear(dtype, m, n, k, copies, _threads):
     copies = int(copies)
-    x, first, turn = given("x", m, k, dtype=dtype), given_words("weight", n, k).to(TYPES[dtype]), [0]
+    x, first, turn = given("x", m, k, dtype=TYPES[dtype]), given("weight", n, k, file="bf16", dtype=TYPES[dtype]), [0]
     w = [first] + [first.clone() for _ in range(copies - 1)]
 
     def call():
@@ -53,7 +53,7 @@ def affine(m, n, k, _threads):
 
 
 def attention(dtype, tq, tk, h, g, d, causal, _threads):
-    q, k, v = (given(name, 1, t, heads, d, dtype=dtype).transpose(1, 2).contiguous() for name, t, heads in (("q", tq, h), ("k", tk, g), ("v", tk, g)))
+    q, k, v = (given(name, 1, t, heads, d, dtype=TYPES[dtype]).transpose(1, 2).contiguous() for name, t, heads in (("q", tq, h), ("k", tk, g), ("v", tk, g)))
     return lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal == "1", enable_gqa=h != g).transpose(1, 2)
 
 
@@ -104,40 +104,41 @@ def knn(n, c, k, threads):
         calls.append(call)
     except ImportError:
         pass
-    call = faster(*calls)
-    return call, lambda: others(call())
+    best = faster(*calls)
+    return best, lambda: others(best())
 
 
 def model_of(dtype):
     import json
     import transformers
     if ("model", dtype) not in known:
-        for key in [k for k in known if k[0] == "model"]:
-            del known[key]  # one at a time in memory
+        known.clear()  # one at a time in memory
+        works.clear()
         config = json.load(open(os.path.join(sys.argv[2], "config.json")))
         known[("model", dtype)] = getattr(transformers, config["architectures"][0]).from_pretrained(sys.argv[2], dtype=TYPES[dtype]).eval()
     return known[("model", dtype)]
 
 
-def forward(dtype, told, batch, tokens, _threads):
+def forward(dtype, output, batch, tokens, _threads):
     m = model_of(dtype)
     if int(tokens):
-        ids = given("ids", batch, tokens, dtype="ids", like=numpy.int32)
-        return lambda: getattr(m(input_ids=ids, use_cache=False), told)
+        ids = given("ids", batch, tokens, file="i32", dtype=torch.int64)
+        return lambda: getattr(m(input_ids=ids, use_cache=False), output)
     c = getattr(m.config, "vision_config", m.config)
-    x = given("pixels", batch, 3, c.image_size, c.image_size, dtype=dtype)
-    return lambda: getattr(m(pixel_values=x), told)
+    x = given("pixels", batch, 3, c.image_size, c.image_size, dtype=TYPES[dtype])
+    return lambda: getattr(m(pixel_values=x), output)
 
 
 def following(dtype, texts, tokens, _threads):
     from transformers import DynamicCache
-    m, c = model_of(dtype), model_of(dtype).config
+    m = model_of(dtype)
+    c = m.config
     heads, width = c.num_key_value_heads, getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
-    numbers = given("cache", texts, int(tokens) + 1, heads, width, dtype=dtype)[:, :int(tokens)].transpose(1, 2).contiguous()
+    both = [given(name, texts, int(tokens) + 1, heads, width, dtype=TYPES[dtype]) for name in ("keys", "values")]
     cache = DynamicCache()
-    for layer in range(c.num_hidden_layers):
-        cache.update(numbers, numbers, layer)
-    ids = given("ids", texts, 1, dtype="ids", like=numpy.int32)
+    for layer in range(c.num_hidden_layers):  # its first token is the one that lies `layer` later
+        cache.update(*(x.roll(-layer, 1)[:, :int(tokens)].transpose(1, 2).contiguous() for x in both), layer)
+    ids = given("ids", texts, 1, file="i32", dtype=torch.int64)
 
     def call():
         logits = m(input_ids=ids, past_key_values=cache, use_cache=True).logits
@@ -162,8 +163,7 @@ def step_of(module, loss, ordered):
         parameters = list(module.parameters())
         with torch.enable_grad():
             slopes = torch.autograd.grad(loss(), parameters, allow_unused=True, materialize_grads=True)
-        slope = {id(p): g for p, g in zip(parameters, slopes)}
-        return ordered(lambda p: slope[id(p)])
+        return ordered(dict(zip(parameters, slopes)).__getitem__)
     return call, gradients
 
 
@@ -210,10 +210,11 @@ def clip(batch, tokens, _threads):
     m = model_of("f32")
     c = m.config
     side = c.vision_config.image_size
-    pixels, ids = given("pixels", batch, 3, side, side), given("ids", batch, tokens, dtype="ids", like=numpy.int32)
+    pixels, ids = given("pixels", batch, 3, side, side), given("ids", batch, tokens, file="i32", dtype=torch.int64)
+    parameters = dict(m.named_parameters())
     with open(os.path.join(sys.argv[1], "names")) as f:
         names = f.read().split()
-    return step_of(m, lambda: m(input_ids=ids, pixel_values=pixels, return_loss=True).loss, lambda of: [of(dict(m.named_parameters())[name]) for name in names])
+    return step_of(m, lambda: m(input_ids=ids, pixel_values=pixels, return_loss=True).loss, lambda of: [of(parameters[name]) for name in names])
 
 
 def moved(kind, rows, columns, _threads):
@@ -232,23 +233,21 @@ KINDS = {"pass": moved, "recon": recon, "clip": clip, "linear": linear, "affine"
          "next": following}
 works = {}
 for line in sys.stdin:
-    checked = line.startswith("check ")
-    line = line[len("check "):] if checked else line
     words = line.split()
     torch.set_num_threads(int(words[-1]))
-    if checked:
-        works.pop(line, None)  # other numbers lie there now
-    if line not in works:
+    if words[0] == "check":
+        line = line[len("check "):]
+        works.pop(line, None)
         if len(works) == 3:
             del works[next(iter(works))]
-        work = KINDS[words[0]](*words[1:])
+        work = KINDS[words[1]](*words[2:])
         works[line], result = work if isinstance(work, tuple) else (work, work)
-        if checked:
-            answer(result())
-        else:
-            works[line]()
+        answer(result())
+        print(0, flush=True)
+        continue
+    if line not in works:
+        sys.exit(f"peer_speed.py: {line.strip()}: comes without a check, or three others later")
     clock = time.thread_time if words[-1] == "1" else time.perf_counter  # as ours, bench_rounds.c
     start = clock()
-    if not checked:
-        works[line]()
+    works[line]()
     print(clock() - start, flush=True)
