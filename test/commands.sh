@@ -63,7 +63,7 @@ cat >"$D/peer/bin/python" <<'END'
 while read -r word line; do
     case $word in
     who) echo "a peer" ;;
-    check) [ -z "$ANSWER" ] || head -c "$ANSWER" /dev/zero | tr '\0' "$BYTE" >"$2/answer"; echo 0 ;;
+    check) [ -z "$ANSWER" ] || { printf "$FIRST"; head -c "$ANSWER" /dev/zero | tr '\0' "$BYTE"; } >"$2/answer"; echo 0 ;;
     *) echo 1 ;;
     esac
 done
@@ -73,6 +73,8 @@ B="$R bench products --rows 8192 --rounds 1 --peers $D/peer"
 mkdir -p "$D/tmp"
 says "a peer whose answer is wrong" 1 "8192 x 384 x 96: on the same inputs the peer is wrong by 1.0e+00; nothing is timed" env TMPDIR="$D/tmp" ANSWER=12582912 BYTE='\0' $B
 says "a peer whose answer is NaN" 1 "the peer is wrong by -*nan; nothing is timed" env TMPDIR="$D/tmp" ANSWER=12582912 BYTE='\377' $B
+says "a peer whose first value is NaN" 1 "singular values, 64 x 4096: on the same inputs the peer is wrong by -*nan; nothing is timed" env TMPDIR="$D/tmp" FIRST='\377\377\377\377' ANSWER=252 BYTE='\0' \
+    $R bench speed --rows "singular values, 64" --rounds 1 --peers "$D/peer"
 says "a peer with half an answer" 1 "the peer answered 3 numbers where 3145728 are right" env TMPDIR="$D/tmp" ANSWER=12 BYTE='\0' $B
 says "a peer without an answer" 1 "the peer wrote no answer" env TMPDIR="$D/tmp" ANSWER= $B
 rmdir "$D/tmp" && ok "a bench leaves no files" || fail "a bench leaves files"
