@@ -1,7 +1,7 @@
 // bench_training.c: `retina bench training`: one step of training against PyTorch: forward, loss, gradients, their norm cut
 // to 1, AdamW, all in f32. The networks are those that the commands train: the connectors study's reconstructors at LLaVA's
-// widths, and the zoo's CLIP, both towers, CLIP's loss. Before it is timed,
-// PyTorch's gradients are compared with ours, from the same parameters.
+// widths, and the zoo's CLIP, both towers, CLIP's loss. Before it is timed, PyTorch's gradients are compared with ours, from
+// the same parameters.
 #include "bench_training.h"
 
 #include <stdio.h>
@@ -53,13 +53,13 @@ static void training_work(void *arg) {
 }
 
 // All parameters one behind the other, or their gradients.
-static const float *joined(Arena *a, const Tape *tape, bool gradients, size_t *count) {
+static const float *joined(Arena *a, const Tape *tape, bool of_gradients, size_t *count) {
     *count = 0;
     for (size_t i = 0; i < tape_parameters(tape); i++) *count += tensor_count(tape_parameter_at(tape, i));
     float *all = take(a, float, *count), *to = all;
     for (size_t i = 0; i < tape_parameters(tape); i++) {
         Tensor p = tape_parameter_at(tape, i);
-        memcpy(to, gradients ? tape_gradient(tape, p) : f32(p), tensor_bytes(p));
+        memcpy(to, of_gradients ? tape_gradient(tape, p) : f32(p), tensor_bytes(p));
         to += tensor_count(p);
     }
     return all;
