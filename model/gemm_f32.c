@@ -31,6 +31,7 @@ typedef struct {
     bool round;            // to bf16, after packing
     const float *panels;   // of all of B, or NULL
     long mc, nc, kc, down; // a task's rows and columns; k at a time; tasks one above the other
+    long mr;               // rows of its tiles of A: MR, or fewer if so they are as many and equal
     long tasks;
     atomic_long taken; // of them
 } Job;
@@ -66,10 +67,10 @@ static long pieces_of(const Job *j, const Group *p) { return pieces(p->n1 - p->n
 
 // ---- packing
 
-static float *tile_of_a(const Job *j, float *A, const Group *p, long m) { return A + (m - p->m0) / j->k->MR * (j->k->MR * j->kc + BEHIND); }
+static float *tile_of_a(const Job *j, float *A, const Group *p, long m) { return A + (m - p->m0) / j->mr * (j->mr * j->kc + BEHIND); }
 
 static void pack_a(const Job *j, float *out, const Group *p, long m) {
-    int mr = (int)smaller(j->k->MR, p->m1 - m);
+    int mr = (int)smaller(j->mr, p->m1 - m);
     j->k->pack_a(out, j->g, m, mr, p->k0, p->kn);
     if (j->round) j->k->round(out, mr * p->kn);
 }
@@ -93,7 +94,7 @@ static void pack_b(const Job *j, float *out, const Group *p, long piece, long en
 // Of the tile of rows m …: part `part` of `parts`.
 static int lines_of_a(const Job *j, const Group *p, long m, long part, long parts, Wanted *runs) {
     const Gemm *g = j->g;
-    long mr = smaller(j->k->MR, p->m1 - m), r = mr * part / parts, end = mr * (part + 1) / parts, k = p->kn * part / parts;
+    long mr = smaller(j->mr, p->m1 - m), r = mr * part / parts, end = mr * (part + 1) / parts, k = p->kn * part / parts;
     if (g->kind == GEMM_TN) {
         *runs = (Wanted){(const char *)(g->A + (p->k0 + k) * g->lda + m), (size_t)g->lda * sizeof(float), (int)(p->kn * (part + 1) / parts - k)};
         return 1;
@@ -154,7 +155,7 @@ static void product(const Job *j, const Group *p, int mr, long n, const float *A
 // Down group p, packed in Bp; meanwhile `next` (or NULL) is packed into Bnext (NULL: its panels are kept).
 static void down_group(const Job *j, const Group *p, const float *Bp, float *A, const Group *next, float *Bnext) {
     const Gemm *g = j->g;
-    long MR = j->k->MR, NR = j->k->NR, panels = pieces(p->n1 - p->n, NR), tiles = pieces(p->m1 - p->m0, MR) * panels, all = next ? pieces_of(j, next) : 0, done = 0, i = 0;
+    long MR = j->mr, NR = j->k->NR, panels = pieces(p->n1 - p->n, NR), tiles = pieces(p->m1 - p->m0, MR) * panels, all = next ? pieces_of(j, next) : 0, done = 0, i = 0;
     for (long m = p->m0; m < p->m1; m += MR) {
         int mr = (int)smaller(MR, p->m1 - m);
         float *Ap = tile_of_a(j, A, p, m);
@@ -226,6 +227,8 @@ static void plan(Job *j, int threads) {
             if (best > 0 && cost >= best) continue;
             best = cost, j->mc = mc, j->nc = nc, j->down = down, j->tasks = across * down;
         }
+    long rows = smaller(j->mc, g->M);
+    j->mr = pieces(rows, pieces(rows, j->k->MR));
 }
 
 // ---- panels that are kept
