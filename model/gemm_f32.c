@@ -21,7 +21,6 @@
 #define GROUP 4    // panels: a tile of A, and C's rows, are come back to once for so many
 #define PACKING 30 // multiply-adds that packing a number costs
 #define READING 10 // that one costs that is packed already
-#define PIECE 16   // values of k of a panel: its rows of B are a line each
 #define BEHIND 16  // floats that packing may write behind a tile of A
 #define RUNS 64    // of lines that a tile asks for
 
@@ -63,7 +62,10 @@ static bool group_after(Job *j, const Group *p, Group *next) {
     return true;
 }
 
-static long pieces_of(const Job *j, const Group *p) { return pieces(p->n1 - p->n, j->k->NR) * pieces(p->kn, PIECE); }
+// Values of k of a panel that are packed at a time: their rows of B are a line each.
+static long piece_of(const Gemm *g) { return 64 / (long)dtype_size(g->B_type); }
+
+static long pieces_of(const Job *j, const Group *p) { return pieces(p->n1 - p->n, j->k->NR) * pieces(p->kn, piece_of(j->g)); }
 
 // ---- packing
 
@@ -81,8 +83,8 @@ static long panels_before(const Gemm *g, const KernelTable *k, long k0) { return
 static const float *group_kept(const Job *j, const Group *p) { return j->panels + panels_before(j->g, j->k, p->k0) + p->n * p->kn; }
 
 static void pack_b(const Job *j, float *out, const Group *p, long piece, long end) {
-    for (long each = pieces(p->kn, PIECE); piece < end; piece++) {
-        long n = piece / each * j->k->NR, at = piece % each * PIECE, kn = smaller(PIECE, p->kn - at);
+    for (long values = piece_of(j->g), each = pieces(p->kn, values); piece < end; piece++) {
+        long n = piece / each * j->k->NR, at = piece % each * values, kn = smaller(values, p->kn - at);
         float *o = out + n * p->kn + at * j->k->NR;
         j->k->pack_b(o, j->g, p->k0 + at, kn, p->n + n);
         if (j->round && j->g->B_type != DTYPE_BF16) j->k->round(o, j->k->NR * kn);
@@ -113,12 +115,12 @@ static int lines_of_b(const Job *j, const Group *p, long piece, long end, Wanted
     }
     size_t item = dtype_size(g->B_type), row = (size_t)g->ldb * item;
     int count = 0;
-    for (long each = pieces(p->kn, PIECE); piece < end && count + 2 <= room; piece++) {
-        long n = p->n + piece / each * j->k->NR, at = p->k0 + piece % each * PIECE, columns = smaller(j->k->NR, g->N - n);
+    for (long values = piece_of(g), each = pieces(p->kn, values); piece < end && count + 2 <= room; piece++) {
+        long n = p->n + piece / each * j->k->NR, at = p->k0 + piece % each * values, columns = smaller(j->k->NR, g->N - n);
         if (g->kind == GEMM_NT) {
-            if ((size_t)(piece % each * PIECE) * item % 64 == 0) runs[count++] = (Wanted){(const char *)g->B + (size_t)n * row + (size_t)at * item, row, (int)columns};
+            runs[count++] = (Wanted){(const char *)g->B + (size_t)n * row + (size_t)at * item, row, (int)columns};
         } else {
-            for (size_t i = 0; i < (size_t)columns * item; i += 64) runs[count++] = (Wanted){(const char *)g->B + (size_t)at * row + (size_t)n * item + i, row, (int)smaller(PIECE, g->K - at)};
+            for (size_t i = 0; i < (size_t)columns * item; i += 64) runs[count++] = (Wanted){(const char *)g->B + (size_t)at * row + (size_t)n * item + i, row, (int)smaller(values, g->K - at)};
         }
     }
     return count;
@@ -210,7 +212,7 @@ static long rows_most(const Job *j) {
     return rows > j->k->MR ? rows / j->k->MR * j->k->MR : j->k->MR;
 }
 
-static long k_at_a_time(const Gemm *g, const KernelTable *k) { return pieces(pieces(g->K, pieces(g->K, k_block(k))), PIECE) * PIECE; }
+static long k_at_a_time(const Gemm *g, const KernelTable *k) { return pieces(pieces(g->K, pieces(g->K, k_block(k))), piece_of(g)) * piece_of(g); }
 
 // Rows and columns of a task: the cheapest by the count of multiply-adds that packing costs (of panels that are kept, reading), of
 // what is left for the busiest thread, and of a tenth of a task by which threads never end together.
@@ -242,7 +244,7 @@ static void panels_pack(float *all, const Gemm *g, long part, bool round) {
     Job j = {.g = g, .k = k, .round = round, .panels = all, .kc = k_at_a_time(g, k)};
     Group p = {.m1 = g->M, .end = g->N};
     group_at(&j, &p, part % pieces(g->N, k->NR) * k->NR, part / pieces(g->N, k->NR) * j.kc);
-    pack_b(&j, (float *)group_kept(&j, &p), &p, 0, pieces(p.kn, PIECE));
+    pack_b(&j, (float *)group_kept(&j, &p), &p, 0, pieces(p.kn, piece_of(g)));
 }
 
 static void exact_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, part, false); }

@@ -46,6 +46,16 @@ INLINE void pack_turned(float *out, const Gemm *g, Dtype type, long k0, long kn,
         const char *base = (const char *)g->B + (size_t)first * row + (size_t)k0 * item;
         float *o = out + v * LANES;
         long k = 0;
+        if (rows == LANES && type == DTYPE_BF16) // a pair of bf16 is one lane until it has been turned
+            for (; k + 2 * LANES <= kn; k += 2 * LANES) {
+                V t[LANES];
+                for (int r = 0; r < LANES; r++) t[r] = load((const float *)(base + (size_t)r * row) + k / 2);
+                turn(t);
+                for (int j = 0; j < LANES; j++) {
+                    store(o + (k + 2 * j) * TILE_VECTORS * LANES, pair_first(t[j]));
+                    store(o + (k + 2 * j + 1) * TILE_VECTORS * LANES, pair_second(t[j]));
+                }
+            }
         if (rows == LANES)
             for (; k + LANES <= kn; k += LANES) {
                 V t[LANES];
@@ -121,8 +131,8 @@ INLINE long thin_squares(V *acc, int M, const float *X, const char *B, Dtype typ
             turn(t);
             for (int j = 0; j < LANES; j++, X += 2 * M)
                 for (int m = 0; m < M; m++) {
-                    acc[m] = fused(all(X[m]), (V)((I)t[j] << 16), acc[m]);
-                    acc[m] = fused(all(X[M + m]), (V)((I)t[j] & alli((int32_t)0xffff0000)), acc[m]);
+                    acc[m] = fused(all(X[m]), pair_first(t[j]), acc[m]);
+                    acc[m] = fused(all(X[M + m]), pair_second(t[j]), acc[m]);
                 }
         }
     else
