@@ -238,7 +238,7 @@ ptxas: $(if $(NVCC),$(patsubst %.cu,$(BUILD)/ptxas/%.log,$(KERNELS)))
 
 # Programs, then scripts: each prints lines of ok and FAIL.
 test: retina $(TEST_PROGRAMS)
-	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/kernels.sh test/commands.sh test/fail.sh test/includes.sh test/verbalize.sh)
+	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/kernels.sh test/levels.sh test/commands.sh test/fail.sh test/includes.sh test/verbalize.sh)
 
 # ---- on a real GPU: everything that runs there is built into build/gpu, with or without a GPU here, and test/gpu_day.sh runs it
 GPU_FLAGS = -std=gnu11 -Itest -isystem $(CUDA_INCLUDE)
