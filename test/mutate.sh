@@ -27,6 +27,7 @@ while [ $n -lt "$count" ]; do
     red=no
     for t in $tests; do
         case $t in
+        levels.sh) goal="retina build/test/test_kernels build/test/test_packed build/test/test_bf16" run="sh test/$t" ;;
         *.sh) goal=retina run="sh test/$t" ;; # what a command does
         *) goal=build/test/test_$t run=build/test/test_$t ;;
         esac
