@@ -1,6 +1,6 @@
 // gemm_f32.c: products by f32 multiply-adds over packed tiles of both sides.
 //
-// A task owns a rectangle of C. It goes through k in blocks, through a block by groups of panels of NR columns, down a group by tiles of
+// A task owns a rectangle of C. It goes through k in blocks, through a block by groups of panels of NR columns, down a group by equal tiles of up to
 // MR rows, along its panels. A's block is packed, tile by tile, while the first group comes down, and stays in its core's L2; the next
 // group is packed, a piece after each tile, while one is used. Each line that is packed was asked for during the tile before. Panels that
 // are kept (packed.h) are only asked for.
