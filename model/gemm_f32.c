@@ -157,13 +157,13 @@ static void product(const Job *j, const Group *p, int mr, long n, const float *A
 // Down group p, packed in Bp; meanwhile `next` (or NULL) is packed into Bnext (NULL: its panels are kept).
 static void down_group(const Job *j, const Group *p, const float *Bp, float *A, const Group *next, float *Bnext) {
     const Gemm *g = j->g;
-    long MR = j->mr, NR = j->k->NR, panels = pieces(p->n1 - p->n, NR), tiles = pieces(p->m1 - p->m0, MR) * panels, all = next ? pieces_of(j, next) : 0, done = 0, i = 0;
-    for (long m = p->m0; m < p->m1; m += MR) {
-        int mr = (int)smaller(MR, p->m1 - m);
+    long most = j->mr, NR = j->k->NR, panels = pieces(p->n1 - p->n, NR), tiles = pieces(p->m1 - p->m0, most) * panels, all = next ? pieces_of(j, next) : 0, done = 0, i = 0;
+    for (long m = p->m0; m < p->m1; m += most) {
+        int mr = (int)smaller(most, p->m1 - m);
         float *Ap = tile_of_a(j, A, p, m);
-        bool below = m + MR < p->m1;
+        bool below = m + most < p->m1;
         const Group *q = below ? p : next; // of the next tile of A
-        long m_next = below ? m + MR : q ? q->m0 : 0;
+        long m_next = below ? m + most : q ? q->m0 : 0;
         if (p->n == p->n0) pack_a(j, Ap, p, m);
         for (long n = p->n; n < p->n1; n += NR) {
             float *C = g->C + m * g->ldc + n;

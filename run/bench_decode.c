@@ -97,7 +97,8 @@ static Errors errors_of(const Table *t, const Decode *d, const char *ask, const 
     const double allowed = forward_allowed(d->m->compute);
     const Check check = {relative_distance, &reference, logits_of(a, d), n, allowed, allowed};
     const size_t bytes = tensor_count(d->cache->k[0]) * sizeof(float);
-    const Given given[GIVEN_MOST] = {{"ids", d->in.ids.data, tensor_bytes(d->in.ids)}, {"keys", kept_numbers(a, d->cache, 0, "keys"), bytes}, {"values", kept_numbers(a, d->cache, 0, "values"), bytes}};
+    Given given[GIVEN_MOST] = {{"ids", d->in.ids.data, tensor_bytes(d->in.ids)}};
+    if (t->peer) given[1] = (Given){"keys", kept_numbers(a, d->cache, 0, "keys"), bytes}, given[2] = (Given){"values", kept_numbers(a, d->cache, 0, "values"), bytes};
     Errors said = table_errors(t, name, given, &check, ask, NULL);
     arena_free(a);
     return said;

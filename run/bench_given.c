@@ -58,9 +58,13 @@ double check_peer(Arena *a, const Check *c, Peer *peer, const char *line, const 
     return error;
 }
 
+void poison(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = NAN;
+}
+
 float *poisoned(Arena *a, size_t n) {
     float *x = take(a, float, n);
-    for (size_t i = 0; i < n; i++) x[i] = NAN;
+    poison(x, n);
     return x;
 }
 

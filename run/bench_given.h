@@ -32,8 +32,9 @@ double check_peer(Arena *a, const Check *c, Peer *peer, const char *line, const 
 
 // ---- errors
 
-float *poisoned(Arena *a, size_t n);         // NaN, for results: what is not written is seen
-double worse(double worst, double error);    // the larger; NaN stays
+void poison(float *x, size_t n);          // NaN, for results: what is not written is seen
+float *poisoned(Arena *a, size_t n);
+double worse(double worst, double error); // the larger; NaN stays
 // A whole model has no double beside it: an answer's distance from our own in f32, ‖x - y‖ / ‖y‖.
 typedef struct {
     const float *y;

@@ -66,11 +66,13 @@ static const float *joined(Arena *a, const Tape *tape, bool of_gradients, size_t
 }
 
 // The row's error is the peer's distance from our gradients, from the same parameters (which are compared with double in test/test_gradients.c).
-static Row row_of(Arena *a, const char *name, const char *ask, Training *t, const Given *given) {
+static Row row_of(Arena *a, const Table *table, const char *name, const char *ask, Training *t, const Given *given) {
+    Row row = {.name = name, .ask = ask, .work = training_work, .arg = t};
+    if (!table->peer) return row;
     Reference *reference = take(a, Reference, 1);
     gradients(t);
     reference->y = joined(a, t->tape, true, &reference->n);
-    Row row = {.name = name, .ask = ask, .work = training_work, .arg = t, .check = {relative_distance, reference, NULL, reference->n, 0, 1e-4}};
+    row.check = (Check){relative_distance, reference, NULL, reference->n, 0, 1e-4};
     memcpy(row.given, given, sizeof row.given);
     return row;
 }
@@ -118,7 +120,7 @@ static void recon(Arena *a, const Table *table, const char *name, ReconConfig c)
     size_t count;
     const float *first = joined(a, t.tape, false, &count);
     const Given given[GIVEN_MOST] = {{"x", t.x.data, tensor_bytes(t.x)}, {"y", t.y.data, tensor_bytes(t.y)}, {"parameters", first, count * sizeof *first}};
-    Row row = row_of(a, name, ask, &t, given);
+    Row row = row_of(a, table, name, ask, &t, given);
     gate(table, name, table_row(table, &row));
     arena_free(t.scratch);
     arena_release(a, mark);
@@ -163,7 +165,7 @@ static void two_towers(Arena *a, const Table *table, const char *directory) {
     const char *names = "";
     for (size_t i = 0; i < tape_parameters(t.tape); i++) names = arena_print(a, "%s%s\n", names, s->names[i]);
     const Given given[GIVEN_MOST] = {{"pixels", t.pixels.data, tensor_bytes(t.pixels)}, {"ids", t.ids.data, tensor_bytes(t.ids)}, {"names", names, strlen(names)}};
-    Row row = row_of(a, name, ask, &t, given);
+    Row row = row_of(a, table, name, ask, &t, given);
     gate(table, name, table_row(table, &row));
     arena_free(t.scratch);
     tensors_close(file);

@@ -164,8 +164,8 @@ bench() {
 
 cpu() {
     : >"$OUT/cpu.txt"
-    for t in test_bf16 test_kernels test_packed test_generate; do # products and attention, AMX's where the machine has it
-        timeout "$1" build/gpu/$t >"$work/$t" 2>&1 || failed "$t on this CPU"
+    for t in $(find build/gpu -maxdepth 1 -name 'test_*' ! -name 'test_cuda_*' ! -name '*.[od]' -printf '%f\n' | sort); do # AMX's products where the machine has it
+        timeout "$1" "build/gpu/$t" >"$work/$t" 2>&1 || failed "$t on this CPU"
         say "cpu: $t: $(grep -c '^ok ' "$work/$t") ok, $(grep -c '^FAIL' "$work/$t") failed; $(build/gpu/retina --version 2>/dev/null | head -n 1)"
         grep '^FAIL' "$work/$t" | head -n 5 | tee -a "$summary"
         cat "$work/$t" >>"$OUT/cpu.txt"
