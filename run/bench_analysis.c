@@ -116,8 +116,7 @@ static void singular(Arena *a, const Table *t) {
         Mark mark = arena_mark(a);
         Matrix m = {.a = a, .R = sizes[k / 2][0], .C = sizes[k / 2][1], .thin = k % 2 == 0};
         m.x = falling(a, (size_t)m.R, (size_t)m.C);
-        char ask[80];
-        snprintf(ask, sizeof ask, "svd %d %d %d 1", m.R, m.C, m.thin);
+        const char *ask = arena_print(a, "svd %d %d %d 1", m.R, m.C, m.thin);
         Singular right = {&m, smaller(m.R, m.C), NULL};
         double *values = take(a, double, (size_t)right.r);
         svd_values(values, m.x, m.R, m.C, false, SVD_JACOBI, a);
@@ -237,8 +236,7 @@ static void nearest(Arena *a, const Table *all) {
     Matrix m = {.a = a, .R = 10000, .C = 1024};
     m.x = random_floats(a, (size_t)m.R * (size_t)m.C, "rows");
     Gemm g = {.kind = GEMM_NT, .M = m.R, .N = m.R, .K = m.C, .A = m.x, .lda = m.C, .B = m.x, .B_type = DTYPE_F32, .ldb = m.C, .C = take(a, float, (size_t)m.R * (size_t)m.R), .ldc = m.R};
-    char ask[80];
-    snprintf(ask, sizeof ask, "knn %d %d %d %d", m.R, m.C, NEAREST, threads_count());
+    const char *ask = arena_print(a, "knn %d %d %d %d", m.R, m.C, NEAREST, threads_count());
     table_head(&t, "neighbours; peer: the faster of faiss-cpu IndexFlatIP and PyTorch topk");
     Measured r = table_row(&t, &(Row){.name = name, .ask = ask, .work = knn_work, .arg = &m, .operations = 1e8 * 1024, .peak = PEAK_F32, .beside = {product_work, &g},
                                       .check = nearest_check(&m), .given = {{"x", m.x, (size_t)m.R * (size_t)m.C * sizeof *m.x}}});

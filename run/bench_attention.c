@@ -83,8 +83,7 @@ static void attentions(Arena *a, const Table *t, bool bf16) {
         double allow = bf16 ? 4e-3 : 2e-6; // of bf16: the weights' rounding
         if (bf16 && Tq == 1) at.k = at.v = NULL, at.k16 = half[1], at.v16 = half[2];
         attention_rows(&at);
-        char ask[80];
-        snprintf(ask, sizeof ask, "attention %s %ld %ld %ld %ld %ld %d %d", bf16 ? "bf16" : "f32", Tq, Tk, H, G, D, list[i].causal && Tq > 1, threads_count());
+        const char *ask = arena_print(a, "attention %s %ld %ld %ld %ld %ld %d %d", bf16 ? "bf16" : "f32", Tq, Tk, H, G, D, list[i].causal && Tq > 1, threads_count());
         double operations = (list[i].causal && Tq > 1 ? 0.5 : 1) * 4.0 * (double)(Tq * Tk * H * D);
         Gemm *beside = i == 0 ? product_beside(a, bf16) : NULL;
         Measured m = table_row(t, &(Row){.name = list[i].name, .ask = ask, .work = attention_work, .arg = &at, .operations = operations, .peak = bf16 ? PEAK_BF16 : PEAK_F32,

@@ -37,8 +37,7 @@ static Measured one(Arena *a, const Table *t, long M, long N, long K, int copies
                  .C = poisoned(a, (size_t)(M * N)), .ldc = N, .compute = COMPUTE_BF16};
     product_work(&p);
     double bytes = 2.0 * (double)weight;
-    char ask[80];
-    snprintf(ask, sizeof ask, "linear bf16 %ld %ld %ld %d %d", M, N, K, copies, threads_count());
+    const char *ask = arena_print(a, "linear bf16 %ld %ld %ld %d %d", M, N, K, copies, threads_count());
     Measured m = table_row(t, &(Row){.name = name, .ask = ask, .work = product_work, .arg = &p, .operations = 2.0 * (double)(M * N) * (double)K,
                                      .bytes = copies > 1 ? bytes : 0, .peak = PEAK_BF16, .plain = copies > 1 ? weight_read : NULL, .plain_bytes = bytes,
                                      .check = {product_error, &p.g, p.g.C, (size_t)(M * N), 2e-6, 4e-3},

@@ -125,12 +125,16 @@ typedef struct {
 static struct { // a device's operations have no place for what is theirs
     Device table;
     const Device *real;
-    Product list[2000];
-    int count;
+    Arena *arena;
+    Product *list;
+    size_t count, room;
 } noted;
 
 static void note_product(Tensor x, Tensor w, Tensor b) {
-    need((size_t)noted.count < sizeof noted.list / sizeof *noted.list, "bench: a forward of so many products");
+    if (noted.count == noted.room) {
+        noted.room = 2 * noted.room + 64;
+        noted.list = arena_grow(noted.arena, noted.list, noted.count, noted.room, sizeof *noted.list);
+    }
     noted.list[noted.count++] = (Product){tensor_rows(x), w, b};
 }
 
@@ -144,14 +148,14 @@ typedef struct {
 } Products;
 
 static Products products_of(Arena *a, const Forward *f) {
-    noted.real = model_device(f->m), noted.table = *noted.real, noted.count = 0;
+    noted.real = model_device(f->m), noted.table = *noted.real, noted.arena = a, noted.list = NULL, noted.count = noted.room = 0;
     noted.table.bf16 = noted.table.bf16x3 = noted_device, noted.table.linear = linear_noted, noted.table.linear_activated = activated_noted;
     if (noted.real->linear_into) noted.table.linear_into = into_noted;
     Arena *scratch = arena_new("a forward");
     model_forward(run_on(scratch, &noted.table), f->m, &f->in);
     arena_free(scratch);
     size_t x = 0, out = 0;
-    for (int i = 0; i < noted.count; i++) {
+    for (size_t i = 0; i < noted.count; i++) {
         size_t rows = (size_t)noted.list[i].rows, K = (size_t)noted.list[i].w.shape[1], N = (size_t)noted.list[i].w.shape[0];
         x = rows * K > x ? rows * K : x, out = rows * N > out ? rows * N : out;
     }
@@ -160,7 +164,7 @@ static Products products_of(Arena *a, const Forward *f) {
 
 static void products_work(void *arg) {
     const Products *p = arg;
-    for (int i = 0; i < noted.count; i++) {
+    for (size_t i = 0; i < noted.count; i++) {
         const Product *k = &noted.list[i];
         noted.real->linear(tensor_of(p->out, DTYPE_F32, DIMS(k->rows, k->w.shape[0])), tensor_of(p->x, DTYPE_F32, DIMS(k->rows, k->w.shape[1])), k->w, k->b);
     }
@@ -195,7 +199,7 @@ static void pictures(Arena *a, const Table *t, const Model *m) {
     memory_say(t, &one);
     table_times(t, arena_print(a, "each of %d pictures at once, %s", AT_ONCE, type), of[FOUR], t->peer ? &of[PEER_FOUR] : NULL, &errors[1], "");
     memory_say(t, &four);
-    table_times(t, arena_print(a, "the %d products of one picture alone, %s", noted.count, type), of[PRODUCTS], NULL, NULL, "");
+    table_times(t, arena_print(a, "the %zu products of one picture alone, %s", noted.count, type), of[PRODUCTS], NULL, NULL, "");
     bench_say(t->w, "| … | %.3f pictures a second | | | | | |", 1 / rounds_fastest(of, ours));
     gate_note(t->gates, (Gate){.what = arena_print(t->arena, "pictures a second over transformers', %s, the better of 1 and %d at once on each side", type, AT_ONCE),
                                .value = t->peer ? 1 / rounds_ratio(&r, ours, theirs) : NAN, .bound = 1.0, .at_least = true, .elsewhere = peer_wanting(t->peer)});

@@ -136,9 +136,7 @@ void bench_passes(Arena *a, const Table *t) {
     if (!wanted) return;
     Mark mark = arena_mark(a);
     Pass p = {.out = tensor_take(a, DTYPE_F32, DIMS(1, ROWS, COLUMNS)), .x = uniform(a, "x"), .y = uniform(a, "y"), .w = uniform_row(a, "w"), .b = uniform_row(a, "b")};
-    char head[120];
-    snprintf(head, sizeof head, "passes over %d x %d numbers; floor: a triad in the same rounds", ROWS, COLUMNS);
-    table_head(t, head);
+    table_head(t, arena_print(a, "passes over %d x %d numbers; floor: a triad in the same rounds", ROWS, COLUMNS));
     for (size_t k = 0; k < sizeof passes / sizeof *passes; k++) {
         if (!table_wants(t, passes[k].name)) continue;
         poison(f32(p.out), COUNT);
@@ -151,8 +149,7 @@ void bench_passes(Arena *a, const Table *t) {
         }
         passes[k].work(&p);
         const Right right = {&p, passes[k].wanted};
-        char ask[80];
-        snprintf(ask, sizeof ask, "pass %s %d %d %d", passes[k].ask, ROWS, COLUMNS, threads_count());
+        const char *ask = arena_print(a, "pass %s %d %d %d", passes[k].ask, ROWS, COLUMNS, threads_count());
         Measured m = table_row(t, &(Row){.name = passes[k].name, .ask = ask, .work = passes[k].work, .arg = &p, .bytes = 4.0 * passes[k].floats * (double)COUNT,
                                          .plain = triad, .plain_bytes = 12 * (double)COUNT, .check = {pass_error, &right, f32(p.out), COUNT, 2e-6, 2e-6},
                                          .given = {{"x", p.x.data, tensor_bytes(p.x)}, {"y", p.y.data, tensor_bytes(p.y)}, {"w", p.w.data, tensor_bytes(p.w)},

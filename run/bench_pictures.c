@@ -88,8 +88,7 @@ static double contest(Picture *k, double (*ours)(void *arg), const char *what, c
     Rounds r = rounds_of((Way[]){{ours, k}, {peer_seconds, k}}, t->peer ? 2 : 1, t->rounds);
     const Times *of = rounds_shown(&r, WAY(0), t->peer ? WAY(1) : 0);
     Times x = of[0], p = of[1];
-    char peer[100] = "";
-    if (t->peer) snprintf(peer, sizeof peer, " %.2f (%.2f – %.2f) | %.2f |", 1e3 * p.median, 1e3 * p.least, 1e3 * p.most, x.median / p.median);
+    const char *peer = t->peer ? arena_print(k->p->arena, " %.2f (%.2f – %.2f) | %.2f |", 1e3 * p.median, 1e3 * p.least, 1e3 * p.most, x.median / p.median) : "";
     bench_say(t->w, "| %s | %s | %.2f (%.2f – %.2f) | %.0f |%s %s |", what, size(k), 1e3 * x.median, 1e3 * x.least, 1e3 * x.most,
               (double)k->image.width * k->image.height / x.median * 1e-6, peer, rounds_note(&r));
     return t->peer ? rounds_ratio(&r, WAY(0), WAY(1)) : NAN;

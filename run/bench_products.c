@@ -48,9 +48,8 @@ static Measured one(Arena *a, const Table *t, const long *s, bool split, const c
     Gemm g = {.kind = GEMM_NT, .M = s[0], .N = s[1], .K = s[2], .A = random_floats(a, M * K, "A"), .lda = s[2], .B = random_floats(a, N * K, "B"), .B_type = DTYPE_F32,
               .ldb = s[2], .C = poisoned(a, M * N), .ldc = s[1], .bias = random_floats(a, N, "bias"), .compute = split ? COMPUTE_BF16X3 : COMPUTE_F32};
     gemm(&g);
-    char ask[80], ask_blas[80];
-    snprintf(ask, sizeof ask, "affine %ld %ld %ld %d", s[0], s[1], s[2], threads_count());
-    snprintf(ask_blas, sizeof ask_blas, "%ld %ld %ld %d", s[0], s[1], s[2], threads_count());
+    const char *ask = arena_print(a, "affine %ld %ld %ld %d", s[0], s[1], s[2], threads_count());
+    const char *ask_blas = arena_print(a, "%ld %ld %ld %d", s[0], s[1], s[2], threads_count());
     Measured m = table_row(t, &(Row){.name = name, .ask = ask, .ask_blas = ask_blas, .work = product_work, .arg = &g, .operations = 2.0 * (double)M * (double)N * (double)K, .peak = split ? NO_PEAK : PEAK_F32,
                                      .check = {product_error, &g, g.C, M * N, split ? 1e-5 : 2e-6, 2e-6},
                                      .given = {{"x", g.A, M * K * sizeof *g.A}, {"weight", g.B, N * K * sizeof(float)}, {"bias", g.bias, N * sizeof *g.bias}}});

@@ -115,8 +115,7 @@ static void recon(Arena *a, const Table *table, const char *name, ReconConfig c)
     Training t = {.scratch = arena_new("a training step"), .tape = p.tape, .loss = recon_loss, .net = recon_net_new(a, &c, (Recon *)(void *)&p, parameter)};
     t.adam = adam_new(a, t.tape, rule, (Group){.lr_factor = 1, .decay = 0.01});
     t.x = normals(a, "input", DIMS(c.batch, T, c.I)), t.y = normals(a, "target", DIMS(c.batch, c.T_out ? c.T_out : T, c.O));
-    char ask[120];
-    snprintf(ask, sizeof ask, "recon %d %d %ld %d %d %d %d %d", (int)c.kind, c.batch, T, c.I, c.O, c.h, c.layers, threads_count());
+    const char *ask = arena_print(a, "recon %d %d %ld %d %d %d %d %d", (int)c.kind, c.batch, T, c.I, c.O, c.h, c.layers, threads_count());
     size_t count;
     const float *first = joined(a, t.tape, false, &count);
     const Given given[GIVEN_MOST] = {{"x", t.x.data, tensor_bytes(t.x)}, {"y", t.y.data, tensor_bytes(t.y)}, {"parameters", first, count * sizeof *first}};
@@ -160,8 +159,7 @@ static void two_towers(Arena *a, const Table *table, const char *directory) {
     for (int b = 0; b < B; b++)
         for (int k = 0; k < T; k++) // as texts are: the two ends have the largest ids
             i32(t.ids)[b * T + k] = k == 0 ? (int32_t)V - 2 : k == T - 1 ? (int32_t)V - 1 : (int32_t)rng_below(rng_of(32, "ids"), (uint64_t)(b * T + k), (uint64_t)V - 2);
-    char ask[80];
-    snprintf(ask, sizeof ask, "clip %d %d %d", B, T, threads_count());
+    const char *ask = arena_print(a, "clip %d %d %d", B, T, threads_count());
     const char *names = "";
     for (size_t i = 0; i < tape_parameters(t.tape); i++) names = arena_print(a, "%s%s\n", names, s->names[i]);
     const Given given[GIVEN_MOST] = {{"pixels", t.pixels.data, tensor_bytes(t.pixels)}, {"ids", t.ids.data, tensor_bytes(t.ids)}, {"names", names, strlen(names)}};

@@ -26,14 +26,14 @@ import faiss
 import torch
 from PIL import Image
 from safetensors import safe_open
-from transformers import AutoProcessor, LlavaForConditionalGeneration
+from transformers import AutoImageProcessor, LlavaForConditionalGeneration
 
 BATCH, TOPK, SIZES = 8, 100, (10, 50, 100)
 
 
 class Theirs:
     def __init__(self, directory, pictures):
-        self.processor = AutoProcessor.from_pretrained(directory).image_processor
+        self.processor = AutoImageProcessor.from_pretrained(directory, backend="pil")  # as the original; torchvision resizes to other bytes
         self.model = LlavaForConditionalGeneration.from_pretrained(directory, dtype=torch.float32).eval()
         self.pictures, self.seen = pictures, {"pre": [], "post": []}
         projector = self.model.model.multi_modal_projector
