@@ -12,22 +12,42 @@ void gate_note(Gates *g, Gate gate) {
     g->list[g->count++] = gate;
 }
 
-static bool held(const Gate *g) { return g->at_least ? g->value >= g->bound : g->value <= g->bound; }
+// NaN reaches nothing.
+static bool reaches(const Gate *g, double wanted) { return g->at_least ? g->value >= wanted : g->value <= wanted; }
 
-static const char *verdict(const Gate *g) { return g->elsewhere ? "not asked" : held(g) ? "held" : "MISSED"; }
+typedef enum { REACHED, SHORT, MISSED, NOT_ASKED, VERDICTS } Verdict;
+
+static Verdict verdict(const Gate *g) {
+    if (g->elsewhere) return NOT_ASKED;
+    if (!reaches(g, g->bound)) return MISSED;
+    return g->goal != 0 && !reaches(g, g->goal) ? SHORT : REACHED;
+}
+
+static const char *verdict_said(Arena *a, const Gate *g) {
+    switch (verdict(g)) {
+    case NOT_ASKED: return arena_print(a, "not asked: %s", g->elsewhere);
+    case MISSED: return "MISSED";
+    case SHORT: return "held, short of its goal";
+    default: return g->goal != 0 ? "held and goal reached" : "held";
+    }
+}
 
 static const char *value_said(Arena *a, double value) {
     return isnan(value) ? "" : value != 0 && fabs(value) < 1e-3 ? arena_print(a, "%.1e", value) : fabs(value) < 10 ? arena_print(a, "%.3f", value) : arena_print(a, "%.1f", value);
 }
 
-// The names of those that were missed, or of those not asked, with the reason.
-static const char *listed(Arena *a, const Gates *g, bool elsewhere) {
+static const char *wanted_said(Arena *a, const Gate *g, double wanted) {
+    return arena_print(a, fabs(wanted) < 1e-3 ? "%s %.0e" : "%s %.2f", g->at_least ? "≥" : "≤", wanted);
+}
+
+// ": a; b", the names of all with that verdict, those not asked with the reason; "" where there are none.
+static const char *listed(Arena *a, const Gates *g, Verdict which) {
     const char *text = "";
     for (int i = 0; i < g->count; i++) {
         const Gate *k = &g->list[i];
-        const char *after = *text ? "; " : "";
-        if (elsewhere && k->elsewhere) text = arena_print(a, "%s%s%s (%s)", text, after, k->what, k->elsewhere);
-        if (!elsewhere && !k->elsewhere && !held(k)) text = arena_print(a, "%s%s%s", text, after, k->what);
+        if (verdict(k) != which) continue;
+        const char *why = which == NOT_ASKED ? arena_print(a, " (%s)", k->elsewhere) : "";
+        text = arena_print(a, "%s%s %s%s", text, *text ? ";" : ":", k->what, why);
     }
     return text;
 }
@@ -35,16 +55,22 @@ static const char *listed(Arena *a, const Gates *g, bool elsewhere) {
 void gates_say(const Gates *g, Writer *w) {
     if (g->count == 0) return;
     Arena *a = arena_new("what is said of gates");
-    int asked = 0, kept = 0;
-    bench_say(w, "\n| gate | here | wanted | |\n|---|---|---|---|");
+    int of[VERDICTS] = {0};
+    bench_say(w, "\n| gate | wanted | goal | here | verdict |\n|---|---|---|---|---|");
     for (int i = 0; i < g->count; i++) {
         const Gate *k = &g->list[i];
-        asked += !k->elsewhere, kept += !k->elsewhere && held(k);
-        const char *bound = fabs(k->bound) < 1e-3 ? arena_print(a, "%.0e", k->bound) : arena_print(a, "%.2f", k->bound);
-        bench_say(w, "| %s%s | %s | %s %s | %s |", k->what, k->detail ? k->detail : "", value_said(a, k->value), k->at_least ? "≥" : "≤", bound, verdict(k));
+        of[verdict(k)]++;
+        bench_say(w, "| %s%s | %s | %s | %s | %s |", k->what, k->detail ? k->detail : "", wanted_said(a, k, k->bound), k->goal != 0 ? wanted_said(a, k, k->goal) : "", value_said(a, k->value),
+                  verdict_said(a, k));
     }
-    const char *missed = listed(a, g, false), *others = listed(a, g, true);
-    bench_say(w, "\n%d gate%s, %d held; missed: %s; not of this machine: %s", asked, asked == 1 ? "" : "s", kept, *missed ? missed : "none", *others ? others : "none");
+    int kept = of[REACHED] + of[SHORT], asked = kept + of[MISSED];
+    bench_say(w, "\n%d gate%s asked: %d held, %d missed; %d goal%s short; %d not asked.", asked, asked == 1 ? "" : "s", kept, of[MISSED], of[SHORT], of[SHORT] == 1 ? "" : "s", of[NOT_ASKED]);
+    static const struct {
+        Verdict which;
+        const char *said;
+    } lists[] = {{MISSED, "Missed"}, {SHORT, "Short of their goals"}, {NOT_ASKED, "Not asked"}};
+    for (int i = 0; i < 3; i++)
+        if (of[lists[i].which]) bench_say(w, "\n%s%s.", lists[i].said, listed(a, g, lists[i].which));
     arena_free(a);
 }
 

@@ -1,4 +1,4 @@
-// bench_gates.h: the gates of performance.md 4.1: each is one number beside its bound, with a verdict.
+// bench_gates.h: the gates of performance.md 4.1: each is one number beside its bound and its goal, with a verdict.
 #ifndef RETINA_RUN_BENCH_GATES_H
 #define RETINA_RUN_BENCH_GATES_H
 
@@ -7,6 +7,7 @@
 typedef struct {
     const char *what, *detail; // detail: beside its number in the table, or NULL
     double value, bound;
+    double goal;           // what is aimed for, in the direction of `bound`; 0: nothing
     bool at_least;         // so much is wanted; else at most so much
     const char *elsewhere; // why this machine or run is not asked; NULL: it is
 } Gate;
@@ -17,7 +18,7 @@ typedef struct {
     int count;
 } Gates;
 
-void gate_note(Gates *g, Gate gate); // g may be NULL: nobody listens. A value that is no number is a gate missed.
+void gate_note(Gates *g, Gate gate); // g may be NULL: nobody listens. A value that is no number is a gate missed, unless it is not asked.
 void gates_say(const Gates *g, Writer *w);
 
 // Several ratios that one gate is about.
