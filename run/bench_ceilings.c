@@ -110,10 +110,18 @@ void ceilings_again(Arena *a, Ceilings *c) {
     c->bf16 = b ? fmax(c->bf16, tile_rate(a, (Tiles){.mr = b->MR, .nr = b->NR, .tile = b->tile, .begin = b->begin, .end = b->end}, b->in_word)) : c->f32;
 }
 
+void ceilings_reads(Arena *a, Ceilings *c) {
+    c->l2 = fmax(c->l2, read_rate(a, 65536, (size_t)threads_count(), 400, reads_job)); // 256 KiB for each thread
+    c->memory = fmax(c->memory, read_rate(a, 32 << 20, 8, 1, streams_job));            // 1 GiB, more than any L3
+}
+
 Ceilings ceilings_measure(Arena *a) {
     Ceilings c = {0};
     ceilings_again(a, &c);
-    c.l2 = read_rate(a, 65536, (size_t)threads_count(), 400, reads_job); // 256 KiB for each thread
-    c.memory = read_rate(a, 16 << 20, 8, 1, streams_job);                // 512 MiB
+    ceilings_reads(a, &c);
     return c;
+}
+
+void ceilings_say(const Ceilings *c, Writer *w) {
+    bench_say(w, "\nCeilings, the most of the run: f32 %.0f GFLOP/s, bf16 %.0f GFLOP/s, read L2 %.0f GB/s, read memory %.1f GB/s.", c->f32 * 1e-9, c->bf16 * 1e-9, c->l2 * 1e-9, c->memory * 1e-9);
 }

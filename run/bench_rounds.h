@@ -26,20 +26,32 @@ double ask_seconds(void *ask);
 
 enum { WAYS = 8, TRIES = 3, ROUNDS_MOST = 99 };
 
-// Medians, least and most of every way. Where the largest time of a way is over 1.5 times its least, all of it is done again.
+// Sets of ways, as bits: the fastest of a set counts.
+#define WAY(i) (1u << (i))
+
+// What a gate wants of a ratio: at most so much. INFINITY: no gate, but what three tries gave is said.
 typedef struct {
-    int ways, tries;
-    bool noisy; // every time
+    unsigned over, under;
+    double most;
+} RatioWanted;
+
+// Medians, least and most of every way. Where the largest time of a way is over 1.5 times its least, all of it is done again; where a quiet
+// try misses what is wanted, until there are three.
+typedef struct {
+    int ways, rounds, tries;
+    bool noisy;  // every time
+    bool missed; // by a quiet try
+    char note[160];
     Times of[TRIES][WAYS];
 } Rounds;
 Rounds rounds_of(const Way *ways, int count, int rounds); // each runs once before
+Rounds rounds_wanted(const Way *ways, int count, int rounds, const RatioWanted *list, int listed);
+void rounds_usual(int rounds); // how many a page's head says: a note tells where it is another number
 
-// Sets of ways, as bits: the fastest of a set counts. A quiet try stands alone; of three noisy ones the best counts for a gate
-// (rounds_ratio: the least) and the middle one is shown.
-#define WAY(i) (1u << (i))
+// A quiet try that misses nothing stands alone; else, of all three, the best counts for a gate (rounds_ratio: the least) and the middle one is shown.
 double rounds_ratio(const Rounds *r, unsigned over, unsigned under);
 const Times *rounds_shown(const Rounds *r, unsigned over, unsigned under); // of all ways; under 0: by the time itself
 double rounds_fastest(const Times *of, unsigned set);                      // the least median
-const char *rounds_note(const Rounds *r);                                  // "", "measured again" or "noisy, thrice"
+const char *rounds_note(const Rounds *r);                                  // "", "measured again", or of three tries what each gave
 
 #endif

@@ -18,8 +18,9 @@ float *random_floats(Arena *a, size_t n, const char *what) {
 }
 
 Table table_open(const BenchAsk *ask, const char *script, const char *argument) {
-    Table t = {.arena = ask->arena, .w = ask->out, .rounds = ask->rounds, .only = ask->rows, .top = take(ask->arena, Ceilings, 1), .gates = take_zero(ask->arena, Gates, 1)};
+    Table t = {.arena = ask->arena, .w = ask->out, .rounds = ask->rounds, .only = ask->rows, .found = ask->found, .top = take(ask->arena, Ceilings, 1), .gates = take_zero(ask->arena, Gates, 1)};
     *t.top = ceilings_measure(ask->arena);
+    rounds_usual(t.rounds);
     t.gates->arena = arena_new("gates"); // notes stay when a row's memory is given back
     if (ask->venv) t.peer = take(ask->arena, Peer, 1), *t.peer = peer_start(ask->venv, script, bench_folder(), argument);
     return t;
@@ -34,15 +35,20 @@ void table_with_blas(Table *t, const BenchAsk *ask) {
 }
 
 void table_close(Table *t) {
-    bench_say(t->w, "\nCeilings, the most of the run: f32 %.0f GFLOP/s, bf16 %.0f GFLOP/s, read L2 %.0f GB/s, read memory %.1f GB/s.", t->top->f32 * 1e-9, t->top->bf16 * 1e-9, t->top->l2 * 1e-9,
-              t->top->memory * 1e-9);
+    ceilings_again(t->arena, t->top);
+    ceilings_reads(t->arena, t->top);
+    ceilings_say(t->top, t->w);
     gates_say(t->gates, t->w);
     arena_free(t->gates->arena);
     if (t->peer) peer_end(t->peer);
     if (t->blas) peer_end(t->blas);
 }
 
-bool table_wants(const Table *t, const char *name) { return !t->only || strstr(name, t->only); }
+bool table_wants(const Table *t, const char *name) {
+    bool wanted = !t->only || strstr(name, t->only);
+    if (wanted && t->found) *t->found = true;
+    return wanted;
+}
 
 const char *peer_wanting(const Peer *peer) { return peer ? NULL : "without --peers"; }
 
@@ -62,6 +68,17 @@ typedef struct {
 
 static unsigned set_of(const RowRounds *r, int which) { return r->at[which] < 0 ? 0 : WAY(r->at[which]); }
 
+// What its gates want, first the ratio to the peers, of which noisy tries are said in any case.
+static int row_wants(const RowRounds *m, const Row *r, RatioWanted *list) {
+    unsigned peers = set_of(m, PEER) | set_of(m, BLAS), blas = set_of(m, BLAS), beside = set_of(m, BESIDE), plain = set_of(m, PLAIN);
+    int n = 0;
+    if (peers) list[n++] = (RatioWanted){WAY(0), peers, r->most > 0 ? r->most : INFINITY};
+    if (blas && r->most_blas > 0) list[n++] = (RatioWanted){WAY(0), blas, r->most_blas};
+    if (beside && r->most_beside > 0) list[n++] = (RatioWanted){WAY(0), beside, r->most_beside};
+    if (plain && r->least_of_floor > 0) list[n++] = (RatioWanted){WAY(0), plain, r->bytes / r->plain_bytes / r->least_of_floor};
+    return n;
+}
+
 static RowRounds row_rounds(const Table *t, const Row *r) {
     Work ours = {r->work, r->arg}, plain = {r->plain, r->arg}, beside = r->beside;
     Ask peer = {t->peer, r->ask}, blas = {t->blas, r->ask_blas};
@@ -76,7 +93,8 @@ static RowRounds row_rounds(const Table *t, const Row *r) {
         out.at[k] = all[k].there ? out.count : -1;
         if (all[k].there) ways[out.count++] = all[k].way;
     }
-    out.rounds = rounds_of(ways, out.count, t->rounds);
+    RatioWanted list[4];
+    out.rounds = rounds_wanted(ways, out.count, t->rounds, list, row_wants(&out, r, list));
     return out;
 }
 
@@ -123,6 +141,7 @@ static void row_say(const Table *t, const Row *r, const char *errors, const RowR
 }
 
 void table_times(const Table *t, const char *name, Times ours, const Times *peer, const Errors *errors, const char *note) {
+    ceilings_again(t->arena, t->top);
     Mark mark = arena_mark(t->arena);
     const char *beside = !t->peer ? "" : !peer ? " | |" : arena_print(t->arena, " %s | %.2f |", time_said(t->arena, *peer), ours.median / peer->median);
     bench_say(t->w, "| %s | %s | | |%s %s | %s |", name, time_said(t->arena, ours), beside, errors ? errors->text : "", note);
@@ -131,7 +150,7 @@ void table_times(const Table *t, const char *name, Times ours, const Times *peer
 
 Measured table_row(const Table *t, const Row *r) {
     Errors errors = table_errors(t, r->name, r->given, &r->check, r->ask, r->ask_blas);
-    if (r->peak != NO_PEAK) ceilings_again(t->arena, t->top);
+    ceilings_again(t->arena, t->top);
     RowRounds m = row_rounds(t, r);
     row_say(t, r, errors.text, &m);
     unsigned plain = set_of(&m, PLAIN), beside = set_of(&m, BESIDE), peer = set_of(&m, PEER), blas = set_of(&m, BLAS);

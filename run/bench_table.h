@@ -14,6 +14,8 @@ typedef struct {
 } Ceilings;
 Ceilings ceilings_measure(Arena *a);
 void ceilings_again(Arena *a, Ceilings *c); // f32 and bf16: the most of the run counts, for a probe may meet another program
+void ceilings_reads(Arena *a, Ceilings *c); // l2 and memory, likewise
+void ceilings_say(const Ceilings *c, Writer *w);
 float *random_floats(Arena *a, size_t n, const char *what); // of [-1, 1), the same in every run
 const char *threads_said(Arena *a); // "2 threads"; one thread's times are its own
 
@@ -24,6 +26,7 @@ typedef struct {
     const char *rows; // only rows whose name holds it; NULL: all
     int rounds;
     bool packed; // forward: weights stay packed
+    bool *found; // a row of that name
     Writer *out; // NULL: only printed
 } BenchAsk;
 
@@ -35,6 +38,7 @@ typedef struct {
     int rounds;
     Ceilings *top;
     const char *only; // rows whose name holds it; NULL: all
+    bool *found;      // one of them
     Gates *gates;
 } Table;
 Table table_open(const BenchAsk *ask, const char *script, const char *argument); // script: of the peer; argument: its own, or NULL
@@ -59,6 +63,8 @@ typedef struct {
     void (*plain)(void *arg);
     double plain_bytes;
     Work beside; // something else of ours in every round, for a ratio; .run NULL: nothing
+    // What gates want of the row's own numbers (Measured); 0: nothing. A row that misses is measured thrice.
+    double most, most_blas, most_beside, least_of_floor; // the last where `plain` is
     Given given[GIVEN_MOST]; // to the peers
     Check check;             // of answers: ours is there before the row
 } Row;

@@ -42,7 +42,7 @@ static const struct {
     {"world", "draw the procedural world: pictures, captions, questions", run_world},
     {"zoo", "train a small model of the zoo on that world", run_zoo},
     {"random", "a complete model directory with random weights", run_random},
-    {"bench", "how fast products, JPEG decoding and resizing are, against a peer", run_bench},
+    {"bench", "how fast products, models, training, analysis and pictures are, against peers", run_bench},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
