@@ -238,7 +238,7 @@ ptxas: $(if $(NVCC),$(patsubst %.cu,$(BUILD)/ptxas/%.log,$(KERNELS)))
 
 # Programs, then scripts: each prints lines of ok and FAIL.
 test: retina $(TEST_PROGRAMS)
-	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/kernels.sh test/levels.sh test/commands.sh test/fail.sh test/includes.sh test/verbalize.sh)
+	@BUILD=$(BUILD) sh test/run.sh $(TEST_PROGRAMS) $(if $(ONLY),,test/kernels.sh test/levels.sh test/commands.sh test/bench_page.sh test/fail.sh test/includes.sh test/verbalize.sh)
 
 # ---- on a real GPU: everything that runs there is built into build/gpu, with or without a GPU here, and test/gpu_day.sh runs it
 GPU_FLAGS = -std=gnu11 -Itest -isystem $(CUDA_INCLUDE)
@@ -278,8 +278,8 @@ run_connectors: retina
 run_verbalize: retina
 	./retina verbalize $(STUDY_OPTIONS)
 
-# Ratios against peers in one run, every kind, into test/bench/MACHINE.md: make bench PEERS=DIR_OF_A_PYTHON_ENVIRONMENT [PIECES="speed jpeg" ROUNDS=5]; one
-# kind, printed: make bench ARGS=speed
+# Ratios against peers in one run, every kind, each a section of test/bench/MACHINE.md: make bench PEERS=DIR_OF_A_PYTHON_ENVIRONMENT [PIECES="speed jpeg" ROUNDS=5];
+# kinds that are only printed: make bench ARGS="speed jpeg"
 bench: retina
 	$(if $(ARGS),./retina bench $(ARGS) $(if $(PEERS),--peers $(PEERS)),PEERS="$(PEERS)" ROUNDS="$(ROUNDS)" sh test/bench/all.sh $(PIECES))
 
@@ -346,7 +346,7 @@ help:
 	@echo "make run_verbalize         a caption for every layer of a vision tower: study on the shipped small model"
 	@echo "  MODEL=DIR IMAGES=PATH OUT=DIR ARGS='--count 1000'   … on a real model and real pictures"
 	@echo "make zoo                   train the small models again and compare them with data/zoo, byte by byte"
-	@echo "make bench [PEERS=VENV]    speed against the machine and its peers, each gate with a verdict, into test/bench/MACHINE.md; ARGS=speed: one kind, printed"
+	@echo "make bench [PEERS=VENV]    speed against the machine and its peers, each gate with a verdict, into test/bench/MACHINE.md; ARGS=speed: only printed"
 	@echo "make bench_connectors PEERS=VENV  the connectors study end to end against the original's procedure"
 	@echo "make bench_emu             bytes and flops of the CUDA kernels beside their floor, counted without a GPU"
 	@echo "make ptxas                 registers and spills of the CUDA kernels (needs nvcc, no GPU)"
