@@ -186,6 +186,9 @@ $(BUILD)/test/test_dots_%: $(BUILD)/test/test_%.o $(DOTS) $(BUILD)/libtest.a $(B
 	$(Q)$(CC) $(FLAGS) -Wl,--wrap=cpu_bf16,--wrap=cpu_forced -o $@ $^ $(LIBS)
 
 $(BUILD)/test/test_connectors $(BUILD)/test/test_extract: | $(BUILD)/retina # run it
+# What a bench concludes from its times is no part of the library.
+$(BUILD)/test/test_bench: $(BUILD)/test/test_bench.o $(patsubst %,$(BUILD)/run/bench_%.o,rounds gates peer) $(BUILD)/libtest.a $(BUILD)/libretina.a
+	$(Q)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
 # ---- CUDA kernels without a GPU: the same .cu files as C, every access to memory checked (test/cuda_emu/emulate.h)
 KERNELS := $(sort $(wildcard cuda/*.cu))

@@ -67,8 +67,10 @@ check "the page stays with peers" cmp "$D/before" "$page"
 all fourth none "" jpeg; check "a new piece without peers" test $? -eq 0
 check "says so" grep -q '^Measured by `make bench`: .*, without peers\.$' "$page"
 all fifth none venv jpeg; check "peers replace none" holds "jpeg --peers VENV: fifth"
-printf '# pretended\n\n### speed\n\n| x | ours, ms | peer, ms | ratio |\n' >"$page"
+printf '# pretended\n\n### speed\n\n| x | ours, ms | peer, ms | ratio |\n\n## Remarks\n\nBehind.\n' >"$page"
 all sixth none "" speed; check "an older section with a peer's column: status 1" test $? -eq 1
+all sixth none venv speed; check "the last section, replaced" holds "speed --peers VENV: sixth"
+check "what is behind it stays" holds "Behind."
 cp "$page" "$D/before"
 all seventh none venv "speed sped"; check "an unknown piece: status 2" test $? -eq 2
 check "nothing was measured" cmp "$D/before" "$page"

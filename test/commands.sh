@@ -41,6 +41,14 @@ for size in 64x64x 99999999999x64 64; do says "bad size $size" 2 "HEIGHTxWIDTH i
 says "a size that the model does not take" 2 "this clip takes pictures of 64x64" $R info data/zoo/clip --taps --image-size 64x48
 says "no folder named: not the one we stand in" 2 "--out DIR is missing" $R world --count 1 --out ""
 says "unknown bench" 2 "did you mean products" $R bench produts
+says "an option of another bench" 2 "bench speed: --model means nothing to it, but to bench forward" $R bench speed --model $G/llama-2
+says "an option of no bench asked for" 2 "bench products: --images means nothing to it, but to bench jpeg" $R bench products resize --images=x.jpg
+says "more rounds than a bench makes" 2 "--rounds 100: 99 at most" $R bench products --rounds 100
+says "rows that no bench has" 2 "bench products: --rows nothing: no row has that in its name" $R bench products --rows nothing --out "$D/none"
+says "a bench of a model that is not there" 1 "no $D/none/config.json; --clip DIR" $R bench training --clip "$D/none"
+says "peers from another folder" 1 "no test/bench/peer_speed.py here" env -C / "$PWD/retina" bench products --peers "$D"
+$R bench ceilings resize --rows "335 x 224, bicubic" --rounds 1 >"$D/out" 2>&1
+[ "$(grep -c '^###\|^Ceilings' "$D/out")" -eq 4 ] && [ "$(grep -c '| bicubic |' "$D/out")" -eq 1 ] && [ "$(grep -c '| bilinear |' "$D/out")" -eq 0 ] && ok "two benches, one row" || fail "two benches, one row: $(cat "$D/out")"
 says "unknown step" 2 "did you mean recon" $R connectors recn --out "$D/none"
 says "two values of one option: the last, and not in silence" 0 "--ids is given more than once; the last holds" $R generate --model $G/llama-2 --ids 9 --ids=1,2 --max-new-tokens 2 --json
 says "a model of another kind, before a picture is drawn" 1 "reads LLaVA-type models" $R connectors --model data/zoo/clip --out "$D/none"
