@@ -43,26 +43,63 @@ Peer peer_start(const char *venv, const char *script, const char *folder, const 
     return (Peer){.to = fdopen(in[1], "w"), .from = fdopen(out[0], "r"), .pid = pid};
 }
 
+static void say(Peer *p, const char *format, va_list list) {
+    vfprintf(p->to, format, list);
+    fflush(p->to);
+}
+
+static void hear(Peer *p, char *answer, size_t room) {
+    need(fgets(answer, (int)room, p->from), "bench: the peer gave no answer; does that environment hold what its script in test/bench/ imports?");
+    need(strchr(answer, '\n'), "bench: the peer's answer is cut at \"%.80s\"", answer);
+    answer[strcspn(answer, "\n")] = 0;
+}
+
 double peer_ask(Peer *p, const char *format, ...) {
-    double seconds;
     va_list list;
     va_start(list, format);
-    vfprintf(p->to, format, list);
+    say(p, format, list);
     va_end(list);
-    fflush(p->to);
-    need(fscanf(p->from, "%lf", &seconds) == 1, "bench: the peer gave no answer; is PyTorch (and open_clip) in that environment?");
+    char answer[200], *end;
+    hear(p, answer, sizeof answer);
+    double seconds = strtod(answer, &end);
+    need(end != answer, "bench: the peer said \"%s\" where a time is right", answer);
+    snprintf(p->way, sizeof p->way, "%s", end + strspn(end, " "));
     return seconds;
 }
 
 void peer_line(Peer *p, char *answer, size_t room, const char *format, ...) {
     va_list list;
     va_start(list, format);
-    vfprintf(p->to, format, list);
+    say(p, format, list);
     va_end(list);
-    fflush(p->to);
-    need(fgets(answer, (int)room, p->from), "bench: the peer gave no answer; does that environment hold what its script in test/bench/ imports?");
-    need(strchr(answer, '\n'), "bench: the peer's answer is cut at \"%.80s\"", answer);
-    answer[strcspn(answer, "\n")] = 0;
+    hear(p, answer, room);
+}
+
+const char *peer_who(Peer *p) {
+    if (!*p->who) peer_line(p, p->who, sizeof p->who, "who\n");
+    return p->who;
+}
+
+const char *peer_without(Arena *a, Peer *p, const char *library) {
+    if (!p) return "without --peers";
+    const char *there = strstr(peer_who(p), library), *missing = strstr(p->who, "; without ");
+    return there && (!missing || there < missing) ? NULL : arena_print(a, "without %s", library);
+}
+
+const char *peer_head(Arena *a, Peer *p) { return p ? arena_print(a, " Peers: %s.", peer_who(p)) : ""; }
+
+void peer_ways_add(PeerWays *ways, Arena *a, const Peer *p, const char *row) {
+    int k = 0;
+    while (k < ways->count && strcmp(ways->way[k], p->way) != 0) k++;
+    need(k < PEER_WAYS, "bench: a peer of more ways than there is room for");
+    if (k == ways->count) ways->way[ways->count++] = arena_print(a, "%s", p->way), ways->rows[k] = row;
+    else ways->rows[k] = arena_print(a, "%s, %s", ways->rows[k], row);
+}
+
+const char *peer_ways_said(const PeerWays *ways, Arena *a) {
+    const char *text = "";
+    for (int k = 0; k < ways->count; k++) text = arena_print(a, "%s%s%s: %s", text, k ? "; " : "", ways->way[k], ways->rows[k]);
+    return text;
 }
 
 void peer_end(Peer *p) {

@@ -1,7 +1,8 @@
 // bench_products.c: see bench_products.h.
 //
 // Ours and the peers alternate, round by round, on the same random data; before timing, each one's result is compared with double
-// precision. Rules: performance.md 2. PyTorch adds the bias as ours does, OpenBLAS adds none.
+// precision. Rules: performance.md 2. PyTorch adds the bias as ours does, OpenBLAS adds none. PyTorch's weight
+// lies as ours does, or oneDNN has packed it ahead, which ours never is: its faster way counts.
 #include "bench_products.h"
 
 #include <math.h>
@@ -48,9 +49,11 @@ static Measured one(Arena *a, const Table *t, const long *s, bool split, const c
     Gemm g = {.kind = GEMM_NT, .M = s[0], .N = s[1], .K = s[2], .A = random_floats(a, M * K, "A"), .lda = s[2], .B = random_floats(a, N * K, "B"), .B_type = DTYPE_F32,
               .ldb = s[2], .C = poisoned(a, M * N), .ldc = s[1], .bias = random_floats(a, N, "bias"), .compute = split ? COMPUTE_BF16X3 : COMPUTE_F32};
     gemm(&g);
+    bool counts = M >= 16, by_avx2 = !split && cpu_level() == CPU_AVX2;
     const char *ask = arena_print(a, "affine %ld %ld %ld %d", s[0], s[1], s[2], threads_count());
     const char *ask_blas = arena_print(a, "%ld %ld %ld %d", s[0], s[1], s[2], threads_count());
-    Measured m = table_row(t, &(Row){.name = name, .ask = ask, .ask_blas = ask_blas, .work = product_work, .arg = &g, .operations = 2.0 * (double)M * (double)N * (double)K, .peak = split ? NO_PEAK : PEAK_F32,
+    Measured m = table_row(t, &(Row){.name = name, .ask = ask, .ask_blas = ask_blas, .work = product_work, .arg = &g, .operations = 2.0 * (double)M * (double)N * (double)K,
+                                     .peak = split ? NO_PEAK : PEAK_F32, .most = !counts || by_avx2 ? 0 : split ? 0.60 : 1.10, .most_blas = counts && by_avx2 ? 1.15 : 0,
                                      .check = {product_error, &g, g.C, M * N, split ? 1e-5 : 2e-6, 2e-6},
                                      .given = {{"x", g.A, M * K * sizeof *g.A}, {"weight", g.B, N * K * sizeof(float)}, {"bias", g.bias, N * sizeof *g.bias}}});
     arena_release(a, mark);
@@ -62,19 +65,20 @@ static void gates(const Table *t, const Ratios *all, const Ratios *blas, const R
     const char *wanting = peer_wanting(t->peer);
     bool avx2 = cpu_level() == CPU_AVX2, avx512 = cpu_level() == CPU_AVX512;
     gate_note(t->gates, (Gate){.what = "the largest of f32 products by AVX-512 over the faster of PyTorch and OpenBLAS", .detail = avx512 ? ratios_said(t->arena, all) : NULL,
-                               .value = avx512 ? ratios_largest(all) : NAN, .bound = 1.10, .elsewhere = avx512 ? wanting : "it computes another way"});
+                               .value = avx512 ? ratios_largest(all) : NAN, .bound = 1.10, .goal = 1.00, .elsewhere = avx512 ? wanting : "it computes another way"});
     gate_note(t->gates, (Gate){.what = "the largest of f32 products by AVX2 over OpenBLAS's Haswell kernels", .detail = avx2 ? ratios_said(t->arena, blas) : NULL,
-                               .value = avx2 ? ratios_largest(blas) : NAN, .bound = 1.15, .elsewhere = avx2 ? wanting : "RETINA_ISA=avx2 asks for it"});
+                               .value = avx2 ? ratios_largest(blas) : NAN, .bound = 1.15, .goal = 1.05, .elsewhere = avx2 ? wanting : "RETINA_ISA=avx2 asks for it"});
     gate_note(t->gates, (Gate){.what = "the largest of products of split bf16 over the faster of PyTorch and OpenBLAS in f32", .detail = split->count ? ratios_said(t->arena, split) : NULL,
-                               .value = ratios_largest(split), .bound = 0.60, .elsewhere = splits() ? wanting : "no AMX: three products of bf16 take longer than one of f32"});
+                               .value = ratios_largest(split), .bound = 0.60, .goal = 0.40, .elsewhere = splits() ? wanting : "no AMX: three products of bf16 take longer than one of f32"});
 }
 
 void bench_products(const BenchAsk *ask) {
     Table t = table_open(ask, "test/bench/peer_speed.py", NULL);
     table_with_blas(&t, ask);
     bench_say(t.w, "f32 products, `retina bench products%s`, %s, %s.\nFloor: operations over the ceiling, the register tile on data in L1. Times in ms, median (smallest – largest) of %d alternating rounds; "
-                   "ratio: ours over the peer, lower is better. " TABLE_SAID "%s%s", ask->venv ? " --peers VENV" : "", cpu_describe(), threads_said(t.arena), t.rounds,
-              t.blas ? " Beside PyTorch: " : "", t.blas ? t.blas_name : "");
+                   "ratio: ours over the peer, lower is better. " TABLE_SAID "%s%s%s", ask->venv ? " --peers VENV" : "", cpu_describe(), threads_said(t.arena), t.rounds,
+              peer_head(t.arena, t.peer), t.blas ? " Beside PyTorch: " : "", t.blas ? t.blas_name : "");
+    PeerWays ways = {0};
     Ratios all = {0}, blas = {0}, split = {0};
     for (int kind = 0; kind < (splits() ? 2 : 1); kind++) {
         table_head(&t, kind ? "M x N x K, by three products of split bf16" : "M x N x K");
@@ -82,11 +86,13 @@ void bench_products(const BenchAsk *ask) {
             const char *name = arena_print(t.arena, "%ld x %ld x %ld%s", shapes[i][0], shapes[i][1], shapes[i][2], kind ? ", split" : "");
             if (!table_wants(&t, name)) continue;
             Measured m = one(t.arena, &t, shapes[i], kind, name);
+            if (t.peer) peer_ways_add(&ways, t.arena, t.peer, name);
             if (shapes[i][0] < 16) continue;
             ratios_add(kind ? &split : &all, m.ratio, name);
             if (!kind) ratios_add(&blas, m.ratio_blas, name);
         }
     }
+    if (ways.count) bench_say(t.w, "\nPyTorch's faster way (packed ahead or not): %s.", peer_ways_said(&ways, t.arena));
     gates(&t, &all, &blas, &split);
     table_close(&t);
 }

@@ -134,13 +134,14 @@ void bench_verbalize(Arena *a, const VerbalizeBench *b, Writer *w) {
         mine[r] = ours(m, states, b, NULL);
         if (b->venv) theirs[r] = peer_ask(&peer, "%s\n", line) * b->layers / b->peer_layers;
     }
+    const char *who = peer_head(a, b->venv ? &peer : NULL);
     if (b->venv) peer_end(&peer);
     Times t = times_of(mine, b->rounds), p = b->venv ? times_of(theirs, b->rounds) : (Times){NAN, NAN, NAN};
     const char *text = arena_print(a,
         "captions of %d layers of %d pictures, %d ids each, `retina bench verbalize`, %s, %d threads, random weights, width %d, decoder %d wide. From residual streams to ids; seconds,\n"
-        "median (smallest – largest) of %d alternating rounds. The original: open_clip's loop, layer by layer, no cache; %d of its layers were timed and multiplied%s.\n\n"
+        "median (smallest – largest) of %d alternating rounds. The original: open_clip's loop, layer by layer, no cache; %d of its layers were timed and multiplied%s.%s\n\n"
         "| ours | open_clip | ratio |\n|---|---|---|\n| %.2f (%.2f – %.2f) | %.2f (%.2f – %.2f) | %.1f times faster |\n",
-        b->layers, b->pictures, b->length, cpu_describe(), threads_count(), c->cfg.vision.C, c->cfg.E, b->rounds, b->peer_layers, b->venv ? "; its ids are ours" : "", t.median, t.least, t.most, p.median, p.least,
+        b->layers, b->pictures, b->length, cpu_describe(), threads_count(), c->cfg.vision.C, c->cfg.E, b->rounds, b->peer_layers, b->venv ? "; its ids are ours" : "", who, t.median, t.least, t.most, p.median, p.least,
         p.most, p.median / t.median);
     fputs(text, stdout);
     if (w) writer_print(w, "%s", text);

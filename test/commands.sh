@@ -70,7 +70,7 @@ cat >"$D/peer/bin/python" <<'END'
 #!/bin/sh
 while read -r word line; do
     case $word in
-    who) echo "a peer" ;;
+    who) echo "${WHO:-a peer}" ;;
     check) [ -z "$ANSWER" ] || { printf "$FIRST"; head -c "$ANSWER" /dev/zero | tr '\0' "$BYTE"; } >"$2/answer"; echo 0 ;;
     *) echo 1 ;;
     esac
@@ -85,6 +85,8 @@ says "a peer whose first value is NaN" 1 "singular values, 64 x 4096: on the sam
     $R bench speed --rows "singular values, 64" --rounds 1 --peers "$D/peer"
 says "a peer with half an answer" 1 "the peer answered 3 numbers where 3145728 are right" env TMPDIR="$D/tmp" ANSWER=12 BYTE='\0' $B
 says "a peer without an answer" 1 "the peer wrote no answer" env TMPDIR="$D/tmp" ANSWER= $B
+WHO="PyTorch 1; without transformers" $R bench training --rows zoo --rounds 1 --peers "$D/peer" >"$D/out" 2>&1
+grep -q " Peers: PyTorch 1; without transformers\.$" "$D/out" && grep -q "^| a training step over PyTorch's: zoo.* not asked: without transformers |$" "$D/out" && ok "a peer's missing library" || fail "a peer's missing library: $(cat "$D/out")"
 rmdir "$D/tmp" && ok "a bench leaves no files" || fail "a bench leaves files"
 
 # ---- --device cuda where there is no GPU: one sentence, exit 1, nothing is written; auto computes on the CPU

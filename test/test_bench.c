@@ -1,4 +1,5 @@
-// test_bench.c: what `retina bench` concludes from times: which tries are made again and which count, ratios, and the verdicts of gates.
+// test_bench.c: what `retina bench` concludes from times: which tries are made again and which count, ratios, the verdicts of gates, and who its peers
+// are.
 //
 // The ways here take no time: each says what a list holds, so that every answer is known beforehand.
 #include <math.h>
@@ -185,6 +186,29 @@ static void test_ratios(Arena *a) {
     check_text("in words", ratios_said(a, &r), "of 3, largest 8.00 (second), geometric mean 1.00");
 }
 
+// ---- peers
+
+static Peer peer_saying(Arena *a, const char *lines) { return (Peer){.to = fopen("/dev/null", "w"), .from = fopen(scratch_text(a, "answers", lines), "r")}; }
+
+static void test_peer(Arena *a) {
+    Peer p = peer_saying(a, "Torch 2, OpenBLAS 3; without faiss-cpu, scipy's OpenBLAS 4\n0.5 f32 packed\n0.25\n2e-3 bf16\n1.5 f32 packed\n");
+    check_text("without peers", peer_without(a, NULL, "Torch"), "without --peers");
+    check(!peer_without(a, &p, "Torch") && !peer_without(a, &p, "OpenBLAS"), "what answers is there");
+    check_text("what it says it lacks", peer_without(a, &p, "faiss-cpu"), "without faiss-cpu");
+    check_text("the last that it lacks", peer_without(a, &p, "scipy's"), "without scipy's");
+    check_text("what it does not speak of", peer_without(a, &p, "MKL"), "without MKL");
+    check_text("for the head", peer_head(a, &p), " Peers: Torch 2, OpenBLAS 3; without faiss-cpu, scipy's OpenBLAS 4.");
+    PeerWays ways = {0};
+    static const char *const rows[] = {"a", "b", "c", "d"};
+    const double seconds[] = {0.5, 0.25, 2e-3, 1.5};
+    for (int i = 0; i < 4; i++) {
+        check_value("seconds", peer_ask(&p, "row\n"), seconds[i], 0);
+        peer_ways_add(&ways, a, &p, rows[i]);
+    }
+    check_text("ways", peer_ways_said(&ways, a), "f32 packed: a, d; : b; bf16: c");
+    fclose(p.to), fclose(p.from);
+}
+
 int main(void) {
     Arena *a = arena_new("test");
     test_times();
@@ -197,6 +221,7 @@ int main(void) {
     test_count();
     test_gates(a);
     test_ratios(a);
+    test_peer(a);
     arena_free(a);
     return check_end();
 }

@@ -1,7 +1,7 @@
 """peer_coca.py FOLDER: open_clip's CoCa as a peer of `retina bench verbalize`: reads lines "LAYERS PICTURES LENGTH THREADS", answers with the seconds
 that the original procedure takes for the captions of so many layers, one after the other: pooler, then word by word without a cache, as
 OpenCLIP's generate() with top_k 1 does it. In FOLDER are config.json, weights (their names, and all numbers one behind the other) and the layers' states;
-"check LINE" writes the ids to FOLDER/answer, as floats. The end token is never chosen before the last place."""
+"check LINE" writes the ids to FOLDER/answer, as floats; "who" is answered with versions. The end token is never chosen before the last place."""
 import json
 import os
 import sys
@@ -44,6 +44,9 @@ def captions(state, length):
 
 
 for line in sys.stdin:
+    if line == "who\n":
+        print(f"open_clip {open_clip.__version__}, PyTorch {torch.__version__}", flush=True)
+        continue
     checked = line.startswith("check ")
     layers, pictures, length, threads = map(int, line.split()[-4:])
     torch.set_num_threads(threads)

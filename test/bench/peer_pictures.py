@@ -1,7 +1,7 @@
 """peer_pictures.py: libjpeg-turbo and Pillow as peers of `retina bench jpeg resize`. Reads lines of fields set apart by tabs; answers with
 the seconds of the processor's time and the CRC-32 of the RGB bytes.
 
-    who                                which decoder answers
+    who                                what answers, with versions
     jpeg FILE                          decodes it
     resize FILE WIDTH HEIGHT FILTER    resizes it, decoded before, by Pillow's number of the filter
     progressive FILE OUT               writes it again, progressive (no time)
@@ -76,8 +76,8 @@ def resize(path, width, height, resample):
 for line in sys.stdin:
     kind, *rest = line.rstrip("\n").split("\t")
     if kind == "who":
-        version = features.version("libjpeg_turbo")
-        print(f"libjpeg-turbo {version}" if turbo else f"Pillow {Image.__version__}", flush=True)
+        version, pillow = features.version("libjpeg_turbo"), f"Pillow {Image.__version__}"
+        print(f"libjpeg-turbo {version}, {pillow}" if turbo and version else f"{pillow}; without libjpeg-turbo alone", flush=True)
     elif kind == "progressive":
         opened(rest[0]).save(rest[1], "JPEG", quality="keep", progressive=True)
         print(0, 0, flush=True)

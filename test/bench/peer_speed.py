@@ -1,8 +1,10 @@
-"""peer_speed.py FOLDER [MODEL_DIRECTORY]: PyTorch, LAPACK and faiss as peers of `retina bench`: reads lines, answers each with the seconds of one call
-on what lies in FOLDER when "check LINE" comes: it is set up, called once, and the result written to FOLDER/answer, in float32, for the caller to compare.
-The last three lines are kept. Settings that must stand before the libraries are loaded come from
-bench_peer.c."""
+"""peer_speed.py FOLDER [MODEL_DIRECTORY]: PyTorch, OpenBLAS, LAPACK and faiss as peers of `retina bench`: reads lines, answers each with the seconds of
+one call, and the way it took where there are several, on what lies in FOLDER when "check LINE" comes: it is set up, the fastest way is chosen, and its
+result written to FOLDER/answer, in float32, for the caller to compare. The last three lines are kept. "who": which libraries answer, with versions, and
+which are missing. Settings that must stand before the libraries are loaded come from bench_peer.c."""
+import importlib
 import os
+import re
 import sys
 import time
 import warnings
@@ -36,20 +38,87 @@ def answer(result):
             torch.as_tensor(part).detach().to(torch.float32).contiguous().numpy().tofile(f)
 
 
-def linear(dtype, m, n, k, copies, _threads):
-    copies = int(copies)
-    x, first, turn = given("x", m, k, dtype=TYPES[dtype]), given("weight", n, k, file="bf16", dtype=TYPES[dtype]), [0]
-    w = [first] + [first.clone() for _ in range(copies - 1)]
-
-    def call():
-        turn[0] += 1
-        return F.linear(x, w[turn[0] % copies])
-    return call
+def imported(name):
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
 
 
-def affine(m, n, k, _threads):
-    x, w, b = given("x", m, k), given("weight", n, k), given("bias", n)
-    return lambda: F.linear(x, w, b)
+def openblas(module):
+    """The version of the OpenBLAS that numpy or scipy brings; None where it brings none, or nobody could hold it to a number of threads."""
+    control = imported("threadpoolctl")
+    if not control or not imported({"scipy": "scipy.linalg"}.get(module, module)):
+        return None
+    return next((x["version"] for x in control.threadpool_info() if x["internal_api"] == "openblas" and f"/{module}" in x["filepath"]), None)
+
+
+can_pack = hasattr(torch.ops.mkldnn, "_reorder_linear_weight")  # an operation that PyTorch's own compiler uses
+
+
+def who():
+    built = torch.__config__.show()
+    inside = [f"{name} {found[1]}" for name, found in (("MKL", re.search(r"Math Kernel Library Version ([\d.]+)", built)),
+                                                     ("oneDNN", re.search(r"MKL-DNN v([\d.]+)", built))) if found]
+    here = {"PyTorch": f"{torch.__version__} ({', '.join(inside)})", "oneDNN's packed weights": "" if can_pack else None}
+    here |= {f"{module}'s OpenBLAS": openblas(module) for module in ("numpy", "scipy")}
+    here |= {name: getattr(imported(module), "__version__", None) for name, module in (("faiss-cpu", "faiss"), ("transformers", "transformers"))}
+    missing = [name for name, version in here.items() if version is None]
+    return ", ".join(f"{name} {version}".strip() for name, version in here.items() if version is not None) + (f"; without {', '.join(missing)}" if missing else "")
+
+
+def clock_of(threads):
+    return time.thread_time if int(threads) == 1 else time.perf_counter  # as ours, bench_rounds.c
+
+
+def fastest(ways, threads):
+    """Of several ways to the same result, by name, that which is fastest here: the call, twice, and its name. What this machine refuses is named, too."""
+    calls, least, clock = {}, {}, clock_of(threads)
+
+    def seconds(call):
+        start = clock()
+        call()
+        return clock() - start
+    for name, make in ways.items():
+        try:
+            call = make()
+            least[name], calls[name] = seconds(call), call
+        except RuntimeError as refusal:
+            print(f"peer_speed.py: {name}: {refusal}"[:300], file=sys.stderr)
+    tries, ends = 0, time.perf_counter() + 1
+    while tries < 2 or time.perf_counter() < ends:
+        tries += 1
+        for name, call in calls.items():
+            least[name] = min(least[name], seconds(call))
+    best = min(least, key=least.get)
+    refused = [name for name in ways if name not in calls]
+    return calls[best], calls[best], best + (f" ({' and '.join(refused)}: refused here)" if refused else "")
+
+
+def products(name, x, weight, bias, copies):
+    """Ways of x by the transpose of the weight: as it lies, and packed ahead; so many copies of it take turns."""
+    def turning(call, copy):
+        weights, turn = [copy() for _ in range(copies)], [0]
+
+        def work():
+            turn[0] += 1
+            return call(weights[turn[0] % copies])
+        return work
+    ways = {name: lambda: turning(lambda w: F.linear(x, w, bias), weight.clone)}
+    if can_pack:
+        packed = torch.ops.mkldnn
+        ways[name + " packed ahead"] = lambda: turning(lambda w: packed._linear_pointwise(x, w, bias, "none", [], ""), lambda: packed._reorder_linear_weight(weight, len(x)))
+    return ways
+
+
+def linear(m, n, k, copies, threads):
+    """Of bf16; or of the same numbers in f32, of which half the copies fill as much memory."""
+    copies, x, w = int(copies), given("x", m, k, dtype=torch.bfloat16), given("weight", n, k, file="bf16", dtype=torch.bfloat16)
+    return fastest(products("bf16", x, w, None, copies) | products("f32", x.float(), w.float(), None, (copies + 1) // 2), threads)
+
+
+def affine(m, n, k, threads):
+    return fastest(products("f32", given("x", m, k), given("weight", n, k), given("bias", n), 1), threads)
 
 
 def attention(dtype, tq, tk, h, g, d, causal, _threads):
@@ -57,34 +126,25 @@ def attention(dtype, tq, tk, h, g, d, causal, _threads):
     return lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal == "1", enable_gqa=h != g).transpose(1, 2)
 
 
-def faster(*calls):
-    """Of several ways to the same result the one that is faster here, after each has run once."""
-    def seconds(call):
-        start = time.perf_counter()
-        call()
-        return time.perf_counter() - start
-    for call in calls:
-        call()
-    return min(calls, key=lambda call: min(seconds(call) for _ in range(2)))
+def held(threads):
+    """Every OpenBLAS that is loaded, to so many threads."""
+    imported("threadpoolctl").threadpool_limits(int(threads), "blas")
 
 
 def svd(r, c, thin, threads):
-    """sgesdd of the LAPACK inside PyTorch or of the one inside scipy (OpenBLAS)."""
+    """sgesdd of the LAPACK inside PyTorch or of the one inside scipy."""
     x = given("x", r, c)
-    calls = [(lambda: torch.linalg.svd(x, full_matrices=False)) if thin == "1" else (lambda: torch.linalg.svdvals(x))]
-    try:
-        import scipy.linalg
-        from threadpoolctl import threadpool_limits
-        threadpool_limits(int(threads), "blas")
-        y = x.numpy()
-        calls.append(lambda: scipy.linalg.svd(y, full_matrices=False, compute_uv=thin == "1", check_finite=False))
-    except ImportError:
-        pass
-    return faster(*calls)
+    ways = {"PyTorch": lambda: (lambda: torch.linalg.svd(x, full_matrices=False)) if thin == "1" else (lambda: torch.linalg.svdvals(x))}
+    if openblas("scipy"):
+        held(threads)
+        lapack, y = imported("scipy.linalg"), x.numpy()
+        ways["scipy's OpenBLAS"] = lambda: lambda: lapack.svd(y, full_matrices=False, compute_uv=thin == "1", check_finite=False)
+    return fastest(ways, threads)
 
 
 def knn(n, c, k, threads):
     x, k = F.normalize(given("x", n, c)), int(k)
+    y = x.numpy()
 
     def others(ids):
         """Of each row's k + 1 all but its own, or but the last."""
@@ -92,20 +152,25 @@ def knn(n, c, k, threads):
         own = ids == torch.arange(len(ids))[:, None]
         own[~own.any(1), -1] = True
         return ids[~own].reshape(len(ids), k)
-    calls = [lambda: torch.cat([torch.topk(rows @ x.T, k + 1).indices for rows in x.split(1000)])]
-    try:
-        import faiss
-        faiss.omp_set_num_threads(int(threads))
 
-        def call():
-            index = faiss.IndexFlatIP(int(c))
-            index.add(x.numpy())
-            return index.search(x.numpy(), k + 1)[1]
-        calls.append(call)
-    except ImportError:
-        pass
-    best = faster(*calls)
-    return best, lambda: others(best())
+    def selected(scores):
+        """Of the products of each 1000 rows with all."""
+        return torch.cat([torch.topk(scores(i), k + 1).indices for i in range(0, len(x), 1000)])
+
+    def searched():
+        index = faiss.IndexFlatIP(int(c))
+        index.add(y)
+        return index.search(y, k + 1)[1]
+    ways = {"PyTorch topk": lambda: lambda: selected(lambda i: x[i:i + 1000] @ x.T)}
+    faiss = imported("faiss")
+    if faiss:
+        faiss.omp_set_num_threads(int(threads))
+        ways["faiss-cpu IndexFlatIP"] = lambda: searched
+    if openblas("numpy"):
+        held(threads)
+        ways["numpy's OpenBLAS with topk"] = lambda: lambda: selected(lambda i: torch.from_numpy(y[i:i + 1000] @ y.T))
+    call, _, way = fastest(ways, threads)
+    return call, lambda: others(call()), way
 
 
 def model_of(dtype):
@@ -148,9 +213,9 @@ def following(dtype, texts, tokens, _threads):
 
 
 def step_of(module, loss, ordered):
-    """Forward, gradients, their norm cut to 1, AdamW. The answer: gradients, as `ordered` puts what stands for each parameter in our order."""
+    """Forward, gradients, their norm cut to 1, AdamW, fused. The answer: gradients, as `ordered` puts what stands for each parameter in our order."""
     module.train()
-    optimiser = torch.optim.AdamW(module.parameters(), lr=1e-4, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=1e-4, weight_decay=0.01, fused=True)
 
     def call():
         with torch.enable_grad():
@@ -164,7 +229,7 @@ def step_of(module, loss, ordered):
         with torch.enable_grad():
             slopes = torch.autograd.grad(loss(), parameters, allow_unused=True, materialize_grads=True)
         return ordered(dict(zip(parameters, slopes)).__getitem__)
-    return call, gradients
+    return call, gradients, ""
 
 
 class Encoder(torch.nn.Module):
@@ -234,6 +299,9 @@ KINDS = {"pass": moved, "recon": recon, "clip": clip, "linear": linear, "affine"
 works = {}
 for line in sys.stdin:
     words = line.split()
+    if words[0] == "who":
+        print(who(), flush=True)
+        continue
     torch.set_num_threads(int(words[-1]))
     if words[0] == "check":
         line = line[len("check "):]
@@ -241,13 +309,15 @@ for line in sys.stdin:
         if len(works) == 3:
             del works[next(iter(works))]
         work = KINDS[words[1]](*words[2:])
-        works[line], result = work if isinstance(work, tuple) else (work, work)
+        call, result, way = work if isinstance(work, tuple) else (work, work, "")
+        works[line] = call, way
         answer(result())
-        print(0, flush=True)
+        print(0, way, flush=True)
         continue
     if line not in works:
         sys.exit(f"peer_speed.py: {line.strip()}: comes without a check, or three others later")
-    clock = time.thread_time if words[-1] == "1" else time.perf_counter  # as ours, bench_rounds.c
+    call, way = works[line]
+    clock = clock_of(words[-1])
     start = clock()
-    works[line]()
-    print(clock() - start, flush=True)
+    call()
+    print(clock() - start, way, flush=True)
