@@ -1,32 +1,48 @@
-// bench_attention.c: attention of whole texts and pictures, and of one token, ours and the peer's compared with double precision (samples
-// of it) before it is timed. The gate of 577 tokens by heads of 64: what its two products would take at the speed of 577 x 1024 x 1024 in the same type and rounds.
+// bench_attention.c: attention of whole texts and pictures, and of one token, ours and the peer's compared with double precision (some
+// queries, and a whole head) before it is timed. The gate of 577 tokens by heads of 64: what its two products would take at the speed of 577 x 1024 x 1024 in the same type and rounds.
 #include <math.h>
 #include <stdio.h>
 
 #include "bench_speed.h"
-#include "io/random.h"
 #include "io/thread.h"
 #include "model/kernels.h"
 
 static void attention_work(void *arg) { attention_rows(arg); }
 
-static double attention_error(const void *attention, const float *out) { // sampled queries in double
-    const Attention *a = attention;
-    double diff = 0, norm = 0;
-    for (int s = 0; s < 20; s++) {
-        long i = (long)rng_below(rng_of(3, "query"), (uint64_t)s, (uint64_t)a->Tq), h = (long)rng_below(rng_of(3, "head"), (uint64_t)s, (uint64_t)a->H), g = h / (a->H / a->G);
-        long last = a->causal ? i + a->Tk - a->Tq : a->Tk - 1;
-        double want[256] = {0}, sum = 0;
-        for (long j = 0; j <= last; j++) {
-            double dot = 0;
-            for (long d = 0; d < a->D; d++) dot += (double)a->q[(i * a->H + h) * a->D + d] * (double)a->k[(j * a->G + g) * a->D + d];
-            double e = exp(dot * (double)a->scale);
-            sum += e;
-            for (long d = 0; d < a->D; d++) want[d] += e * (double)a->v[(j * a->G + g) * a->D + d];
-        }
-        for (long d = 0; d < a->D; d++) diff += pow((double)out[(i * a->H + h) * a->D + d] - want[d] / sum, 2), norm += pow(want[d] / sum, 2);
+// ---- one token: its keys and values are read once, and that is all there is to do
+
+static size_t kept_bytes(const Attention *a) { return (size_t)(a->Tk * a->G * a->D) * (a->k16 ? sizeof *a->k16 : sizeof *a->k); }
+static size_t whole_reads(size_t bytes) { return bytes & ~(size_t)0xffff; } // plain_read's
+
+static void kept_read(void *arg) {
+    const Attention *a = arg;
+    plain_read(a->k16 ? (const void *)a->k16 : a->k, whole_reads(kept_bytes(a)));
+    plain_read(a->v16 ? (const void *)a->v16 : a->v, whole_reads(kept_bytes(a)));
+}
+
+// Of query i and head h, in double.
+static void head_compared(double *apart, double *norm, const Attention *a, const float *out, long i, long h) {
+    long g = h / (a->H / a->G), last = a->causal ? i + a->Tk - a->Tq : a->Tk - 1;
+    double want[256] = {0}, sum = 0;
+    for (long j = 0; j <= last; j++) {
+        double dot = 0;
+        for (long d = 0; d < a->D; d++) dot += (double)a->q[(i * a->H + h) * a->D + d] * (double)a->k[(j * a->G + g) * a->D + d];
+        double e = exp(dot * (double)a->scale);
+        sum += e;
+        for (long d = 0; d < a->D; d++) want[d] += e * (double)a->v[(j * a->G + g) * a->D + d];
     }
-    return sqrt(diff / norm);
+    for (long d = 0; d < a->D; d++) *apart += pow((double)out[(i * a->H + h) * a->D + d] - want[d] / sum, 2), *norm += pow(want[d] / sum, 2);
+}
+
+static double attention_error(const void *attention, const float *out) { // all heads of some queries, all queries of one head
+    const Attention *a = attention;
+    size_t queries[PLACES], heads[PLACES];
+    double apart = 0, norm = 0;
+    places_drawn(queries, "queries", (size_t)a->Tq), places_drawn(heads, "heads", (size_t)a->H);
+    for (int p = 0; p < PLACES; p++)
+        for (long h = 0; h < a->H; h++) head_compared(&apart, &norm, a, out, (long)queries[p], h);
+    for (long i = 0; i < a->Tq; i++) head_compared(&apart, &norm, a, out, i, (long)heads[0]);
+    return sqrt(apart / norm);
 }
 
 // Random numbers that bf16 holds, as f32 and in bf16.
@@ -87,7 +103,7 @@ static void attentions(Arena *a, const Table *t, bool bf16) {
         double operations = (list[i].causal && Tq > 1 ? 0.5 : 1) * 4.0 * (double)(Tq * Tk * H * D);
         Gemm *beside = i == 0 ? product_beside(a, bf16) : NULL;
         Measured m = table_row(t, &(Row){.name = list[i].name, .ask = ask, .work = attention_work, .arg = &at, .operations = operations, .peak = bf16 ? PEAK_BF16 : PEAK_F32,
-                                         .beside = {beside ? product_work : NULL, beside}, .check = {attention_error, &inputs, at.out, q, allow, allow},
+                                         .bytes = Tq == 1 ? 2 * (double)kept_bytes(&at) : 0, .plain = Tq == 1 ? kept_read : NULL, .plain_bytes = 2 * (double)whole_reads(kept_bytes(&at)), .beside = {beside ? product_work : NULL, beside}, .check = {attention_error, &inputs, at.out, q, allow, allow},
                                          .given = {{"q", at.q, q * sizeof *at.q}, {"k", inputs.k, k * sizeof *inputs.k}, {"v", inputs.v, k * sizeof *inputs.v}}});
         if (beside) gate(t, &m, beside, operations, bf16);
         arena_release(a, mark);

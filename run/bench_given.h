@@ -21,7 +21,12 @@ typedef struct {
     double allowed, allowed_peer;
 } Check;
 
-const char *bench_folder(void); // the one, which is gone when the program ends
+const char *bench_folder(void); // the one, which is gone when the program ends, and when a signal ends it
+
+// Of what is drawn in this run, inputs and places that are checked: another one every time, or RETINA_BENCH_SEED.
+uint64_t bench_seed(void);
+enum { PLACES = 4 };
+void places_drawn(size_t place[PLACES], const char *what, size_t n); // rows or columns of n: some, and the last
 
 void given_write(Arena *a, const Given *given); // GIVEN_MOST of them
 void given_remove(Arena *a, const Given *given);

@@ -6,6 +6,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,6 +38,9 @@ Peer peer_start(const char *venv, const char *script, const char *folder, const 
         dup2(in[0], 0), dup2(out[1], 1);
         close(in[1]), close(out[0]);
         peer_surroundings();
+#ifdef __linux__
+        prctl(PR_SET_PDEATHSIG, SIGTERM); // it ends with us in the middle of its work, too
+#endif
         execl(python, python, script, folder, argument, (char *)NULL);
         _exit(127);
     }

@@ -8,7 +8,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "io/random.h"
 #include "io/thread.h"
 #include "model/cpu.h"
 #include "model/device.h"
@@ -18,25 +17,42 @@
 static const long shapes[][3] = {{577, 1024, 1024}, {577, 3072, 1024}, {577, 4096, 1024}, {577, 1024, 4096}, {577, 4096, 4096}, {2308, 1024, 1024}, {2308, 4096, 1024},
                                  {64, 4096, 4096}, {16, 4096, 4096}, {4096, 4096, 4096}, {8192, 384, 96}, {1, 4096, 4096}};
 
-static double factor(const Gemm *g, float x) { return g->compute == COMPUTE_BF16 ? (double)bf16_round(x) : (double)x; }
+// Row `row` of A, or of B, as the product takes its numbers.
+static void row_widened(double *to, const Gemm *g, bool of_weight, long row) {
+    bool rounds = g->compute == COMPUTE_BF16;
+    for (long k = 0; k < g->K; k++) {
+        float x;
+        if (of_weight && g->B_type == DTYPE_BF16) convert_bf16_f32(&x, (const uint16_t *)g->B + row * g->ldb + k, 1);
+        else x = of_weight ? ((const float *)g->B)[row * g->ldb + k] : g->A[row * g->lda + k];
+        to[k] = (double)(rounds ? bf16_round(x) : x);
+    }
+}
 
-static float weight_at(const Gemm *g, long at) {
-    if (g->B_type == DTYPE_F32) return ((const float *)g->B)[at];
-    float x;
-    convert_bf16_f32(&x, (const uint16_t *)g->B + at, 1);
-    return x;
+// Whole rows of C, or whole columns (turned): some rows of one factor by all of the other.
+static void lines_compared(double *apart, double *norm, const Gemm *g, const float *C, bool turned) {
+    Arena *a = arena_new("a check");
+    size_t K = (size_t)g->K, at[PLACES];
+    double *few = take(a, double, PLACES * K), *one = take(a, double, K);
+    places_drawn(at, turned ? "columns" : "rows", (size_t)(turned ? g->N : g->M));
+    for (int p = 0; p < PLACES; p++) row_widened(few + (size_t)p * K, g, turned, (long)at[p]);
+    for (long i = 0; i < (turned ? g->M : g->N); i++) {
+        row_widened(one, g, !turned, i);
+        for (int p = 0; p < PLACES; p++) {
+            long m = turned ? i : (long)at[p], n = turned ? (long)at[p] : i;
+            double want = g->bias ? (double)g->bias[n] : 0;
+            for (size_t k = 0; k < K; k++) want += few[(size_t)p * K + k] * one[k];
+            double d = (double)C[m * g->ldc + n] - want;
+            *apart += d * d, *norm += want * want;
+        }
+    }
+    arena_free(a);
 }
 
 double product_error(const void *gemm, const float *C) {
-    const Gemm *g = gemm;
-    double diff = 0, norm = 0;
-    for (int i = 0; i < 200; i++) {
-        long m = (long)rng_below(rng_of(2, "row"), (uint64_t)i, (uint64_t)g->M), n = (long)rng_below(rng_of(2, "column"), (uint64_t)i, (uint64_t)g->N);
-        double want = g->bias ? (double)g->bias[n] : 0;
-        for (long k = 0; k < g->K; k++) want += factor(g, g->A[m * g->K + k]) * factor(g, weight_at(g, n * g->K + k));
-        diff += pow((double)C[m * g->N + n] - want, 2), norm += want * want;
-    }
-    return sqrt(diff / norm);
+    double apart = 0, norm = 0;
+    lines_compared(&apart, &norm, gemm, C, false);
+    lines_compared(&apart, &norm, gemm, C, true);
+    return sqrt(apart / norm);
 }
 
 static bool splits(void) { return device_computing(device_cpu(), COMPUTE_BF16X3) != device_cpu(); }
