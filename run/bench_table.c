@@ -12,13 +12,14 @@ const char *threads_said(Arena *a) { return threads_count() == 1 ? "CPU time of 
 
 float *random_floats(Arena *a, size_t n, const char *what) {
     float *x = take(a, float, n);
-    Rng r = rng_of(21, what);
+    Rng r = rng_of(bench_seed(), what);
     for (size_t i = 0; i < n; i++) x[i] = (float)(2 * rng_uniform(r, i) - 1);
     return x;
 }
 
 Table table_open(const BenchAsk *ask, const char *script, const char *argument) {
     Table t = {.arena = ask->arena, .w = ask->out, .rounds = ask->rounds, .only = ask->rows, .found = ask->found, .top = take(ask->arena, Ceilings, 1), .gates = take_zero(ask->arena, Gates, 1)};
+    bench_say(t.w, "RETINA_BENCH_SEED=%llu draws these numbers again, and the places that are compared.\n", (unsigned long long)bench_seed());
     *t.top = ceilings_measure(ask->arena);
     rounds_usual(t.rounds);
     t.gates->arena = arena_new("gates"); // notes stay when a row's memory is given back
@@ -98,10 +99,11 @@ static RowRounds row_rounds(const Table *t, const Row *r) {
     return out;
 }
 
+double table_floor(const Table *t, double operations, Peak peak) { return peak == NO_PEAK ? 0 : operations / (peak == PEAK_BF16 ? t->top->bf16 : t->top->f32); }
+
 // Floor over time: of operations at the peak, of bytes as fast as they move beside it.
 static double of_floor(const Table *t, const Row *r, double ours, double over_plain) {
-    double by_peak = r->peak == NO_PEAK ? 0 : r->operations / (r->peak == PEAK_BF16 ? t->top->bf16 : t->top->f32) / ours;
-    return fmax(by_peak, r->plain ? r->bytes / r->plain_bytes / over_plain : r->bytes / t->top->memory / ours);
+    return fmax(table_floor(t, r->operations, r->peak) / ours, r->plain ? r->bytes / r->plain_bytes / over_plain : r->bytes / t->top->memory / ours);
 }
 
 static const char *time_said(Arena *a, Times t) { return arena_print(a, "%.2f (%.2f – %.2f)", 1e3 * t.median, 1e3 * t.least, 1e3 * t.most); }
@@ -129,22 +131,27 @@ Errors table_errors(const Table *t, const char *name, const Given *given, const 
     return e;
 }
 
+// The columns of speed and of the floor, empty where it is not known.
+static const char *speed_said(Arena *a, double rate, double part) {
+    return arena_print(a, "%s | %s", rate > 0 ? arena_print(a, rate < 10e9 ? "%.1f" : "%.0f", rate * 1e-9) : "", part > 0 ? arena_print(a, "%.2f", part) : "");
+}
+
 static void row_say(const Table *t, const Row *r, const char *errors, const RowRounds *m) {
     Mark mark = arena_mark(t->arena);
     unsigned peers = set_of(m, PEER) | set_of(m, BLAS);
     const Times *of = rounds_shown(&m->rounds, WAY(0), peers);
     double ours = of[0].median, floor = of_floor(t, r, ours, r->plain ? ours / of[m->at[PLAIN]].median : 1);
-    double rate = (r->operations > 0 ? r->operations : r->bytes) / ours * 1e-9;
-    const char *speed = rate > 0 ? arena_print(t->arena, "%.0f", rate) : "", *part = floor > 0 ? arena_print(t->arena, "%.2f", floor) : "";
-    bench_say(t->w, "| %s | %s | %s | %s |%s %s | %s |", r->name, time_said(t->arena, of[0]), speed, part, peers_said(t, m, of), errors, rounds_note(&m->rounds));
+    bench_say(t->w, "| %s | %s | %s |%s %s | %s |", r->name, time_said(t->arena, of[0]), speed_said(t->arena, (r->operations > 0 ? r->operations : r->bytes) / ours, floor), peers_said(t, m, of),
+              errors, rounds_note(&m->rounds));
     arena_release(t->arena, mark);
 }
 
-void table_times(const Table *t, const char *name, Times ours, const Times *peer, const Errors *errors, const char *note) {
+void table_times(const Table *t, const char *name, Times ours, const Times *peer, Done done, const Errors *errors, const char *note) {
     ceilings_again(t->arena, t->top);
     Mark mark = arena_mark(t->arena);
     const char *beside = !t->peer ? "" : !peer ? " | |" : arena_print(t->arena, " %s | %.2f |", time_said(t->arena, *peer), ours.median / peer->median);
-    bench_say(t->w, "| %s | %s | | |%s %s | %s |", name, time_said(t->arena, ours), beside, errors ? errors->text : "", note);
+    bench_say(t->w, "| %s | %s | %s |%s %s | %s |", name, time_said(t->arena, ours), speed_said(t->arena, done.amount / ours.median, done.floor / ours.median), beside,
+              errors ? errors->text : "", note);
     arena_release(t->arena, mark);
 }
 

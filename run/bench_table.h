@@ -16,7 +16,7 @@ Ceilings ceilings_measure(Arena *a);
 void ceilings_again(Arena *a, Ceilings *c); // f32 and bf16: the most of the run counts, for a probe may meet another program
 void ceilings_reads(Arena *a, Ceilings *c); // l2 and memory, likewise
 void ceilings_say(const Ceilings *c, Writer *w);
-float *random_floats(Arena *a, size_t n, const char *what); // of [-1, 1), the same in every run
+float *random_floats(Arena *a, size_t n, const char *what); // of [-1, 1), of bench_seed()
 const char *threads_said(Arena *a); // "2 threads"; one thread's times are its own
 
 // What a kind of `retina bench` is asked for.
@@ -84,7 +84,12 @@ void plain_read(const void *bytes, size_t size); // by all threads, from memory;
 bool table_wants(const Table *t, const char *name);
 void table_head(const Table *t, const char *what);
 Measured table_row(const Table *t, const Row *r);
-void table_times(const Table *t, const char *name, Times ours, const Times *peer, const Errors *errors, const char *note); // a row measured elsewhere; peer, errors may be NULL
+// What a row measured elsewhere does in its time: operations or bytes, and the seconds that the machine's ceilings want for them. 0: not said.
+typedef struct {
+    double amount, floor;
+} Done;
+void table_times(const Table *t, const char *name, Times ours, const Times *peer, Done done, const Errors *errors, const char *note); // peer, errors may be NULL
+double table_floor(const Table *t, double operations, Peak peak); // seconds at the ceiling
 // What `check` finds, before anything is timed: of ours, of PyTorch that is asked `ask` and of OpenBLAS, where they are there.
 Errors table_errors(const Table *t, const char *name, const Given *given, const Check *check, const char *ask, const char *ask_blas);
 // Why a gate that is about a peer is not asked; NULL: it is. `peer`: t->peer, t->blas.

@@ -71,7 +71,9 @@ cat >"$D/peer/bin/python" <<'END'
 while read -r word line; do
     case $word in
     who) echo "${WHO:-a peer}" ;;
-    check) [ -z "$ANSWER" ] || { printf "$FIRST"; head -c "$ANSWER" /dev/zero | tr '\0' "$BYTE"; } >"$2/answer"; echo 0 ;;
+    check)
+        if [ "$SLOW" ]; then echo $$ >"$SLOW" && exec sleep 60; fi
+        [ -z "$ANSWER" ] || { printf "$FIRST"; head -c "$ANSWER" /dev/zero | tr '\0' "$BYTE"; } >"$2/answer"; echo 0 ;;
     *) echo 1 ;;
     esac
 done
@@ -80,14 +82,46 @@ chmod +x "$D/peer/bin/python"
 B="$R bench products --rows 8192 --rounds 1 --peers $D/peer"
 mkdir -p "$D/tmp"
 says "a peer whose answer is wrong" 1 "8192 x 384 x 96: on the same inputs the peer is wrong by 1.0e+00; nothing is timed" env TMPDIR="$D/tmp" ANSWER=12582912 BYTE='\0' $B
-says "a peer whose answer is NaN" 1 "the peer is wrong by -*nan; nothing is timed" env TMPDIR="$D/tmp" ANSWER=12582912 BYTE='\377' $B
-says "a peer whose first value is NaN" 1 "singular values, 64 x 4096: on the same inputs the peer is wrong by -*nan; nothing is timed" env TMPDIR="$D/tmp" FIRST='\377\377\377\377' ANSWER=252 BYTE='\0' \
+says "a peer whose answer is NaN" 1 "8192 x 384 x 96: of the peer's 3145728 numbers 3145728 are not finite, the first one number 0; nothing is timed" env TMPDIR="$D/tmp" ANSWER=12582912 BYTE='\377' $B
+says "a peer whose first value is NaN" 1 "singular values, 64 x 4096: of the peer's 64 numbers 1 are not finite, the first one number 0; nothing is timed" env TMPDIR="$D/tmp" FIRST='\377\377\377\377' ANSWER=252 BYTE='\0' \
     $R bench speed --rows "singular values, 64" --rounds 1 --peers "$D/peer"
 says "a peer with half an answer" 1 "the peer answered 3 numbers where 3145728 are right" env TMPDIR="$D/tmp" ANSWER=12 BYTE='\0' $B
 says "a peer without an answer" 1 "the peer wrote no answer" env TMPDIR="$D/tmp" ANSWER= $B
 WHO="PyTorch 1; without transformers" $R bench training --rows zoo --rounds 1 --peers "$D/peer" >"$D/out" 2>&1
 grep -q " Peers: PyTorch 1; without transformers\.$" "$D/out" && grep -q "^| a training step over PyTorch's: zoo.* not asked: without transformers |$" "$D/out" && ok "a peer's missing library" || fail "a peer's missing library: $(cat "$D/out")"
 rmdir "$D/tmp" && ok "a bench leaves no files" || fail "a bench leaves files"
+gone() { # COMMAND…: whether it succeeds within 5 seconds
+    for i in 1 2 3 4 5 6 7 8 9 10; do "$@" 2>/dev/null && return 0 || sleep 0.5; done
+    return 1
+}
+for signal in TERM:143 HUP:129 KILL:137; do # INT is ignored by what a script runs beside itself
+    mkdir "$D/tmp" && rm -f "$D/slow"
+    env TMPDIR="$D/tmp" SLOW="$D/slow" ANSWER= $B >"$D/out" 2>&1 &
+    bench=$!
+    gone [ -s "$D/slow" ]
+    kill -"${signal%:*}" $bench
+    wait $bench 2>/dev/null
+    got=$?
+    [ $got = "${signal#*:}" ] && ok "bench and ${signal%:*}: the exit status" || fail "bench and ${signal%:*}: exit $got, ${signal#*:} wanted"
+    gone rmdir "$D/tmp" && ok "bench and ${signal%:*}: its folder goes" || { fail "bench and ${signal%:*}: leaves $(find "$D/tmp")"; rm -rf "$D/tmp"; }
+    if [ "$(uname)" = Linux ]; then gone sh -c "! kill -0 $(cat "$D/slow")" && ok "bench and ${signal%:*}: its peer goes" || fail "bench and ${signal%:*}: its peer stays"; fi
+done
+seed() { RETINA_BENCH_SEED=$1 $R bench products --rows 8192 --rounds 1 | awk -F'|' '/RETINA_BENCH_SEED/ {print} / 8192 / {print $6}'; }
+seed 7 >"$D/seed7" && seed 7 | cmp -s - "$D/seed7" && grep -q RETINA_BENCH_SEED=7 "$D/seed7" && ok "a bench's seed can be given again" || fail "a bench's seed given again: $(cat "$D/seed7")"
+seed "" >"$D/seed" && ! grep -qx "$(head -n 1 "$D/seed")" "$D/seed7" && seed "" | head -n 1 >"$D/other" && ! cmp -s "$D/other" "$D/seed" && ok "a bench draws others every time" || fail "a bench draws the same again"
+says "a bench's seed that is none" 1 "RETINA_BENCH_SEED=x: a number is wanted" env RETINA_BENCH_SEED=x $B
+
+# ---- bench forward: pictures with texts
+forward() { # MODEL TOKENS ROWS: that those rows come, as often as said
+    $R bench forward --model "$1" --tokens "$2" --rounds 1 --peers "$D/peer" >"$D/out" 2>"$D/err"
+    [ $? = 0 ] && grep -q "^No peer for $(basename "$1"), which takes a picture and a text: ours alone" "$D/out" && [ "$(grep -c '^| picture and prompt\|^| next id of' "$D/out")" = "$3" ] && ok "bench forward: $1" ||
+        fail "bench forward: $1: $(cat "$D/err" "$D/out")"
+}
+forward data/zoo/llava 66 5
+forward data/zoo/coca 16 5
+forward data/zoo/clip 16 2
+says "bench forward: a text beyond what a model holds" 1 "bench forward: --tokens 600: data/zoo/clip holds 77; --tokens 77 is the most" $R bench forward --model data/zoo/clip --rounds 1
+says "bench forward: a text without room for a picture" 1 "bench forward: --tokens 16: a picture takes 64 of them, and more are wanted" $R bench forward --model data/zoo/llava --tokens 16 --rounds 1
 
 # ---- --device cuda where there is no GPU: one sentence, exit 1, nothing is written; auto computes on the CPU
 $R extract --model $G/clip-openai --ids 1,2,98 --taps text_projection --out "$D/here.safetensors" --device auto --quiet 2>"$D/err" && [ -s "$D/here.safetensors" ] && ok "--device auto" || fail "--device auto: $(cat "$D/err")"
