@@ -3,8 +3,8 @@
 // C is cut into tiles of MR x NR that stay in registers while k runs through a block; between blocks the partial sums
 // wait in C itself. So every element is one chain of fused multiply-adds over ascending k, whatever the blocking.
 //   blocks      gemm_f32.c, and for dot products of pairs gemm_dot.c
-//   few rows    up to THIN_ROWS, B a weight: B is read once, in sixteen streams, and turned in registers (decoding); of bf16 with dot
-//               products (few_avx512bf16.c) up to DOT_ROWS, and not turned
+//   few rows    up to THIN_MOST, B a weight: B is read once, in sixteen streams, and turned in registers (decoding; kernels_thin.h); of bf16
+//               with dot products (few_avx512bf16.c) up to DOT_ROWS, and not turned
 // Products of bf16 take the fastest way that there is: AMX tiles, dot products of pairs, or the f32 path on rounded values.
 // Version 0 is the plain loop in test/test_kernels.c; `retina bench` times the product, test/bench/NOTES.md has what was tried.
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #include "io/memory.h"
 #include "io/progress.h"
 #include "io/thread.h"
+#include "packed.h"
 
 #define DOT_ROWS 48   // from here on the tiles are as fast
 
@@ -64,7 +65,10 @@ static void columns_job(void *arg, size_t begin, size_t end) {
 
 static void few_rows(const Gemm *g, const KernelTable *k) {
     float *packed = thread_room((size_t)(g->M * g->K + 16));
-    k->pack_a(packed, g, 0, (int)g->M, 0, g->K);
+    long each = thin_rows(k, g->M);
+    for (long m = 0; m < g->M; m += each) {
+        k->pack_a(packed + m * g->K, g, m, (int)smaller(each, g->M - m), 0, g->K);
+    }
     if (g->compute == COMPUTE_BF16) k->round(packed, g->M * g->K);
     parallel_for((size_t)g->N, few_columns(g), columns_job, &(Job){.g = g, .packed = packed});
 }
@@ -147,7 +151,8 @@ void gemm(const Gemm *g) {
     }
     if (g->compute != COMPUTE_F32 && g->kind == GEMM_NT && rounded(g)) return;
     const KernelTable *k = kernels();
-    bool thin = g->kind == GEMM_NT && g->M <= smaller(THIN_ROWS, k->MR);
+    long few = packed_wants(g) ? smaller(THIN_ROWS, k->thin_most) : k->thin_most; // panels that are kept cost less than turning
+    bool thin = g->kind == GEMM_NT && g->M <= few;
     if (thin && (g->compute != COMPUTE_BF16 || g->B_type == DTYPE_BF16)) few_rows(g, k);
     else gemm_f32(g, g->compute == COMPUTE_BF16);
 }

@@ -92,7 +92,8 @@ void widen(float *out, const void *in, Dtype type, size_t n); // F32, BF16, F16,
 // ---- what each level offers to the functions above (kernels_body.h is compiled once per level)
 
 #define SUMS 16     // running sums of a reduction, on every level
-#define THIN_ROWS 8 // so many rows of A, or fewer, and a weight is used as it is read
+#define THIN_MOST 40 // rows of a product whose weight is used as it is read, at most
+#define THIN_ROWS 8  // queries of attention that are few, at most
 
 // The queries of a block of scores, NR of them: each sees keys [from, to); all of them see [all_from, all_to).
 typedef struct {
@@ -163,7 +164,8 @@ typedef struct {
     void (*round)(float *x, long n); // to the nearest bf16, ties to even; NaN stays NaN
     void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn); // out[k mr + r], and 16 floats of no meaning behind
     void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);         // out[k NR + n]: one panel from column n0, filled up with zeros
-    // C (M, N) = X · Bᵀ, M <= THIN_ROWS, X packed as (K, M): B is read once, in order
+    // C (M, N) = X · Bᵀ, M <= THIN_MOST, X in blocks of thin_rows rows, each packed as (K, rows): B is read once, in order
+    int thin_block, thin_most; // rows whose sums stay in registers; that are few here
     void (*thin)(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c);
     void (*layernorm)(float *out, const float *x, const float *w, const float *b, long R, long C, float eps, bool past);
     void (*rmsnorm)(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one, bool past);
@@ -184,6 +186,10 @@ typedef struct {
 } KernelTable;
 
 const KernelTable *kernels(void); // of cpu_level()
+static inline long thin_rows(const KernelTable *k, long M) { // of a block: as many in each
+    long blocks = (M + k->thin_block - 1) / k->thin_block;
+    return (M + blocks - 1) / blocks;
+}
 void tile_f32(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c); // its product as a TileKernel's tile; kb is NR
 const TileKernel *gemm_bf16_tiles(void); // NULL: widened to f32
 const char *gemm_bf16_path(void); // "widened", "avx512_bf16" or "amx": how products of bf16 are made in this process

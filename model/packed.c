@@ -89,10 +89,15 @@ static Panels *lay(const Gemm *g, const Packing *how) {
     return p;
 }
 
-const void *packed_weight(const Gemm *g, const Packing *how) {
+static Weight *weight_of(const Gemm *g) {
     if (packed.kept.count == 0 || g->kind != GEMM_NT) return NULL;
-    size_t item = dtype_size(g->B_type);
-    Weight *w = kept_with(&packed.kept, g->B, ((size_t)(g->N - 1) * (size_t)g->ldb + (size_t)g->K) * item);
+    return kept_with(&packed.kept, g->B, ((size_t)(g->N - 1) * (size_t)g->ldb + (size_t)g->K) * dtype_size(g->B_type));
+}
+
+bool packed_wants(const Gemm *g) { return weight_of(g) != NULL; }
+
+const void *packed_weight(const Gemm *g, const Packing *how) {
+    Weight *w = weight_of(g);
     if (!w) return NULL;
     for (Panels *p = w->panels; p; p = p->next)
         if (p->how == how && p->of.B == g->B && p->of.N == g->N && p->of.K == g->K && p->of.ldb == g->ldb) return p->all;

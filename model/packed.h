@@ -17,6 +17,7 @@ typedef struct {
 
 void packed_use(bool wanted);                                  // of models opened from now on
 void packed_keep(Arena *a, const void *weight, size_t size);   // Device.keep of a CPU
+bool packed_wants(const Gemm *g); // its weight is one whose panels are kept
 // The panels of g->B, laid when a product first asks. NULL: they are not kept; the product lays them for itself. Called by the
 // thread that begins products.
 const void *packed_weight(const Gemm *g, const Packing *how);

@@ -1,0 +1,200 @@
+// kernels_thin.h: products of few rows: a weight is read once and never packed. Every element of C is one chain of fused multiply-adds over
+// ascending k.
+//
+// LANES rows of the weight are turned, a square at a time, and every row of X takes a square's columns: those of the first block, whose
+// sums stay in registers, at once, and those of further blocks a stretch of k later, from the squares that were kept in L1.
+//
+// Where vectors are wide enough that memory is what is waited for, it is asked ahead: lines of one row, then of another, since neighbours
+// in memory come faster than a line of every row. The rows of a square are streams far apart, each read row after row; short rows
+// are neighbours, and the next square's are asked for.
+//   version                                       8, 16, 32 rows by 4096 x 4096 of bf16 from memory, ms, one thread of AVX-512
+//   0  blocks of 8; more than 8: gemm_f32.c       3.2, 6.4, 9.0
+//   1  blocks of 8, each turns the weight anew    3.2, 5.9, 11.7: eight sums are no more than an addition's latency asks for
+//   2  blocks of 16, each turns anew              3.2, 4.7, 8.8
+//   3  turned once; memory asked for as before    3.5, 4.5, 7.9: sixteen lines at once, and what is loaded waits behind them
+//   4  as said above                              3.2, 4.7, 8.1, in use
+#define STREAMS (LANES == 16)
+#define AHEAD 1024    // bytes of a stream
+#define LONG_ROW 4096 // bytes
+#define KEPT (16384 / (LANES * LANES * (int)sizeof(float))) // squares
+
+typedef struct {
+    const char *B; // the first of the rows
+    Dtype type;
+    size_t row;   // bytes from one to the next
+    int rows;     // of LANES
+    size_t ahead; // bytes to what is asked for, or 0
+    int lines;    // that are asked for of a row at a time, as a power of two
+} Thin;
+
+// ---- a square
+
+INLINE long square_values(Dtype type) { return type == DTYPE_BF16 ? 2 * LANES : LANES; } // of k: a pair of bf16 is one lane until it is used
+
+// What step `step` of LANES lines asks for: as many lines of some of the rows.
+INLINE const char *asked(const Thin *t, long step) {
+    long turn = step & ((1L << t->lines) - 1);
+    return t->B + (size_t)(turn * (LANES >> t->lines)) * t->row + (size_t)(step - turn) * 64 + t->ahead;
+}
+
+INLINE void ask(const Thin *t, const char *first, int j) { __builtin_prefetch(first + (size_t)(j >> t->lines) * t->row + (size_t)(j & ((1 << t->lines) - 1)) * 64, 0, 2); }
+
+INLINE void square_of(V *out, const Thin *t, Dtype type, long k, int rows) {
+    V x[LANES];
+    for (int r = 0; r < LANES; r++) {
+        const char *from = t->B + (size_t)r * t->row;
+        x[r] = r >= rows ? all(0) : type == DTYPE_BF16 ? load((const float *)from + k / 2) : widen_vector(from, type, k);
+    }
+    turn(x);
+    for (int j = 0; j < LANES; j++) out[j] = x[j];
+}
+
+// Of rows fewer than LANES: all of [k, end) before they are used.
+static __attribute__((noinline)) void squares_part(V *out, const Thin *t, long k, long end) {
+    for (long values = square_values(t->type); k < end; k += values, out += LANES) square_of(out, t, t->type, k, t->rows);
+}
+
+// acc (M) += X (values, M) · the square's columns. Memory is asked a line at a time: all at once, the loads would wait behind them.
+INLINE void square_used(V *acc, int M, const float *X, const V *square, bool pairs, const Thin *t, const char *wanted) {
+    for (int j = 0; j < LANES; j++, X += pairs ? 2 * M : M) {
+        if (wanted) ask(t, wanted, j);
+        for (int m = 0; m < M; m++) {
+            acc[m] = fused(all(X[m]), pairs ? pair_first(square[j]) : square[j], acc[m]);
+            if (pairs) acc[m] = fused(all(X[M + m]), pair_second(square[j]), acc[m]);
+        }
+    }
+}
+
+// ---- a block of rows
+
+// Squares of the values [k, end): turned now, and kept for other blocks where there are some, or turned before.
+typedef struct {
+    long k, end;
+    V *kept;
+    bool keeps, turned;
+} Stretch;
+
+// sums (M) += X (K, M) · the stretch. Where squares are kept, blocks are more than half of THIN_BLOCK.
+INLINE void block_sums(int M, V *sums, const float *X, const Thin *t, const Stretch *s, bool turned, Dtype type) {
+    V acc[THIN_BLOCK], *kept = s->kept;
+    const bool pairs = type == DTYPE_BF16, keeps = M > THIN_BLOCK / 2 && s->keeps;
+    const Thin w = *t; // not to be read anew behind every store
+    for (int m = 0; m < M; m++) acc[m] = sums[m];
+    for (long k = s->k, end = s->end, values = square_values(type); k < end; k += values) {
+        if (turned) {
+            square_used(acc, M, X + k * M, kept, pairs, NULL, NULL);
+            kept += LANES;
+            continue;
+        }
+        V square[LANES];
+        square_of(square, &w, type, k, LANES);
+        if (keeps) {
+            for (int j = 0; j < LANES; j++) kept[j] = square[j];
+            kept += LANES;
+        }
+        square_used(acc, M, X + k * M, square, pairs, &w, w.ahead ? asked(&w, k / values) : NULL);
+    }
+    for (int m = 0; m < M; m++) sums[m] = acc[m];
+}
+
+#define THIN_CASE(m, type)                                                                         \
+    case m:                                                                                        \
+        if (s->turned) block_sums(m, sums, X, t, s, true, type);                                   \
+        else block_sums(m, sums, X, t, s, false, type);                                            \
+        break;
+#if TILE_ROWS > 4 // elsewhere fmaf is called: one loop serves all
+#define THIN_8(type) THIN_CASE(1, type) THIN_CASE(2, type) THIN_CASE(3, type) THIN_CASE(4, type) THIN_CASE(5, type) THIN_CASE(6, type) THIN_CASE(7, type) THIN_CASE(8, type)
+#else
+#define THIN_8(type)
+#endif
+#if THIN_BLOCK > 8
+#define THIN_12(type) THIN_CASE(9, type) THIN_CASE(10, type) THIN_CASE(11, type) THIN_CASE(12, type)
+#else
+#define THIN_12(type)
+#endif
+#if THIN_BLOCK > 12
+#define THIN_16(type) THIN_CASE(13, type) THIN_CASE(14, type) THIN_CASE(15, type) THIN_CASE(16, type)
+#else
+#define THIN_16(type)
+#endif
+#define THIN_TYPE(name, type)                                                                      \
+    static void name(int M, V *sums, const float *X, const Thin *t, const Stretch *s) {            \
+        switch (M) {                                                                               \
+            THIN_8(type)                                                                           \
+            THIN_12(type)                                                                          \
+            THIN_16(type)                                                                          \
+        default: block_sums(M, sums, X, t, s, s->turned, type);                                    \
+        }                                                                                          \
+    }
+THIN_TYPE(block_f32, DTYPE_F32)
+THIN_TYPE(block_bf16, DTYPE_BF16)
+THIN_TYPE(block_f16, DTYPE_F16)
+
+static void block(int M, V *sums, const float *X, const Thin *t, const Stretch *s) {
+    switch (t->type) {
+    case DTYPE_BF16: block_bf16(M, sums, X, t, s); break;
+    case DTYPE_F16: block_f16(M, sums, X, t, s); break;
+    default: block_f32(M, sums, X, t, s);
+    }
+}
+
+// The values of k that no square holds.
+static __attribute__((noinline)) void block_rest(int M, V *sums, const float *X, const Thin *t, long k, long K) {
+    for (; k < K; k++) {
+        float b[LANES] = {0};
+        for (int r = 0; r < t->rows; r++) b[r] = widen_one(t->B + (size_t)r * t->row, t->type, k);
+        for (int m = 0; m < M; m++) sums[m] = fused(all(X[k * M + m]), load(b), sums[m]);
+    }
+}
+
+// ---- a vector of columns
+
+// C's columns, `apart` from one to the next, and back: one copy, for lane by lane it is much code.
+static __attribute__((noinline)) void take_lanes(V *sums, int M, const float *C, long ldc, long apart, int rows) {
+    for (int m = 0; m < M; m++)
+        for (int r = 0; r < rows; r++) sums[m][r] = C[m * ldc + r * apart];
+}
+
+static __attribute__((noinline)) void put_lanes(const V *sums, int M, float *C, long ldc, long apart, int rows) {
+    for (int m = 0; m < M; m++)
+        if (apart == 1 && rows == LANES) store(C + m * ldc, sums[m]);
+        else
+            for (int r = 0; r < rows; r++) C[m * ldc + r * apart] = sums[m][r];
+}
+
+// C (M, t->rows) = X · Bᵀ, X in blocks of `each` rows.
+static void thin_columns(int M, int each, float *C, long ldc, long apart, const float *X, const Thin *t, long K, bool from_c) {
+    __attribute__((aligned(64))) V sums[THIN_MOST], kept[KEPT * LANES];
+    for (int m = 0; m < M; m++) sums[m] = all(0);
+    if (from_c) take_lanes(sums, M, C, ldc, apart, t->rows);
+    bool part = t->rows < LANES;
+    long values = square_values(t->type), whole = K / values * values, length = part || M > each ? KEPT * values : K;
+    for (Stretch s = {.kept = kept, .keeps = M > each}; s.k < whole; s.k = s.end) {
+        s.end = s.k + length < whole ? s.k + length : whole;
+        if (part) squares_part(kept, t, s.k, s.end);
+        for (int m = 0; m < M; m += each) {
+            s.turned = part || m > 0;
+            block(M - m < each ? M - m : each, sums + m, X + m * K, t, &s);
+        }
+    }
+    for (int m = 0; m < M && whole < K; m += each) block_rest(M - m < each ? M - m : each, sums + m, X + m * K, t, whole, K);
+    put_lanes(sums, M, C, ldc, apart, t->rows);
+}
+
+// C (M, N) = X · Bᵀ for M <= THIN_MOST, on top of the old C when `from_c`; X packed in blocks of thin_rows(M) rows, each as (K, rows), B (N, K) with
+// rows of ldb elements.
+static void thin_table(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c) {
+    long item = type == DTYPE_F32 ? 4 : 2, bytes = K * item, groups = N / LANES, apart = STREAMS && bytes >= LONG_ROW && groups ? groups : 1;
+    size_t row = (size_t)(ldb * item);
+    int each = (int)thin_rows(&TABLE, M);
+    Thin t = {.type = type, .row = row * (size_t)apart, .rows = LANES, .lines = bytes >= 512 ? 3 : bytes >= 256 ? 2 : bytes >= 128};
+    if (STREAMS && type != DTYPE_F16) t.ahead = apart > 1 ? AHEAD : LANES * row; // a square of halves is half a line
+    for (long i = 0; i < groups; i++) { // columns n, n + apart, … at once, or neighbours
+        long n = apart > 1 ? i : i * LANES;
+        t.B = (const char *)B + (size_t)n * row;
+        thin_columns(M, each, C + n, ldc, apart, X, &t, K, from_c);
+    }
+    if (groups * LANES == N) return;
+    t = (Thin){.B = (const char *)B + (size_t)(groups * LANES) * row, .type = type, .row = row, .rows = (int)(N - groups * LANES)};
+    thin_columns(M, each, C + groups * LANES, ldc, 1, X, &t, K, from_c);
+}
