@@ -8,6 +8,8 @@
 // D diagonal. Where an element of w is nothing, or two elements of D are equal (then a rotation makes one of w nothing),
 // an eigenvalue of a half is one of the whole. The others lie one by one between their neighbours in D, as the roots of
 // f(x) = 1 + rho sum of w²/(D - x). Nearly all work is the product of the new vectors in the old basis with the old ones.
+// Versions: 0 rotations of QL, a quarter of a thin SVD's time; 1 halves, a root begun in the middle of its interval: wrong by 3e-14 where an element
+// of w is 1e-13; 2 begun at the exact root of its two poles, in use.
 #include "divide.h"
 
 #include <float.h>

@@ -3,6 +3,8 @@
 //
 // Sources: Dongarra, Sorensen & Hammarling 1989 (reflections in panels, so that half of the work is a matrix product);
 // Schreiber & Van Loan 1989 (compact products of reflections).
+// Versions: 0 one reflection at a time on the way back, rotations of QL for the vectors; 1 panels of reflections, stored as rows, 64 wide on the
+// way back, and halves that are joined (divide.h): with dense.c's fused tile 196 to 105 ms for 729 x 1152, thin. test/bench/NOTES.md has what is left.
 #include "eigen.h"
 
 #include <float.h>

@@ -2,6 +2,8 @@
 //
 // Everything works on the n = min(R, C) "lines" of X: its rows, or its columns when those are fewer. W (n, n)
 // holds the vectors on that side, B = W * lines has orthogonal rows whose lengths are the singular values.
+// Ways: one-sided rotations (jacobi.h) up to JACOBI_MOST lines, and as the yardstick of the others; above, the Gram matrix in double and its eigenvalues
+// (eigen.h, whose versions are the ladder of this one). 576 x 4096, thin, one thread of a Zen 4: 205 ms, then 140; sgesdd 233 and 500.
 #include "svd.h"
 
 #include <float.h>

@@ -3,6 +3,8 @@
 // A segment is copied once without its stuffed zeros; after that the bit reader never looks for 0xFF.
 // What libjpeg does when bits run out (make up zeros for the rest of the MCU, then leave the MCUs of the
 // segment as they are) and when restart markers are missing or surplus is kept exactly.
+// Versions of the decoder: 0 samples of the whole picture are kept; 1 of two rows of MCUs: a tenth faster; 2 grey and RGB rows leave by vectors: libjpeg-turbo's
+// time and less (test/bench/pictures.md has it picture by picture).
 #include <string.h>
 
 #include "jpeg_parts.h"

@@ -4,11 +4,13 @@
 // the chunks before gave. Eight rows of the weight meet up to three rows of x in registers; their chunk stays in L1 while the
 // other rows of x pass. Nothing is turned, the weight is never packed. An element is the same whatever the other rows and the
 // threads. What is asked for meanwhile goes into L2 (into L1 it is slower than not asking). `retina bench speed` times it.
-//   version 0  turned in registers, f32 sums; from 9 rows on tiles
-//   version 1  dot products, hardware's prefetching
-//   version 2  eight neighbouring rows, the next eight asked for: in use where x has many rows
-//   version 3  eight streams far apart, each row after row: where it has few
-//   version 4  what comes next is asked for by eight lines of a row, not by a line of eight rows: in use (8 to 14 % faster than 3)
+//   version                                                           1, 8, 32 rows by 4096 x 4096 from memory, ms, one thread of a Zen 4
+//   0  turned in registers, f32 sums; from 9 rows on tiles            1.6 - 1.7, 3.1, 7.3
+//   1  dot products, hardware's prefetching
+//   2  eight neighbouring rows, the next eight asked for              1.53, 2.68, 7.20; in use where x has many rows
+//   3  eight streams far apart, each row after row, where it has few  a tenth less for one row
+//   4  what comes next is asked for by eight lines of a row, not by
+//      a line of eight rows                                           8 to 14 % faster than 3, in use
 #if defined(__x86_64__)
 #include "gemm_parts.h"
 #include "kernels_dot.h"

@@ -3,7 +3,7 @@
 // C is cut into tiles of MR x NR that stay in registers while k runs through a block; between blocks the partial sums
 // wait in C itself. So every element is one chain of fused multiply-adds over ascending k, whatever the blocking.
 //   blocks      gemm_f32.c, and for dot products of pairs gemm_dot.c
-//   few rows    up to THIN_MOST, B a weight: B is read once, in sixteen streams, and turned in registers (decoding; kernels_thin.h); of bf16
+//   few rows    up to THIN_ROWS_MOST, B a weight: B is read once, in sixteen streams, and turned in registers (decoding; kernels_thin.h); of bf16
 //               with dot products (few_avx512bf16.c) up to DOT_ROWS, and not turned
 // Products of bf16 take the fastest way that there is: AMX tiles, dot products of pairs, or the f32 path on rounded values.
 // Version 0 is the plain loop in test/test_kernels.c; `retina bench` times the product, test/bench/NOTES.md has what was tried.

@@ -92,8 +92,8 @@ void widen(float *out, const void *in, Dtype type, size_t n); // F32, BF16, F16,
 // ---- what each level offers to the functions above (kernels_body.h is compiled once per level)
 
 #define SUMS 16     // running sums of a reduction, on every level
-#define THIN_MOST 40 // rows of a product whose weight is used as it is read, at most
-#define THIN_ROWS 8  // queries of attention that are few, at most
+#define THIN_ROWS_MOST 40 // rows of a product whose weight is used as it is read, at most
+#define THIN_ROWS 8       // of attention, or of a weight whose panels are kept
 
 // The queries of a block of scores, NR of them: each sees keys [from, to); all of them see [all_from, all_to).
 typedef struct {
@@ -164,7 +164,7 @@ typedef struct {
     void (*round)(float *x, long n); // to the nearest bf16, ties to even; NaN stays NaN
     void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn); // out[k mr + r], and 16 floats of no meaning behind
     void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);         // out[k NR + n]: one panel from column n0, filled up with zeros
-    // C (M, N) = X · Bᵀ, M <= THIN_MOST, X in blocks of thin_rows rows, each packed as (K, rows): B is read once, in order
+    // C (M, N) = X · Bᵀ, M <= THIN_ROWS_MOST, X in blocks of thin_rows rows, each packed as (K, rows): B is read once, in order
     int thin_block, thin_most; // rows whose sums stay in registers; that are few here
     void (*thin)(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c);
     void (*layernorm)(float *out, const float *x, const float *w, const float *b, long R, long C, float eps, bool past);

@@ -30,7 +30,7 @@ extern const KernelTable TABLE;
 #include "kernels_attention.h"
 
 const KernelTable TABLE = {.MR = TILE_ROWS, .NR = TILE_VECTORS * LANES, .product = product_table, .round = round_table, .pack_a = pack_a_table, .pack_b = pack_b_table,
-                           .thin_block = THIN_BLOCK, .thin_most = LANES == 4 ? THIN_BLOCK : THIN_MOST, .thin = thin_table, .layernorm = layernorm_table, .rmsnorm = rmsnorm_table, .l2norm = l2norm_table,
+                           .thin_block = THIN_BLOCK, .thin_most = LANES == 4 ? THIN_BLOCK : THIN_ROWS_MOST, .thin = thin_table, .layernorm = layernorm_table, .rmsnorm = rmsnorm_table, .l2norm = l2norm_table,
                            .softmax = softmax_table, .activate = activate_table, .exp = exp_table, .softcap = softcap_table,
                            .sum = sum_table, .dot = dot_table, .widen = widen_table, .scores = scores_table, .soften = soften_table,
                            .turn = turn_table, .mix = mix_table, .adam = adam_table};

@@ -164,7 +164,7 @@ static __attribute__((noinline)) void put_lanes(const V *sums, int M, float *C, 
 
 // C (M, t->rows) = X · Bᵀ, X in blocks of `each` rows.
 static void thin_columns(int M, int each, float *C, long ldc, long apart, const float *X, const Thin *t, long K, bool from_c) {
-    __attribute__((aligned(64))) V sums[THIN_MOST], kept[KEPT * LANES];
+    __attribute__((aligned(64))) V sums[THIN_ROWS_MOST], kept[KEPT * LANES];
     for (int m = 0; m < M; m++) sums[m] = all(0);
     if (from_c) take_lanes(sums, M, C, ldc, apart, t->rows);
     bool part = t->rows < LANES;
@@ -181,7 +181,7 @@ static void thin_columns(int M, int each, float *C, long ldc, long apart, const 
     put_lanes(sums, M, C, ldc, apart, t->rows);
 }
 
-// C (M, N) = X · Bᵀ for M <= THIN_MOST, on top of the old C when `from_c`; X packed in blocks of thin_rows(M) rows, each as (K, rows), B (N, K) with
+// C (M, N) = X · Bᵀ for M <= THIN_ROWS_MOST, on top of the old C when `from_c`; X packed in blocks of thin_rows(M) rows, each as (K, rows), B (N, K) with
 // rows of ldb elements.
 static void thin_table(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c) {
     long item = type == DTYPE_F32 ? 4 : 2, bytes = K * item, groups = N / LANES, apart = STREAMS && bytes >= LONG_ROW && groups ? groups : 1;

@@ -1,4 +1,4 @@
-// kernels_tile.h: packing for products.
+// kernels_tile.h: packing for products (their versions: gemm_f32.c).
 #include "kernels_turn.h"
 
 #if LANES == 16 // rows of a block of few rows: their sums, a column and what is widened of it fit the registers
