@@ -99,12 +99,12 @@ void peer_ways_add(PeerWays *ways, Arena *a, const Peer *p, const char *row) {
     while (k < ways->count && strcmp(ways->way[k], p->way) != 0) k++;
     need(k < PEER_WAYS, "bench: a peer of more ways than there is room for");
     if (k == ways->count) ways->way[ways->count++] = arena_print(a, "%s", p->way), ways->rows[k] = row;
-    else ways->rows[k] = arena_print(a, "%s, %s", ways->rows[k], row);
+    else ways->rows[k] = arena_print(a, "%s; %s", ways->rows[k], row);
 }
 
 const char *peer_ways_said(const PeerWays *ways, Arena *a) {
     const char *text = "";
-    for (int k = 0; k < ways->count; k++) text = arena_print(a, "%s%s%s: %s", text, k ? "; " : "", ways->way[k], ways->rows[k]);
+    for (int k = 0; k < ways->count; k++) text = arena_print(a, "%s%s%s: %s", text, k ? ". " : "", ways->way[k], ways->rows[k]);
     return text;
 }
 

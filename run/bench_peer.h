@@ -23,7 +23,7 @@ const char *peer_without(Arena *a, Peer *p, const char *library);               
 const char *peer_head(Arena *a, Peer *p);                                                         // for the head of a page: " Peers: WHO."; "" without one
 void peer_end(Peer *p);
 
-// By which way a peer computed which rows: "f32 packed ahead: 577 x 1024 x 1024, …; bf16: …".
+// By which way a peer computed which rows: "f32 packed ahead: 577 x 1024 x 1024; …. bf16: …".
 enum { PEER_WAYS = 12 };
 typedef struct {
     int count;

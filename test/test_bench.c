@@ -205,7 +205,7 @@ static void test_peer(Arena *a) {
         check_value("seconds", peer_ask(&p, "row\n"), seconds[i], 0);
         peer_ways_add(&ways, a, &p, rows[i]);
     }
-    check_text("ways", peer_ways_said(&ways, a), "f32 packed: a, d; : b; bf16: c");
+    check_text("ways", peer_ways_said(&ways, a), "f32 packed: a; d. : b. bf16: c");
     fclose(p.to), fclose(p.from);
 }
 
