@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "io/random.h"
 #include "io/thread.h"
 #include "model/cpu.h"
 #include "model/device.h"
@@ -48,11 +49,35 @@ static void lines_compared(double *apart, double *norm, const Gemm *g, const flo
     arena_free(a);
 }
 
+// Every element: the rows of C, added with signs of chance, are what those of A, so added, give. The errors' squares add up in this on the average
+// as they do one by one; over `mean`, the mean square of C.
+static double signs_error(const Gemm *g, const float *C, double mean) {
+    Arena *a = arena_new("a check");
+    size_t K = (size_t)g->K, N = (size_t)g->N;
+    double *from = take_zero(a, double, K), *sum = take_zero(a, double, N), *one = take(a, double, K), apart = 0, signs = 0;
+    for (long m = 0; m < g->M; m++) {
+        double sign = rng_below(rng_of(bench_seed(), "signs"), (uint64_t)m, 2) ? 1 : -1;
+        row_widened(one, g, false, m);
+        for (size_t k = 0; k < K; k++) from[k] += sign * one[k];
+        for (size_t n = 0; n < N; n++) sum[n] += sign * (double)C[(size_t)m * (size_t)g->ldc + n];
+        signs += sign;
+    }
+    for (size_t n = 0; n < N; n++) {
+        double want = g->bias ? signs * (double)g->bias[n] : 0;
+        row_widened(one, g, true, (long)n);
+        for (size_t k = 0; k < K; k++) want += from[k] * one[k];
+        apart += (sum[n] - want) * (sum[n] - want);
+    }
+    arena_free(a);
+    return sqrt(apart / ((double)g->M * (double)N * mean));
+}
+
 double product_error(const void *gemm, const float *C) {
+    const Gemm *g = gemm;
     double apart = 0, norm = 0;
-    lines_compared(&apart, &norm, gemm, C, false);
-    lines_compared(&apart, &norm, gemm, C, true);
-    return sqrt(apart / norm);
+    lines_compared(&apart, &norm, g, C, false);
+    lines_compared(&apart, &norm, g, C, true);
+    return worse(sqrt(apart / norm), signs_error(g, C, norm / (PLACES * (double)(g->M + g->N))));
 }
 
 static bool splits(void) { return device_computing(device_cpu(), COMPUTE_BF16X3) != device_cpu(); }

@@ -6,6 +6,6 @@
 #include "model/kernels.h"
 
 void bench_products(const BenchAsk *ask);
-double product_error(const void *gemm, const float *C); // a Check's: whole rows and columns of C against double, over their norm, of numbers as the Gemm takes them; B of f32 or bf16
+double product_error(const void *gemm, const float *C); // a Check's: whole rows and columns of C, and all of it in a sum, against double, over their norm, of numbers as the Gemm takes them; B of f32 or bf16
 
 #endif
