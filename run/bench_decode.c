@@ -15,6 +15,9 @@
 
 enum { SIZES = 3, READ_FLOATS = 1 << 28 };
 static const int sizes[SIZES] = {1, 8, 32};
+#define READ_BYTES ((double)READ_FLOATS * sizeof(float))
+#define LEAST_OF_READ 0.80 // the gates
+#define LEAST_OF_32 20
 
 typedef struct {
     const Model *m;
@@ -136,21 +139,29 @@ static Done done_of(const Table *t, const Decode *d, double speed) {
     return (Done){operations, fmax(table_floor(t, operations, PEAK_BF16), step_bytes(d) / speed)};
 }
 
+// What the gates want of the rounds. Of 32 texts with AMX alone, for else they are not asked.
+static int wants(RatioWanted *list, Decode *const *decodes, const int *way, int read) {
+    int n = 0;
+    if (decodes[0] && step_bytes(decodes[0]) >= READ_BYTES) list[n++] = (RatioWanted){WAY(way[0]), WAY(read), step_bytes(decodes[0]) / READ_BYTES / LEAST_OF_READ};
+    if (n && decodes[2] && cpu_bf16() == BF16_AMX) list[n++] = (RatioWanted){WAY(way[2]), WAY(way[0]), (double)sizes[2] / LEAST_OF_32};
+    return n;
+}
+
 // decodes: NULL where a size is not asked for.
 static void gates(const Table *t, Decode *const *decodes, const Rounds *r, const int *way, int read) {
     Arena *a = t->arena;
-    double speed = READ_FLOATS * sizeof(float) / rounds_shown(r, WAY(read), 0)[read].median; // bytes a second
+    double speed = READ_BYTES / rounds_shown(r, WAY(read), 0)[read].median; // bytes a second
     if (!decodes[0]) return;
     double bytes = step_bytes(decodes[0]);
-    const char *cached = bytes < (double)READ_FLOATS * sizeof(float) ? "weights of less than a GiB may be in the caches" : NULL;
+    const char *cached = bytes < READ_BYTES ? "weights of less than a GiB may be in the caches" : NULL;
     gate_note(t->gates, (Gate){.what = "the next id of 1 text: its bytes at a plain read's speed, of its time", .detail = arena_print(a, "weights, keys and values %.2f GB at %.1f GB/s", bytes * 1e-9, speed * 1e-9),
-                               .value = bytes / (READ_FLOATS * sizeof(float)) / rounds_ratio(r, WAY(way[0]), WAY(read)), .bound = 0.80, .goal = 0.90, .at_least = true, .elsewhere = cached});
+                               .value = bytes / READ_BYTES / rounds_ratio(r, WAY(way[0]), WAY(read)), .bound = LEAST_OF_READ, .goal = 0.90, .at_least = true, .elsewhere = cached});
     if (!decodes[2]) return;
     double most = sizes[2] * done_of(t, decodes[0], speed).floor / done_of(t, decodes[2], speed).floor;
     bool amx = cpu_bf16() == BF16_AMX;
-    const char *elsewhere = cached ? cached : amx && most >= 20 ? NULL
+    const char *elsewhere = cached ? cached : amx && most >= LEAST_OF_32 ? NULL
                             : arena_print(a, "%s %.1f times are all that products at the measured peak and reads of weights, keys and values allow", amx ? "so many tokens before:" : "no AMX:", most);
-    gate_note(t->gates, (Gate){.what = "ids a second of 32 texts over those of 1", .value = sizes[2] / rounds_ratio(r, WAY(way[2]), WAY(way[0])), .bound = 20, .goal = 28, .at_least = true, .elsewhere = elsewhere});
+    gate_note(t->gates, (Gate){.what = "ids a second of 32 texts over those of 1", .value = sizes[2] / rounds_ratio(r, WAY(way[2]), WAY(way[0])), .bound = LEAST_OF_32, .goal = 28, .at_least = true, .elsewhere = elsewhere});
 }
 
 static void beside_peer(const Table *t, const char *name, Way ours, const char *line, Done done, const Errors *errors) {
@@ -188,9 +199,10 @@ void bench_decode(Arena *a, const Table *t, Model *m, int tokens) {
         int read = count++;
         works[SIZES] = (Work){read_work, random_floats(a, READ_FLOATS, "read")}, ways[read] = (Way){work_seconds, &works[SIZES]};
         ceilings_again(a, t->top);
-        Rounds r = rounds_of(ways, count, t->rounds);
+        RatioWanted list[2];
+        Rounds r = rounds_wanted(ways, count, t->rounds, list, wants(list, decodes, way, read));
         const Times *of = rounds_shown(&r, WAY(0), WAY(read));
-        double speed = READ_FLOATS * sizeof(float) / of[read].median;
+        double speed = READ_BYTES / of[read].median;
         for (int k = 0; k < SIZES; k++) {
             if (!decodes[k]) continue;
             Times alone = of[way[k]];

@@ -147,7 +147,6 @@ static void row_say(const Table *t, const Row *r, const char *errors, const RowR
 }
 
 void table_times(const Table *t, const char *name, Times ours, const Times *peer, Done done, const Errors *errors, const char *note) {
-    ceilings_again(t->arena, t->top);
     Mark mark = arena_mark(t->arena);
     const char *beside = !t->peer ? "" : !peer ? " | |" : arena_print(t->arena, " %s | %.2f |", time_said(t->arena, *peer), ours.median / peer->median);
     bench_say(t->w, "| %s | %s | %s |%s %s | %s |", name, time_said(t->arena, ours), speed_said(t->arena, done.amount / ours.median, done.floor / ours.median), beside,
