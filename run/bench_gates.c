@@ -78,6 +78,8 @@ const char *ratios_said(Arena *a, const Ratios *r) {
     return r->count ? arena_print(a, "of %d, largest %.2f (%s), geometric mean %.2f", r->count, r->largest, r->where, ratios_mean(r)) : "of none";
 }
 
+const char *ratios_elsewhere(const Ratios *r, const char *only, const char *elsewhere) { return !elsewhere && only && r->count == 0 ? "--rows names none of its rows" : elsewhere; }
+
 double ratios_largest(const Ratios *r) { return r->count ? r->largest : NAN; }
 
 void ratios_add(Ratios *r, double ratio, const char *where) {

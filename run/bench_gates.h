@@ -31,5 +31,7 @@ void ratios_add(Ratios *r, double ratio, const char *where); // NaN, of a row wi
 double ratios_largest(const Ratios *r); // NaN: there are none
 double ratios_mean(const Ratios *r);    // geometric
 const char *ratios_said(Arena *a, const Ratios *r);
+// Why a gate about them is not asked: `elsewhere`, or that --rows (`only`; NULL: all rows) names none of theirs; NULL: it is.
+const char *ratios_elsewhere(const Ratios *r, const char *only, const char *elsewhere);
 
 #endif

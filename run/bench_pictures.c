@@ -120,7 +120,7 @@ static const char turbo[] = "libjpeg-turbo";
 
 static void jpeg_gate(const Pictures *p, const char *what, const Ratios *r, double goal) {
     gate_note(p->table.gates, (Gate){.what = arena_print(p->arena, "the largest of %s over %s's time", what, turbo), .detail = ratios_said(p->arena, r), .value = ratios_largest(r),
-                                     .bound = JPEG_MOST, .goal = goal, .elsewhere = peer_without(p->arena, p->table.peer, turbo)});
+                                     .bound = JPEG_MOST, .goal = goal, .elsewhere = ratios_elsewhere(r, p->table.only, peer_without(p->arena, p->table.peer, turbo))});
 }
 
 void bench_jpeg(const BenchAsk *ask, TextList images) {

@@ -106,11 +106,11 @@ static void gates(const Table *t, const Ratios *all, const Ratios *blas, const R
     const char *wanting = peer_wanting(t->peer);
     bool avx2 = cpu_level() == CPU_AVX2, avx512 = cpu_level() == CPU_AVX512;
     gate_note(t->gates, (Gate){.what = "the largest of f32 products by AVX-512 over the faster of PyTorch and OpenBLAS", .detail = avx512 ? ratios_said(t->arena, all) : NULL,
-                               .value = avx512 ? ratios_largest(all) : NAN, .bound = 1.10, .goal = 1.00, .elsewhere = avx512 ? wanting : "it computes another way"});
+                               .value = avx512 ? ratios_largest(all) : NAN, .bound = 1.10, .goal = 1.00, .elsewhere = avx512 ? ratios_elsewhere(all, t->only, wanting) : "it computes another way"});
     gate_note(t->gates, (Gate){.what = "the largest of f32 products by AVX2 over OpenBLAS's Haswell kernels", .detail = avx2 ? ratios_said(t->arena, blas) : NULL,
-                               .value = avx2 ? ratios_largest(blas) : NAN, .bound = 1.15, .goal = 1.05, .elsewhere = avx2 ? wanting : "RETINA_ISA=avx2 asks for it"});
+                               .value = avx2 ? ratios_largest(blas) : NAN, .bound = 1.15, .goal = 1.05, .elsewhere = avx2 ? ratios_elsewhere(blas, t->only, wanting) : "RETINA_ISA=avx2 asks for it"});
     gate_note(t->gates, (Gate){.what = "the largest of products of split bf16 over the faster of PyTorch and OpenBLAS in f32", .detail = split->count ? ratios_said(t->arena, split) : NULL,
-                               .value = ratios_largest(split), .bound = 0.60, .goal = 0.40, .elsewhere = splits() ? wanting : "no AMX: three products of bf16 take longer than one of f32"});
+                               .value = ratios_largest(split), .bound = 0.60, .goal = 0.40, .elsewhere = splits() ? ratios_elsewhere(split, t->only, wanting) : "no AMX: three products of bf16 take longer than one of f32"});
 }
 
 void bench_products(const BenchAsk *ask) {

@@ -180,8 +180,12 @@ static void test_gates(Arena *a) {
 static void test_ratios(Arena *a) {
     Ratios r = {0};
     check(isnan(ratios_largest(&r)) && isnan(ratios_mean(&r)), "of no ratios none is the largest");
+    check(!ratios_elsewhere(&r, NULL, NULL), "none, of all rows: the gate is asked");
+    check_text("none, of rows that were named", ratios_elsewhere(&r, "8192", NULL), "--rows names none of its rows");
+    check_text("another reason goes first", ratios_elsewhere(&r, "8192", "without --peers"), "without --peers");
     ratios_add(&r, 1, "first"), ratios_add(&r, 8, "second"), ratios_add(&r, NAN, "without a peer"), ratios_add(&r, 0.125, "last");
     check_value("the largest", ratios_largest(&r), 8, 0);
+    check(!ratios_elsewhere(&r, "8192", NULL), "some, of rows that were named: the gate is asked");
     check_value("the geometric mean", ratios_mean(&r), 1, 1e-12);
     check_text("in words", ratios_said(a, &r), "of 3, largest 8.00 (second), geometric mean 1.00");
 }
