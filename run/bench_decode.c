@@ -172,7 +172,7 @@ static void beside_peer(const Table *t, const char *name, Way ours, const char *
 }
 
 static void memory_say(const Table *t, const Decode *d, double seconds) {
-    bench_say(t->w, "| … | %.2f ids a second; reads %.1f MB, %.3g GFLOP; keys and values in %s: %zu KiB; memory %zu KiB of %zu KiB planned | | | | | |", d->texts / seconds, step_bytes(d) * 1e-6,
+    bench_say(t->w, "| … | %.2f ids a second; reads %.1f MB, %.4g GFLOP; keys and values in %s: %zu KiB; memory %zu KiB of %zu KiB planned | | | | | |", d->texts / seconds, step_bytes(d) * 1e-6,
               (d->noted.products + d->noted.attention) * 1e-9, dtype_name(d->cache->k[0].dtype), cache_bytes(d->cache) >> 10, d->used >> 10, d->planned >> 10);
     need(d->used <= d->planned + (64 << 10), "bench: a step took %zu bytes, the dry run said %zu", d->used, d->planned);
 }

@@ -83,7 +83,7 @@ static double operations(const Forward *f) { return f->noted.products + f->noted
 static Peak peak_of(const Model *m) { return m->compute == COMPUTE_F32 ? PEAK_F32 : m->compute == COMPUTE_BF16 ? PEAK_BF16 : NO_PEAK; }
 
 static void memory_say(const Table *t, const Forward *f) {
-    bench_say(t->w, "| … | memory %zu KiB of %zu KiB planned; %.3g GFLOP, of them %.3g of attention | | | | | |", f->used >> 10, f->planned >> 10,
+    bench_say(t->w, "| … | memory %zu KiB of %zu KiB planned; %.4g GFLOP, of them %.4g of attention | | | | | |", f->used >> 10, f->planned >> 10,
               (f->noted.products + f->noted.attention) * 1e-9, f->noted.attention * 1e-9);
     need(f->used <= f->planned + (64 << 10), "bench: a forward took %zu bytes, the dry run said %zu", f->used, f->planned);
 }
