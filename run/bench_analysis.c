@@ -1,8 +1,9 @@
 // bench_analysis.c: singular values and neighbours (exactness: test/test_spectrum.c, test/test_knn.c). SVDs are timed on one thread, as
 // their peers are. The error of values, ours and the peer's, is the largest over the first value, against rotations (SVD_JACOBI) in double; ours is
-// a gate too. That of vectors is of some elements of their product, that of neighbours the part of them that are none.
+// a gate too. That of vectors is of whole rows and columns of their product, that of neighbours the part of them that are none.
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "analysis/knn.h"
 #include "analysis/svd.h"
@@ -67,19 +68,31 @@ static double values_error(const void *singular, const float *s) {
     return error;
 }
 
-// U (R, r), the values, V transposed (r, C).
+typedef struct { // of elements of a matrix
+    double apart, norm;
+} Apart;
+
+// U (R, r), the values, V transposed (r, C), one behind the other: of their product an element.
+static void element_apart(Apart *sum, const Singular *right, const float *answer, size_t row, size_t column) {
+    size_t r = (size_t)right->r, C = (size_t)right->m->C;
+    const float *s = answer + (size_t)right->m->R * r, *v = s + r;
+    double x = (double)right->m->x[row * C + column], y = 0;
+    for (size_t k = 0; k < r; k++) y += (double)answer[row * r + k] * (double)s[k] * (double)v[k * C + column];
+    sum->apart += (x - y) * (x - y), sum->norm += x * x;
+}
+
+// Of some rows and columns of the product, whole, and of the values.
 static double vectors_error(const void *singular, const float *answer) {
     const Singular *right = singular;
-    const Matrix *m = right->m;
-    const float *s = answer + (size_t)m->R * (size_t)right->r, *v = s + right->r;
-    double apart = 0, norm = 0, values = values_error(right, s);
-    for (int i = 0; i < 500; i++) {
-        size_t row = (size_t)rng_below(rng_of(6, "row"), (uint64_t)i, (uint64_t)m->R), column = (size_t)rng_below(rng_of(6, "column"), (uint64_t)i, (uint64_t)m->C);
-        double x = (double)m->x[row * (size_t)m->C + column], y = 0;
-        for (int k = 0; k < right->r; k++) y += (double)answer[row * (size_t)right->r + (size_t)k] * (double)s[k] * (double)v[(size_t)k * (size_t)m->C + column];
-        apart += (x - y) * (x - y), norm += x * x;
+    size_t R = (size_t)right->m->R, C = (size_t)right->m->C, rows[PLACES], columns[PLACES];
+    places_drawn(rows, "rows of U S V", R);
+    places_drawn(columns, "columns of U S V", C);
+    Apart sum = {0};
+    for (int i = 0; i < PLACES; i++) {
+        for (size_t c = 0; c < C; c++) element_apart(&sum, right, answer, rows[i], c);
+        for (size_t r = 0; r < R; r++) element_apart(&sum, right, answer, r, columns[i]);
     }
-    return worse(values, sqrt(apart / norm));
+    return worse(values_error(right, answer + R * (size_t)right->r), sqrt(sum.apart / sum.norm));
 }
 
 // Ours as the peer answers.
@@ -151,6 +164,23 @@ typedef struct {
     double *s;
 } Batch;
 
+// Of some of its matrices, each over its first value; both numbers of threads give the same bits.
+static double batch_error(const Batch *one, const Batch *two) {
+    const Matrix *m = &one->m;
+    int r = smaller(m->R, m->C);
+    Mark mark = arena_mark(m->a);
+    double *right = take(m->a, double, (size_t)r), worst = 0;
+    size_t places[PLACES];
+    places_drawn(places, "matrices of a batch", (size_t)one->B);
+    for (int i = 0; i < PLACES; i++) {
+        svd_values(right, m->x + places[i] * (size_t)m->R * (size_t)m->C, m->R, m->C, false, SVD_JACOBI, m->a);
+        worst = worse(worst, largest_error(&(Singular){m, r, right}, one->s + places[i] * (size_t)r));
+    }
+    need(memcmp(one->s, two->s, (size_t)one->B * (size_t)r * sizeof *one->s) == 0, "bench: singular values of a batch: two threads give other bits than one");
+    arena_release(m->a, mark);
+    return worst;
+}
+
 static double batch_seconds(void *arg) {
     Batch *b = arg;
     int threads = threads_count();
@@ -175,12 +205,16 @@ static void batch(Arena *a, const Table *t) {
     }
     Mark mark = arena_mark(a);
     Batch one = {.m = {.a = a, .x = falling(a, (size_t)B * R, C), .R = R, .C = C}, .B = B, .threads = 1, .s = take(a, double, (size_t)B * R)}, two = one;
-    two.threads = 2;
+    two.threads = 2, two.s = take(a, double, (size_t)B * R);
+    memset(one.s, 0xff, (size_t)B * R * sizeof *one.s); // NaN
+    batch_seconds(&one), batch_seconds(&two);
+    double error = batch_error(&one, &two);
+    need(error <= 2e-7, "bench: %s: wrong by %.1e of the first", name, error);
     Rounds r = rounds_wanted((Way[]){{batch_seconds, &two}, {batch_seconds, &one}}, 2, t->rounds, &(RatioWanted){WAY(0), WAY(1), 1 / 1.85}, 1);
     const Times *of = rounds_shown(&r, WAY(0), WAY(1));
-    bench_say(t->w, "\n| %s, ms | 2 threads | 1 thread | times as fast | note |\n|---|---|---|---|---|", name);
-    bench_say(t->w, "| wall clock | %.1f (%.1f – %.1f) | %.1f (%.1f – %.1f) | %.2f | %s |", 1e3 * of[0].median, 1e3 * of[0].least, 1e3 * of[0].most, 1e3 * of[1].median, 1e3 * of[1].least,
-              1e3 * of[1].most, of[1].median / of[0].median, rounds_note(&r));
+    bench_say(t->w, "\n| %s, ms | 2 threads | 1 thread | times as fast | error | note |\n|---|---|---|---|---|---|", name);
+    bench_say(t->w, "| wall clock | %.1f (%.1f – %.1f) | %.1f (%.1f – %.1f) | %.2f | %.1e | %s |", 1e3 * of[0].median, 1e3 * of[0].least, 1e3 * of[0].most, 1e3 * of[1].median, 1e3 * of[1].least,
+              1e3 * of[1].most, of[1].median / of[0].median, error, rounds_note(&r));
     gate_note(t->gates, (Gate){.what = arena_print(t->arena, "%s, 2 threads times as fast as 1", name), .value = 1 / rounds_ratio(&r, WAY(0), WAY(1)), .bound = 1.85, .goal = 1.95, .at_least = true});
     arena_release(a, mark);
 }
@@ -210,7 +244,7 @@ static double nearest_error(const void *matrix, const float *ids) {
         length[i] = sqrt(length[i]);
     }
     for (int s = 0; s < CHECKED; s++) {
-        size_t row = (size_t)rng_below(rng_of(7, "row"), (uint64_t)s, R);
+        size_t row = (size_t)rng_below(rng_of(bench_seed(), "rows with neighbours"), (uint64_t)s, R);
         for (size_t i = 0; i < R; i++) {
             like[i] = 0;
             for (size_t c = 0; c < C; c++) like[i] += (double)m->x[row * C + c] * (double)m->x[i * C + c];

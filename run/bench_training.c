@@ -79,7 +79,7 @@ static Row row_of(Arena *a, const Table *table, const char *name, const char *as
 
 static Tensor normals(Arena *a, const char *what, int ndim, const long *shape) {
     Tensor x = tensor_take(a, DTYPE_F32, ndim, shape);
-    for (size_t i = 0; i < tensor_count(x); i++) f32(x)[i] = (float)rng_normal(rng_of(31, what), i);
+    for (size_t i = 0; i < tensor_count(x); i++) f32(x)[i] = (float)rng_normal(rng_of(bench_seed(), what), i);
     return x;
 }
 
@@ -158,7 +158,7 @@ static void two_towers(Arena *a, const Table *table, const char *directory) {
     long V = s->model->vocabulary;
     for (int b = 0; b < B; b++)
         for (int k = 0; k < T; k++) // as texts are: the two ends have the largest ids
-            i32(t.ids)[b * T + k] = k == 0 ? (int32_t)V - 2 : k == T - 1 ? (int32_t)V - 1 : (int32_t)rng_below(rng_of(32, "ids"), (uint64_t)(b * T + k), (uint64_t)V - 2);
+            i32(t.ids)[b * T + k] = k == 0 ? (int32_t)V - 2 : k == T - 1 ? (int32_t)V - 1 : (int32_t)rng_below(rng_of(bench_seed(), "ids"), (uint64_t)(b * T + k), (uint64_t)V - 2);
     const char *ask = arena_print(a, "clip %d %d %d", B, T, threads_count());
     const char *names = "";
     for (size_t i = 0; i < tape_parameters(t.tape); i++) names = arena_print(a, "%s%s\n", names, s->names[i]);

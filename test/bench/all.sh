@@ -39,8 +39,7 @@ one() { # all of a piece, into $work/PIECE; on another kind of machine nothing
     forward-vit-packed) model vit vit_l_336 f32 && bench forward-vit-packed "$threads" forward --packed --model build/bench/vit --rows f32 ;;
     forward-vit-bf16) model vit vit_l_336 f32 && bench forward-vit-bf16 "$threads" forward --model build/bench/vit --rows bf16 ;;
     forward-siglip) model siglip models/siglip-so400m-14-384 f32 && bench forward-siglip "$threads" forward --model build/bench/siglip ;;
-    forward-7b) # there is no room for the peer's beside it
-        peers=
+    forward-7b) # both sides map the same files
         model 7b models/llama-7b bf16 && bench forward-7b "$threads" forward --model build/bench/7b --tokens 100 --rows "next id" &&
             bench forward-7b "$threads" forward --model build/bench/7b --tokens 600 --rows "prompt, bf16" ;;
     forward-llama) model llama llama_7b_8_layers bf16 && bench forward-llama "$threads" forward --model build/bench/llama --rows "next id" ;;
