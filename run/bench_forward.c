@@ -199,7 +199,7 @@ static void pictures(Arena *a, const Table *t, const Model *m) {
     table_times(t, arena_print(a, "the %zu products of one picture alone, %s", one.noted.count, type), of[PRODUCTS], NULL, products_only, NULL, "");
     bench_say(t->w, "| … | %.3f pictures a second | | | | | |", 1 / rounds_fastest(of, ours));
     gate_note(t->gates, (Gate){.what = arena_print(t->arena, "pictures a second over transformers', %s, the better of 1 and %d at once on each side", type, AT_ONCE),
-                               .value = t->peer ? 1 / rounds_ratio(&r, ours, theirs) : NAN, .bound = LEAST_OVER_PEER, .goal = 1.3, .at_least = true, .elsewhere = peer_wanting(t->peer)});
+                               .value = t->peer ? 1 / rounds_ratio(&r, ours, theirs) : NAN, .bound = LEAST_OVER_PEER, .goal = 1.3, .at_least = true, .elsewhere = peer_without(t->arena, t->peer, "transformers")});
     if (m->compute == COMPUTE_BF16) // the spec's row is that of bf16
         gate_note(t->gates, (Gate){.what = "a picture's forward over its own products alone, bf16", .value = rounds_ratio(&r, WAY(ONE), WAY(PRODUCTS)), .bound = MOST_OVER_PRODUCTS, .goal = 1.20});
     arena_release(a, mark);
@@ -246,8 +246,8 @@ void bench_forward(const BenchAsk *given, const char *directory, int tokens) {
     if (both) ask.venv = NULL; // peer_speed.py asks transformers for pictures, or for texts
     Table t = table_open(&ask, "test/bench/peer_speed.py", directory);
     bench_say(t.w, "\n`retina bench forward%s`, %s (%s, %.0f million parameters), %s, bf16 by %s, %s, %d alternating rounds; the peer is transformers in the same type, of bf16x3 in f32."
-                   " Error: of each one's answer to the same inputs, ours first, its distance from our own in f32.%s",
-              ask.packed ? " --packed" : "", path_name(directory), m->family->name, (double)weights_parameters(m->weights) / 1e6, cpu_describe(), gemm_bf16_path(), threads_said(a), t.rounds,
+                   " Error: of each one's answer to the same inputs, ours first, its distance from our own in f32.%s%s",
+              ask.packed ? " --packed" : "", path_name(directory), m->family->name, (double)weights_parameters(m->weights) / 1e6, cpu_describe(), gemm_bf16_path(), threads_said(a), t.rounds, peer_head(a, t.peer),
               both ? arena_print(a, "\nNo peer for %s, which takes a picture and a text: ours alone.", path_name(directory)) : "");
     table_head(&t, "forward");
     for (Compute how = COMPUTE_F32; how <= COMPUTE_BF16X3; how++) {

@@ -103,7 +103,7 @@ static Measured one(Arena *a, const Table *t, const long *s, bool split, const c
 
 // Of 16 rows and more; fewer only read the weight.
 static void gates(const Table *t, const Ratios *all, const Ratios *blas, const Ratios *split) {
-    const char *wanting = peer_wanting(t->peer);
+    const char *wanting = peer_without(t->arena, t->peer, "PyTorch");
     bool avx2 = cpu_level() == CPU_AVX2, avx512 = cpu_level() == CPU_AVX512;
     gate_note(t->gates, (Gate){.what = "the largest of f32 products by AVX-512 over the faster of PyTorch and OpenBLAS", .detail = avx512 ? ratios_said(t->arena, all) : NULL,
                                .value = avx512 ? ratios_largest(all) : NAN, .bound = 1.10, .goal = 1.00, .elsewhere = avx512 ? ratios_elsewhere(all, t->only, wanting) : "it computes another way"});

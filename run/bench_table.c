@@ -51,8 +51,6 @@ bool table_wants(const Table *t, const char *name) {
     return wanted;
 }
 
-const char *peer_wanting(const Peer *peer) { return peer ? NULL : "without --peers"; }
-
 void table_head(const Table *t, const char *what) {
     const char *beside = !t->peer ? "" : t->blas ? " PyTorch, ms | OpenBLAS, ms | over the faster |" : " peer, ms | ratio |";
     bench_say(t->w, "\n| %s | ours, ms | G/s | of the floor |%s error | note |\n|---|---|---|---|%s---|---|", what, beside, !t->peer ? "" : t->blas ? "---|---|---|" : "---|---|");

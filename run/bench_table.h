@@ -92,7 +92,5 @@ void table_times(const Table *t, const char *name, Times ours, const Times *peer
 double table_floor(const Table *t, double operations, Peak peak); // seconds at the ceiling
 // What `check` finds, before anything is timed: of ours, of PyTorch that is asked `ask` and of OpenBLAS, where they are there.
 Errors table_errors(const Table *t, const char *name, const Given *given, const Check *check, const char *ask, const char *ask_blas);
-// Why a gate that is about a peer is not asked; NULL: it is. `peer`: t->peer, t->blas.
-const char *peer_wanting(const Peer *peer);
 
 #endif
