@@ -145,12 +145,12 @@ static void singular(Arena *a, const Table *t) {
         const double *s;
         Check check = svd_check(&right, &s);
         Measured r = table_row(t, &(Row){.name = name, .ask = ask, .work = svd_work, .arg = &m, .most = 1.0, .check = check, .given = {{"x", m.x, (size_t)m.R * (size_t)m.C * sizeof *m.x}}});
-        if (t->peer) peer_ways_add(&ways, t->arena, t->peer, name);
         gate_note(t->gates, (Gate){.what = arena_print(t->arena, "%s, over sgesdd on one thread", name), .value = r.ratio, .bound = 1.0, .goal = m.thin ? 0.5 : 0.6,
                                    .elsewhere = peer_without(t->arena, t->peer, openblas)});
         if (m.thin)
             gate_note(t->gates, (Gate){.what = arena_print(t->arena, "error of %s over the first value", name), .value = largest_error(&right, s), .bound = 2e-7});
         arena_release(a, mark);
+        if (t->peer) peer_ways_add(&ways, t->arena, t->peer, name); // behind the release: what it says is there until the last row
     }
     if (ways.count) bench_say(t->w, "\nThe faster peer: %s.", peer_ways_said(&ways, t->arena));
     threads_set(threads);
