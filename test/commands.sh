@@ -94,7 +94,7 @@ gone() { # COMMAND…: whether it succeeds within 5 seconds
     for i in 1 2 3 4 5 6 7 8 9 10; do "$@" 2>/dev/null && return 0 || sleep 0.5; done
     return 1
 }
-for signal in TERM:143 HUP:129 KILL:137; do # INT is ignored by what a script runs beside itself
+for signal in TERM:143 KILL:137; do # INT is ignored by what a script runs beside itself, HUP under nohup
     mkdir "$D/tmp" && rm -f "$D/slow"
     env TMPDIR="$D/tmp" SLOW="$D/slow" ANSWER= $B >"$D/out" 2>&1 &
     bench=$!
