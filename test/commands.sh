@@ -114,7 +114,7 @@ says "a bench's seed that is none" 1 "RETINA_BENCH_SEED=x: a number is wanted" e
 
 # ---- bench forward: pictures with texts
 forward() { # MODEL TOKENS ROWS: that those rows come, as often as said
-    $R bench forward --model "$1" --tokens "$2" --rounds 1 --peers "$D/peer" >"$D/out" 2>"$D/err"
+    RETINA_BENCH_SEED=7 $R bench forward --model "$1" --tokens "$2" --rounds 1 --peers "$D/peer" >"$D/out" 2>"$D/err"
     [ $? = 0 ] && grep -q "^No peer for $(basename "$1"), which takes a picture and a text: ours alone" "$D/out" && [ "$(grep -c '^| picture and prompt\|^| next id of' "$D/out")" = "$3" ] && ok "bench forward: $1" ||
         fail "bench forward: $1: $(cat "$D/err" "$D/out")"
 }
