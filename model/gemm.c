@@ -65,10 +65,8 @@ static void columns_job(void *arg, size_t begin, size_t end) {
 
 static void few_rows(const Gemm *g, const KernelTable *k) {
     float *packed = thread_room((size_t)(g->M * g->K + 16));
-    long each = thin_rows(k, g->M);
-    for (long m = 0; m < g->M; m += each) {
-        k->pack_a(packed + m * g->K, g, m, (int)smaller(each, g->M - m), 0, g->K);
-    }
+    long each = equal_rows(g->M, k->thin_block);
+    for (long m = 0; m < g->M; m += each) k->pack_a(packed + m * g->K, g, m, (int)smaller(each, g->M - m), 0, g->K);
     if (g->compute == COMPUTE_BF16) k->round(packed, g->M * g->K);
     parallel_for((size_t)g->N, few_columns(g), columns_job, &(Job){.g = g, .packed = packed});
 }
@@ -151,8 +149,7 @@ void gemm(const Gemm *g) {
     }
     if (g->compute != COMPUTE_F32 && g->kind == GEMM_NT && rounded(g)) return;
     const KernelTable *k = kernels();
-    long few = packed_wants(g) ? smaller(THIN_ROWS, k->thin_most) : k->thin_most; // panels that are kept cost less than turning
-    bool thin = g->kind == GEMM_NT && g->M <= few;
+    bool thin = g->kind == GEMM_NT && g->M <= k->thin_most && (g->M <= THIN_ROWS || !packed_wants(g)); // panels that are kept cost less than turning
     if (thin && (g->compute != COMPUTE_BF16 || g->B_type == DTYPE_BF16)) few_rows(g, k);
     else gemm_f32(g, g->compute == COMPUTE_BF16);
 }

@@ -229,8 +229,7 @@ static void plan(Job *j, int threads) {
             if (best > 0 && cost >= best) continue;
             best = cost, j->mc = mc, j->nc = nc, j->down = down, j->tasks = across * down;
         }
-    long rows = smaller(j->mc, g->M);
-    j->mr = pieces(rows, pieces(rows, j->k->MR));
+    j->mr = equal_rows(smaller(j->mc, g->M), j->k->MR);
 }
 
 // ---- panels that are kept

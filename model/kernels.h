@@ -164,7 +164,7 @@ typedef struct {
     void (*round)(float *x, long n); // to the nearest bf16, ties to even; NaN stays NaN
     void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn); // out[k mr + r], and 16 floats of no meaning behind
     void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);         // out[k NR + n]: one panel from column n0, filled up with zeros
-    // C (M, N) = X · Bᵀ, M <= THIN_ROWS_MOST, X in blocks of thin_rows rows, each packed as (K, rows): B is read once, in order
+    // C (M, N) = X · Bᵀ, M <= THIN_ROWS_MOST, X in equal blocks of up to thin_block rows, each packed as (K, rows): B is read once, in order
     int thin_block, thin_most; // rows whose sums stay in registers; that are few here
     void (*thin)(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c);
     void (*layernorm)(float *out, const float *x, const float *w, const float *b, long R, long C, float eps, bool past);
@@ -186,9 +186,9 @@ typedef struct {
 } KernelTable;
 
 const KernelTable *kernels(void); // of cpu_level()
-static inline long thin_rows(const KernelTable *k, long M) { // of a block: as many in each
-    long blocks = (M + k->thin_block - 1) / k->thin_block;
-    return (M + blocks - 1) / blocks;
+static inline long equal_rows(long rows, long most) { // of a block of at most so many: as few blocks as can be, as many rows in each
+    long blocks = (rows + most - 1) / most;
+    return (rows + blocks - 1) / blocks;
 }
 void tile_f32(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c); // its product as a TileKernel's tile; kb is NR
 const TileKernel *gemm_bf16_tiles(void); // NULL: widened to f32

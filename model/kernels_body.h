@@ -24,7 +24,6 @@ INLINE void store_part(float *p, V v, long n) {
 #include "kernels_rows.h"
 #include "kernels_update.h"
 #include "kernels_tile.h"
-extern const KernelTable TABLE;
 #include "kernels_thin.h"
 #include "kernels_product.h"
 #include "kernels_attention.h"

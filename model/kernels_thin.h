@@ -181,12 +181,12 @@ static void thin_columns(int M, int each, float *C, long ldc, long apart, const 
     put_lanes(sums, M, C, ldc, apart, t->rows);
 }
 
-// C (M, N) = X · Bᵀ for M <= THIN_ROWS_MOST, on top of the old C when `from_c`; X packed in blocks of thin_rows(M) rows, each as (K, rows), B (N, K) with
+// C (M, N) = X · Bᵀ for M <= THIN_ROWS_MOST, on top of the old C when `from_c`; X packed in equal blocks of up to THIN_BLOCK rows, each as (K, rows), B (N, K) with
 // rows of ldb elements.
 static void thin_table(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c) {
     long item = type == DTYPE_F32 ? 4 : 2, bytes = K * item, groups = N / LANES, apart = STREAMS && bytes >= LONG_ROW && groups ? groups : 1;
     size_t row = (size_t)(ldb * item);
-    int each = (int)thin_rows(&TABLE, M);
+    int each = (int)equal_rows(M, THIN_BLOCK);
     Thin t = {.type = type, .row = row * (size_t)apart, .rows = LANES, .lines = bytes >= 512 ? 3 : bytes >= 256 ? 2 : bytes >= 128};
     if (STREAMS && type != DTYPE_F16) t.ahead = apart > 1 ? AHEAD : LANES * row; // a square of halves is half a line
     for (long i = 0; i < groups; i++) { // columns n, n + apart, … at once, or neighbours

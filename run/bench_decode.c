@@ -135,7 +135,7 @@ static double step_bytes(const Decode *d) { return noted_bytes(&d->noted) + (dou
 
 // Seconds of a step at a plain read's speed and at the peak: what takes longer binds it.
 static Done done_of(const Table *t, const Decode *d, double speed) {
-    double operations = d->noted.products + d->noted.attention;
+    double operations = noted_operations(&d->noted);
     return (Done){operations, fmax(table_floor(t, operations, PEAK_BF16), step_bytes(d) / speed)};
 }
 
@@ -173,7 +173,7 @@ static void beside_peer(const Table *t, const char *name, Way ours, const char *
 
 static void memory_say(const Table *t, const Decode *d, double seconds) {
     bench_say(t->w, "| … | %.2f ids a second; reads %.1f MB, %.4g GFLOP; keys and values in %s: %zu KiB; memory %zu KiB of %zu KiB planned | | | | | |", d->texts / seconds, step_bytes(d) * 1e-6,
-              (d->noted.products + d->noted.attention) * 1e-9, dtype_name(d->cache->k[0].dtype), cache_bytes(d->cache) >> 10, d->used >> 10, d->planned >> 10);
+              noted_operations(&d->noted) * 1e-9, dtype_name(d->cache->k[0].dtype), cache_bytes(d->cache) >> 10, d->used >> 10, d->planned >> 10);
     need(d->used <= d->planned + (64 << 10), "bench: a step took %zu bytes, the dry run said %zu", d->used, d->planned);
 }
 

@@ -77,14 +77,12 @@ static Forward forward_of(Arena *a, const Model *m, int batch, int tokens) {
     return f;
 }
 
-static double operations(const Forward *f) { return f->noted.products + f->noted.attention; }
-
 // Of split bf16 nobody knows a peak: it is three products, and more.
 static Peak peak_of(const Model *m) { return m->compute == COMPUTE_F32 ? PEAK_F32 : m->compute == COMPUTE_BF16 ? PEAK_BF16 : NO_PEAK; }
 
 static void memory_say(const Table *t, const Forward *f) {
     bench_say(t->w, "| … | memory %zu KiB of %zu KiB planned; %.4g GFLOP, of them %.4g of attention | | | | | |", f->used >> 10, f->planned >> 10,
-              (f->noted.products + f->noted.attention) * 1e-9, f->noted.attention * 1e-9);
+              noted_operations(&f->noted) * 1e-9, f->noted.attention * 1e-9);
     need(f->used <= f->planned + (64 << 10), "bench: a forward took %zu bytes, the dry run said %zu", f->used, f->planned);
 }
 
@@ -191,7 +189,7 @@ static void pictures(Arena *a, const Table *t, const Model *m) {
     if (m->compute == COMPUTE_BF16) wanted[wants++] = (RatioWanted){WAY(ONE), WAY(PRODUCTS), MOST_OVER_PRODUCTS};
     Rounds r = rounds_wanted((Way[]){{forward_each, &one}, {forward_each, &four}, {work_seconds, &alone}, {ask_seconds, &ask_one}, {ask_each, &ask_four}}, t->peer ? 5 : 3, t->rounds, wanted, wants);
     const Times *of = rounds_shown(&r, ours, t->peer ? theirs : 0);
-    const Done all = {operations(&one), table_floor(t, operations(&one), peak_of(m))}, products_only = {one.noted.products, table_floor(t, one.noted.products, peak_of(m))};
+    const Done all = {noted_operations(&one.noted), table_floor(t, noted_operations(&one.noted), peak_of(m))}, products_only = {one.noted.products, table_floor(t, one.noted.products, peak_of(m))};
     table_times(t, name, of[ONE], t->peer ? &of[PEER_ONE] : NULL, all, &errors[0], rounds_note(&r));
     memory_say(t, &one);
     table_times(t, arena_print(a, "each of %d pictures at once, %s", AT_ONCE, type), of[FOUR], t->peer ? &of[PEER_FOUR] : NULL, all, &errors[1], "");
@@ -222,7 +220,7 @@ static void prompt(Arena *a, const Table *t, const Model *m, int tokens) {
     bool fits = m->compute == COMPUTE_BF16 || has_room_in_f32(m);
     if (t->peer && !fits) note("%s: no room for the peer in f32", m->dir);
     const Comparison c = comparison(a, t, &f, (int)f.in.ids.shape[1], fits);
-    table_row(t, &(Row){.name = name, .ask = c.ask, .work = forward_work, .arg = &f, .operations = operations(&f), .peak = peak_of(m),
+    table_row(t, &(Row){.name = name, .ask = c.ask, .work = forward_work, .arg = &f, .operations = noted_operations(&f.noted), .peak = peak_of(m),
                        .given = {{"ids", f.in.ids.data, tensor_bytes(f.in.ids)}}, .check = c.check});
     memory_say(t, &f);
     arena_release(a, mark);

@@ -49,6 +49,8 @@ const Device *noted_by(Noted *noted, Arena *a, const Device *real) {
     return &now.table;
 }
 
+double noted_operations(const Noted *noted) { return noted->products + noted->attention; }
+
 double noted_bytes(const Noted *noted) {
     double bytes = 0;
     for (size_t i = 0; i < noted->count; i++) bytes += (double)tensor_bytes(noted->list[i].w);

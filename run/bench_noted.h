@@ -20,6 +20,7 @@ typedef struct {
 
 // What runs on this device is computed by `real` and noted, until the next call.
 const Device *noted_by(Noted *noted, Arena *a, const Device *real);
+double noted_operations(const Noted *noted); // of products and attention
 double noted_bytes(const Noted *noted); // of the products' weights
 
 #endif
