@@ -147,7 +147,7 @@ LOOPS := $(foreach f,checksum inflate deflate json jpeg jpeg_% png png_write ran
          $(foreach f,attention attention_% choose_cpu few_% gemm gemm_% gradients_% kernels kernels_% ops_cpu preprocess preprocess_crops regex_class regex_match \
                      resize resize_% rope tokenizer_added tokenizer_bpe tokenizer_merge tokenizer_normal tokenizer_pieces tokenizer_scan tokenizer_split tokenizer_words unicode,model/$(f).c) \
          $(foreach f,dense dense_% divide duplicates eigen fit jacobi knn knn_% overlap permute points pool resample spectrum statistics svd,analysis/$(f).c) \
-         $(foreach f,init losses real recon recon_net world_draw,train/$(f).c) run/verbalize_measure.c run/bench_passes.c
+         $(foreach f,init losses real recon recon_net world_draw,train/$(f).c) run/verbalize_measure.c run/bench_passes.c run/bench_registers.c
 $(call object,$(filter-out $(LOOPS),$(LIBRARY) $(COMMANDS))) $(CUDA_HOST_OBJECTS): FLAGS += $(if $(filter -O3,$(CFLAGS)),$(if $(findstring clang,$(COMPILER)),-O1,-Og -Wno-maybe-uninitialized))
 # What else -O3 does for loops makes none of these faster, and takes an eighth of their time; kernels say for themselves, above.
 $(filter-out $(BUILD)/model/kernels_%.o,$(call object,$(filter $(LOOPS),$(LIBRARY) $(COMMANDS)))): FLAGS += $(if $(filter -O3,$(CFLAGS)),$(if $(findstring clang,$(COMPILER)),,-fno-tree-slp-vectorize -fno-unswitch-loops -fno-split-loops -fno-ipa-cp-clone))

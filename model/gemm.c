@@ -5,6 +5,7 @@
 //   blocks      gemm_f32.c, and for dot products of pairs gemm_dot.c
 //   few rows    up to THIN_ROWS_MOST, B a weight: B is read once, in sixteen streams, and turned in registers (decoding; kernels_thin.h); of bf16
 //               with dot products (few_avx512bf16.c) up to DOT_ROWS, and not turned
+//   some rows   up to SPREAD_ROWS_MOST, B a weight: B is read once as it lies, x is turned instead (gemm_spread.c)
 // Products of bf16 take the fastest way that there is: AMX tiles, dot products of pairs, or the f32 path on rounded values.
 // Version 0 is the plain loop in test/test_kernels.c; `retina bench` times the product, test/bench/NOTES.md has what was tried.
 #include <stdlib.h>
@@ -149,7 +150,8 @@ void gemm(const Gemm *g) {
     }
     if (g->compute != COMPUTE_F32 && g->kind == GEMM_NT && rounded(g)) return;
     const KernelTable *k = kernels();
-    bool thin = g->kind == GEMM_NT && g->M <= k->thin_most && (g->M <= THIN_ROWS || !packed_wants(g)); // panels that are kept cost less than turning
-    if (thin && (g->compute != COMPUTE_BF16 || g->B_type == DTYPE_BF16)) few_rows(g, k);
+    bool as_it_lies = g->kind == GEMM_NT && (g->compute != COMPUTE_BF16 || g->B_type == DTYPE_BF16) && (g->M <= THIN_ROWS || !packed_wants(g)); // panels that are kept cost less than turning or widening
+    if (as_it_lies && g->M <= k->thin_most) few_rows(g, k);
+    else if (as_it_lies && g->M <= SPREAD_ROWS_MOST) gemm_spread(g, g->compute == COMPUTE_BF16);
     else gemm_f32(g, g->compute == COMPUTE_BF16);
 }

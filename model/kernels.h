@@ -92,7 +92,7 @@ void widen(float *out, const void *in, Dtype type, size_t n); // F32, BF16, F16,
 // ---- what each level offers to the functions above (kernels_body.h is compiled once per level)
 
 #define SUMS 16     // running sums of a reduction, on every level
-#define THIN_ROWS_MOST 40 // rows of a product whose weight is used as it is read, at most
+#define THIN_ROWS_MOST 24 // rows of a product whose weight is turned in registers, at most
 #define THIN_ROWS 8       // of attention, or of a weight whose panels are kept
 
 // The queries of a block of scores, NR of them: each sees keys [from, to); all of them see [all_from, all_to).
@@ -150,6 +150,18 @@ typedef struct {
     void (*few_mix)(int M, float *out, long ldo, const float *P, long ldp, const float *over, const void *x, Dtype type, long ld, long keys, long D);
 } AttentionDots;
 
+// Rows of a weight that are widened to f32, SPREAD_LD apart, while a tile is computed; meanwhile as many rows from `soon` on are asked for.
+#define SPREAD_ROWS_MOST 160 // of x in such a product
+#define SPREAD_K 256         // values of a row of the weight at a time
+#define SPREAD_LD (SPREAD_K + 16)
+typedef struct {
+    const char *from, *soon;
+    size_t row; // bytes from one to the next
+    int rows;
+    long values; // of each
+    float *to;
+} Widening;
+
 // AdamW on n numbers: g shrinks, m and v follow it, w w keep - rate m / (sqrt(v) / root2 + eps).
 typedef struct {
     float *w, *m, *v;
@@ -159,7 +171,7 @@ typedef struct {
 } AdamStep;
 
 typedef struct {
-    int MR, NR; // rows and columns of the register tile
+    int MR, NR, lanes; // rows and columns of the register tile; floats of a vector
     void (*product)(int mr, long K, const float *A, long ka, const float *B, const TileSums *s); // (mr, NR) = A · B: A (k, r) at A[k ka + r], B (k, n) at B[k NR + n]
     void (*round)(float *x, long n); // to the nearest bf16, ties to even; NaN stays NaN
     void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn); // out[k mr + r], and 16 floats of no meaning behind
@@ -167,6 +179,8 @@ typedef struct {
     // C (M, N) = X · Bᵀ, M <= THIN_ROWS_MOST, X in equal blocks of up to thin_block rows, each packed as (K, rows): B is read once, in order
     int thin_block, thin_most; // rows whose sums stay in registers; that are few here
     void (*thin)(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c);
+    // sums (MR, vectors * lanes; rows ld apart) += W (MR, K <= SPREAD_K; rows SPREAD_LD apart) · X (K, vectors * lanes), vectors * lanes <= NR; meanwhile `next` (or NULL), a weight of `type`
+    void (*spread)(int vectors, long K, float *sums, long ld, const float *X, const float *W, const Widening *next, Dtype type);
     void (*layernorm)(float *out, const float *x, const float *w, const float *b, long R, long C, float eps, bool past);
     void (*rmsnorm)(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one, bool past);
     void (*l2norm)(float *out, const float *x, long C, float floor);

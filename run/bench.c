@@ -154,7 +154,7 @@ int run_bench(int argc, char **argv) {
     options_parse("retina bench [products|speed|training|verbalize|jpeg|resize|forward|tokenizer DIR…|ceilings|machine …] [--peers VENV] [--out test/bench/NAME.md]",
                   "products: the float32 products against the machine, PyTorch and OpenBLAS in one run. speed: bf16, decoding, attention, passes over memory, analysis. training: one step. verbalize: captions of all layers against open_clip's own procedure. "
                   "jpeg, resize: pictures decoded against libjpeg-turbo, resized against Pillow, on one core. Without a word: all of these. forward: a whole model. tokenizer: texts to ids, and texts that could make it slow. ceilings: what this machine can do at most. "
-                  "machine: the name that test/bench/ has for machines like this one.",
+                  "machine: the name that test/bench/ has for machines like this one. Numbers are drawn anew each time; RETINA_BENCH_SEED=N in the environment draws those of seed N again.",
                   options, sizeof options / sizeof *options, argc, argv, &b->given);
     const Kind *asked[KINDS];
     size_t n = kinds_asked(b, asked);

@@ -1,5 +1,5 @@
-// bench_ceilings.c: what this machine can do at most: the register tiles on data in L1, plain reads of L2 and of memory; all threads, the
-// best of at least five rounds and a fifth of a second.
+// bench_ceilings.c: what this machine can do at most: multiply-adds out of registers (bench_registers.c), our tiles of registers and of AMX on data in L1, plain
+// reads of L2 and of memory; all threads, the best of at least five rounds and a fifth of a second.
 #include <math.h>
 
 #include "bench_table.h"
@@ -99,15 +99,15 @@ static double read_rate(Arena *a, size_t floats, size_t ranges, size_t passes, P
     return best;
 }
 
-static double ceiling_f32(Arena *a) {
-    const KernelTable *k = kernels();
-    return tile_rate(a, (Tiles){.mr = k->MR, .nr = k->NR, .tile = tile_f32}, 1);
-}
+static double kernel_rate(Arena *a, const TileKernel *k) { return tile_rate(a, (Tiles){.mr = k->MR, .nr = k->NR, .tile = k->tile, .begin = k->begin, .end = k->end}, k->in_word); }
 
 void ceilings_again(Arena *a, Ceilings *c) {
-    const TileKernel *b = gemm_bf16_tiles();
-    c->f32 = fmax(c->f32, ceiling_f32(a));
-    c->bf16 = b ? fmax(c->bf16, tile_rate(a, (Tiles){.mr = b->MR, .nr = b->NR, .tile = b->tile, .begin = b->begin, .end = b->end}, b->in_word)) : c->f32;
+    const TileKernel wide = {.MR = kernels()->MR, .NR = kernels()->NR, .in_word = 1, .tile = tile_f32}, *narrow = gemm_bf16_tiles();
+    c->tile = fmax(c->tile, kernel_rate(a, &wide));
+    c->f32 = fmax(c->f32, fmax(registers_f32(), c->tile));
+    c->dot = fmax(c->dot, registers_dot());
+    if (narrow) c->bf16 = fmax(c->bf16, fmax(kernel_rate(a, narrow), narrow->begin ? 0 : c->dot)); // only tiles of AMX have a beginning
+    else c->bf16 = c->f32;
 }
 
 void ceilings_reads(Arena *a, Ceilings *c) {
@@ -123,5 +123,7 @@ Ceilings ceilings_measure(Arena *a) {
 }
 
 void ceilings_say(const Ceilings *c, Writer *w) {
-    bench_say(w, "\nCeilings, the most of the run: f32 %.0f GFLOP/s, bf16 %.0f GFLOP/s, read L2 %.0f GB/s, read memory %.1f GB/s.", c->f32 * 1e-9, c->bf16 * 1e-9, c->l2 * 1e-9, c->memory * 1e-9);
+    bench_say(w, "\nCeilings, the most of the run: f32 %.0f GFLOP/s out of registers (our tile on data in L1 %.0f), bf16 %.0f GFLOP/s, read L2 %.0f GB/s, read memory %.1f GB/s.", c->f32 * 1e-9,
+              c->tile * 1e-9, c->bf16 * 1e-9, c->l2 * 1e-9, c->memory * 1e-9);
+    if (c->dot > 0) bench_say(w, "Dot products of bf16 out of registers: %.0f GFLOP/s%s.", c->dot * 1e-9, c->bf16 > c->dot * 1.2 ? "; bf16 above is AMX tiles" : c->bf16 < c->dot * 0.99 ? "; bf16 above is widened to f32" : "");
 }

@@ -1,5 +1,5 @@
 // bench_few.c: what 8, 32 and 64 rows of x take by a weight of 4096 x 4096 in bf16 beside one row: our own ways alone in alternation, with
-// a plain read of as many bytes. The weights are a GiB of copies in turns, in pages of 4 KiB as a file's are, in pages of 2 MiB, and packed.
+// a plain read of as many bytes. The weights are a GiB of copies in turns, in pages of 4 KiB as a file's are, in pages of 2 MiB, and packed; f32's once, too.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,10 +11,12 @@
 #include "model/kernels.h"
 #include "model/packed.h"
 
-enum { SIDE = 4096, WEIGHT = SIDE * SIDE, COPIES = 32, ROWS = 4, READ = ROWS, LEAST_ROUNDS = 21 };
+enum { SIDE = 4096, WEIGHT = SIDE * SIDE, ROWS = 4, READ = ROWS, LEAST_ROUNDS = 21 };
 #define MOST_32 1.15 // rows over one: the gates
 #define MOST_64 1.5
-#define BYTES ((size_t)COPIES * WEIGHT * sizeof(uint16_t))
+#define BYTES ((size_t)1 << 30) // of all copies
+
+enum { LIES, HUGE_PAGES, PACKED, EXACT }; // how a weight lies: as read, in huge pages, in panels; in f32, as read
 
 // ---- pages
 
@@ -37,15 +39,17 @@ static size_t pages_huge(const void *block) {
 
 typedef struct {
     Gemm g; // of M rows; M 0: a plain read
-    const uint16_t *weights;
-    int *turn; // of all ways
+    const void *weights; // copies of one, BYTES in all
+    Dtype type;
+    size_t *turn; // of all ways
 } Few;
 
 static void few_work(void *arg) {
     Few *f = arg;
-    const uint16_t *w = f->weights + (size_t)(*f->turn)++ % COPIES * WEIGHT;
+    size_t bytes = WEIGHT * dtype_size(f->type);
+    const char *w = (const char *)f->weights + (*f->turn)++ * bytes % BYTES;
     if (f->g.M == 0) {
-        plain_read(w, WEIGHT * sizeof *w);
+        plain_read(w, bytes);
         return;
     }
     f->g.B = w;
@@ -63,20 +67,21 @@ static double few_error(Few *f, const char *pages) {
     return check_ours(&check, pages);
 }
 
-static Rounds pages_rounds(Arena *a, const Table *t, const uint16_t *weights, const char *pages, double *error) {
-    int turn = 0, rounds = t->rounds < LEAST_ROUNDS ? LEAST_ROUNDS : t->rounds;
+static Rounds pages_rounds(Arena *a, const Table *t, const void *weights, Dtype type, const char *pages, double *error) {
+    size_t turn = 0;
+    int rounds = t->rounds < LEAST_ROUNDS ? LEAST_ROUNDS : t->rounds;
     Few few[ROWS + 1];
     Work works[ROWS + 1];
     Way ways[ROWS + 1];
     for (int k = 0; k <= READ; k++) {
         long M = k == READ ? 0 : counts[k];
-        few[k] = (Few){.weights = weights, .turn = &turn};
-        if (M) few[k].g = (Gemm){.kind = GEMM_NT, .M = M, .N = SIDE, .K = SIDE, .A = random_floats(a, (size_t)M * SIDE, "input"), .lda = SIDE, .B_type = DTYPE_BF16, .ldb = SIDE,
-                                 .C = take(a, float, (size_t)M * SIDE), .ldc = SIDE, .compute = COMPUTE_BF16};
+        few[k] = (Few){.weights = weights, .type = type, .turn = &turn};
+        if (M) few[k].g = (Gemm){.kind = GEMM_NT, .M = M, .N = SIDE, .K = SIDE, .A = random_floats(a, (size_t)M * SIDE, "input"), .lda = SIDE, .B_type = type, .ldb = SIDE,
+                                 .C = take(a, float, (size_t)M * SIDE), .ldc = SIDE, .compute = type == DTYPE_F32 ? COMPUTE_F32 : COMPUTE_BF16};
         if (M) *error = worse(*error, few_error(&few[k], arena_print(a, "%ld rows, %s", M, pages)));
         works[k] = (Work){few_work, &few[k]}, ways[k] = (Way){work_seconds, &works[k]};
     }
-    return rounds_wanted(ways, ROWS + 1, rounds, (RatioWanted[]){{WAY(2), WAY(0), MOST_32}, {WAY(3), WAY(0), MOST_64}}, cpu_bf16() == BF16_AMX ? 2 : 0);
+    return rounds_wanted(ways, ROWS + 1, rounds, (RatioWanted[]){{WAY(2), WAY(0), MOST_32}, {WAY(3), WAY(0), MOST_64}}, type == DTYPE_BF16 && cpu_bf16() == BF16_AMX ? 2 : 0);
 }
 
 static void line(const Table *t, const char *pages, const Rounds *r, double error) {
@@ -100,30 +105,45 @@ static void gate(const Table *t, const Rounds *r, int which, double bound, doubl
                                .bound = bound, .goal = goal, .elsewhere = cpu_bf16() == BF16_AMX ? NULL : elsewhere});
 }
 
+// Copies of one weight, one behind the other.
+static void weights_fill(Arena *a, char *to, Dtype type) {
+    size_t bytes = WEIGHT * dtype_size(type);
+    float *wide = random_floats(a, WEIGHT, "weight");
+    for (size_t at = 0; at < BYTES; at += bytes)
+        if (type == DTYPE_F32) memcpy(to + at, wide, bytes);
+        else convert_f32_bf16(to + at, wide, WEIGHT);
+}
+
+static const char *pages_named(Arena *a, int how, size_t huge) {
+    switch (how) {
+    case LIES: return "pages of 4 KiB";
+    case HUGE_PAGES: return arena_print(a, "pages of 2 MiB (%zu of %zu MiB)", huge >> 20, BYTES >> 20);
+    case PACKED: return arena_print(a, "packed once, where panels are used (%zu MiB)", packed_bytes() >> 20);
+    default: return "of f32, pages of 4 KiB";
+    }
+}
+
 void bench_few(Arena *a, const Table *t) {
     if (!table_wants(t, "rows of a weight of 4096 x 4096")) return;
     Mark mark = arena_mark(a);
     ceilings_again(a, t->top);
-    bench_say(t->w, "\n| rows of a weight of 4096 x 4096 in bf16 from memory, ms | 1 | 8 | 32 | 64 | plain read | 32 over 1 | 64 over 1 | error | note |\n|---|---|---|---|---|---|---|---|---|---|");
-    enum { LIES, HUGE_PAGES, PACKED };
-    for (int how = LIES; how <= PACKED; how++) {
-        uint16_t *weights = pages_take(BYTES, how == HUGE_PAGES);
+    bench_say(t->w, "\n| rows of a weight of 4096 x 4096 from memory, in bf16 but the last, ms | 1 | 8 | 32 | 64 | plain read | 32 over 1 | 64 over 1 | error | note |\n|---|---|---|---|---|---|---|---|---|---|");
+    for (int how = LIES; how <= EXACT; how++) {
+        Dtype type = how == EXACT ? DTYPE_F32 : DTYPE_BF16;
+        char *weights = pages_take(BYTES, how == HUGE_PAGES);
         need(weights, "bench: no memory for weights of %zu MiB", BYTES >> 20);
-        float *wide = random_floats(a, WEIGHT, "weight");
-        for (int c = 0; c < COPIES; c++) convert_f32_bf16(weights + (size_t)c * WEIGHT, wide, WEIGHT);
-        size_t given = pages_huge(weights);
+        weights_fill(a, weights, type);
+        size_t huge = pages_huge(weights);
         Arena *owner = arena_new("packed weights");
         packed_use(how == PACKED);
         packed_keep(owner, weights, BYTES);
         packed_use(false);
-        if (how == HUGE_PAGES && given < BYTES / 2) {
+        if (how == HUGE_PAGES && huge < BYTES / 2) {
             bench_say(t->w, "| pages of 2 MiB: the system gives none | | | | | | | | | |");
         } else {
-            const char *pages = (const char *[]){"pages of 4 KiB", arena_print(t->arena, "pages of 2 MiB (%zu of %zu MiB)", given >> 20, BYTES >> 20),
-                                                 arena_print(t->arena, "packed once, where panels are used (%zu MiB)", packed_bytes() >> 20)}[how];
             double error = 0;
-            Rounds r = pages_rounds(a, t, weights, pages, &error);
-            line(t, pages, &r, error);
+            Rounds r = pages_rounds(a, t, weights, type, pages_named(t->arena, how, huge), &error);
+            line(t, pages_named(t->arena, how, huge), &r, error); // packed bytes are known now
             if (how == LIES) gate(t, &r, 2, MOST_32, 1.05), gate(t, &r, 3, MOST_64, 1.25);
         }
         arena_free(owner);

@@ -14,7 +14,7 @@ static void note_product(Tensor x, Tensor w, Tensor b) {
         n->room = 2 * n->room + 64;
         n->list = arena_grow(n->arena, n->list, n->count, n->room, sizeof *n->list);
     }
-    n->list[n->count++] = (Product){tensor_rows(x), w, b};
+    n->list[n->count++] = (Product){tensor_rows(x), x, w, b};
     n->products += 2.0 * (double)tensor_rows(x) * (double)tensor_count(w);
 }
 

@@ -7,7 +7,7 @@
 
 typedef struct {
     long rows;
-    Tensor w, b;
+    Tensor x, w, b;
 } Product;
 
 typedef struct {

@@ -18,7 +18,7 @@ float *random_floats(Arena *a, size_t n, const char *what) {
 }
 
 Table table_open(const BenchAsk *ask, const char *script, const char *argument) {
-    Table t = {.arena = ask->arena, .w = ask->out, .rounds = ask->rounds, .only = ask->rows, .found = ask->found, .top = take(ask->arena, Ceilings, 1), .gates = take_zero(ask->arena, Gates, 1)};
+    Table t = {.arena = ask->arena, .w = ask->out, .rounds = ask->rounds, .threads = threads_count(), .only = ask->rows, .found = ask->found, .top = take(ask->arena, Ceilings, 1), .gates = take_zero(ask->arena, Gates, 1)};
     bench_say(t.w, "RETINA_BENCH_SEED=%llu draws these numbers again, and the places that are compared.\n", (unsigned long long)bench_seed());
     *t.top = ceilings_measure(ask->arena);
     rounds_usual(t.rounds);
@@ -97,7 +97,10 @@ static RowRounds row_rounds(const Table *t, const Row *r) {
     return out;
 }
 
-double table_floor(const Table *t, double operations, Peak peak) { return peak == NO_PEAK ? 0 : operations / (peak == PEAK_BF16 ? t->top->bf16 : t->top->f32); }
+double table_floor(const Table *t, double operations, Peak peak) {
+    const double peaks[] = {[NO_PEAK] = INFINITY, [PEAK_F32] = t->top->f32, [PEAK_BF16] = t->top->bf16, [PEAK_F64_ONE] = t->top->f32 / 2 / t->threads};
+    return operations / peaks[peak];
+}
 
 // Floor over time: of operations at the peak, of bytes as fast as they move beside it.
 static double of_floor(const Table *t, const Row *r, double ours, double over_plain) {

@@ -9,12 +9,14 @@
 #include "io/memory.h"
 
 typedef struct {
-    double f32, bf16;  // operations a second out of registers and L1
+    double f32, bf16;  // operations a second: f32's out of registers, bf16's the fastest way that products take
+    double tile, dot;  // our tile of f32 on data in L1; dot products of bf16 out of registers, 0 where there are none
     double l2, memory; // bytes a second, read
 } Ceilings;
+double registers_f32(void), registers_dot(void); // out of registers alone; 0: not known here
 Ceilings ceilings_measure(Arena *a);
-void ceilings_again(Arena *a, Ceilings *c); // f32 and bf16: the most of the run counts, for a probe may meet another program
-void ceilings_reads(Arena *a, Ceilings *c); // l2 and memory, likewise
+void ceilings_again(Arena *a, Ceilings *c); // of operations: the most of the run counts, for a probe may meet another program
+void ceilings_reads(Arena *a, Ceilings *c); // of reads, likewise
 void ceilings_say(const Ceilings *c, Writer *w);
 float *random_floats(Arena *a, size_t n, const char *what); // of [-1, 1), of bench_seed()
 const char *threads_said(Arena *a); // "2 threads"; one thread's times are its own
@@ -35,7 +37,7 @@ typedef struct {
     Peer *peer, *blas; // NULL: none
     const char *blas_name;
     Writer *w; // NULL: only printed
-    int rounds;
+    int rounds, threads; // threads: when it was opened, as the ceilings are
     Ceilings *top;
     const char *only; // rows whose name holds it; NULL: all
     bool *found;      // one of them
@@ -49,7 +51,7 @@ typedef struct {
     char text[80]; // a row's errors, "" without a check
 } Errors;
 
-typedef enum { NO_PEAK, PEAK_F32, PEAK_BF16 } Peak;
+typedef enum { NO_PEAK, PEAK_F32, PEAK_BF16, PEAK_F64_ONE } Peak; // the last: doubles, half as many in a register, on one thread
 
 typedef struct {
     const char *name, *ask; // ask: the line for the peer; NULL: it has nothing like this

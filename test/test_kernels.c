@@ -39,7 +39,8 @@ static void test_gemm(Arena *a) {
     static const long shapes[][3] = {{1, 1, 1},    {1, 33, 17},  {15, 16, 31},  {16, 15, 16}, {17, 31, 33},  {31, 65, 129},
                                      {57, 37, 61}, {70, 96, 64}, {61, 100, 1100}, {45, 300, 1100}, {3, 515, 300}, {129, 131, 127}, {200, 40, 2049},
                                      {2, 40, 35}, {4, 19, 97}, {5, 16, 64}, {6, 7, 33}, {7, 50, 48}, {8, 33, 130}, {9, 65, 33}, {1, 300, 1},
-                                     {16, 70, 2100}, {17, 150, 1157}, {33, 37, 1300}, {40, 64, 2080}, {23, 7, 1100}, {12, 130, 540}, {25, 90, 100}, {31, 49, 8}};
+                                     {16, 70, 2100}, {17, 150, 1157}, {33, 37, 1300}, {40, 64, 2080}, {23, 7, 1100}, {12, 130, 540}, {25, 90, 100}, {31, 49, 8},
+                                     {150, 31, 2100}, {100, 1300, 270}, {25, 600, 257}, {160, 14, 512}, {161, 29, 300}, {73, 15, 1030}, {96, 43, 15}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int kind = 0; kind < 3; kind++)
             for (int type = 0; type < 3; type++) {
@@ -60,6 +61,15 @@ static void test_gemm(Arena *a) {
                 char name[64];
                 snprintf(name, sizeof name, "gemm %s %s %ldx%ldx%ld", (const char *[]){"nt", "nn", "tn"}[kind], dtype_name(g.B_type), M, N, K);
                 check_same(name, C, want, (size_t)(M * N) * 4);
+                if (kind == GEMM_NT && type == 1 && strcmp(gemm_bf16_path(), "widened") == 0) { // sums of rounded numbers, in the same order
+                    float *A = take(a, float, (size_t)(M * K));
+                    for (long i = 0; i < M * K; i++) A[i] = bf16_round(g.A[i]);
+                    g.compute = COMPUTE_BF16;
+                    gemm(&g);
+                    g.A = A;
+                    plain_gemm(want, &g, B);
+                    check_same(arena_print(a, "%s, rounded", name), C, want, (size_t)(M * N) * 4);
+                }
                 arena_release(a, mark);
             }
 }
@@ -428,16 +438,18 @@ static void test_threads(Arena *a) {
 
 // So many rows that A is packed in several parts: the last ones are the same bits alone.
 static void test_many_rows(Arena *a) {
-    long M = 610, N = 130, K = 14000, some = 20;
-    float *A = random_floats(a, (size_t)(M * K), "A"), *B = random_floats(a, (size_t)(N * K), "B"), *whole = take(a, float, (size_t)(M * N)), *part = take(a, float, (size_t)(some * N));
+    long M = 610, N = 130, K = 14000, most = 100;
+    float *A = random_floats(a, (size_t)(M * K), "A"), *B = random_floats(a, (size_t)(N * K), "B"), *whole = take(a, float, (size_t)(M * N)), *part = take(a, float, (size_t)(most * N));
     for (int kind = 0; kind < 3; kind++)
         for (int bf16 = 0; bf16 < 2; bf16++) {
             Gemm g = {.kind = (GemmKind)kind, .M = M, .N = N, .K = K, .A = A, .lda = kind == GEMM_TN ? M : K, .B = B, .B_type = DTYPE_F32, .ldb = kind == GEMM_NT ? K : N,
                       .C = whole, .ldc = N, .compute = bf16 ? COMPUTE_BF16 : COMPUTE_F32};
             gemm(&g);
-            g.M = some, g.A += (M - some) * (kind == GEMM_TN ? 1 : K), g.C = part;
-            gemm(&g);
-            check_same(bf16 ? "the last rows of many, bf16" : "the last rows of many", part, whole + (M - some) * N, (size_t)(some * N) * 4);
+            for (long some = 20; some <= most; some += 80) { // few, and some
+                g.M = some, g.A = A + (M - some) * (kind == GEMM_TN ? 1 : K), g.C = part;
+                gemm(&g);
+                check_same(bf16 ? "the last rows of many, bf16" : "the last rows of many", part, whole + (M - some) * N, (size_t)(some * N) * 4);
+            }
         }
 }
 
