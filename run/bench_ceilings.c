@@ -123,7 +123,7 @@ Ceilings ceilings_measure(Arena *a) {
 }
 
 void ceilings_say(const Ceilings *c, Writer *w) {
-    bench_say(w, "\nCeilings, the most of the run: f32 %.0f GFLOP/s out of registers (our tile on data in L1 %.0f), bf16 %.0f GFLOP/s, read L2 %.0f GB/s, read memory %.1f GB/s.", c->f32 * 1e-9,
-              c->tile * 1e-9, c->bf16 * 1e-9, c->l2 * 1e-9, c->memory * 1e-9);
+    bench_say(w, "\nCeilings, the most of the run: f32 %.0f GFLOP/s%s (our tile on data in L1 %.0f), bf16 %.0f GFLOP/s, read L2 %.0f GB/s, read memory %.1f GB/s.", c->f32 * 1e-9,
+              c->f32 > c->tile ? " out of registers" : "", c->tile * 1e-9, c->bf16 * 1e-9, c->l2 * 1e-9, c->memory * 1e-9);
     if (c->dot > 0) bench_say(w, "Dot products of bf16 out of registers: %.0f GFLOP/s%s.", c->dot * 1e-9, c->bf16 > c->dot * 1.2 ? "; bf16 above is AMX tiles" : c->bf16 < c->dot * 0.99 ? "; bf16 above is widened to f32" : "");
 }
