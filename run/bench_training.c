@@ -56,7 +56,7 @@ static void training_work(void *arg) {
 }
 
 // All parameters one behind the other, or their gradients.
-static const float *joined(Arena *a, const Tape *tape, bool of_gradients, size_t *count) {
+static const float *joined(Arena *a, Tape *tape, bool of_gradients, size_t *count) {
     *count = 0;
     for (size_t i = 0; i < tape_parameters(tape); i++) *count += tensor_count(tape_parameter_at(tape, i));
     float *all = take(a, float, *count), *to = all;

@@ -237,10 +237,41 @@ static void check_case(const Case *c) {
     check(same, "%s: the same bits on 1, 2 and 5 threads", c->name);
 }
 
+// A weight that is used twice, one that nobody uses, and a second pass with and without tape_zero before it.
+static void check_zero(void) {
+    enum { R = 3, I = 5, O = 4 };
+    Tape *tape = tape_new(weights);
+    float *numbers = take(weights, float, R * I + O * I), *one = take(weights, float, O * I), *ones = take(weights, float, R * O), none[O] = {0};
+    for (int i = 0; i < R * I + O * I; i++) numbers[i] = (float)rng_normal(rng_of(5, "numbers"), (uint64_t)i);
+    for (int i = 0; i < R * O; i++) ones[i] = 1;
+    Tensor x = tensor_of(numbers, DTYPE_F32, DIMS(1, R, I)), w = tape_parameter(tape, tensor_of(numbers + R * I, DTYPE_F32, DIMS(O, I)));
+    Tensor unused = tape_parameter(tape, tensor_of(take_zero(weights, float, O), DTYPE_F32, DIMS(O)));
+    for (int pass = 0; pass < 4; pass++) { // once; once more on top; anew; anew with the weight used twice
+        Mark mark = arena_mark(step);
+        tape_begin(tape);
+        if (pass != 1) {
+            for (int i = 0; i < O; i++) tape_gradient(tape, unused)[i] = NAN;
+            tape_zero(tape);
+        }
+        Run *run = run_new(step);
+        run->recorder = tape_recorder(tape);
+        for (int use = 0; use < (pass == 3 ? 2 : 1); use++) tape_seed(tape, step, linear(run, x, w, NO_TENSOR), ones);
+        tape_backward(tape, step, NO_TENSOR, 1);
+        const float *got = tape_gradient(tape, w);
+        if (pass == 0) memcpy(one, got, O * I * sizeof *one);
+        bool right = true;
+        for (int i = 0; i < O * I; i++) right = right && one[i] != 0 && fabsf(got[i] - one[i] * (float)(pass % 2 ? 2 : 1)) <= 1e-6f * fabsf(got[i]) + 1e-6f;
+        check(right, "gradients of a weight, pass %d", pass);
+        check(memcmp(tape_gradient(tape, unused), none, sizeof none) == 0, "nobody's gradient is zero, pass %d", pass);
+        arena_release(step, mark);
+    }
+}
+
 int main(void) {
     weights = arena_new("test weights"), step = arena_new("test step");
     const int32_t values[16] = {2, 0, 5, 2, 1, 4, 0, 3, 1, -1, 5, 0};
     memcpy(index_data, values, sizeof values);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(&cases[i]);
+    check_zero();
     return check_end();
 }

@@ -17,7 +17,9 @@ typedef struct {
 // The buffer (on the tape's device) that collects the gradient of x: NULL when nobody wants it. *fresh: nothing has been added yet and the
 // numbers are undefined, so write; otherwise add.
 float *gradient_into(Backward *w, Tensor x, bool *fresh);
-// The same, filled with zeros when fresh: always add.
+// For sums that run from 0 as they run on from zeros, to the same bits: a parameter's first is fresh, too.
+float *gradient_of_sums(Backward *w, Tensor x, bool *fresh);
+// As gradient_into, filled with zeros when fresh: always add.
 float *gradient_zeroed(Backward *w, Tensor x);
 // x takes over the gradient of the output as it is (the output's buffer changes hands); or adds it.
 void gradient_pass(Backward *w, Tensor x, const OpRecord *op, const float *g);

@@ -19,7 +19,7 @@ void backward_linear(Backward *w, const OpRecord *op, const float *g) {
     if (d)
         w->to->product(&(Gemm){.kind = GEMM_NN, .M = R, .N = I, .K = O, .A = g, .lda = O, .B = weight.data, .B_type = weight.dtype, .ldb = I, .C = d,
                                .ldc = I, .accumulate = !fresh});
-    d = gradient_into(w, weight, &fresh);
+    d = gradient_of_sums(w, weight, &fresh);
     if (d)
         w->to->product(&(Gemm){.kind = GEMM_TN, .M = O, .N = I, .K = R, .A = g, .lda = O, .B = f32(x), .B_type = DTYPE_F32, .ldb = I, .C = d, .ldc = I,
                                .accumulate = !fresh});

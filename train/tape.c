@@ -10,6 +10,7 @@
 typedef struct {
     float *gradient;
     size_t count;
+    bool zero; // a parameter's: its numbers stand for zeros, and are made so when somebody wants them
 } Node;
 
 // Gradients of parameters lie one behind the other in few pieces of memory, so that a step begins with few commands, not one for each.
@@ -130,12 +131,20 @@ Tensor tape_parameter(Tape *t, Tensor data) {
 size_t tape_parameters(const Tape *t) { return t->parameter_count; }
 Tensor tape_parameter_at(const Tape *t, size_t i) { return t->parameters[i]; }
 
-float *tape_gradient(const Tape *t, Tensor x) {
-    return x.node > 0 && (size_t)x.node < t->node_count ? t->nodes[x.node].gradient : NULL;
+static float *gradient_of(const Tape *t, Node *n) {
+    if (n->zero) t->device->gradients->zero(n->gradient, n->count);
+    n->zero = false;
+    return n->gradient;
 }
 
+float *tape_gradient(Tape *t, Tensor x) { return x.node > 0 && (size_t)x.node < t->node_count ? gradient_of(t, &t->nodes[x.node]) : NULL; }
+
+// Where commands cost, few of them; else most gradients are written before they are read.
 void tape_zero(Tape *t) {
-    for (size_t i = 0; i < t->pool_count; i++) t->device->gradients->zero(t->pools[i].begin, t->pools[i].used);
+    if (t->device->memory)
+        for (size_t i = 0; i < t->pool_count; i++) t->device->gradients->zero(t->pools[i].begin, t->pools[i].used);
+    else
+        for (size_t i = 1; i <= t->parameter_count; i++) t->nodes[i].zero = true;
 }
 
 void tape_begin(Tape *t) {
@@ -166,7 +175,16 @@ float *gradient_into(Backward *w, Tensor x, bool *fresh) {
     Node *n = &w->tape->nodes[x.node];
     *fresh = n->gradient == NULL;
     if (*fresh) n->gradient = buffer_take(w, n->count);
-    return n->gradient;
+    return gradient_of(w->tape, n);
+}
+
+float *gradient_of_sums(Backward *w, Tensor x, bool *fresh) {
+    Node *n = &w->tape->nodes[x.node];
+    bool zero = n->zero;
+    n->zero = false;
+    float *d = gradient_into(w, x, fresh);
+    *fresh = *fresh || zero;
+    return d;
 }
 
 float *gradient_zeroed(Backward *w, Tensor x) {
@@ -212,7 +230,7 @@ void tape_seed(Tape *t, Arena *scratch, Tensor x, const float *g) {
     if (!x.node) return;
     Node *n = &t->nodes[x.node];
     if (!n->gradient) n->gradient = zeros(t, scratch, n->count);
-    t->device->gradients->each(&(EachGradient){.kind = EACH_PASS, .d = n->gradient, .n = n->count, .g = g});
+    t->device->gradients->each(&(EachGradient){.kind = EACH_PASS, .d = gradient_of(t, n), .n = n->count, .g = g});
 }
 
 void tape_backward(Tape *t, Arena *scratch, Tensor loss, float weight) {

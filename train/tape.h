@@ -33,7 +33,7 @@ const Device *tape_device(const Tape *t);
 Tensor tape_parameter(Tape *t, Tensor data);
 size_t tape_parameters(const Tape *t);
 Tensor tape_parameter_at(const Tape *t, size_t i); // in the order in which they were made
-float *tape_gradient(const Tape *t, Tensor x);     // of a parameter; NULL when x is none
+float *tape_gradient(Tape *t, Tensor x);           // of a parameter; NULL when x is none
 void tape_zero(Tape *t);                           // the parameters' gradients
 
 // Adds `g` (as many numbers as x has, in either memory) to the gradient of x before tape_backward: for losses that are computed
