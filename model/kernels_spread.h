@@ -18,6 +18,8 @@ INLINE void widen_step(const Widening *w, long k, int r, Dtype type) {
     if (step % steps == 0) __builtin_prefetch(w->soon + (size_t)(step / steps / lines) * w->row + (size_t)(step / steps % lines) * 64, 0, 2);
 }
 
+_Static_assert(TILE_ROWS <= 2 * LANES, "a step widens two rows at most");
+
 INLINE void spread_step(V acc[TILE_ROWS][TILE_VECTORS], int vectors, const float *X, const float *W) {
     V x[TILE_VECTORS];
     for (int v = 0; v < vectors; v++) x[v] = load(X + v * LANES);
@@ -44,6 +46,7 @@ INLINE void spread_sums(int vectors, long K, float *sums, long ld, const float *
             int j = 0;
             for (; j < LANES && j < w.rows; j++) {
                 widen_step(&w, k, j, type);
+                if (TILE_ROWS > LANES && j + LANES < w.rows) widen_step(&w, k, j + LANES, type);
                 spread_step(acc, vectors, X + (k + j) * each, W + k + j);
             }
             for (; j < LANES; j++) spread_step(acc, vectors, X + (k + j) * each, W + k + j);
