@@ -74,6 +74,8 @@ static void few_rows(const Gemm *g, const KernelTable *k) {
 
 // ---- the way of products of bf16
 
+TileKernel gemm_f32_tiles(void) { return (TileKernel){.MR = kernels()->MR, .NR = kernels()->NR, .in_word = 1, .tile = tile_f32}; }
+
 #if defined(__x86_64__)
 // Seconds of a tile on data in L1, the best of some: 2 x 32 x 14 x 512 operations each.
 static double tile_seconds(const TileKernel *k) {
@@ -99,7 +101,7 @@ static const TileKernel *tiles_bf16(void) { // NULL: widened
     if (cpu_bf16() == BF16_AMX) {
         chosen = &tiles_amx;
     } else if (cpu_bf16() == BF16_DOT) {
-        const TileKernel wide = {.MR = kernels()->MR, .NR = kernels()->NR, .in_word = 1, .tile = tile_f32};
+        const TileKernel wide = gemm_f32_tiles();
         if (cpu_forced() || tile_seconds(&tiles_avx512bf16) < 0.8 * tile_seconds(&wide)) chosen = &tiles_avx512bf16;
     }
     known = true;

@@ -27,6 +27,10 @@ typedef struct {
     long n, k;
 } Piece;
 
+static long stretch_begin(const Job *j, long k) { return k / j->stretch * j->stretch; }
+
+static long stretch_end(const Job *j, long k) { return smaller(stretch_begin(j, k) + j->stretch, j->g->K); }
+
 // ---- x
 
 // The panel of rows from vector v on, in the stretch from k0 on, of kn values.
@@ -49,18 +53,15 @@ static void pack_job(void *arg, size_t begin, size_t end) {
 // ---- the weight
 
 static bool piece_after(const Job *j, const Piece *p, Piece *next, long begin, long end) {
-    long k0 = p->k / j->stretch * j->stretch, k1 = smaller(k0 + j->stretch, j->g->K);
+    long stop = stretch_end(j, p->k);
     *next = *p;
-    if (p->k + SPREAD_K < k1) next->k += SPREAD_K;
-    else if (p->n + j->k->MR < end) next->n += j->k->MR, next->k = k0;
-    else next->n = begin, next->k = k1;
+    if (p->k + SPREAD_K < stop) next->k += SPREAD_K;
+    else if (p->n + j->k->MR < end) next->n += j->k->MR, next->k = stretch_begin(j, p->k);
+    else next->n = begin, next->k = stop;
     return next->k < j->g->K;
 }
 
-static long values_of(const Job *j, const Piece *p) {
-    long left = smaller((p->k / j->stretch + 1) * j->stretch, j->g->K) - p->k;
-    return smaller(SPREAD_K, left);
-}
+static long values_of(const Job *j, const Piece *p) { return smaller(SPREAD_K, stretch_end(j, p->k) - p->k); }
 
 static const char *weight_at(const Gemm *g, const Piece *p) { return (const char *)g->B + (size_t)(p->n * g->ldb + p->k) * dtype_size(g->B_type); }
 
@@ -78,7 +79,7 @@ static size_t task_floats(const Job *j, long columns) {
 
 // Piece p, widened in W, by all panels; meanwhile the next one is widened.
 static void piece_by_panels(const Job *j, const Piece *p, float *sums, const float *W, const Widening *next) {
-    long k0 = p->k / j->stretch * j->stretch, kn = smaller(j->stretch, j->g->K - k0), ld = j->vectors * j->lanes;
+    long k0 = stretch_begin(j, p->k), kn = stretch_end(j, p->k) - k0, ld = j->vectors * j->lanes;
     for (long v = 0; v < j->vectors; v += j->wide) {
         int wide = (int)smaller(j->wide, j->vectors - v);
         j->k->spread(wide, values_of(j, p), sums + v * j->lanes, ld, panel_at(j, k0, kn, v) + (p->k - k0) * wide * j->lanes, W, v == 0 ? next : NULL, j->g->B_type);

@@ -205,6 +205,7 @@ static inline long equal_rows(long rows, long most) { // of a block of at most s
     return (rows + blocks - 1) / blocks;
 }
 void tile_f32(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c); // its product as a TileKernel's tile; kb is NR
+TileKernel gemm_f32_tiles(void);         // of cpu_level(), as a TileKernel: its tile alone
 const TileKernel *gemm_bf16_tiles(void); // NULL: widened to f32
 const char *gemm_bf16_path(void); // "widened", "avx512_bf16" or "amx": how products of bf16 are made in this process
 extern const KernelTable kernels_scalar;

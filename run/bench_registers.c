@@ -17,38 +17,22 @@ typedef struct {
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-// The chains' values run towards numbers around 1: none is zero, denormal or infinite.
-#define CHAINS(COUNT, TYPE, FIRST, STEP, ADD)                                                      \
-    TYPE x[COUNT], sum;                                                                            \
-    for (int c = 0; c < COUNT; c++) x[c] = FIRST(1 + 0.1f * (float)c);                             \
-    for (int i = 0; i < STEPS; i++)                                                                \
-        _Pragma("GCC unroll 16") for (int c = 0; c < COUNT; c++) x[c] = STEP(x[c]);                \
-    sum = x[0];                                                                                    \
-    for (int c = 1; c < COUNT; c++) sum = ADD(sum, x[c]);
-
-__attribute__((target("avx2,fma"))) static void chains_avx2(float *out) {
-    const __m256 by = _mm256_set1_ps(0.7f), more = _mm256_set1_ps(0.3f);
-#define STEP(x) _mm256_fmadd_ps(x, by, more)
-    CHAINS(12, __m256, _mm256_set1_ps, STEP, _mm256_add_ps)
-#undef STEP
-    _mm256_storeu_ps(out, sum);
-}
-
-__attribute__((target("avx512f"))) static void chains_avx512(float *out) {
-    const __m512 by = _mm512_set1_ps(0.7f), more = _mm512_set1_ps(0.3f);
-#define STEP(x) _mm512_fmadd_ps(x, by, more)
-    CHAINS(16, __m512, _mm512_set1_ps, STEP, _mm512_add_ps)
-#undef STEP
-    _mm512_storeu_ps(out, sum);
-}
-
-__attribute__((target("avx512f,avx512bf16"))) static void chains_dot(float *out) {
-    const __m512bh one = (__m512bh)_mm512_set1_epi32(0x3f333f40), other = (__m512bh)_mm512_set1_epi32(0x3e993f00); // pairs of about 0.7 and of 0.3, 0.5
-#define STEP(x) _mm512_dpbf16_ps(x, one, other)
-    CHAINS(16, __m512, _mm512_set1_ps, STEP, _mm512_add_ps)
-#undef STEP
-    _mm512_storeu_ps(out, sum);
-}
+// A function of COUNT chains, x = STEP(x), whose values run towards numbers around 1: none is zero, denormal or infinite.
+#define CHAINS(NAME, TARGET, COUNT, TYPE, SET, STEP, ADD, STORE)                                   \
+    __attribute__((target(TARGET))) static void NAME(float *out) {                                 \
+        TYPE x[COUNT];                                                                             \
+        for (int c = 0; c < COUNT; c++) x[c] = SET(1 + 0.1f * (float)c);                           \
+        for (int i = 0; i < STEPS; i++)                                                            \
+            _Pragma("GCC unroll 16") for (int c = 0; c < COUNT; c++) x[c] = STEP(x[c]);            \
+        for (int c = 1; c < COUNT; c++) x[0] = ADD(x[0], x[c]);                                    \
+        STORE(out, x[0]);                                                                          \
+    }
+#define STEP_AVX2(x) _mm256_fmadd_ps(x, _mm256_set1_ps(0.7f), _mm256_set1_ps(0.3f))
+#define STEP_AVX512(x) _mm512_fmadd_ps(x, _mm512_set1_ps(0.7f), _mm512_set1_ps(0.3f))
+#define STEP_DOT(x) _mm512_dpbf16_ps(x, (__m512bh)_mm512_set1_epi32(0x3f333f40), (__m512bh)_mm512_set1_epi32(0x3e993f00)) // pairs of about 0.7, and of 0.3 and 0.5
+CHAINS(chains_avx2, "avx2,fma", 12, __m256, _mm256_set1_ps, STEP_AVX2, _mm256_add_ps, _mm256_storeu_ps)
+CHAINS(chains_avx512, "avx512f", 16, __m512, _mm512_set1_ps, STEP_AVX512, _mm512_add_ps, _mm512_storeu_ps)
+CHAINS(chains_dot, "avx512f,avx512bf16", 16, __m512, _mm512_set1_ps, STEP_DOT, _mm512_add_ps, _mm512_storeu_ps)
 
 static Chains chains_f32(void) {
     static const Chains list[] = {[CPU_SCALAR] = {0}, [CPU_AVX2] = {12 * 8 * 2, chains_avx2}, [CPU_AVX512] = {16 * 16 * 2, chains_avx512}};
