@@ -1,4 +1,5 @@
-// memory.c: see memory.h. An arena is a list of chunks; a chunk is one malloc.
+// memory.c: see memory.h. An arena is a list of chunks; a chunk is one malloc. Chunks of a huge page and more are whole huge pages, where the system has
+// them: a tile of a product touches a page for each of its rows, and the processor's table of pages is small.
 #include "memory.h"
 
 #include <stdio.h>
@@ -6,6 +7,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "pages.h"
 
 #define ALIGN 64      // a cache line and an AVX-512 vector
 #define CHUNK_MIN ((size_t)256 * 1024) // small arenas stay small; chunks double up to CHUNK_MAX
@@ -82,11 +84,13 @@ size_t size_add(size_t a, size_t b, const char *what) {
 }
 
 static Chunk *chunk_new(size_t size, const char *what) {
-    size_t head = (sizeof(Chunk) + ALIGN - 1) / ALIGN * ALIGN;
-    unsigned char *block = memory_take(size_add(size, head + ALIGN, what), what);
-    Chunk *c = (Chunk *)(((uintptr_t)block + ALIGN - 1) / ALIGN * ALIGN);
-    *c = (Chunk){.size = size, .block = block, .bytes = (unsigned char *)c + head};
-    HIDE(c->bytes, size);
+    const size_t head = (sizeof(Chunk) + ALIGN - 1) / ALIGN * ALIGN, align = size >= PAGE_HUGE ? PAGE_HUGE : ALIGN;
+    const size_t bytes = size_add(size, head + align - 1, what) / align * align;
+    unsigned char *block = memory_take(size_add(bytes, align, what), what);
+    Chunk *c = (Chunk *)(((uintptr_t)block + align - 1) / align * align);
+    pages_huge_wanted(c, bytes);
+    *c = (Chunk){.size = bytes - head, .block = block, .bytes = (unsigned char *)c + head};
+    HIDE(c->bytes, c->size);
     return c;
 }
 

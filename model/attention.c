@@ -79,25 +79,28 @@ void attention_drop(const Attention *a, float *weights, size_t first, size_t n) 
 
 // ---- blocks of queries
 
-// One task's scratch. Keys [from, to) are packed: K by tiles of MR keys (d, mr), V row after row; of bf16 in words, V by tiles of
-// MR channels (pair of keys, mr), or as the path's own functions have it.
+// One task's scratch. Keys [from, to) are packed: K by tiles of MR keys (d, mr), V by equal tiles of up to MR channels (key, mr); of bf16 in words, V by
+// tiles of MR channels (pair of keys, mr), or as the path's own functions have it.
 typedef struct {
     float *K, *V, *S, *Q, *rows, *out;
     long from, to;
 } Room;
 
-#define BEHIND 512 // floats that packing may write behind K and V
+#define BEHIND 512      // floats that packing may write behind K and V
+#define BEHIND_VALUES 16 // and behind a tile of V
+
+static long channels(const Job *job) { return equal_rows(job->a->D, job->k->MR); } // of a tile of V
 
 static size_t room_size(const Job *job) {
     const Attention *a = job->a;
     size_t D = (size_t)a->D, NR = (size_t)job->k->NR, keys = (size_t)a->Tk + ROWS_MAX, each = (size_t)larger(a->D, job->words);
-    return size_mul(keys, 2 * each + NR, "attention") + size_mul(3 * NR, D + 16, "attention") + 2 * BEHIND + 256;
+    return size_mul(keys, 2 * each + NR, "attention") + size_mul(3 * NR + BEHIND_VALUES, D + 16, "attention") + 2 * BEHIND + 256;
 }
 
 static Room room_take(const Job *job) {
     long D = job->a->D, NR = job->k->NR, keys = job->a->Tk + ROWS_MAX, each = larger(D, job->words);
     Room w = {.K = thread_room(room_size(job))};
-    w.V = w.K + pad(keys * each, 16) + BEHIND, w.S = w.V + pad(keys * each, 16) + BEHIND;
+    w.V = w.K + pad(keys * each, 16) + BEHIND, w.S = w.V + pad(keys * each, 16) + BEHIND_VALUES * D + BEHIND;
     w.Q = w.S + keys * NR, w.rows = w.Q + NR * (D + 16), w.out = w.rows + pad(NR * D, 16);
     return w;
 }
@@ -129,16 +132,23 @@ static void value_rows(const Job *job, float *out, long b, long g, long j, long 
     }
 }
 
+// The tile of V from channel d on.
+static float *value_tile(const Job *job, const Room *w, long d) { return w->V + d * (w->to - w->from) + d / channels(job) * BEHIND_VALUES; }
+
 static void pack_values(const Job *job, const Room *w, long b, long g) {
-    if (!job->bf16) {
-        value_rows(job, w->V, b, g, w->from, w->to);
-        return;
-    }
-    long NR = job->k->NR;
+    long NR = job->k->NR, D = job->a->D, mr = channels(job);
     for (long j = w->from; j < w->to; j += NR) {
         long end = smaller(w->to, j + NR);
         value_rows(job, w->rows, b, g, j, end);
-        job->bf16->pack_values(w->V, w->rows, end - j, job->a->D, (j - w->from) / 2, words_of(job, w->to - w->from), (int)job->MR);
+        if (job->bf16) {
+            job->bf16->pack_values(w->V, w->rows, end - j, D, (j - w->from) / 2, words_of(job, w->to - w->from), (int)job->MR);
+            continue;
+        }
+        Gemm rows = {.kind = GEMM_TN, .A = w->rows, .lda = D, .M = D + ROWS_MAX}; // what lies behind a row may be read, and has no meaning
+        for (long d = 0, n; d < D; d += n) {
+            n = smaller(mr, D - d);
+            job->k->pack_a(value_tile(job, w, d) + (j - w->from) * n, &rows, d, (int)n, 0, end - j);
+        }
     }
 }
 
@@ -187,8 +197,10 @@ static void mix_f32(const Job *job, const Room *w, long b, long g, long r0, long
     k->soften(w->S, to - from, top);
     if (job->a->weights) write_weights(job, w, b, g, r0, n, from, to, q);
     if (job->a->dropout > 0) drop_weights(job, w, b, g, r0, n, from, to);
-    for (long d = 0; d < D; d += k->MR)
-        k->product((int)smaller(k->MR, D - d), to - from, w->V + (from - w->from) * D + d, D, w->S, &(TileSums){.to = w->out + d * NR, .ld = NR});
+    for (long d = 0, mr; d < D; d += mr) {
+        mr = smaller(channels(job), D - d);
+        k->product((int)mr, to - from, value_tile(job, w, d) + (from - w->from) * mr, mr, w->S, &(TileSums){.to = w->out + d * NR, .ld = NR});
+    }
 }
 
 static void mix_bf16(const Job *job, const Room *w, long from, long to, const float *top) {
@@ -240,14 +252,27 @@ static void tiles_end(const Job *job) {
     if (job->bf16 && job->bf16->tiles->end) job->bf16->tiles->end();
 }
 
+#include "attention_few.h"
+
+// Of n queries of a task those behind the whole blocks, if they are few: a picture's patches and one token before them leave one. The other way gives the
+// same bits in f32 alone.
+static long few_left(const Job *job, long n) {
+    long left = n % job->k->NR;
+    return left <= THIN_ROWS && !job->bf16 && !job->a->key_mask ? left : 0;
+}
+
 static void blocks_job(void *arg, size_t begin, size_t end) {
     const Job *job = arg;
     const Attention *a = job->a;
     long NR = job->k->NR, total = a->Tq * job->share;
-    Room w = room_take(job);
     tiles_begin(job);
     for (size_t t = begin; t < end; t++) {
-        long bg = (long)t / job->chunks, b = bg / a->G, g = bg % a->G, r0 = (long)t % job->chunks * job->chunk, r1 = smaller(total, r0 + job->chunk);
+        long bg = (long)t / job->chunks, b = bg / a->G, g = bg % a->G, r0 = (long)t % job->chunks * job->chunk, r1 = smaller(total, r0 + job->chunk), left = few_left(job, r1 - r0);
+        if (left > 0) {
+            Few f = few_room(job, left);
+            few(job, &f, b, g, r1 -= left);
+        }
+        Room w = room_take(job);
         w.from = a->Tk, w.to = 0;
         for (long r = r0; r < r1; r++) {
             Query q = query_of(job, b, g, r);
@@ -258,103 +283,6 @@ static void blocks_job(void *arg, size_t begin, size_t end) {
         pack_keys(job, &w, b, g);
         pack_values(job, &w, b, g);
         for (long r = r0; r < r1; r += NR) block(job, &w, b, g, r, smaller(NR, r1 - r));
-    }
-    tiles_end(job);
-}
-
-// ---- few queries
-
-// Scales, caps and masks the scores of one query; s[j] is key from + j. No key is masked where queries are few.
-static void finish_row(const Job *job, float *s, const Query *q, long from, long keys) {
-    const Attention *a = job->a;
-    for (long j = 0; j < keys; j++) s[j] *= scale_now(job);
-    if (a->softcap > 0) job->k->softcap(s, s, keys, a->softcap);
-    if (a->mask)
-        for (long j = 0; j < keys; j++) s[j] += a->mask[q->token * a->Tk + from + j];
-    for (long j = 0; j < smaller(q->from - from, keys); j++) s[j] = -INFINITY;
-    for (long j = larger(q->to - from, 0); j < keys; j++) s[j] = -INFINITY;
-}
-
-// The M queries of a group of a text with the keys [from, from + keys) that they see among them, and where these lie.
-typedef struct {
-    long b, g, M, from, keys;
-    Query q[THIN_ROWS];
-    const void *K, *V;
-    Dtype type;
-    float *S, *X, *rows; // (M, keys + FILL), (THIN_ROWS, D filled up) at most: packed, (M, D filled up)
-} Few;
-
-#define FILL 32 // what words are filled up to
-
-static long few_width(const Job *job) { return pad(job->a->Tk + SUMS + FILL, 16); } // what lies behind is aligned
-
-static Few few_room(const Job *job) {
-    long M = job->a->Tq * job->share, wide = pad(job->a->D, FILL);
-    Few f = {.M = M, .S = thread_room((size_t)(M * few_width(job) + (THIN_ROWS + M) * wide + FILL))};
-    f.X = f.S + M * few_width(job), f.rows = f.X + THIN_ROWS * wide + FILL;
-    return f;
-}
-
-static void few_begin(const Job *job, Few *f, long b, long g) {
-    const Attention *a = job->a;
-    long D = a->D, from = a->Tk, to = 0;
-    f->b = b, f->g = g, f->type = a->k16 ? DTYPE_BF16 : DTYPE_F32;
-    for (long r = 0; r < f->M; r++) {
-        Query *q = &f->q[r];
-        *q = query_of(job, b, g, r);
-        if (q->from < q->to) from = smaller(from, q->from), to = larger(to, q->to);
-        memcpy(f->rows + r * D, a->q + q->row, (size_t)D * sizeof(float));
-    }
-    long step = job->bf16 ? larger(SUMS, job->bf16->step) : SUMS;
-    f->from = from < to ? from / step * step : to; // softmax counts its sixteen sums from here
-    f->keys = to - f->from;
-    long at = ((b * a->Tk + f->from) * a->G + g) * D;
-    f->K = a->k16 ? (const void *)(a->k16 + at) : a->k + at;
-    f->V = a->v16 ? (const void *)(a->v16 + at) : a->v + at;
-}
-
-static void few_f32(const Job *job, const Few *f) {
-    const Attention *a = job->a;
-    const KernelTable *k = job->k;
-    long M = f->M, D = a->D, ld = a->G * D, keys = f->keys;
-    k->turn(f->X, M, f->rows, D, M, D);
-    k->thin((int)M, f->S, keys, f->X, f->K, f->type, ld, keys, D, false);
-    for (long r = 0; r < M; r++) {
-        float *s = f->S + r * keys;
-        finish_row(job, s, &f->q[r], f->from, keys);
-        k->softmax(s, s, keys);
-        if (a->weights) {
-            float *row = a->weights + weights_at(job, f->b, f->g, r);
-            memset(row, 0, (size_t)a->Tk * sizeof(float));
-            memcpy(row + f->from, s, (size_t)keys * sizeof(float));
-        }
-        if (a->dropout > 0) attention_drop(a, s, weights_at(job, f->b, f->g, r) + (size_t)f->from, (size_t)keys);
-    }
-    k->mix(f->rows, D, f->S, keys, f->V, f->type, ld, M, keys, D);
-    for (long r = 0; r < M; r++) memcpy(a->out + f->q[r].row, f->rows + r * D, (size_t)D * sizeof(float));
-}
-
-static void few_bf16(const Job *job, const Few *f) {
-    const Attention *a = job->a;
-    long M = f->M, D = a->D, ld = a->G * D, wide = pad(D, FILL), keys = f->keys, width = few_width(job);
-    float over[THIN_ROWS];
-    job->bf16->pack_queries(f->X, f->rows, M, D);
-    job->bf16->few_scores((int)M, f->S, width, f->X, f->K, f->type, ld, keys, D);
-    for (long r = 0; r < M; r++) {
-        finish_row(job, f->S + r * width, &f->q[r], f->from, keys);
-        over[r] = job->bf16->few_soften(f->S + r * width, keys, scale_later(job));
-    }
-    job->bf16->few_mix((int)M, f->rows, wide, f->S, width, over, f->V, f->type, ld, keys, D);
-    for (long r = 0; r < M; r++) memcpy(a->out + f->q[r].row, f->rows + r * wide, (size_t)D * sizeof(float));
-}
-
-static void few_job(void *arg, size_t begin, size_t end) {
-    const Job *job = arg;
-    Few f = few_room(job);
-    tiles_begin(job);
-    for (size_t t = begin; t < end; t++) {
-        few_begin(job, &f, (long)t / job->a->G, (long)t % job->a->G);
-        (job->bf16 ? few_bf16 : few_f32)(job, &f);
     }
     tiles_end(job);
 }

@@ -15,6 +15,7 @@
 #include "cpu.h"
 #include "gemm_parts.h"
 #include "io/memory.h"
+#include "io/pages.h"
 #include "io/progress.h"
 #include "io/thread.h"
 #include "packed.h"
@@ -33,8 +34,11 @@ float *thread_room(size_t floats) {
         free(kept);
         void *p = NULL;
         kept = NULL, size = 0;
-        need(posix_memalign(&p, 64, size_mul(floats, sizeof(float), "a product's scratch")) == 0, "a matrix product: no memory for %zu MiB of scratch", floats >> 18);
-        kept = p, size = floats;
+        size_t bytes = size_mul(floats, sizeof(float), "a product's scratch"), page = bytes >= PAGE_HUGE / 2 ? PAGE_HUGE : 64;
+        bytes = size_add(bytes, page - 1, "a product's scratch") / page * page;
+        need(posix_memalign(&p, page, bytes) == 0, "a matrix product: no memory for %zu MiB of scratch", floats >> 18);
+        pages_huge_wanted(p, bytes);
+        kept = p, size = bytes / sizeof(float);
     }
     return kept;
 }

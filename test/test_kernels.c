@@ -222,7 +222,8 @@ static void in_bf16(Arena *a, const Attention *whole, float *const finite[2], co
 static void test_attention(Arena *a) {
     static const long shapes[][6] = {{1, 1, 1, 1, 1, 1},     {2, 5, 5, 4, 2, 8},    {1, 17, 33, 3, 3, 16}, {2, 31, 31, 6, 1, 20},  {1, 1, 200, 4, 4, 64},
                                      {1, 300, 300, 2, 1, 33}, {2, 2, 97, 8, 2, 72}, {1, 3, 50, 2, 2, 257}, {2, 40, 130, 2, 1, 80}, {2, 8, 70, 1, 1, 12},
-                                     {1, 45, 61, 2, 2, 96},  {1, 33, 65, 4, 2, 128}, {1, 90, 20, 2, 2, 16}}; // the last, causal: blocks that see nothing
+                                     {1, 45, 61, 2, 2, 96},  {1, 33, 65, 4, 2, 128}, {2, 65, 65, 2, 2, 64},  {1, 71, 90, 1, 1, 40}, // one query, and seven, behind whole blocks
+                                     {1, 90, 20, 2, 2, 16}}; // causal: blocks that see nothing
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int mode = 0; mode < 9; mode++) {
             Mark mark = arena_mark(a);
