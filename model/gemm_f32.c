@@ -31,6 +31,8 @@ typedef struct {
     const float *panels;   // of all of B, or NULL
     long mc, nc, kc, down; // a task's rows and columns; k at a time; tasks one above the other
     long mr;               // rows of its tiles of A: MR, or fewer if so they are as many and equal
+    long piece;            // values of k of a panel that are packed at a time: their rows of B are a line each
+    size_t item;           // bytes of a number of B
     long tasks;
     atomic_long taken; // of them
 } Job;
@@ -62,10 +64,19 @@ static bool group_after(Job *j, const Group *p, Group *next) {
     return true;
 }
 
-// Values of k of a panel that are packed at a time: their rows of B are a line each.
 static long piece_of(const Gemm *g) { return 64 / (long)dtype_size(g->B_type); }
 
-static long pieces_of(const Job *j, const Group *p) { return pieces(p->n1 - p->n, j->k->NR) * pieces(p->kn, piece_of(j->g)); }
+static long pieces_of(const Job *j, const Group *p) { return pieces(p->n1 - p->n, j->k->NR) * pieces(p->kn, j->piece); }
+
+// A piece of a group: number `count`, of the panel from column n of the group on, from value k of its block on.
+typedef struct {
+    long count, n, k;
+} Piece;
+
+static void piece_after(const Job *j, const Group *p, Piece *at) {
+    at->count++, at->k += j->piece;
+    if (at->k >= p->kn) at->k = 0, at->n += j->k->NR;
+}
 
 // ---- packing
 
@@ -82,12 +93,14 @@ static long panels_before(const Gemm *g, const KernelTable *k, long k0) { return
 
 static const float *group_kept(const Job *j, const Group *p) { return j->panels + panels_before(j->g, j->k, p->k0) + p->n * p->kn; }
 
-static void pack_b(const Job *j, float *out, const Group *p, long piece, long end) {
-    for (long values = piece_of(j->g), each = pieces(p->kn, values); piece < end; piece++) {
-        long n = piece / each * j->k->NR, at = piece % each * values, kn = smaller(values, p->kn - at);
-        float *o = out + n * p->kn + at * j->k->NR;
-        j->k->pack_b(o, j->g, p->k0 + at, kn, p->n + n);
-        if (j->round && j->g->B_type != DTYPE_BF16) j->k->round(o, j->k->NR * kn);
+// From piece `at` on, which then is piece `end`.
+static void pack_b(const Job *j, float *out, const Group *p, Piece *at, long end) {
+    const long NR = j->k->NR;
+    for (; at->count < end; piece_after(j, p, at)) {
+        long kn = smaller(j->piece, p->kn - at->k);
+        float *o = out + at->n * p->kn + at->k * NR;
+        j->k->pack_b(o, j->g, p->k0 + at->k, kn, p->n + at->n);
+        if (j->round && j->g->B_type != DTYPE_BF16) j->k->round(o, NR * kn);
     }
 }
 
@@ -106,21 +119,21 @@ static int lines_of_a(const Job *j, const Group *p, long m, long part, long part
     return count;
 }
 
-static int lines_of_b(const Job *j, const Group *p, long piece, long end, Wanted *runs, int room) {
+static int lines_of_b(const Job *j, const Group *p, Piece from, long end, Wanted *runs, int room) {
     const Gemm *g = j->g;
     if (j->panels) { // a piece is a stretch of them: the last of a panel may be shorter, which is soon made up for
-        long lines = pieces(p->n1 - p->n, j->k->NR) * j->k->NR * p->kn / 16, all = pieces_of(j, p), from = lines * piece / all;
-        *runs = (Wanted){(const char *)(group_kept(j, p) + from * 16), 64, (int)(lines * end / all - from)};
+        long lines = pieces(p->n1 - p->n, j->k->NR) * j->k->NR * p->kn / 16, all = pieces_of(j, p), first = lines * from.count / all;
+        *runs = (Wanted){(const char *)(group_kept(j, p) + first * 16), 64, (int)(lines * end / all - first)};
         return 1;
     }
-    size_t item = dtype_size(g->B_type), row = (size_t)g->ldb * item;
+    const size_t row = (size_t)g->ldb * j->item;
     int count = 0;
-    for (long values = piece_of(g), each = pieces(p->kn, values); piece < end && count + 2 <= room; piece++) {
-        long n = p->n + piece / each * j->k->NR, at = p->k0 + piece % each * values, columns = smaller(j->k->NR, g->N - n);
+    for (; from.count < end && count + 2 <= room; piece_after(j, p, &from)) {
+        long n = p->n + from.n, k = p->k0 + from.k, columns = smaller(j->k->NR, g->N - n);
         if (g->kind == GEMM_NT) {
-            runs[count++] = (Wanted){(const char *)g->B + (size_t)n * row + (size_t)at * item, row, (int)columns};
+            runs[count++] = (Wanted){(const char *)g->B + (size_t)n * row + (size_t)k * j->item, row, (int)columns};
         } else {
-            for (size_t i = 0; i < (size_t)columns * item; i += 64) runs[count++] = (Wanted){(const char *)g->B + (size_t)at * row + (size_t)n * item + i, row, (int)smaller(values, g->K - at)};
+            for (size_t i = 0; i < (size_t)columns * j->item; i += 64) runs[count++] = (Wanted){(const char *)g->B + (size_t)k * row + (size_t)n * j->item + i, row, (int)smaller(j->piece, g->K - k)};
         }
     }
     return count;
@@ -157,7 +170,8 @@ static void product(const Job *j, const Group *p, int mr, long n, const float *A
 // Down group p, packed in Bp; meanwhile `next` (or NULL) is packed into Bnext (NULL: its panels are kept).
 static void down_group(const Job *j, const Group *p, const float *Bp, float *A, const Group *next, float *Bnext) {
     const Gemm *g = j->g;
-    long most = j->mr, NR = j->k->NR, panels = pieces(p->n1 - p->n, NR), tiles = pieces(p->m1 - p->m0, most) * panels, all = next ? pieces_of(j, next) : 0, done = 0, i = 0;
+    long most = j->mr, NR = j->k->NR, panels = pieces(p->n1 - p->n, NR), tiles = pieces(p->m1 - p->m0, most) * panels, all = next ? pieces_of(j, next) : 0, i = 0;
+    Piece done = {0};
     for (long m = p->m0; m < p->m1; m += most) {
         int mr = (int)smaller(most, p->m1 - m);
         float *Ap = tile_of_a(j, A, p, m);
@@ -178,8 +192,8 @@ static void down_group(const Job *j, const Group *p, const float *Bp, float *A, 
             if (q && q->n == q->n0) count += lines_of_a(j, q, m_next, (n - p->n) / NR, panels, runs + count);
             for (int r = 0; r < count; r++) s.lines += runs[r].count;
             product(j, p, mr, n, Ap, Bp + (n - p->n) * p->kn, C, &s);
-            if (next && Bnext) pack_b(j, Bnext, next, done, share);
-            done = share;
+            if (next && Bnext) pack_b(j, Bnext, next, &done, share);
+            else done.count = share;
         }
     }
 }
@@ -191,7 +205,7 @@ static void tasks_job(void *arg, size_t begin, size_t end) {
     size_t group = j->panels ? 0 : (size_t)(j->kc * j->k->NR * GROUP);
     float *B[2], *A = thread_room(2 * group + (size_t)(pieces(j->mc, j->k->MR) * (j->k->MR * j->kc + BEHIND))) + 2 * group;
     B[0] = A - 2 * group, B[1] = A - group;
-    if (!j->panels) pack_b(j, B[0], &p, 0, pieces_of(j, &p));
+    if (!j->panels) pack_b(j, B[0], &p, &(Piece){0}, pieces_of(j, &p));
     int now = 0;
     for (bool more = true; more; p = next, now = !now) {
         more = group_after(j, &p, &next);
@@ -240,10 +254,10 @@ static long panels_parts(const Gemm *g) { return pieces(g->N, kernels()->NR) * p
 
 static void panels_pack(float *all, const Gemm *g, long part, bool round) {
     const KernelTable *k = kernels();
-    Job j = {.g = g, .k = k, .round = round, .panels = all, .kc = k_at_a_time(g, k)};
+    Job j = {.g = g, .k = k, .round = round, .panels = all, .kc = k_at_a_time(g, k), .piece = piece_of(g)};
     Group p = {.m1 = g->M, .end = g->N};
     group_at(&j, &p, part % pieces(g->N, k->NR) * k->NR, part / pieces(g->N, k->NR) * j.kc);
-    pack_b(&j, (float *)group_kept(&j, &p), &p, 0, pieces(p.kn, piece_of(g)));
+    pack_b(&j, (float *)group_kept(&j, &p), &p, &(Piece){0}, pieces(p.kn, j.piece));
 }
 
 static void exact_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, part, false); }
@@ -253,7 +267,7 @@ static const Packing exact_panels = {panels_bytes, panels_parts, exact_pack}, ro
 
 void gemm_f32(const Gemm *g, bool round) {
     const KernelTable *k = kernels();
-    Job j = {.g = g, .k = k, .round = round, .panels = packed_weight(g, round && g->B_type != DTYPE_BF16 ? &rounded_panels : &exact_panels), .kc = k_at_a_time(g, k)};
+    Job j = {.g = g, .k = k, .round = round, .panels = packed_weight(g, round && g->B_type != DTYPE_BF16 ? &rounded_panels : &exact_panels), .kc = k_at_a_time(g, k), .piece = piece_of(g), .item = dtype_size(g->B_type)};
     int threads = (double)g->M * (double)g->N * (double)g->K < GEMM_SMALL ? 1 : threads_count();
     plan(&j, threads);
     parallel_for((size_t)smaller(threads, j.tasks), 1, tasks_job, &j);

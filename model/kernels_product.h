@@ -10,6 +10,7 @@
 #define AT_ONCE 8    // lines, if that leaves a stride so long
 #define NEXT_PARTS 2 // the last strides of a tile
 #define AHEAD_B 24   // values of k that B's lines are asked for ahead, into L1
+#define UNROLLED 8   // values of k without a branch
 
 // The next `lines` lines of the runs, of which `run` is begun.
 INLINE void ask_soon(Wanted *run, const Wanted **more, long lines) {
@@ -30,7 +31,19 @@ INLINE void ask_next(const float *next, long ld, int mr, long part) {
 
 INLINE long stride_of(long K, long lines) {
     long stride = lines ? AT_ONCE * K / lines : STRIDE_MOST;
-    return stride < STRIDE_LEAST ? STRIDE_LEAST : stride > STRIDE_MOST ? STRIDE_MOST : stride;
+    return stride < STRIDE_LEAST ? STRIDE_LEAST : stride > STRIDE_MOST ? STRIDE_MOST : stride / UNROLLED * UNROLLED;
+}
+
+// One value of k: A (mr), B (NR).
+INLINE void product_step(int mr, V acc[TILE_ROWS][TILE_VECTORS], const float *A, const float *B) {
+    V b[TILE_VECTORS];
+    for (int v = 0; v < TILE_VECTORS; v++) b[v] = load(B + v * LANES);
+    for (int v = 0; v < TILE_VECTORS * LANES; v += 16) __builtin_prefetch(B + AHEAD_B * TILE_VECTORS * LANES + v);
+#pragma GCC unroll 16
+    for (int r = 0; r < mr; r++) {
+        V a = all(A[r]);
+        for (int v = 0; v < TILE_VECTORS; v++) acc[r][v] = fused(a, b[v], acc[r][v]);
+    }
 }
 
 // A (k, r) at A[k ka + r], r < mr; B (k, n) at B[k NR + n].
@@ -47,18 +60,14 @@ INLINE void product_rows(int mr, long K, const float *A, long ka, const float *B
         ask_soon(&run, &more, left < each ? left : each);
         left -= left < each ? left : each;
         if (s->next && at + NEXT_PARTS >= strides) ask_next(s->next, s->ld, mr, at + NEXT_PARTS - strides);
-        for (long k = at * stride, end = k + stride < K ? k + stride : K; k < end; k++) {
-            V b[TILE_VECTORS];
-            for (int v = 0; v < TILE_VECTORS; v++) b[v] = load(B + v * LANES);
-            for (int v = 0; v < TILE_VECTORS * LANES; v += 16) __builtin_prefetch(B + AHEAD_B * TILE_VECTORS * LANES + v);
-#pragma GCC unroll 16
-            for (int r = 0; r < mr; r++) {
-                V a = all(A[r]);
-                for (int v = 0; v < TILE_VECTORS; v++) acc[r][v] = fused(a, b[v], acc[r][v]);
+        long k = at * stride, end = k + stride < K ? k + stride : K;
+        for (; ka == mr && k + UNROLLED <= end; k += UNROLLED, A += UNROLLED * mr, B += UNROLLED * TILE_VECTORS * LANES)
+#pragma GCC unroll 8
+            for (int i = 0; i < UNROLLED; i++) {
+                product_step(mr, acc, A + i * mr, B + i * TILE_VECTORS * LANES);
+                __asm__ volatile("" ::: "memory"); // loads stay in their step: all of them at once would take the sums' registers
             }
-            A += ka;
-            B += TILE_VECTORS * LANES;
-        }
+        for (; k < end; k++, A += ka, B += TILE_VECTORS * LANES) product_step(mr, acc, A, B);
     }
     if (s->bias)
 #pragma GCC unroll 16
