@@ -6,7 +6,8 @@
 //   0  multiplied, then added                                       196 (Zen 4)
 //   1  fused in the tile, which writes the result itself            105 (with divide.c)
 //   2  squares turned in registers while packed, sums of four
-//      rows at once, the next rows of a symmetric matrix asked for  85.5 to 79 (Intel, AVX-512), in use
+//      rows at once, the next rows of a symmetric matrix asked for  85.5 to 79 (Intel, AVX-512)
+//   3  eight steps of the tile without a branch                     79 to 77, in use
 //   -  b packed once for all rows, a's rows read as they lie        1 to 4 % less, nothing for 576 x 4096: not in use
 #include "dense.h"
 

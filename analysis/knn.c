@@ -11,7 +11,8 @@
 //   1  one task a block of queries; panels are asked for          491
 //   2  guessed thresholds; a pair of blocks collects its
 //      candidates before the lists are touched                    505 to 427 in another hour; rows prepared by vectors 418
-//   3  knn_lists.h's version 2                                    400, in use
+//   3  knn_lists.h's version 2                                    400
+//   4  eight steps of a tile without a branch; huge pages         388 to 380 in another hour, in use
 #include "knn.h"
 
 #include <math.h>

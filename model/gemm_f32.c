@@ -8,7 +8,8 @@
 //   0  A packed before, for all tasks; B by blocks for each task   33.3, 31.1 (gemm_dot.c keeps it for dot products)
 //   -  the same, the next block of B packed between the tiles      29.9, 29.3: A's packed copy went to L3 and back
 //   -  version 1 by single panels                                  30.6, 31.6: C's rows, each in a page of its own, once for each panel
-//   1  as said above                                               29.8, 28.5, in use; the tiles alone would take 25.7
+//   1  as said above                                               29.8, 28.5; the tiles alone would take 25.7
+//   2  the tile's version 1; scratch and arenas in huge pages       27.8, 27.2, in use (the version before, beside it: 28.6, 28.0)
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
