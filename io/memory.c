@@ -84,8 +84,8 @@ size_t size_add(size_t a, size_t b, const char *what) {
 }
 
 static Chunk *chunk_new(size_t size, const char *what) {
-    const size_t head = (sizeof(Chunk) + ALIGN - 1) / ALIGN * ALIGN, align = size >= PAGE_HUGE ? PAGE_HUGE : ALIGN;
-    const size_t bytes = size_add(size, head + align - 1, what) / align * align;
+    const size_t head = (sizeof(Chunk) + ALIGN - 1) / ALIGN * ALIGN, needed = size_add(size, head, what), align = needed >= PAGE_HUGE ? PAGE_HUGE : ALIGN;
+    const size_t bytes = size_add(needed, align - 1, what) / align * align;
     unsigned char *block = memory_take(size_add(bytes, align, what), what);
     Chunk *c = (Chunk *)(((uintptr_t)block + align - 1) / align * align);
     pages_huge_wanted(c, bytes);

@@ -36,6 +36,13 @@ FORMULA Num FN(exp_near)(Num x) {
     return from_bits(bits_of(FN(exp_rest)(x, shifted - all(12582912.0f))) + (bits_of(shifted) << 23));
 }
 
+// The same bits for x <= 0, in one step: 2^(n + 64) is a normal number there, and 2^-64 rounds what falls below them once. NaN stays.
+FORMULA Num FN(exp_falling)(Num x) {
+    x = larger(all(-110), x);
+    Num shifted = FN(exp_shifted)(x);
+    return FN(exp_rest)(x, shifted - all(12582912.0f)) * from_bits((bits_of(shifted) << 23) + alli((127 + 64) << 23)) * all(0x1p-64f);
+}
+
 FORMULA Num FN(sigmoid)(Num x) { return all(1) / (all(1) + FN(exp)(-x)); }
 
 FORMULA Num FN(tanh)(Num x) {

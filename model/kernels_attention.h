@@ -5,6 +5,8 @@
 // that of the first row.
 static void scores_table(float *S, long rows, long key, const Queries *q, float scale, float cap, const float *bias, const uint8_t *mask,
                          float *top) {
+    V most[TILE_VECTORS]; // a largest in memory would wait for the row before
+    for (int v = 0; v < TILE_VECTORS; v++) most[v] = load(top + v * LANES);
     for (long j = 0; j < rows; j++)
         for (int v = 0; v < TILE_VECTORS; v++) {
             float *s = S + j * TILE_VECTORS * LANES + v * LANES;
@@ -18,8 +20,9 @@ static void scores_table(float *S, long rows, long key, const Queries *q, float 
             }
             if (mask && !mask[j]) x = all(-INFINITY);
             store(s, x);
-            store(top + v * LANES, larger(x, load(top + v * LANES)));
+            most[v] = larger(x, most[v]);
         }
+    for (int v = 0; v < TILE_VECTORS; v++) store(top + v * LANES, most[v]);
 }
 
 // x / by for 0 <= x <= 1 <= by, over = 1 / by: the same bits without a division. Of an approximation within an ulp the rest, which is exact, times
@@ -45,7 +48,7 @@ static void soften_table(float *S, long rows, float *top) {
         float *s = S + v * LANES;
         for (int i = 0; i < SUMS; i++) sums[i] = all(0);
         for (long j = 0; j < rows; j++) {
-            V e = vexp(load(s + j * TILE_VECTORS * LANES) - t);
+            V e = vexp_falling(load(s + j * TILE_VECTORS * LANES) - t);
             store(s + j * TILE_VECTORS * LANES, e);
             sums[j % SUMS] += e;
         }

@@ -169,13 +169,13 @@ static void softmax_table(float *out, const float *x, long C) {
     long i = 0;
     for (; i + SUMS <= C; i += SUMS)
         for (int p = 0; p < PARTS; p++) {
-            V e = vexp(load(x + i + p * LANES) - t);
+            V e = vexp_falling(load(x + i + p * LANES) - t);
             store(out + i + p * LANES, e);
             s.part[p] += e;
         }
     if (i < C)
         for (int p = 0; p < PARTS; p++) {
-            V e = vexp(last_part(x + i, C - i, p, -INFINITY) - t);
+            V e = vexp_falling(last_part(x + i, C - i, p, -INFINITY) - t);
             long n = C - i - p * LANES;
             if (n > 0) store_part(out + i + p * LANES, e, n < LANES ? n : LANES);
             s.part[p] += e;

@@ -108,6 +108,14 @@ static void test_functions(Arena *a) {
     float out[16];
     exp_each(out, special, 16);
     check(isinf(out[0]) && out[1] == 0 && isnan(out[2]) && out[3] == 1 && out[4] == 1 && isinf(out[6]) && out[7] == 0, "exp of the special numbers");
+    int other = 0; // softmax's own exponential, which knows that nothing is above 0, by rows of 0 and x
+    for (int i = 0; i < n; i++) x[i] = i < 3 ? (float[]){-INFINITY, -1e30f, -0.0f}[i] : (float)(-112.0 * i / (n - 1));
+    exp_each(y, x, (size_t)n);
+    float *rows = take(a, float, 2 * (size_t)n);
+    for (int i = 0; i < n; i++) rows[2 * i] = 0, rows[2 * i + 1] = x[i];
+    softmax_rows(rows, rows, n, 2);
+    for (int i = 0; i < n; i++) other += !(rows[2 * i + 1] == y[i] / (1 + y[i]) && rows[2 * i] == 1 / (1 + y[i]));
+    check(other == 0, "the exponential of softmax has the bits of exp's: %d of %d have not", other, n);
     activate(out, special, 16, ACT_TANH);
     check(out[0] == 1 && out[1] == -1 && isnan(out[2]) && out[3] == 0 && out[8] == 1, "tanh of the special numbers");
     worst = 0;
