@@ -89,7 +89,7 @@ typedef struct {
     long from, to;
 } Room;
 
-#define BEHIND 512      // floats that packing may write behind K and V
+#define BEHIND 512       // floats that packing may write behind K and V
 #define BEHIND_VALUES 16 // and behind a tile of V
 
 static long channels(const Job *job) { return equal_rows(job->a->D, job->k->MR); } // of a tile of V
