@@ -2,7 +2,7 @@
 //
 // C is cut into tiles of MR x NR that stay in registers while k runs through a block; between blocks the partial sums
 // wait in C itself. So every element is one chain of fused multiply-adds over ascending k, whatever the blocking.
-//   blocks      gemm_f32.c, and for dot products of pairs gemm_dot.c
+//   blocks      gemm_blocks.c
 //   few rows    up to THIN_ROWS_MOST, B a weight: B is read once, in sixteen streams, and turned in registers (decoding; kernels_thin.h); of bf16
 //               with dot products (few_avx512bf16.c) up to DOT_ROWS, and not turned
 //   some rows   up to SPREAD_ROWS_MOST, B a weight: B is read once as it lies, x is turned instead (gemm_spread.c)
@@ -78,7 +78,12 @@ static void few_rows(const Gemm *g, const KernelTable *k) {
 
 // ---- the way of products of bf16
 
-TileKernel gemm_f32_tiles(void) { return (TileKernel){.MR = kernels()->MR, .NR = kernels()->NR, .in_word = 1, .tile = tile_f32}; }
+const TileKernel *gemm_f32_tiles(void) {
+    static TileKernel t;
+    const KernelTable *k = kernels();
+    if (t.product != k->product) t = (TileKernel){.MR = k->MR, .NR = k->NR, .in_word = 1, .k_step = 1, .pack_a = k->pack_a, .pack_b = k->pack_b, .product = k->product, .tile = tile_f32};
+    return &t;
+}
 
 #if defined(__x86_64__)
 // Seconds of a tile on data in L1, the best of some: 2 x 32 x 14 x 512 operations each.
@@ -105,8 +110,8 @@ static const TileKernel *tiles_bf16(void) { // NULL: widened
     if (cpu_bf16() == BF16_AMX) {
         chosen = &tiles_amx;
     } else if (cpu_bf16() == BF16_DOT) {
-        const TileKernel wide = gemm_f32_tiles();
-        if (cpu_forced() || tile_seconds(&tiles_avx512bf16) < 0.8 * tile_seconds(&wide)) chosen = &tiles_avx512bf16;
+        const TileKernel *wide = gemm_f32_tiles();
+        if (cpu_forced() || tile_seconds(&tiles_avx512bf16) < 0.8 * tile_seconds(wide)) chosen = &tiles_avx512bf16;
     }
     known = true;
     return chosen;

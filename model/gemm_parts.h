@@ -1,4 +1,4 @@
-// gemm_parts.h: what the files of products share (gemm.c, gemm_f32.c, gemm_dot.c, gemm_amx.c, few_avx512bf16.c).
+// gemm_parts.h: what the files of products share (gemm.c, gemm_blocks.c, gemm_spread.c, gemm_amx.c, few_avx512bf16.c).
 #ifndef RETINA_MODEL_GEMM_PARTS_H
 #define RETINA_MODEL_GEMM_PARTS_H
 
@@ -7,6 +7,7 @@
 #define GEMM_SMALL 100000 // multiply-adds that are not worth waking a thread
 
 static inline long smaller(long a, long b) { return a < b ? a : b; }
+static inline long larger(long a, long b) { return a > b ? a : b; }
 static inline long pieces(long n, long size) { return (n + size - 1) / size; }
 
 long gemm_l2(void); // bytes of a core's L2; half a MiB where the system does not say

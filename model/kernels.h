@@ -122,10 +122,11 @@ typedef struct {
 // How gemm.c makes one kind of product. Packed values are 32-bit words, whatever they hold.
 typedef struct {
     int MR, NR, in_word;     // rows and columns of the tile; values of k in a word
-    int k_step, k_block;     // a block of k is filled up to k_step by the packing; so many values of k at a time
+    int k_step;              // a block of k is filled up to it by the packing
     void (*begin)(void), (*end)(void); // around a thread's work, or NULL
     void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn);
     void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);
+    void (*product)(int mr, long words, const float *A, long ka, const float *B, const TileSums *s); // as a KernelTable's
     void (*tile)(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c);
 } TileKernel;
 
@@ -205,7 +206,7 @@ static inline long equal_rows(long rows, long most) { // of a block of at most s
     return (rows + blocks - 1) / blocks;
 }
 void tile_f32(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c); // its product as a TileKernel's tile; kb is NR
-TileKernel gemm_f32_tiles(void);         // of cpu_level(), as a TileKernel: its tile alone
+const TileKernel *gemm_f32_tiles(void);  // of cpu_level()
 const TileKernel *gemm_bf16_tiles(void); // NULL: widened to f32
 const char *gemm_bf16_path(void); // "widened", "avx512_bf16" or "amx": how products of bf16 are made in this process
 extern const KernelTable kernels_scalar;

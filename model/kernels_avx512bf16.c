@@ -8,9 +8,9 @@
 #if defined(__x86_64__)
 #include "kernels_dot.h"
 
-#define ROWS 14
-#define COLUMNS 32
-#define AHEAD 1024 // bytes of a weight's row that are asked for before they are packed
+#define TILE_ROWS 14
+#define TILE_VECTORS 2
+#define COLUMNS (TILE_VECTORS * LANES)
 
 static void pack_a(float *out, const Gemm *g, long m0, int mr, long k0, long kn) {
     for (long k = 0; k < kn; k += 32, out += 16 * mr) {
@@ -31,59 +31,22 @@ static void pack_b(float *out, const Gemm *g, long k0, long kn, long n0) {
         for (long k = 0; k < kn; k += 32) {
             V t[LANES];
 #pragma GCC unroll 16
-            for (int r = 0; r < LANES; r++) {
-                t[r] = r < rows ? words_of(base + (size_t)r * row, g->B_type, k0 + k, kn - k) : all(0);
-                if (r < rows) __builtin_prefetch(base + (size_t)r * row + (size_t)(k0 + k) * (row / (size_t)g->ldb) + AHEAD, 0, 2);
-            }
+            for (int r = 0; r < LANES; r++) t[r] = r < rows ? words_of(base + (size_t)r * row, g->B_type, k0 + k, kn - k) : all(0);
             turn(t);
             for (int j = 0; j < LANES; j++) store(out + (k / 2 + j) * COLUMNS + v, t[j]);
         }
     }
 }
 
-INLINE void tile_rows(int mr, long words, const float *A, const float *B, float *C, long ldc, bool from_c) {
-    __m512 acc[ROWS][2];
-    for (int r = 0; r < mr; r++) {
-        for (int v = 0; v < 2; v++) acc[r][v] = from_c ? (__m512)load(C + r * ldc + v * LANES) : _mm512_setzero_ps();
-        __builtin_prefetch(C + r * ldc + 2 * LANES, 1); // of the tile that comes next
-        __builtin_prefetch(C + r * ldc + 4 * LANES - 1, 1);
-    }
-    for (long k = 0; k < words; k++, A += mr, B += COLUMNS) {
-        __m512bh b0 = (__m512bh)load(B), b1 = (__m512bh)load(B + LANES);
-#pragma GCC unroll 16
-        for (int r = 0; r < mr; r++) {
-            __m512bh a = (__m512bh)all(A[r]);
-            acc[r][0] = _mm512_dpbf16_ps(acc[r][0], a, b0);
-            acc[r][1] = _mm512_dpbf16_ps(acc[r][1], a, b1);
-        }
-    }
-    for (int r = 0; r < mr; r++)
-        for (int v = 0; v < 2; v++) store(C + r * ldc + v * LANES, (V)acc[r][v]);
-}
+INLINE V fused(V a, V b, V sums) { return (V)_mm512_dpbf16_ps((__m512)sums, (__m512bh)a, (__m512bh)b); }
 
-#define CASE(n)                                                                                    \
-    case n: tile_rows(n, words, A, B, C, ldc, from_c); break;
+#include "kernels_product.h"
 
 static void tile(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
-    switch (mr) {
-        CASE(1)
-        CASE(2)
-        CASE(3)
-        CASE(4)
-        CASE(5)
-        CASE(6)
-        CASE(7)
-        CASE(8)
-        CASE(9)
-        CASE(10)
-        CASE(11)
-        CASE(12)
-        CASE(13)
-        CASE(14)
-    }
+    product_table(mr, words, A, ka, B, &(TileSums){.from = from_c ? C : NULL, .to = C, .ld = ldc});
 }
 
-const TileKernel tiles_avx512bf16 = {.MR = ROWS, .NR = COLUMNS, .in_word = 2, .k_step = 32, .k_block = 1376, .pack_a = pack_a, .pack_b = pack_b, .tile = tile};
+const TileKernel tiles_avx512bf16 = {.MR = TILE_ROWS, .NR = COLUMNS, .in_word = 2, .k_step = 32, .pack_a = pack_a, .pack_b = pack_b, .product = product_table, .tile = tile};
 #else
 typedef int not_this_processor;
 #endif

@@ -1,11 +1,11 @@
-// gemm_f32.c: products by f32 multiply-adds over packed tiles of both sides.
+// gemm_blocks.c: products over packed tiles of both sides, by f32 multiply-adds or by dot products of pairs of bf16 (kernels_avx512bf16.c).
 //
 // A task owns a rectangle of C. It goes through k in blocks, through a block by groups of panels of NR columns, down a group by equal tiles of up to
 // MR rows, along its panels. A's block is packed, tile by tile, while the first group comes down, and stays in its core's L2; the next
 // group is packed, a piece after each tile, while one is used. Each line that is packed was asked for during the tile before. Panels that
 // are kept (packed.h) are only asked for.
 //   version                                                       577 x 1024 x 4096 and 577 x 4096 x 1024, ms, one thread
-//   0  A packed before, for all tasks; B by blocks for each task   33.3, 31.1 (gemm_dot.c keeps it for dot products)
+//   0  A packed before, for all tasks; B by blocks for each task   33.3, 31.1
 //   -  the same, the next block of B packed between the tiles      29.9, 29.3: A's packed copy went to L3 and back
 //   -  version 1 by single panels                                  30.6, 31.6: C's rows, each in a page of its own, once for each panel
 //   1  as said above                                               29.8, 28.5; the tiles alone would take 25.7
@@ -18,7 +18,8 @@
 #include "io/thread.h"
 #include "packed.h"
 
-#define KMAX 512   // values of k at a time, at most
+#define WORDS_MOST 512 // of k at a time
+#define ROWS_LEAST 400 // of a task for which B is packed, if there are so many
 #define GROUP 4    // panels: a tile of A, and C's rows, are come back to once for so many
 #define PACKING 30 // multiply-adds that packing a number costs
 #define READING 10 // that one costs that is packed already
@@ -27,7 +28,7 @@
 
 typedef struct {
     const Gemm *g;
-    const KernelTable *k;
+    const TileKernel *t;
     bool round;            // to bf16, after packing
     const float *panels;   // of all of B, or NULL
     long mc, nc, kc, down; // a task's rows and columns; k at a time; tasks one above the other
@@ -38,14 +39,16 @@ typedef struct {
     atomic_long taken; // of them
 } Job;
 
-// A group of a task's panels: columns [n, n1) of B, [k0, k0 + kn), against rows [m0, m1); the task's columns are [n0, end).
+// A group of a task's panels: columns [n, n1) of B, [k0, k0 + kn), which are so many words, against rows [m0, m1); the task's columns are [n0, end).
 typedef struct {
-    long m0, m1, n0, end, n, n1, k0, kn;
+    long m0, m1, n0, end, n, n1, k0, kn, words;
 } Group;
 
+static long words_of(const TileKernel *t, long kn) { return pieces(kn, t->k_step) * t->k_step / t->in_word; }
+
 static void group_at(const Job *j, Group *p, long n, long k0) {
-    p->n = n, p->n1 = smaller(n + GROUP * j->k->NR, p->end);
-    p->k0 = k0, p->kn = smaller(j->kc, j->g->K - k0);
+    p->n = n, p->n1 = smaller(n + GROUP * j->t->NR, p->end);
+    p->k0 = k0, p->kn = smaller(j->kc, j->g->K - k0), p->words = words_of(j->t, p->kn);
 }
 
 static bool take_task(Job *j, Group *p) {
@@ -65,9 +68,9 @@ static bool group_after(Job *j, const Group *p, Group *next) {
     return true;
 }
 
-static long piece_of(const Gemm *g) { return 64 / (long)dtype_size(g->B_type); }
+static long piece_of(const Gemm *g, const TileKernel *t) { return larger(64 / (long)dtype_size(g->B_type), t->k_step); }
 
-static long pieces_of(const Job *j, const Group *p) { return pieces(p->n1 - p->n, j->k->NR) * pieces(p->kn, j->piece); }
+static long pieces_of(const Job *j, const Group *p) { return pieces(p->n1 - p->n, j->t->NR) * pieces(p->kn, j->piece); }
 
 // A piece of a group: number `count`, of the panel from column n of the group on, from value k of its block on.
 typedef struct {
@@ -76,32 +79,32 @@ typedef struct {
 
 static void piece_after(const Job *j, const Group *p, Piece *at) {
     at->count++, at->k += j->piece;
-    if (at->k >= p->kn) at->k = 0, at->n += j->k->NR;
+    if (at->k >= p->kn) at->k = 0, at->n += j->t->NR;
 }
 
 // ---- packing
 
-static float *tile_of_a(const Job *j, float *A, const Group *p, long m) { return A + (m - p->m0) / j->mr * (j->mr * j->kc + BEHIND); }
+static float *tile_of_a(const Job *j, float *A, const Group *p, long m) { return A + (m - p->m0) / j->mr * (j->mr * j->kc / j->t->in_word + BEHIND); }
 
 static void pack_a(const Job *j, float *out, const Group *p, long m) {
     int mr = (int)smaller(j->mr, p->m1 - m);
-    j->k->pack_a(out, j->g, m, mr, p->k0, p->kn);
-    if (j->round) j->k->round(out, mr * p->kn);
+    j->t->pack_a(out, j->g, m, mr, p->k0, p->kn);
+    if (j->round) kernels()->round(out, mr * p->kn);
 }
 
 // Panels of all of B: block of k by block of k, in each by columns.
-static long panels_before(const Gemm *g, const KernelTable *k, long k0) { return pieces(g->N, k->NR) * k->NR * k0; }
+static long panels_before(const Gemm *g, const TileKernel *t, long k0) { return pieces(g->N, t->NR) * t->NR * words_of(t, k0); }
 
-static const float *group_kept(const Job *j, const Group *p) { return j->panels + panels_before(j->g, j->k, p->k0) + p->n * p->kn; }
+static const float *group_kept(const Job *j, const Group *p) { return j->panels + panels_before(j->g, j->t, p->k0) + p->n * p->words; }
 
 // From piece `at` on, which then is piece `end`.
 static void pack_b(const Job *j, float *out, const Group *p, Piece *at, long end) {
-    const long NR = j->k->NR;
+    const long NR = j->t->NR;
     for (; at->count < end; piece_after(j, p, at)) {
         long kn = smaller(j->piece, p->kn - at->k);
-        float *o = out + at->n * p->kn + at->k * NR;
-        j->k->pack_b(o, j->g, p->k0 + at->k, kn, p->n + at->n);
-        if (j->round && j->g->B_type != DTYPE_BF16) j->k->round(o, NR * kn);
+        float *o = out + at->n * p->words + at->k / j->t->in_word * NR;
+        j->t->pack_b(o, j->g, p->k0 + at->k, kn, p->n + at->n);
+        if (j->round && j->g->B_type != DTYPE_BF16) kernels()->round(o, NR * kn);
     }
 }
 
@@ -123,16 +126,16 @@ static int lines_of_a(const Job *j, const Group *p, long m, long part, long part
 static int lines_of_b(const Job *j, const Group *p, Piece from, long end, Wanted *runs, int room) {
     const Gemm *g = j->g;
     if (j->panels) { // a piece is a stretch of them: the last of a panel may be shorter, which is soon made up for
-        long lines = pieces(p->n1 - p->n, j->k->NR) * j->k->NR * p->kn / 16, all = pieces_of(j, p), first = lines * from.count / all;
+        long lines = pieces(p->n1 - p->n, j->t->NR) * j->t->NR * p->words / 16, all = pieces_of(j, p), first = lines * from.count / all;
         *runs = (Wanted){(const char *)(group_kept(j, p) + first * 16), 64, (int)(lines * end / all - first)};
         return 1;
     }
     const size_t row = (size_t)g->ldb * j->item;
     int count = 0;
     for (; from.count < end && count + 2 <= room; piece_after(j, p, &from)) {
-        long n = p->n + from.n, k = p->k0 + from.k, columns = smaller(j->k->NR, g->N - n);
+        long n = p->n + from.n, k = p->k0 + from.k, columns = smaller(j->t->NR, g->N - n);
         if (g->kind == GEMM_NT) {
-            runs[count++] = (Wanted){(const char *)g->B + (size_t)n * row + (size_t)k * j->item, row, (int)columns};
+            for (size_t i = 0; i < (size_t)j->piece * j->item; i += 64) runs[count++] = (Wanted){(const char *)g->B + (size_t)n * row + (size_t)k * j->item + i, row, (int)columns};
         } else {
             for (size_t i = 0; i < (size_t)columns * j->item; i += 64) runs[count++] = (Wanted){(const char *)g->B + (size_t)k * row + (size_t)n * j->item + i, row, (int)smaller(j->piece, g->K - k)};
         }
@@ -145,12 +148,12 @@ static int lines_of_b(const Job *j, const Group *p, Piece from, long end, Wanted
 // The edge of C, where it is narrower than a tile, through a buffer of the tile's width.
 static void edge(const Job *j, const Group *p, int mr, long n, const float *Ap, const float *Bp, float *C, TileSums *s) {
     const Gemm *g = j->g;
-    long nr = j->k->NR, columns = g->N - n;
+    long nr = j->t->NR, columns = g->N - n;
     float whole[32 * 32] = {0};
     if (s->from)
         for (int r = 0; r < mr; r++) memcpy(whole + r * nr, C + r * g->ldc, (size_t)columns * sizeof(float));
     s->from = s->from ? whole : NULL, s->to = whole, s->ld = nr, s->bias = NULL;
-    j->k->product(mr, p->kn, Ap, mr, Bp, s);
+    j->t->product(mr, p->words, Ap, mr, Bp, s);
     for (int r = 0; r < mr; r++) memcpy(C + r * g->ldc, whole + r * nr, (size_t)columns * sizeof(float));
     if (p->k0 + p->kn == g->K) gemm_finish(g, C, mr, columns, n);
 }
@@ -159,19 +162,19 @@ static void product(const Job *j, const Group *p, int mr, long n, const float *A
     const Gemm *g = j->g;
     bool last = p->k0 + p->kn == g->K;
     s->from = p->k0 > 0 || g->accumulate ? C : NULL, s->to = C, s->ld = g->ldc;
-    if (n + j->k->NR > g->N) {
+    if (n + j->t->NR > g->N) {
         edge(j, p, mr, n, Ap, Bp, C, s);
         return;
     }
     s->bias = last && g->bias ? g->bias + n : NULL;
-    j->k->product(mr, p->kn, Ap, mr, Bp, s);
-    for (int r = 0; last && g->act != ACT_NONE && r < mr; r++) j->k->activate(C + r * g->ldc, C + r * g->ldc, j->k->NR, g->act, false);
+    j->t->product(mr, p->words, Ap, mr, Bp, s);
+    for (int r = 0; last && g->act != ACT_NONE && r < mr; r++) kernels()->activate(C + r * g->ldc, C + r * g->ldc, j->t->NR, g->act, false);
 }
 
 // Down group p, packed in Bp; meanwhile `next` (or NULL) is packed into Bnext (NULL: its panels are kept).
 static void down_group(const Job *j, const Group *p, const float *Bp, float *A, const Group *next, float *Bnext) {
     const Gemm *g = j->g;
-    long most = j->mr, NR = j->k->NR, panels = pieces(p->n1 - p->n, NR), tiles = pieces(p->m1 - p->m0, most) * panels, all = next ? pieces_of(j, next) : 0, i = 0;
+    long most = j->mr, NR = j->t->NR, panels = pieces(p->n1 - p->n, NR), tiles = pieces(p->m1 - p->m0, most) * panels, all = next ? pieces_of(j, next) : 0, i = 0;
     Piece done = {0};
     for (long m = p->m0; m < p->m1; m += most) {
         int mr = (int)smaller(most, p->m1 - m);
@@ -192,7 +195,7 @@ static void down_group(const Job *j, const Group *p, const float *Bp, float *A, 
             count += next ? lines_of_b(j, next, done, share, runs + count, RUNS - 16 - count) : 0;
             if (q && q->n == q->n0) count += lines_of_a(j, q, m_next, (n - p->n) / NR, panels, runs + count);
             for (int r = 0; r < count; r++) s.lines += runs[r].count;
-            product(j, p, mr, n, Ap, Bp + (n - p->n) * p->kn, C, &s);
+            product(j, p, mr, n, Ap, Bp + (n - p->n) * p->words, C, &s);
             if (next && Bnext) pack_b(j, Bnext, next, &done, share);
             else done.count = share;
         }
@@ -203,8 +206,8 @@ static void tasks_job(void *arg, size_t begin, size_t end) {
     Job *j = arg;
     Group p, next;
     if (!take_task(j, &p)) return;
-    size_t group = j->panels ? 0 : (size_t)(j->kc * j->k->NR * GROUP);
-    float *B[2], *A = thread_room(2 * group + (size_t)(pieces(j->mc, j->k->MR) * (j->k->MR * j->kc + BEHIND))) + 2 * group;
+    size_t group = j->panels ? 0 : (size_t)(j->kc / j->t->in_word * j->t->NR * GROUP);
+    float *B[2], *A = thread_room(2 * group + (size_t)(pieces(j->mc, j->t->MR) * (j->t->MR * j->kc / j->t->in_word + BEHIND))) + 2 * group;
     B[0] = A - 2 * group, B[1] = A - group;
     if (!j->panels) pack_b(j, B[0], &p, &(Piece){0}, pieces_of(j, &p));
     int now = 0;
@@ -214,20 +217,22 @@ static void tasks_job(void *arg, size_t begin, size_t end) {
     }
 }
 
-// Values of k at a time: A's tile takes six tenths of L1, where B streams by.
-static long k_block(const KernelTable *k) {
+static long words_in_l2(void) { return gemm_l2() * 5 / 6 / (long)sizeof(float); } // for A's block and two groups of B
+
+// Values of k at a time: A's tile takes six tenths of L1, where B streams by; a task has ROWS_LEAST rows and more.
+static long k_block(const TileKernel *t) {
     long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE);
     if (l1 < 16 * 1024) l1 = 32 * 1024;
-    return smaller(l1 * 3 / 5 / (long)sizeof(float) / k->MR, KMAX);
+    long words = smaller(l1 * 3 / 5 / (long)sizeof(float) / t->MR, words_in_l2() / (ROWS_LEAST + 2 * GROUP * t->NR));
+    return smaller(words, WORDS_MOST) * t->in_word;
 }
 
-// Rows of a task: A's block and two groups of B take five sixths of L2.
 static long rows_most(const Job *j) {
-    long rows = gemm_l2() * 5 / 6 / (long)sizeof(float) / j->kc - 2 * GROUP * j->k->NR;
-    return rows > j->k->MR ? rows / j->k->MR * j->k->MR : j->k->MR;
+    long rows = words_in_l2() * j->t->in_word / j->kc - 2 * GROUP * j->t->NR;
+    return rows > j->t->MR ? rows / j->t->MR * j->t->MR : j->t->MR;
 }
 
-static long k_at_a_time(const Gemm *g, const KernelTable *k) { return pieces(pieces(g->K, pieces(g->K, k_block(k))), piece_of(g)) * piece_of(g); }
+static long k_at_a_time(const Gemm *g, const TileKernel *t) { return pieces(pieces(g->K, pieces(g->K, k_block(t))), piece_of(g, t)) * piece_of(g, t); }
 
 // Rows and columns of a task: the cheapest by the count of multiply-adds that packing costs (of panels that are kept, reading), of
 // what is left for the busiest thread, and of a tenth of a task by which threads never end together.
@@ -238,38 +243,45 @@ static void plan(Job *j, int threads) {
     double best = 0;
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
         for (long split = least; split <= least + 8 * threads; split += 1 + split / 8) {
-            long nc = pieces(smaller(widths[w], g->N), j->k->NR) * j->k->NR, mc = pieces(pieces(g->M, split), j->k->MR) * j->k->MR;
+            long nc = pieces(smaller(widths[w], g->N), j->t->NR) * j->t->NR, mc = pieces(pieces(g->M, split), j->t->MR) * j->t->MR;
             long across = pieces(g->N, nc), down = pieces(g->M, mc);
             double cost = ((double)pieces(across * down, threads) + 0.1) * ((double)mc * (double)nc + PACKING * (double)mc + (j->panels ? READING : PACKING) * (double)nc);
             if (best > 0 && cost >= best) continue;
             best = cost, j->mc = mc, j->nc = nc, j->down = down, j->tasks = across * down;
         }
-    j->mr = equal_rows(smaller(j->mc, g->M), j->k->MR);
+    j->mr = equal_rows(smaller(j->mc, g->M), j->t->MR);
 }
 
 // ---- panels that are kept
 
-static size_t panels_bytes(const Gemm *g) { return size_mul((size_t)panels_before(g, kernels(), g->K), sizeof(float), "packed weights"); }
+static size_t panels_bytes(const Gemm *g, const TileKernel *t) { return size_mul((size_t)panels_before(g, t, g->K), sizeof(float), "packed weights"); }
 
-static long panels_parts(const Gemm *g) { return pieces(g->N, kernels()->NR) * pieces(g->K, k_at_a_time(g, kernels())); }
+static long panels_parts(const Gemm *g, const TileKernel *t) { return pieces(g->N, t->NR) * pieces(g->K, k_at_a_time(g, t)); }
 
-static void panels_pack(float *all, const Gemm *g, long part, bool round) {
-    const KernelTable *k = kernels();
-    Job j = {.g = g, .k = k, .round = round, .panels = all, .kc = k_at_a_time(g, k), .piece = piece_of(g)};
+static void panels_pack(float *all, const Gemm *g, const TileKernel *t, long part, bool round) {
+    Job j = {.g = g, .t = t, .round = round, .panels = all, .kc = k_at_a_time(g, t), .piece = piece_of(g, t)};
     Group p = {.m1 = g->M, .end = g->N};
-    group_at(&j, &p, part % pieces(g->N, k->NR) * k->NR, part / pieces(g->N, k->NR) * j.kc);
+    group_at(&j, &p, part % pieces(g->N, t->NR) * t->NR, part / pieces(g->N, t->NR) * j.kc);
     pack_b(&j, (float *)group_kept(&j, &p), &p, &(Piece){0}, pieces(p.kn, j.piece));
 }
 
-static void exact_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, part, false); }
-static void rounded_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, part, true); }
+static size_t f32_bytes(const Gemm *g) { return panels_bytes(g, gemm_f32_tiles()); }
+static long f32_parts(const Gemm *g) { return panels_parts(g, gemm_f32_tiles()); }
+static void exact_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, gemm_f32_tiles(), part, false); }
+static void rounded_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, gemm_f32_tiles(), part, true); }
+static size_t pairs_bytes(const Gemm *g) { return panels_bytes(g, gemm_bf16_tiles()); }
+static long pairs_parts(const Gemm *g) { return panels_parts(g, gemm_bf16_tiles()); }
+static void pairs_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, gemm_bf16_tiles(), part, false); }
 
-static const Packing exact_panels = {panels_bytes, panels_parts, exact_pack}, rounded_panels = {panels_bytes, panels_parts, rounded_pack};
+static const Packing exact_panels = {f32_bytes, f32_parts, exact_pack}, rounded_panels = {f32_bytes, f32_parts, rounded_pack}, pairs_panels = {pairs_bytes, pairs_parts, pairs_pack};
 
-void gemm_f32(const Gemm *g, bool round) {
-    const KernelTable *k = kernels();
-    Job j = {.g = g, .k = k, .round = round, .panels = packed_weight(g, round && g->B_type != DTYPE_BF16 ? &rounded_panels : &exact_panels), .kc = k_at_a_time(g, k), .piece = piece_of(g), .item = dtype_size(g->B_type)};
+static void blocks(const Gemm *g, const TileKernel *t, bool round, const Packing *how) {
+    Job j = {.g = g, .t = t, .round = round, .panels = packed_weight(g, how), .kc = k_at_a_time(g, t), .piece = piece_of(g, t), .item = dtype_size(g->B_type)};
     int threads = (double)g->M * (double)g->N * (double)g->K < GEMM_SMALL ? 1 : threads_count();
     plan(&j, threads);
     parallel_for((size_t)smaller(threads, j.tasks), 1, tasks_job, &j);
 }
+
+void gemm_f32(const Gemm *g, bool round) { blocks(g, gemm_f32_tiles(), round, round && g->B_type != DTYPE_BF16 ? &rounded_panels : &exact_panels); }
+
+void gemm_dots(const Gemm *g, const TileKernel *t) { blocks(g, t, false, &pairs_panels); }
