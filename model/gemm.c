@@ -78,10 +78,18 @@ static void few_rows(const Gemm *g, const KernelTable *k) {
 
 // ---- the way of products of bf16
 
+static void pack_x_f32(float *out, long wide, const Gemm *g, long m, long rows, long k0, long kn) {
+    for (long k = 0; rows < wide && k < kn; k++) memset(out + k * wide + rows, 0, (size_t)(wide - rows) * sizeof *out);
+    kernels()->turn(out, wide, g->A + m * g->lda + k0, g->lda, rows, kn);
+    if (g->compute == COMPUTE_BF16) kernels()->round(out, kn * wide);
+}
+
 const TileKernel *gemm_f32_tiles(void) {
     static TileKernel t;
     const KernelTable *k = kernels();
-    if (t.product != k->product) t = (TileKernel){.MR = k->MR, .NR = k->NR, .in_word = 1, .k_step = 1, .pack_a = k->pack_a, .pack_b = k->pack_b, .product = k->product, .tile = tile_f32};
+    if (t.product != k->product)
+        t = (TileKernel){.MR = k->MR, .NR = k->NR, .in_word = 1, .k_step = 1, .pack_a = k->pack_a, .pack_b = k->pack_b, .product = k->product, .tile = tile_f32,
+                         .spread = k->spread, .lay = k->lay, .pack_x = pack_x_f32};
     return &t;
 }
 
@@ -135,6 +143,7 @@ static bool rounded(const Gemm *g) {
     if (!k || (g->compute == COMPUTE_BF16X3 && k != &tiles_amx)) return false;
     if (k == &tiles_amx) gemm_amx(g);
     else if (g->M <= DOT_ROWS && g->B_type == DTYPE_BF16) few_dots(g);
+    else if (g->M <= SPREAD_ROWS_MOST && !packed_wants(g)) gemm_spread(g, k);
     else gemm_dots(g, k);
     return true;
 }
@@ -163,6 +172,6 @@ void gemm(const Gemm *g) {
     const KernelTable *k = kernels();
     bool as_it_lies = g->kind == GEMM_NT && (g->compute != COMPUTE_BF16 || g->B_type == DTYPE_BF16) && (g->M <= THIN_ROWS || !packed_wants(g)); // panels that are kept cost less than turning or widening
     if (as_it_lies && g->M <= k->thin_most) few_rows(g, k);
-    else if (as_it_lies && g->M <= SPREAD_ROWS_MOST) gemm_spread(g, g->compute == COMPUTE_BF16);
+    else if (as_it_lies && g->M <= SPREAD_ROWS_MOST) gemm_spread(g, gemm_f32_tiles());
     else gemm_f32(g, g->compute == COMPUTE_BF16);
 }

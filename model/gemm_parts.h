@@ -13,7 +13,7 @@ static inline long pieces(long n, long size) { return (n + size - 1) / size; }
 long gemm_l2(void); // bytes of a core's L2; half a MiB where the system does not say
 void gemm_finish(const Gemm *g, float *C, long rows, long columns, long n0); // what follows the sums of rows of C from column n0 on
 void gemm_f32(const Gemm *g, bool round);           // by f32 multiply-adds; round: both sides to bf16, after packing
-void gemm_spread(const Gemm *g, bool round);        // GEMM_NT of some rows; round: x to bf16, B is of bf16
+void gemm_spread(const Gemm *g, const TileKernel *t); // GEMM_NT of some rows; where f32's tile makes a product of bf16, B is of bf16
 void gemm_dots(const Gemm *g, const TileKernel *k); // of bf16, by a tile of dot products; GEMM_NT
 
 #endif

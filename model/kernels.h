@@ -119,6 +119,19 @@ typedef struct {
     const float *next; // of the tile that comes next, where this one's are, or NULL
 } TileSums;
 
+// Rows of a weight that are laid as words (widened to f32, or in pairs of bf16), SPREAD_LD apart, while a tile is computed; meanwhile as many rows from `soon` on are
+// asked for.
+#define SPREAD_ROWS_MOST 160 // of x in such a product
+#define SPREAD_K 256         // words of a row of the weight at a time
+#define SPREAD_LD (SPREAD_K + 16)
+typedef struct {
+    const char *from, *soon;
+    size_t row; // bytes from one to the next
+    int rows;
+    long values; // of each
+    float *to;
+} Widening;
+
 // How gemm.c makes one kind of product. Packed values are 32-bit words, whatever they hold.
 typedef struct {
     int MR, NR, in_word;     // rows and columns of the tile; values of k in a word
@@ -126,7 +139,10 @@ typedef struct {
     void (*begin)(void), (*end)(void); // around a thread's work, or NULL
     void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn);
     void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);
-    void (*product)(int mr, long words, const float *A, long ka, const float *B, const TileSums *s); // as a KernelTable's
+    void (*product)(int mr, long words, const float *A, long ka, const float *B, const TileSums *s); // these three as a KernelTable's
+    void (*spread)(int vectors, long words, float *sums, long ld, const float *X, const float *W, const Widening *next, Dtype type);
+    void (*lay)(const Widening *w, Dtype type);
+    void (*pack_x)(float *out, long wide, const Gemm *g, long m, long rows, long k0, long kn); // for spread: out[word wide + r], filled up with zeros
     void (*tile)(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c);
 } TileKernel;
 
@@ -151,18 +167,6 @@ typedef struct {
     void (*few_mix)(int M, float *out, long ldo, const float *P, long ldp, const float *over, const void *x, Dtype type, long ld, long keys, long D);
 } AttentionDots;
 
-// Rows of a weight that are widened to f32, SPREAD_LD apart, while a tile is computed; meanwhile as many rows from `soon` on are asked for.
-#define SPREAD_ROWS_MOST 160 // of x in such a product
-#define SPREAD_K 256         // values of a row of the weight at a time
-#define SPREAD_LD (SPREAD_K + 16)
-typedef struct {
-    const char *from, *soon;
-    size_t row; // bytes from one to the next
-    int rows;
-    long values; // of each
-    float *to;
-} Widening;
-
 // AdamW on n numbers: g shrinks, m and v follow it, w w keep - rate m / (sqrt(v) / root2 + eps).
 typedef struct {
     float *w, *m, *v;
@@ -182,6 +186,7 @@ typedef struct {
     void (*thin)(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c);
     // sums (MR, vectors * lanes; rows ld apart) += W (MR, K <= SPREAD_K; rows SPREAD_LD apart) · X (K, vectors * lanes), vectors * lanes <= NR; meanwhile `next` (or NULL), a weight of `type`
     void (*spread)(int vectors, long K, float *sums, long ld, const float *X, const float *W, const Widening *next, Dtype type);
+    void (*lay)(const Widening *w, Dtype type); // all of it, at once
     void (*layernorm)(float *out, const float *x, const float *w, const float *b, long R, long C, float eps, bool past);
     void (*rmsnorm)(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one, bool past);
     void (*l2norm)(float *out, const float *x, long C, float floor);

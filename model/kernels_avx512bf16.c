@@ -22,31 +22,44 @@ static void pack_a(float *out, const Gemm *g, long m0, int mr, long k0, long kn)
     }
 }
 
-// B (N, K), columns [k0, k0 + kn) of rows n0 …: out[word * COLUMNS + n], one panel, filled up with zeros.
-static void pack_b(float *out, const Gemm *g, long k0, long kn, long n0) {
-    size_t row = (size_t)g->ldb * (g->B_type == DTYPE_F32 ? 4 : 2);
-    for (int v = 0; v < COLUMNS; v += LANES) {
-        long rows = g->N - n0 - v;
-        const char *base = (const char *)g->B + (size_t)(n0 + v) * row;
+// out[word wide + r] of rows of `type`, `row` bytes apart, of which `rows` exist, k0 … k0 + kn; filled up with zeros.
+static void pack_words(float *out, long wide, const char *first, size_t row, Dtype type, long rows, long k0, long kn) {
+    for (long v = 0; v < wide; v += LANES, first += LANES * row, rows -= LANES)
         for (long k = 0; k < kn; k += 32) {
             V t[LANES];
 #pragma GCC unroll 16
-            for (int r = 0; r < LANES; r++) t[r] = r < rows ? words_of(base + (size_t)r * row, g->B_type, k0 + k, kn - k) : all(0);
+            for (int r = 0; r < LANES; r++) t[r] = r < rows ? words_of(first + (size_t)r * row, type, k0 + k, kn - k) : all(0);
             turn(t);
-            for (int j = 0; j < LANES; j++) store(out + (k / 2 + j) * COLUMNS + v, t[j]);
+            for (int j = 0; j < LANES; j++) store(out + (k / 2 + j) * wide + v, t[j]);
         }
-    }
+}
+
+static void pack_b(float *out, const Gemm *g, long k0, long kn, long n0) {
+    size_t row = (size_t)g->ldb * (g->B_type == DTYPE_F32 ? 4 : 2);
+    pack_words(out, COLUMNS, (const char *)g->B + (size_t)n0 * row, row, g->B_type, g->N - n0, k0, kn);
+}
+
+static void pack_x(float *out, long wide, const Gemm *g, long m, long rows, long k0, long kn) {
+    pack_words(out, wide, (const char *)(g->A + m * g->lda), (size_t)g->lda * sizeof(float), DTYPE_F32, rows, k0, kn);
 }
 
 INLINE V fused(V a, V b, V sums) { return (V)_mm512_dpbf16_ps((__m512)sums, (__m512bh)a, (__m512bh)b); }
 
+#define WORD 2
+INLINE V lay_vector(const char *row, Dtype type, long k) { return words_of(row, type, k, 2 * LANES); }
+INLINE void lay_rest(float *to, const char *row, Dtype type, long n) {
+    if (n > 0) store(to, words_of(row, type, 0, n)); // a whole vector: a row has room for it
+}
+
 #include "kernels_product.h"
+#include "kernels_spread.h"
 
 static void tile(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
     product_table(mr, words, A, ka, B, &(TileSums){.from = from_c ? C : NULL, .to = C, .ld = ldc});
 }
 
-const TileKernel tiles_avx512bf16 = {.MR = TILE_ROWS, .NR = COLUMNS, .in_word = 2, .k_step = 32, .pack_a = pack_a, .pack_b = pack_b, .product = product_table, .tile = tile};
+const TileKernel tiles_avx512bf16 = {.MR = TILE_ROWS, .NR = COLUMNS, .in_word = 2, .k_step = 32, .pack_a = pack_a, .pack_b = pack_b, .product = product_table, .tile = tile,
+                                     .spread = spread_table, .lay = lay_table, .pack_x = pack_x};
 #else
 typedef int not_this_processor;
 #endif

@@ -1,6 +1,10 @@
 // kernels_spread.h: products of some rows by a weight that is not turned: rows of x are the lanes, and each number of the weight, taken as it lies along its
 // row, is spread over them. Every element is one chain of fused multiply-adds over ascending k.
 //
+// Who includes it says what a word of a row is, one number here, two in kernels_avx512bf16.c, by WORD, how many, and
+//   lay_vector(row, type, k)   LANES words of a weight's row from number k on
+//   lay_rest(to, row, type, n) the last n numbers of a row, filled up to a word
+//
 // A tile is TILE_ROWS rows of the weight by up to TILE_VECTORS vectors of rows of x. Between its multiply-adds, by loads and stores that
 // nothing else wants, the rows that come next are widened into a block that stays in L1 (as they lie, a power of two apart, they would meet in one set of it), and those after
 // them are asked for, row by row: neighbours in memory come faster than a line of every row.
@@ -10,15 +14,29 @@
 //   2  asked for row by row                            7.6, 14.3, 27.3 – 29.2
 //   3  x in stretches of k that stay in L2             7.0, 13.3 – 14.2, 26.7, in use; at the peak of multiply-adds 5.5, 11.0, 21.9
 
-// Vector `step` of the rows of `w`, LANES values of one row after those of another, and a line of those after them.
-INLINE void widen_step(const Widening *w, long k, int r, Dtype type) {
-    const int in_line = 64 / (type == DTYPE_F32 ? 4 : 2), lines = SPREAD_K / in_line, steps = in_line > LANES ? in_line / LANES : 1; // of a line
-    store(w->to + r * SPREAD_LD + k, widen_vector(w->from + (size_t)r * w->row, type, k));
-    long step = k / LANES * w->rows + r;
-    if (step % steps == 0) __builtin_prefetch(w->soon + (size_t)(step / steps / lines) * w->row + (size_t)(step / steps % lines) * 64, 0, 2);
+// LANES words of row r of `w`, from word k on, and the lines of as much of what comes after it: one row's after another's.
+INLINE void lay_step(const Widening *w, long k, int r, Dtype type) {
+    const long item = type == DTYPE_F32 ? 4 : 2, of_step = LANES * WORD * item, of_row = SPREAD_K * WORD * item;
+    store(w->to + r * SPREAD_LD + k, lay_vector(w->from + (size_t)r * w->row, type, k * WORD));
+    long at = (k / LANES * w->rows + r) * of_step;
+    if (at % 64 == 0)
+        for (long i = 0; i < of_step; i += 64) __builtin_prefetch(w->soon + (size_t)(at / of_row) * w->row + (size_t)(at % of_row + i), 0, 2);
 }
 
-_Static_assert(TILE_ROWS <= 2 * LANES, "a step widens two rows at most");
+// From word k on, to the end of each row.
+INLINE void lay_ends(const Widening *w, long k, Dtype type) {
+    const size_t item = type == DTYPE_F32 ? 4 : 2;
+    for (int r = 0; r < w->rows; r++) {
+        const char *row = w->from + (size_t)r * w->row;
+        long i = k;
+        for (; (i + LANES) * WORD <= w->values; i += LANES) store(w->to + r * SPREAD_LD + i, lay_vector(row, type, i * WORD));
+        lay_rest(w->to + r * SPREAD_LD + i, row + (size_t)(i * WORD) * item, type, w->values - i * WORD);
+    }
+}
+
+static void lay_table(const Widening *w, Dtype type) { lay_ends(w, 0, type); }
+
+_Static_assert(TILE_ROWS <= 2 * LANES, "a step lays two rows at most");
 
 INLINE void spread_step(V acc[TILE_ROWS][TILE_VECTORS], int vectors, const float *X, const float *W) {
     V x[TILE_VECTORS];
@@ -31,7 +49,7 @@ INLINE void spread_step(V acc[TILE_ROWS][TILE_VECTORS], int vectors, const float
     }
 }
 
-// sums (TILE_ROWS, vectors of LANES; rows ld apart) += W (TILE_ROWS, K) · X (K, vectors of LANES); meanwhile what `next` says, or NULL.
+// sums (TILE_ROWS, vectors of LANES; rows ld apart) += W (TILE_ROWS, K words) · X (K, vectors of LANES); meanwhile what `next` says, or NULL.
 INLINE void spread_sums(int vectors, long K, float *sums, long ld, const float *X, const float *W, const Widening *next, Dtype type) {
     V acc[TILE_ROWS][TILE_VECTORS];
     const long each = vectors * LANES;
@@ -39,27 +57,26 @@ INLINE void spread_sums(int vectors, long K, float *sums, long ld, const float *
     for (int r = 0; r < TILE_ROWS; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) acc[r][v] = load(sums + r * ld + v * LANES);
-    long k = 0, widened = 0;
+    long k = 0, laid = 0;
     if (next) {
         const Widening w = *next; // not to be read anew behind every store
-        for (long end = K < w.values ? K : w.values; k + LANES <= end; k += LANES) {
+        for (long end = K < w.values / WORD ? K : w.values / WORD; k + LANES <= end; k += LANES) {
             int j = 0;
             for (; j < LANES && j < w.rows; j++) {
-                widen_step(&w, k, j, type);
-                if (TILE_ROWS > LANES && j + LANES < w.rows) widen_step(&w, k, j + LANES, type);
+                lay_step(&w, k, j, type);
+                if (TILE_ROWS > LANES && j + LANES < w.rows) lay_step(&w, k, j + LANES, type);
                 spread_step(acc, vectors, X + (k + j) * each, W + k + j);
             }
             for (; j < LANES; j++) spread_step(acc, vectors, X + (k + j) * each, W + k + j);
         }
-        widened = k;
+        laid = k;
     }
     for (; k < K; k++) spread_step(acc, vectors, X + k * each, W + k);
 #pragma GCC unroll 16
     for (int r = 0; r < TILE_ROWS; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) store(sums + r * ld + v * LANES, acc[r][v]);
-    if (next)
-        for (int r = 0; r < next->rows; r++) widen_table(next->to + r * SPREAD_LD + widened, next->from + (size_t)r * next->row + (size_t)widened * (type == DTYPE_F32 ? 4 : 2), type, next->values - widened);
+    if (next) lay_ends(next, laid, type);
 }
 
 INLINE void spread_type(int vectors, long K, float *sums, long ld, const float *X, const float *W, const Widening *next, Dtype type) {
