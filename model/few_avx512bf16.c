@@ -19,7 +19,6 @@
 #define ACROSS 3 // rows of x in a tile
 #define CHUNK 2048
 #define STEP 32
-#define STREAMED 8 // up to so many rows of x, reading the weight is what takes the time
 #define AHEAD 1024  // values of a stream
 
 static long groups_of(long M) { return (M + ACROSS - 1) / ACROSS; }
@@ -98,7 +97,7 @@ static void some_rows(const Gemm *g, const float *packed, long n, long apart, lo
 }
 
 static void columns(const Gemm *g, const float *packed, long n0, long n1) {
-    long apart = g->M <= STREAMED ? (n1 - n0) / ROWS : 0, n = n0;
+    long apart = (n1 - n0) / ROWS, n = n0;
     for (; n < n0 + apart; n++) some_rows(g, packed, n, apart, ROWS);
     for (n = n0 + apart * ROWS; n < n1; n += ROWS) some_rows(g, packed, n, 1, smaller(ROWS, n1 - n));
 }

@@ -3,8 +3,8 @@
 // C is cut into tiles of MR x NR that stay in registers while k runs through a block; between blocks the partial sums
 // wait in C itself. So every element is one chain of fused multiply-adds over ascending k, whatever the blocking.
 //   blocks      gemm_blocks.c
-//   few rows    up to THIN_ROWS_MOST, B a weight: B is read once, in sixteen streams, and turned in registers (decoding; kernels_thin.h); of bf16
-//               with dot products (few_avx512bf16.c) up to DOT_ROWS, and not turned
+//   few rows    up to THIN_ROWS_MOST, B a weight: B is read once, in sixteen streams, and turned in registers (decoding; kernels_thin.h); by
+//               dot products of bf16 (few_avx512bf16.c) up to DOT_ROWS, and not turned
 //   some rows   up to SPREAD_ROWS_MOST, B a weight: B is read once as it lies, x is turned instead (gemm_spread.c)
 // Products of bf16 take the fastest way that there is: AMX tiles, dot products of pairs, or the f32 path on rounded values.
 // Version 0 is the plain loop in test/test_kernels.c; `retina bench` times the product, test/bench/NOTES.md has what was tried.
@@ -20,7 +20,7 @@
 #include "io/thread.h"
 #include "packed.h"
 
-#define DOT_ROWS 48   // from here on the tiles are as fast
+#define DOT_ROWS 8 // more are faster spread, or by panels that are kept
 
 typedef struct {
     const Gemm *g;
@@ -143,7 +143,7 @@ static bool rounded(const Gemm *g) {
     if (!k || (g->compute == COMPUTE_BF16X3 && k != &tiles_amx)) return false;
     if (k == &tiles_amx) gemm_amx(g);
     else if (g->M <= DOT_ROWS && g->B_type == DTYPE_BF16) few_dots(g);
-    else if (g->M <= SPREAD_ROWS_MOST && !packed_wants(g)) gemm_spread(g, k);
+    else if (g->M <= SPREAD_ROWS_MOST && !packed_wants(g)) gemm_spread(g, k); // panels that are kept cost less
     else gemm_dots(g, k);
     return true;
 }
