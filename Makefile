@@ -172,7 +172,7 @@ $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(BUILD)/libtest.a $(BUILD)/libreti
 # The sources that use AMX's tiles, or dot products, compiled over programs for the instructions (test/amx_model.h, test/bf16_model.h), take the
 # place of the library's, and all products and attention of bf16 go their way (test/tiles_forced.c), on any machine with AVX-512.
 TILES := $(patsubst %,$(BUILD)/test/tiles/%.o,gemm_amx attention_amx forced)
-DOTS := $(patsubst %,$(BUILD)/test/tiles/%.o,kernels_avx512bf16 few_avx512bf16 attention_avx512bf16 forced_dots)
+DOTS := $(patsubst %,$(BUILD)/test/tiles/%.o,kernels_avx512bf16 attention_avx512bf16 forced_dots)
 $(BUILD)/test/tiles/forced.o $(BUILD)/test/tiles/forced_dots.o: test/tiles_forced.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) -DFORCED=$(if $(findstring dots,$@),BF16_DOT,BF16_AMX) -MMD -MP -c -o $@ $<

@@ -92,16 +92,16 @@ typedef struct {
 #define BEHIND 512       // floats that packing may write behind K and V
 #define BEHIND_VALUES 16 // and behind a tile of V
 
-static long channels(const Job *job) { return equal_rows(job->a->D, job->k->MR); } // of a tile of V
+static long channels(const Job *job) { return equal_rows(job->a->D, job->k->tiles.MR); } // of a tile of V
 
 static size_t room_size(const Job *job) {
     const Attention *a = job->a;
-    size_t D = (size_t)a->D, NR = (size_t)job->k->NR, keys = (size_t)a->Tk + ROWS_MAX, each = (size_t)larger(a->D, job->words);
+    size_t D = (size_t)a->D, NR = (size_t)job->k->tiles.NR, keys = (size_t)a->Tk + ROWS_MAX, each = (size_t)larger(a->D, job->words);
     return size_mul(keys, 2 * each + NR, "attention") + size_mul(3 * NR + BEHIND_VALUES, D + 16, "attention") + 2 * BEHIND + 256;
 }
 
 static Room room_take(const Job *job) {
-    long D = job->a->D, NR = job->k->NR, keys = job->a->Tk + ROWS_MAX, each = larger(D, job->words);
+    long D = job->a->D, NR = job->k->tiles.NR, keys = job->a->Tk + ROWS_MAX, each = larger(D, job->words);
     Room w = {.K = thread_room(room_size(job))};
     w.V = w.K + pad(keys * each, 16) + BEHIND, w.S = w.V + pad(keys * each, 16) + BEHIND_VALUES * D + BEHIND;
     w.Q = w.S + keys * NR, w.rows = w.Q + NR * (D + 16), w.out = w.rows + pad(NR * D, 16);
@@ -118,7 +118,7 @@ static void pack_keys(const Job *job, const Room *w, long b, long g) {
             for (int r = 0; r < rows; r++) job->k->widen(w->rows + r * D, a->k16 + (first + j + r) * ld + g * D, DTYPE_BF16, D);
             keys.A = w->rows, keys.lda = D;
         }
-        (job->bf16 ? job->bf16->tiles->pack_a : job->k->pack_a)(w->K + (j - w->from) * job->words, &keys, 0, rows, 0, D);
+        (job->bf16 ? job->bf16->tiles->pack_a : job->k->tiles.pack_a)(w->K + (j - w->from) * job->words, &keys, 0, rows, 0, D);
     }
 }
 
@@ -139,7 +139,7 @@ static void value_rows(const Job *job, float *out, long b, long g, long j, long 
 static float *value_tile(const Job *job, const Room *w, long d) { return w->V + d * (w->to - w->from) + d / channels(job) * BEHIND_VALUES; }
 
 static void pack_values(const Job *job, const Room *w, long b, long g) {
-    long NR = job->k->NR, D = job->a->D, mr = channels(job);
+    long NR = job->k->tiles.NR, D = job->a->D, mr = channels(job);
     for (long j = w->from; j < w->to; j += NR) {
         long end = smaller(w->to, j + NR);
         value_rows(job, w->rows, b, g, j, end);
@@ -150,14 +150,14 @@ static void pack_values(const Job *job, const Room *w, long b, long g) {
         Gemm rows = {.kind = GEMM_TN, .A = w->rows, .lda = D, .M = D + ROWS_MAX}; // what lies behind a row may be read, and has no meaning
         for (long d = 0, n; d < D; d += n) {
             n = smaller(mr, D - d);
-            job->k->pack_a(value_tile(job, w, d) + (j - w->from) * n, &rows, d, (int)n, 0, end - j);
+            job->k->tiles.pack_a(value_tile(job, w, d) + (j - w->from) * n, &rows, d, (int)n, 0, end - j);
         }
     }
 }
 
 static void write_weights(const Job *job, const Room *w, long b, long g, long r0, long n, long from, long to, const Query *q) {
     const Attention *a = job->a;
-    long NR = job->k->NR;
+    long NR = job->k->tiles.NR;
     for (long r = 0; r < n; r++) {
         float *row = a->weights + weights_at(job, b, g, r0 + r);
         memset(row, 0, (size_t)a->Tk * sizeof(float));
@@ -167,21 +167,21 @@ static void write_weights(const Job *job, const Room *w, long b, long g, long r0
 
 static void drop_weights(const Job *job, const Room *w, long b, long g, long r0, long n, long from, long to) {
     for (long r = 0; r < n; r++)
-        for (long j = from; j < to; j++) attention_drop(job->a, w->S + (j - from) * job->k->NR + r, weights_at(job, b, g, r0 + r) + (size_t)j, 1);
+        for (long j = from; j < to; j++) attention_drop(job->a, w->S + (j - from) * job->k->tiles.NR + r, weights_at(job, b, g, r0 + r) + (size_t)j, 1);
 }
 
 // Scores of keys [from, to), by tiles: products, then scale, cap and masks while they are in L1.
 static void score(const Job *job, const Room *w, long b, long from, long to, const Query *q, long n, const Queries *lanes, float *top) {
     const Attention *a = job->a;
     const KernelTable *k = job->k;
-    long NR = k->NR;
+    long NR = k->tiles.NR;
     for (long j = from, rows; j < to; j += rows) {
         long in_tile = (j - w->from) % job->MR, base = j - in_tile; // from is a tile's first key
         rows = smaller(job->MR, w->to - base);
         float *S = w->S + (j - from) * NR, bias[ROWS_MAX * NR_MAX];
         const float *K = w->K + (base - w->from) * job->words;
         if (job->bf16) job->bf16->tiles->tile((int)rows, job->words, K, rows, w->Q, NR, S, NR, false);
-        else k->product((int)rows, job->words, K, rows, w->Q, &(TileSums){.to = S, .ld = NR});
+        else k->tiles.product((int)rows, job->words, K, rows, w->Q, &(TileSums){.to = S, .ld = NR});
         if (job->later && !a->key_mask && j >= lanes->all_from && j + rows <= lanes->all_to) {
             job->bf16->top(S, rows, top);
             continue;
@@ -196,13 +196,13 @@ static void score(const Job *job, const Room *w, long b, long from, long to, con
 // From the scores of keys [from, to) to the outputs (d, queries).
 static void mix_f32(const Job *job, const Room *w, long b, long g, long r0, long n, long from, long to, const Query *q, float *top) {
     const KernelTable *k = job->k;
-    long D = job->a->D, NR = k->NR;
+    long D = job->a->D, NR = k->tiles.NR;
     k->soften(w->S, to - from, top);
     if (job->a->weights) write_weights(job, w, b, g, r0, n, from, to, q);
     if (job->a->dropout > 0) drop_weights(job, w, b, g, r0, n, from, to);
     for (long d = 0, mr; d < D; d += mr) {
         mr = smaller(channels(job), D - d);
-        k->product((int)mr, to - from, value_tile(job, w, d) + (from - w->from) * mr, mr, w->S, &(TileSums){.to = w->out + d * NR, .ld = NR});
+        k->tiles.product((int)mr, to - from, value_tile(job, w, d) + (from - w->from) * mr, mr, w->S, &(TileSums){.to = w->out + d * NR, .ld = NR});
     }
 }
 
@@ -222,7 +222,7 @@ static void mix_bf16(const Job *job, const Room *w, long from, long to, const fl
 static void block(const Job *job, const Room *w, long b, long g, long r0, long n) {
     const Attention *a = job->a;
     const KernelTable *k = job->k;
-    long D = a->D, NR = k->NR;
+    long D = a->D, NR = k->tiles.NR;
     Query q[NR_MAX];
     int32_t from[NR_MAX], to[NR_MAX];
     float top[NR_MAX];
@@ -260,14 +260,14 @@ static void tiles_end(const Job *job) {
 // Of n queries of a task those behind the whole blocks, if they are few: a picture's patches and one token before them leave one. The other way gives the
 // same bits in f32 alone.
 static long few_left(const Job *job, long n) {
-    long left = n % job->k->NR;
+    long left = n % job->k->tiles.NR;
     return left <= THIN_ROWS && !job->bf16 && !job->a->key_mask ? left : 0;
 }
 
 static void blocks_job(void *arg, size_t begin, size_t end) {
     const Job *job = arg;
     const Attention *a = job->a;
-    long NR = job->k->NR, total = a->Tq * job->share;
+    long NR = job->k->tiles.NR, total = a->Tq * job->share;
     tiles_begin(job);
     for (size_t t = begin; t < end; t++) {
         long bg = (long)t / job->chunks, b = bg / a->G, g = bg % a->G, r0 = (long)t % job->chunks * job->chunk, r1 = smaller(total, r0 + job->chunk), left = few_left(job, r1 - r0);
@@ -302,7 +302,7 @@ static const AttentionDots *by_bf16(const Attention *a) { // NULL: in f32
 void attention_rows(const Attention *a) {
     if (a->B == 0 || a->Tq == 0) return;
     Job job = {.a = a, .k = kernels(), .bf16 = by_bf16(a), .share = a->H / a->G};
-    job.MR = job.bf16 ? job.bf16->tiles->MR : job.k->MR, job.words = words_of(&job, a->D);
+    job.MR = job.bf16 ? job.bf16->tiles->MR : job.k->tiles.MR, job.words = words_of(&job, a->D);
     job.later = job.bf16 && a->softcap == 0 && !a->mask && a->scale > 0; // the largest stays the largest
     long total = a->Tq * job.share, groups = a->B * a->G;
     if (total <= THIN_ROWS && !a->key_mask) {
@@ -310,8 +310,8 @@ void attention_rows(const Attention *a) {
         return;
     }
     // A task packs its keys and values: few large tasks, but enough for every thread to have several.
-    long blocks = pad(total, job.k->NR) / job.k->NR, tasks = larger(1, smaller(blocks, pad(4L * threads_count(), groups) / groups));
-    job.chunk = pad(pad(blocks, tasks) / tasks * job.k->NR, job.k->NR);
+    long blocks = pad(total, job.k->tiles.NR) / job.k->tiles.NR, tasks = larger(1, smaller(blocks, pad(4L * threads_count(), groups) / groups));
+    job.chunk = pad(pad(blocks, tasks) / tasks * job.k->tiles.NR, job.k->tiles.NR);
     job.chunks = pad(total, job.chunk) / job.chunk;
     parallel_for((size_t)(groups * job.chunks), 1, blocks_job, &job);
 }

@@ -1,10 +1,9 @@
 // gemm.c: products in float32, or of bf16 with float32 sums, blocked, packed and threaded.
 //
 // C is cut into tiles of MR x NR that stay in registers while k runs through a block; between blocks the partial sums
-// wait in C itself. So every element is one chain of fused multiply-adds over ascending k, whatever the blocking.
+// wait in C itself. So every element is one chain of fused multiply-adds (or of dot products of pairs) over ascending k, whatever the way.
 //   blocks      gemm_blocks.c
-//   few rows    up to THIN_ROWS_MOST, B a weight: B is read once, in sixteen streams, and turned in registers (decoding; kernels_thin.h); by
-//               dot products of bf16 (few_avx512bf16.c) up to DOT_ROWS, and not turned
+//   few rows    up to THIN_ROWS_MOST, B a weight: B is read once, in sixteen streams, and turned in registers (decoding; kernels_thin.h)
 //   some rows   up to SPREAD_ROWS_MOST, B a weight: B is read once as it lies, x is turned instead (gemm_spread.c)
 // Products of bf16 take the fastest way that there is: AMX tiles, dot products of pairs, or the f32 path on rounded values.
 // Version 0 is the plain loop in test/test_kernels.c; `retina bench` times the product, test/bench/NOTES.md has what was tried.
@@ -20,10 +19,10 @@
 #include "io/thread.h"
 #include "packed.h"
 
-#define DOT_ROWS 8 // more are faster spread, or by panels that are kept
 
 typedef struct {
     const Gemm *g;
+    const TileKernel *t;
     const float *packed; // A
 } Job;
 
@@ -64,34 +63,19 @@ static void columns_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const Gemm *g = j->g;
     size_t item = dtype_size(g->B_type);
-    kernels()->thin((int)g->M, g->C + begin, g->ldc, j->packed, (const char *)g->B + begin * (size_t)g->ldb * item, g->B_type, g->ldb, (long)(end - begin), g->K, g->accumulate);
+    j->t->thin((int)g->M, g->C + begin, g->ldc, j->packed, (const char *)g->B + begin * (size_t)g->ldb * item, g->B_type, g->ldb, (long)(end - begin), g->K, g->accumulate);
     gemm_finish(g, g->C + begin, g->M, (long)(end - begin), (long)begin);
 }
 
-static void few_rows(const Gemm *g, const KernelTable *k) {
-    float *packed = thread_room((size_t)(g->M * g->K + 16));
-    long each = equal_rows(g->M, k->thin_block);
-    for (long m = 0; m < g->M; m += each) k->pack_a(packed + m * g->K, g, m, (int)smaller(each, g->M - m), 0, g->K);
-    if (g->compute == COMPUTE_BF16) k->round(packed, g->M * g->K);
-    parallel_for((size_t)g->N, few_columns(g), columns_job, &(Job){.g = g, .packed = packed});
+static void few_rows(const Gemm *g, const TileKernel *t) {
+    long words = gemm_words(t, g->K), each = equal_rows(g->M, t->thin_block);
+    float *packed = thread_room((size_t)(g->M * words + 16));
+    for (long m = 0; m < g->M; m += each) t->pack_a(packed + m * words, g, m, (int)smaller(each, g->M - m), 0, g->K);
+    if (gemm_rounds(g, t)) kernels()->round(packed, g->M * g->K);
+    parallel_for((size_t)g->N, few_columns(g), columns_job, &(Job){.g = g, .t = t, .packed = packed});
 }
 
 // ---- the way of products of bf16
-
-static void pack_x_f32(float *out, long wide, const Gemm *g, long m, long rows, long k0, long kn) {
-    for (long k = 0; rows < wide && k < kn; k++) memset(out + k * wide + rows, 0, (size_t)(wide - rows) * sizeof *out);
-    kernels()->turn(out, wide, g->A + m * g->lda + k0, g->lda, rows, kn);
-    if (g->compute == COMPUTE_BF16) kernels()->round(out, kn * wide);
-}
-
-const TileKernel *gemm_f32_tiles(void) {
-    static TileKernel t;
-    const KernelTable *k = kernels();
-    if (t.product != k->product)
-        t = (TileKernel){.MR = k->MR, .NR = k->NR, .in_word = 1, .k_step = 1, .pack_a = k->pack_a, .pack_b = k->pack_b, .product = k->product, .tile = tile_f32,
-                         .spread = k->spread, .lay = k->lay, .pack_x = pack_x_f32};
-    return &t;
-}
 
 #if defined(__x86_64__)
 // Seconds of a tile on data in L1, the best of some: 2 x 32 x 14 x 512 operations each.
@@ -118,38 +102,13 @@ static const TileKernel *tiles_bf16(void) { // NULL: widened
     if (cpu_bf16() == BF16_AMX) {
         chosen = &tiles_amx;
     } else if (cpu_bf16() == BF16_DOT) {
-        const TileKernel *wide = gemm_f32_tiles();
-        if (cpu_forced() || tile_seconds(&tiles_avx512bf16) < 0.8 * tile_seconds(wide)) chosen = &tiles_avx512bf16;
+        if (cpu_forced() || tile_seconds(&tiles_avx512bf16) < 0.8 * tile_seconds(&kernels()->tiles)) chosen = &tiles_avx512bf16;
     }
     known = true;
     return chosen;
 }
-
-static void dots_job(void *arg, size_t begin, size_t end) {
-    const Job *j = arg;
-    few_avx512bf16.columns(j->g, j->packed, (long)begin, (long)end);
-    gemm_finish(j->g, j->g->C + begin, j->g->M, (long)(end - begin), (long)begin);
-}
-
-static void few_dots(const Gemm *g) {
-    float *packed = thread_room((size_t)(g->M * pieces(g->K, 32) * 16));
-    few_avx512bf16.pack(packed, g);
-    parallel_for((size_t)g->N, few_columns(g), dots_job, &(Job){.g = g, .packed = packed});
-}
-
-// By instructions for bf16, or false. Split, only tiles are faster than f32 multiply-adds.
-static bool rounded(const Gemm *g) {
-    const TileKernel *k = tiles_bf16();
-    if (!k || (g->compute == COMPUTE_BF16X3 && k != &tiles_amx)) return false;
-    if (k == &tiles_amx) gemm_amx(g);
-    else if (g->M <= DOT_ROWS && g->B_type == DTYPE_BF16) few_dots(g);
-    else if (g->M <= SPREAD_ROWS_MOST && !packed_wants(g)) gemm_spread(g, k); // panels that are kept cost less
-    else gemm_dots(g, k);
-    return true;
-}
 #else
 static const TileKernel *tiles_bf16(void) { return NULL; }
-static bool rounded(const Gemm *g) { return false; }
 #endif
 
 const TileKernel *gemm_bf16_tiles(void) { return tiles_bf16(); }
@@ -157,6 +116,12 @@ const TileKernel *gemm_bf16_tiles(void) { return tiles_bf16(); }
 const char *gemm_bf16_path(void) {
     const TileKernel *k = tiles_bf16();
     return !k ? "widened" : k->begin ? "amx" : "avx512_bf16"; // only tiles have a beginning
+}
+
+// Split bf16 is faster than f32 multiply-adds only where there are tiles.
+static const TileKernel *tiles_of(const Gemm *g) {
+    const TileKernel *t = g->compute == COMPUTE_F32 || g->kind != GEMM_NT ? NULL : tiles_bf16();
+    return !t || (g->compute == COMPUTE_BF16X3 && !t->begin) ? &kernels()->tiles : t;
 }
 
 void gemm(const Gemm *g) {
@@ -168,10 +133,15 @@ void gemm(const Gemm *g) {
         gemm_finish(g, g->C, g->M, g->N, 0);
         return;
     }
-    if (g->compute != COMPUTE_F32 && g->kind == GEMM_NT && rounded(g)) return;
-    const KernelTable *k = kernels();
-    bool as_it_lies = g->kind == GEMM_NT && (g->compute != COMPUTE_BF16 || g->B_type == DTYPE_BF16) && (g->M <= THIN_ROWS || !packed_wants(g)); // panels that are kept cost less than turning or widening
-    if (as_it_lies && g->M <= k->thin_most) few_rows(g, k);
-    else if (as_it_lies && g->M <= SPREAD_ROWS_MOST) gemm_spread(g, gemm_f32_tiles());
-    else gemm_f32(g, g->compute == COMPUTE_BF16);
+    const TileKernel *t = tiles_of(g);
+#if defined(__x86_64__)
+    if (t == &tiles_amx) {
+        gemm_amx(g);
+        return;
+    }
+#endif
+    bool as_it_lies = g->kind == GEMM_NT && (!gemm_rounds(g, t) || g->B_type == DTYPE_BF16) && (g->M <= THIN_ROWS || !packed_wants(g)); // panels that are kept cost less than turning or spreading
+    if (as_it_lies && g->M <= t->thin_most) few_rows(g, t);
+    else if (as_it_lies && g->M <= SPREAD_ROWS_MOST) gemm_spread(g, t);
+    else gemm_blocks(g, t);
 }

@@ -44,11 +44,9 @@ typedef struct {
     long m0, m1, n0, end, n, n1, k0, kn, words;
 } Group;
 
-static long words_of(const TileKernel *t, long kn) { return pieces(kn, t->k_step) * t->k_step / t->in_word; }
-
 static void group_at(const Job *j, Group *p, long n, long k0) {
     p->n = n, p->n1 = smaller(n + GROUP * j->t->NR, p->end);
-    p->k0 = k0, p->kn = smaller(j->kc, j->g->K - k0), p->words = words_of(j->t, p->kn);
+    p->k0 = k0, p->kn = smaller(j->kc, j->g->K - k0), p->words = gemm_words(j->t, p->kn);
 }
 
 static bool take_task(Job *j, Group *p) {
@@ -93,7 +91,7 @@ static void pack_a(const Job *j, float *out, const Group *p, long m) {
 }
 
 // Panels of all of B: block of k by block of k, in each by columns.
-static long panels_before(const Gemm *g, const TileKernel *t, long k0) { return pieces(g->N, t->NR) * t->NR * words_of(t, k0); }
+static long panels_before(const Gemm *g, const TileKernel *t, long k0) { return pieces(g->N, t->NR) * t->NR * gemm_words(t, k0); }
 
 static const float *group_kept(const Job *j, const Group *p) { return j->panels + panels_before(j->g, j->t, p->k0) + p->n * p->words; }
 
@@ -265,23 +263,21 @@ static void panels_pack(float *all, const Gemm *g, const TileKernel *t, long par
     pack_b(&j, (float *)group_kept(&j, &p), &p, &(Piece){0}, pieces(p.kn, j.piece));
 }
 
-static size_t f32_bytes(const Gemm *g) { return panels_bytes(g, gemm_f32_tiles()); }
-static long f32_parts(const Gemm *g) { return panels_parts(g, gemm_f32_tiles()); }
-static void exact_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, gemm_f32_tiles(), part, false); }
-static void rounded_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, gemm_f32_tiles(), part, true); }
+static size_t f32_bytes(const Gemm *g) { return panels_bytes(g, &kernels()->tiles); }
+static long f32_parts(const Gemm *g) { return panels_parts(g, &kernels()->tiles); }
+static void exact_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, &kernels()->tiles, part, false); }
+static void rounded_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, &kernels()->tiles, part, true); }
 static size_t pairs_bytes(const Gemm *g) { return panels_bytes(g, gemm_bf16_tiles()); }
 static long pairs_parts(const Gemm *g) { return panels_parts(g, gemm_bf16_tiles()); }
 static void pairs_pack(void *all, const Gemm *g, long part) { panels_pack(all, g, gemm_bf16_tiles(), part, false); }
 
 static const Packing exact_panels = {f32_bytes, f32_parts, exact_pack}, rounded_panels = {f32_bytes, f32_parts, rounded_pack}, pairs_panels = {pairs_bytes, pairs_parts, pairs_pack};
 
-static void blocks(const Gemm *g, const TileKernel *t, bool round, const Packing *how) {
+void gemm_blocks(const Gemm *g, const TileKernel *t) {
+    bool round = gemm_rounds(g, t);
+    const Packing *how = t->in_word > 1 ? &pairs_panels : round && g->B_type != DTYPE_BF16 ? &rounded_panels : &exact_panels;
     Job j = {.g = g, .t = t, .round = round, .panels = packed_weight(g, how), .kc = k_at_a_time(g, t), .piece = piece_of(g, t), .item = dtype_size(g->B_type)};
     int threads = (double)g->M * (double)g->N * (double)g->K < GEMM_SMALL ? 1 : threads_count();
     plan(&j, threads);
     parallel_for((size_t)smaller(threads, j.tasks), 1, tasks_job, &j);
 }
-
-void gemm_f32(const Gemm *g, bool round) { blocks(g, gemm_f32_tiles(), round, round && g->B_type != DTYPE_BF16 ? &rounded_panels : &exact_panels); }
-
-void gemm_dots(const Gemm *g, const TileKernel *t) { blocks(g, t, false, &pairs_panels); }

@@ -1,4 +1,4 @@
-// gemm_parts.h: what the files of products share (gemm.c, gemm_blocks.c, gemm_spread.c, gemm_amx.c, few_avx512bf16.c).
+// gemm_parts.h: what the files of products share (gemm.c, gemm_blocks.c, gemm_spread.c, gemm_amx.c).
 #ifndef RETINA_MODEL_GEMM_PARTS_H
 #define RETINA_MODEL_GEMM_PARTS_H
 
@@ -12,8 +12,10 @@ static inline long pieces(long n, long size) { return (n + size - 1) / size; }
 
 long gemm_l2(void); // bytes of a core's L2; half a MiB where the system does not say
 void gemm_finish(const Gemm *g, float *C, long rows, long columns, long n0); // what follows the sums of rows of C from column n0 on
-void gemm_f32(const Gemm *g, bool round);           // by f32 multiply-adds; round: both sides to bf16, after packing
-void gemm_spread(const Gemm *g, const TileKernel *t); // GEMM_NT of some rows; where f32's tile makes a product of bf16, B is of bf16
-void gemm_dots(const Gemm *g, const TileKernel *k); // of bf16, by a tile of dot products; GEMM_NT
+void gemm_blocks(const Gemm *g, const TileKernel *t);
+void gemm_spread(const Gemm *g, const TileKernel *t); // GEMM_NT of some rows; where gemm_rounds, B is of bf16
+
+static inline long gemm_words(const TileKernel *t, long kn) { return pieces(kn, t->k_step) * t->k_step / t->in_word; } // of kn values, packed
+static inline bool gemm_rounds(const Gemm *g, const TileKernel *t) { return g->compute == COMPUTE_BF16 && t->in_word == 1; } // what is packed, to bf16: pairs are
 
 #endif

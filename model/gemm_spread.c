@@ -115,7 +115,7 @@ static long stretch_of(const Job *j) {
 }
 
 void gemm_spread(const Gemm *g, const TileKernel *t) {
-    Job j = {.g = g, .t = t, .lanes = kernels()->lanes, .words = pieces(g->K, t->k_step) * t->k_step / t->in_word, .caller = thread_index()};
+    Job j = {.g = g, .t = t, .lanes = kernels()->lanes, .words = gemm_words(t, g->K), .caller = thread_index()};
     j.vectors = pieces(g->M, j.lanes), j.wide = t->NR / j.lanes, j.stretch = stretch_of(&j);
     bool small = (double)g->M * (double)g->N * (double)g->K < GEMM_SMALL;
     long columns = small ? g->N : smaller(pieces(pieces(g->N, t->MR), TASKS * threads_count()), TASK / t->MR) * t->MR;

@@ -78,10 +78,6 @@ void softmax_rows(float *out, const float *x, long R, long C) {
     parallel_for((size_t)R, rows_grain(C), softmax_job, &(Job){.out = out, .x = x, .C = C});
 }
 
-void tile_f32(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
-    kernels()->product(mr, K, A, ka, B, &(TileSums){.from = from_c ? C : NULL, .to = C, .ld = ldc});
-}
-
 static void activate_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     kernels()->activate(j->out + begin, j->x + begin, (long)(end - begin), j->act, j->past);

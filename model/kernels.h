@@ -132,25 +132,25 @@ typedef struct {
     float *to;
 } Widening;
 
-// How gemm.c makes one kind of product. Packed values are 32-bit words, whatever they hold.
+// How gemm.c makes one kind of product. What is packed are 32-bit words, a number or a pair of bf16; only tile and what is around it where that is AMX (gemm_amx.c).
 typedef struct {
-    int MR, NR, in_word;     // rows and columns of the tile; values of k in a word
-    int k_step;              // a block of k is filled up to it by the packing
+    int MR, NR, in_word; // rows and columns of the register tile; values of k in a word
+    int k_step;          // a block of k is filled up to it by the packing
     void (*begin)(void), (*end)(void); // around a thread's work, or NULL
-    void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn);
-    void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);
-    void (*product)(int mr, long words, const float *A, long ka, const float *B, const TileSums *s); // these three as a KernelTable's
+    // blocks (gemm_blocks.c)
+    void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn); // out[word mr + r], and 16 floats of no meaning behind
+    void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);         // out[word NR + n]: one panel from column n0, filled up with zeros
+    void (*product)(int mr, long words, const float *A, long ka, const float *B, const TileSums *s); // (mr, NR) = A · B: A (k, r) at A[k ka + r], B (k, n) at B[k NR + n]
+    void (*tile)(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c); // likewise, in and out of C; kb is NR
+    // few rows: C (M, N) = X · Bᵀ, M <= THIN_ROWS_MOST, X in equal blocks of up to thin_block rows, each packed as (words, rows): B is read once, in order
+    int thin_block, thin_most; // rows whose sums stay in registers; that are few here
+    void (*thin)(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c);
+    // some rows (gemm_spread.c): sums (MR, vectors * lanes; rows ld apart) += W (MR, words <= SPREAD_K; rows SPREAD_LD apart) · X (words, vectors * lanes), vectors * lanes <= NR;
+    // meanwhile `next` (or NULL), a weight of `type`
     void (*spread)(int vectors, long words, float *sums, long ld, const float *X, const float *W, const Widening *next, Dtype type);
-    void (*lay)(const Widening *w, Dtype type);
-    void (*pack_x)(float *out, long wide, const Gemm *g, long m, long rows, long k0, long kn); // for spread: out[word wide + r], filled up with zeros
-    void (*tile)(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c);
+    void (*lay)(const Widening *w, Dtype type); // all of it, at once
+    void (*pack_x)(float *out, long wide, const Gemm *g, long m, long rows, long k0, long kn); // out[word wide + r], filled up with zeros
 } TileKernel;
-
-// Few rows against a weight of bf16 that is read as it lies: x packed, then columns [n0, n1) of C.
-typedef struct {
-    void (*pack)(float *out, const Gemm *g);
-    void (*columns)(const Gemm *g, const float *packed, long n0, long n1);
-} FewKernel;
 
 // Attention of bf16 (attention_avx512bf16.c, attention_amx.c): what attention.c does otherwise then. A word holds two channels, or
 // two keys.
@@ -176,17 +176,9 @@ typedef struct {
 } AdamStep;
 
 typedef struct {
-    int MR, NR, lanes; // rows and columns of the register tile; floats of a vector
-    void (*product)(int mr, long K, const float *A, long ka, const float *B, const TileSums *s); // (mr, NR) = A · B: A (k, r) at A[k ka + r], B (k, n) at B[k NR + n]
+    TileKernel tiles; // products by f32 multiply-adds
+    int lanes;        // floats of a vector
     void (*round)(float *x, long n); // to the nearest bf16, ties to even; NaN stays NaN
-    void (*pack_a)(float *out, const Gemm *g, long m0, int mr, long k0, long kn); // out[k mr + r], and 16 floats of no meaning behind
-    void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);         // out[k NR + n]: one panel from column n0, filled up with zeros
-    // C (M, N) = X · Bᵀ, M <= THIN_ROWS_MOST, X in equal blocks of up to thin_block rows, each packed as (K, rows): B is read once, in order
-    int thin_block, thin_most; // rows whose sums stay in registers; that are few here
-    void (*thin)(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c);
-    // sums (MR, vectors * lanes; rows ld apart) += W (MR, K <= SPREAD_K; rows SPREAD_LD apart) · X (K, vectors * lanes), vectors * lanes <= NR; meanwhile `next` (or NULL), a weight of `type`
-    void (*spread)(int vectors, long K, float *sums, long ld, const float *X, const float *W, const Widening *next, Dtype type);
-    void (*lay)(const Widening *w, Dtype type); // all of it, at once
     void (*layernorm)(float *out, const float *x, const float *w, const float *b, long R, long C, float eps, bool past);
     void (*rmsnorm)(float *out, const float *x, const float *w, long R, long C, float eps, bool plus_one, bool past);
     void (*l2norm)(float *out, const float *x, long C, float floor);
@@ -210,15 +202,12 @@ static inline long equal_rows(long rows, long most) { // of a block of at most s
     long blocks = (rows + most - 1) / most;
     return (rows + blocks - 1) / blocks;
 }
-void tile_f32(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c); // its product as a TileKernel's tile; kb is NR
-const TileKernel *gemm_f32_tiles(void);  // of cpu_level()
 const TileKernel *gemm_bf16_tiles(void); // NULL: widened to f32
 const char *gemm_bf16_path(void); // "widened", "avx512_bf16" or "amx": how products of bf16 are made in this process
 extern const KernelTable kernels_scalar;
 #if defined(__x86_64__)
 extern const KernelTable kernels_avx2, kernels_avx512;
 extern const TileKernel tiles_avx512bf16, tiles_amx; // products of bf16, GEMM_NT only
-extern const FewKernel few_avx512bf16;
 extern const AttentionDots attention_avx512bf16, attention_amx;
 void gemm_amx(const Gemm *g);                        // GEMM_NT
 #endif

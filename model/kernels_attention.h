@@ -61,21 +61,6 @@ static void soften_table(float *S, long rows, float *top) {
 }
 
 // out[c rows + r] = x[r ld + c] for any number of rows and columns.
-static void turn_table(float *out, long ldo, const float *x, long ld, long rows, long columns) {
-    for (long r = 0; r < rows; r += LANES)
-        for (long c = 0; c < columns; c += LANES) {
-            if (r + LANES <= rows && c + LANES <= columns) {
-                V t[LANES];
-                for (int i = 0; i < LANES; i++) t[i] = load(x + (r + i) * ld + c);
-                turn(t);
-                for (int i = 0; i < LANES; i++) store(out + (c + i) * ldo + r, t[i]);
-            } else {
-                for (long i = r; i < rows && i < r + LANES; i++)
-                    for (long j = c; j < columns && j < c + LANES; j++) out[j * ldo + i] = x[i * ld + j];
-            }
-        }
-}
-
 #define MIX_VECTORS 8
 #define MIX_AHEAD 16 // keys whose values are asked for
 #define MIX_KEYS 32 // rows of V that stay in L1 while all queries use them

@@ -51,15 +51,12 @@ INLINE void lay_rest(float *to, const char *row, Dtype type, long n) {
     if (n > 0) store(to, words_of(row, type, 0, n)); // a whole vector: a row has room for it
 }
 
+#include "kernels_thin.h"
 #include "kernels_product.h"
 #include "kernels_spread.h"
 
-static void tile(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
-    product_table(mr, words, A, ka, B, &(TileSums){.from = from_c ? C : NULL, .to = C, .ld = ldc});
-}
-
-const TileKernel tiles_avx512bf16 = {.MR = TILE_ROWS, .NR = COLUMNS, .in_word = 2, .k_step = 32, .pack_a = pack_a, .pack_b = pack_b, .product = product_table, .tile = tile,
-                                     .spread = spread_table, .lay = lay_table, .pack_x = pack_x};
+const TileKernel tiles_avx512bf16 = {.MR = TILE_ROWS, .NR = COLUMNS, .in_word = WORD, .k_step = 32, .pack_a = pack_a, .pack_b = pack_b, .product = product_table, .tile = tile_table,
+                                     .thin_block = THIN_BLOCK, .thin_most = 12, .thin = thin_table, .spread = spread_table, .lay = lay_table, .pack_x = pack_x};
 #else
 typedef int not_this_processor;
 #endif

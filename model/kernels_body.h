@@ -24,20 +24,21 @@ INLINE void store_part(float *p, V v, long n) {
 #include "kernels_rows.h"
 #include "kernels_update.h"
 #include "kernels_tile.h"
-#include "kernels_thin.h"
-#include "kernels_product.h"
 
 #define WORD 1
 INLINE V lay_vector(const char *row, Dtype type, long k) { return widen_vector(row, type, k); }
 INLINE void lay_rest(float *to, const char *row, Dtype type, long n) {
     for (long i = 0; i < n; i++) to[i] = widen_one(row, type, i);
 }
+#include "kernels_thin.h"
+#include "kernels_product.h"
 #include "kernels_spread.h"
 
 #include "kernels_attention.h"
 
-const KernelTable TABLE = {.MR = TILE_ROWS, .NR = TILE_VECTORS * LANES, .lanes = LANES, .product = product_table, .round = round_table, .pack_a = pack_a_table, .pack_b = pack_b_table,
-                           .thin_block = THIN_BLOCK, .thin_most = LANES == 16 ? THIN_ROWS_MOST : THIN_BLOCK, .thin = thin_table, .spread = spread_table, .lay = lay_table, .layernorm = layernorm_table, .rmsnorm = rmsnorm_table, .l2norm = l2norm_table,
+const KernelTable TABLE = {.tiles = {.MR = TILE_ROWS, .NR = TILE_VECTORS * LANES, .in_word = WORD, .k_step = 1, .pack_a = pack_a_table, .pack_b = pack_b_table, .product = product_table, .tile = tile_table,
+                                     .thin_block = THIN_BLOCK, .thin_most = LANES == 16 ? THIN_ROWS_MOST : THIN_BLOCK, .thin = thin_table, .spread = spread_table, .lay = lay_table, .pack_x = pack_x_table},
+                           .lanes = LANES, .round = round_table, .layernorm = layernorm_table, .rmsnorm = rmsnorm_table, .l2norm = l2norm_table,
                            .softmax = softmax_table, .activate = activate_table, .exp = exp_table, .softcap = softcap_table,
                            .sum = sum_table, .dot = dot_table, .widen = widen_table, .scores = scores_table, .soften = soften_table,
                            .turn = turn_table, .mix = mix_table, .adam = adam_table};

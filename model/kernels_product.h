@@ -110,3 +110,7 @@ static void product_table(int mr, long K, const float *A, long ka, const float *
 #endif
     }
 }
+
+static void tile_table(int mr, long K, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c) {
+    product_table(mr, K, A, ka, B, &(TileSums){.from = from_c ? C : NULL, .to = C, .ld = ldc});
+}

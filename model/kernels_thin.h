@@ -29,7 +29,10 @@ typedef struct {
 
 // ---- a square
 
-INLINE long square_values(Dtype type) { return type == DTYPE_BF16 ? 2 * LANES : LANES; } // of k: a pair of bf16 is one lane until it is used
+// A pair of bf16 is one lane until it is used; where a word is one, it stays.
+INLINE bool in_pairs(Dtype type) { return WORD == 1 && type == DTYPE_BF16; }
+
+INLINE long square_values(Dtype type) { return in_pairs(type) ? 2 * LANES : WORD * LANES; } // of k
 
 // What step `step` of LANES lines asks for: as many lines of some of the rows.
 INLINE const char *asked(const Thin *t, long step) {
@@ -43,7 +46,7 @@ INLINE void square_of(V *out, const Thin *t, Dtype type, long k, int rows) {
     V x[LANES];
     for (int r = 0; r < LANES; r++) {
         const char *from = t->B + (size_t)r * t->row;
-        x[r] = r >= rows ? all(0) : type == DTYPE_BF16 ? load((const float *)from + k / 2) : widen_vector(from, type, k);
+        x[r] = r >= rows ? all(0) : in_pairs(type) ? load((const float *)from + k / 2) : lay_vector(from, type, k);
     }
     turn(x);
     for (int j = 0; j < LANES; j++) out[j] = x[j];
@@ -77,12 +80,12 @@ typedef struct {
 // sums (M) += X (K, M) · the stretch. Where squares are kept, blocks are more than half of THIN_BLOCK.
 INLINE void block_sums(int M, V *sums, const float *X, const Thin *t, const Stretch *s, bool turned, Dtype type) {
     V acc[THIN_BLOCK], *kept = s->kept;
-    const bool pairs = type == DTYPE_BF16, keeps = M > THIN_BLOCK / 2 && s->keeps;
+    const bool pairs = in_pairs(type), keeps = M > THIN_BLOCK / 2 && s->keeps;
     const Thin w = *t; // not to be read anew behind every store
     for (int m = 0; m < M; m++) acc[m] = sums[m];
     for (long k = s->k, end = s->end, values = square_values(type); k < end; k += values) {
         if (turned) {
-            square_used(acc, M, X + k * M, kept, pairs, NULL, NULL);
+            square_used(acc, M, X + k / WORD * M, kept, pairs, NULL, NULL);
             kept += LANES;
             continue;
         }
@@ -92,7 +95,7 @@ INLINE void block_sums(int M, V *sums, const float *X, const Thin *t, const Stre
             for (int j = 0; j < LANES; j++) kept[j] = square[j];
             kept += LANES;
         }
-        square_used(acc, M, X + k * M, square, pairs, &w, w.ahead ? asked(&w, k / values) : NULL);
+        square_used(acc, M, X + k / WORD * M, square, pairs, &w, w.ahead ? asked(&w, k / values) : NULL);
     }
     for (int m = 0; m < M; m++) sums[m] = acc[m];
 }
@@ -140,10 +143,13 @@ static void block(int M, V *sums, const float *X, const Thin *t, const Stretch *
 
 // The values of k that no square holds.
 static __attribute__((noinline)) void block_rest(int M, V *sums, const float *X, const Thin *t, long k, long K) {
-    for (; k < K; k++) {
-        float b[LANES] = {0};
-        for (int r = 0; r < t->rows; r++) b[r] = widen_one(t->B + (size_t)r * t->row, t->type, k);
-        for (int m = 0; m < M; m++) sums[m] = fused(all(X[k * M + m]), load(b), sums[m]);
+    float rest[LANES][2 * LANES] = {{0}};
+    for (int r = 0; r < t->rows; r++) lay_rest(rest[r], t->B + (size_t)r * t->row + (size_t)(k * (t->type == DTYPE_F32 ? 4 : 2)), t->type, K - k);
+    X += k / WORD * M;
+    for (long w = 0; w * WORD < K - k; w++, X += M) {
+        float b[LANES];
+        for (int r = 0; r < LANES; r++) b[r] = rest[r][w];
+        for (int m = 0; m < M; m++) sums[m] = fused(all(X[m]), load(b), sums[m]);
     }
 }
 
@@ -168,27 +174,27 @@ static void thin_columns(int M, int each, float *C, long ldc, long apart, const 
     for (int m = 0; m < M; m++) sums[m] = all(0);
     if (from_c) take_lanes(sums, M, C, ldc, apart, t->rows);
     bool part = t->rows < LANES;
-    long values = square_values(t->type), whole = K / values * values, length = part || M > each ? KEPT * values : K;
+    long words = WORD == 1 ? K : (K + WORD * LANES - 1) / (WORD * LANES) * LANES, values = square_values(t->type), whole = K / values * values, length = part || M > each ? KEPT * values : K;
     for (Stretch s = {.kept = kept, .keeps = M > each}; s.k < whole; s.k = s.end) {
         s.end = s.k + length < whole ? s.k + length : whole;
         if (part) squares_part(kept, t, s.k, s.end);
         for (int m = 0; m < M; m += each) {
             s.turned = part || m > 0;
-            block(M - m < each ? M - m : each, sums + m, X + m * K, t, &s);
+            block(M - m < each ? M - m : each, sums + m, X + m * words, t, &s);
         }
     }
-    for (int m = 0; m < M && whole < K; m += each) block_rest(M - m < each ? M - m : each, sums + m, X + m * K, t, whole, K);
+    for (int m = 0; m < M && whole < K; m += each) block_rest(M - m < each ? M - m : each, sums + m, X + m * words, t, whole, K);
     put_lanes(sums, M, C, ldc, apart, t->rows);
 }
 
-// C (M, N) = X · Bᵀ for M <= THIN_ROWS_MOST, on top of the old C when `from_c`; X packed in equal blocks of up to THIN_BLOCK rows, each as (K, rows), B (N, K) with
+// C (M, N) = X · Bᵀ for M <= THIN_ROWS_MOST, on top of the old C when `from_c`; X packed in equal blocks of up to THIN_BLOCK rows, each as (words, rows), B (N, K) with
 // rows of ldb elements.
 static void thin_table(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c) {
     long item = type == DTYPE_F32 ? 4 : 2, bytes = K * item, groups = N / LANES, apart = STREAMS && bytes >= LONG_ROW && groups ? groups : 1;
     size_t row = (size_t)(ldb * item);
     int each = (int)equal_rows(M, THIN_BLOCK);
     Thin t = {.type = type, .row = row * (size_t)apart, .rows = LANES, .lines = bytes >= 512 ? 3 : bytes >= 256 ? 2 : bytes >= 128};
-    if (STREAMS && type != DTYPE_F16) t.ahead = apart > 1 ? AHEAD : LANES * row; // a square of halves is half a line
+    if (STREAMS && (WORD > 1 || type != DTYPE_F16)) t.ahead = apart > 1 ? AHEAD : LANES * row; // widened, a square of halves is half a line
     for (long i = 0; i < groups; i++) { // columns n, n + apart, … at once, or neighbours
         long n = apart > 1 ? i : i * LANES;
         t.B = (const char *)B + (size_t)n * row;

@@ -1,13 +1,5 @@
-// kernels_tile.h: packing for products (their versions: gemm_f32.c).
+// kernels_tile.h: packing for products (their versions: gemm_blocks.c).
 #include "kernels_turn.h"
-
-#if LANES == 16 // rows of a block of few rows: their sums, a column and what is widened of it fit the registers
-#define THIN_BLOCK 16
-#elif LANES == 8
-#define THIN_BLOCK 12
-#else
-#define THIN_BLOCK 8
-#endif
 
 #define GROUPS (((TILE_ROWS > THIN_BLOCK ? TILE_ROWS : THIN_BLOCK) + LANES - 1) / LANES) // vectors that hold a column of A's rows
 
@@ -94,4 +86,27 @@ static void pack_b_table(float *out, const Gemm *g, long k0, long kn, long n0) {
         else
             for (long i = 0; i < TILE_VECTORS * LANES; i++) o[i] = i < columns ? widen_one(row, g->B_type, i) : 0;
     }
+}
+
+// out[c ldo + r] = x[r ld + c].
+static void turn_table(float *out, long ldo, const float *x, long ld, long rows, long columns) {
+    for (long r = 0; r < rows; r += LANES)
+        for (long c = 0; c < columns; c += LANES) {
+            if (r + LANES <= rows && c + LANES <= columns) {
+                V t[LANES];
+                for (int i = 0; i < LANES; i++) t[i] = load(x + (r + i) * ld + c);
+                turn(t);
+                for (int i = 0; i < LANES; i++) store(out + (c + i) * ldo + r, t[i]);
+            } else {
+                for (long i = r; i < rows && i < r + LANES; i++)
+                    for (long j = c; j < columns && j < c + LANES; j++) out[j * ldo + i] = x[i * ld + j];
+            }
+        }
+}
+
+// Rows m … m + rows of A: out[k wide + r], filled up with zeros.
+static void pack_x_table(float *out, long wide, const Gemm *g, long m, long rows, long k0, long kn) {
+    for (long k = 0; rows < wide && k < kn; k++) memset(out + k * wide + rows, 0, (size_t)(wide - rows) * sizeof *out);
+    turn_table(out, wide, g->A + m * g->lda + k0, g->lda, rows, kn);
+    if (g->compute == COMPUTE_BF16) round_table(out, kn * wide);
 }

@@ -27,10 +27,6 @@ INLINE V load_f16(const uint16_t *p) {
 }
 #endif
 
-// Of pairs of bf16, each in a lane: the first ones, the second ones.
-INLINE V pair_first(V pairs) { return (V)((I)pairs << 16); }
-INLINE V pair_second(V pairs) { return (V)((I)pairs & alli((int32_t)0xffff0000)); }
-
 INLINE float widen_one(const void *in, Dtype type, long i) {
     switch (type) {
     case DTYPE_BF16: {

@@ -18,6 +18,14 @@ typedef uint16_t H VECTOR(uint16_t, LANES);
 INLINE V load(const float *p) { return *(const V *)p; }
 INLINE void store(float *p, V v) { *(V *)p = v; }
 
+#if LANES == 16 // rows of a block of few rows: their sums, a column and what is widened of it fit the registers
+#define THIN_BLOCK 16
+#elif LANES == 8
+#define THIN_BLOCK 12
+#else
+#define THIN_BLOCK 8
+#endif
+
 #if LANES == 16
 #define REPEAT(x) {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}
 #elif LANES == 8
@@ -27,6 +35,9 @@ INLINE void store(float *p, V v) { *(V *)p = v; }
 #endif
 INLINE V all(float x) { return (V)REPEAT(x); }
 INLINE I alli(int32_t x) { return (I)REPEAT(x); }
+// Of pairs of bf16, each in a lane: the first ones, the second ones.
+INLINE V pair_first(V pairs) { return (V)((I)pairs << 16); }
+INLINE V pair_second(V pairs) { return (V)((I)pairs & alli((int32_t)0xffff0000)); }
 INLINE V magnitude(V x) { return (V)((I)x & alli(0x7fffffff)); }
 INLINE V with_sign(V x, V sign) { return (V)((I)x | ((I)sign & alli(INT32_MIN))); } // x >= 0
 

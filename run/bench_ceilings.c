@@ -102,7 +102,7 @@ static double read_rate(Arena *a, size_t floats, size_t ranges, size_t passes, P
 static double kernel_rate(Arena *a, const TileKernel *k) { return tile_rate(a, (Tiles){.mr = k->MR, .nr = k->NR, .tile = k->tile, .begin = k->begin, .end = k->end}, k->in_word); }
 
 void ceilings_again(Arena *a, Ceilings *c) {
-    const TileKernel *wide = gemm_f32_tiles(), *narrow = gemm_bf16_tiles();
+    const TileKernel *wide = &kernels()->tiles, *narrow = gemm_bf16_tiles();
     c->tile = fmax(c->tile, kernel_rate(a, wide));
     c->f32 = fmax(c->f32, fmax(registers_f32(), c->tile));
     c->dot = fmax(c->dot, registers_dot());

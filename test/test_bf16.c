@@ -82,19 +82,25 @@ static void test_products(Arena *a, const char *path) {
         }
 }
 
-// Rows against a weight of bf16: the same bits alone and among the others, as long as all are few.
+// A row by a weight of bf16: the same bits alone and among others, however many; in AMX tiles as long as all are few.
 static void test_rows(Arena *a) {
-    long M = 40, N = 45, K = 2200;
-    float *A = random_floats(a, (size_t)(M * K), "A"), *B = random_floats(a, (size_t)(N * K), "B"), *all = take(a, float, (size_t)(M * N)), *one = take(a, float, (size_t)N);
+    static const long counts[] = {40, 3, 12, 13, 17, 160, 161, 400};
+    const long most = 400, N = 45, K = 2203;
+    float *A = random_floats(a, (size_t)(most * K), "A"), *B = random_floats(a, (size_t)(N * K), "B"), *all = take(a, float, (size_t)(most * N)), *one = take(a, float, (size_t)N);
     uint16_t *half = take(a, uint16_t, (size_t)(N * K));
     convert_f32_bf16(half, B, (size_t)(N * K));
-    Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = A, .lda = K, .B = half, .B_type = DTYPE_BF16, .ldb = K, .C = all, .ldc = N, .compute = COMPUTE_BF16};
-    gemm(&g);
-    for (long m = 0; m < M; m += 13) {
-        Gemm single = g;
-        single.M = 1, single.A = A + m * K, single.C = one;
-        gemm(&single);
-        check_same("a row alone and among 40", one, all + m * N, (size_t)N * sizeof *one);
+    size_t ways = strcmp(gemm_bf16_path(), "amx") == 0 ? 1 : sizeof counts / sizeof *counts;
+    for (size_t c = 0; c < ways; c++) {
+        Gemm g = {.kind = GEMM_NT, .M = counts[c], .N = N, .K = K, .A = A, .lda = K, .B = half, .B_type = DTYPE_BF16, .ldb = K, .C = all, .ldc = N, .compute = COMPUTE_BF16};
+        gemm(&g);
+        for (long m = 0; m < g.M; m += 13) {
+            Gemm single = g;
+            single.M = 1, single.A = A + m * K, single.C = one;
+            gemm(&single);
+            char what[64];
+            snprintf(what, sizeof what, "row %ld alone and among %ld", m, g.M);
+            check_same(what, one, all + m * N, (size_t)N * sizeof *one);
+        }
     }
 }
 

@@ -353,18 +353,18 @@ static void test_rows(Arena *a) {
 // Softmax down the rows of scores that end among the tiny ones, and of hidden keys: column by column the bits of another level's, and of sums
 // in sixteen parts and a division for each.
 static void test_soften(Arena *a, const char *name, const KernelTable *v, const KernelTable *z) {
-    const long keys = 300, n = (long)v->NR * z->NR; // columns: whole vectors of both
+    const long keys = 300, n = (long)v->tiles.NR * z->tiles.NR; // columns: whole vectors of both
     float *x = random_floats(a, (size_t)(keys * n), "scores"), *got[2], top[64];
     for (long i = 0; i < keys * n; i++) x[i] = i % 11 == 3 ? -INFINITY : -fabsf(x[i]) * (float)(i % n % 40);
     for (int t = 0; t < 2; t++) {
         const KernelTable *k = t ? z : v;
-        float *s = take(a, float, (size_t)(keys * k->NR));
+        float *s = take(a, float, (size_t)(keys * k->tiles.NR));
         got[t] = take(a, float, (size_t)(keys * n));
-        for (long c = 0; c < n; c += k->NR) {
-            for (int r = 0; r < k->NR; r++) top[r] = 0;
-            for (long j = 0; j < keys; j++) memcpy(s + j * k->NR, x + j * n + c, (size_t)k->NR * sizeof *s);
+        for (long c = 0; c < n; c += k->tiles.NR) {
+            for (int r = 0; r < k->tiles.NR; r++) top[r] = 0;
+            for (long j = 0; j < keys; j++) memcpy(s + j * k->tiles.NR, x + j * n + c, (size_t)k->tiles.NR * sizeof *s);
             k->soften(s, keys, top);
-            for (long j = 0; j < keys; j++) memcpy(got[t] + j * n + c, s + j * k->NR, (size_t)k->NR * sizeof *s);
+            for (long j = 0; j < keys; j++) memcpy(got[t] + j * n + c, s + j * k->tiles.NR, (size_t)k->tiles.NR * sizeof *s);
         }
     }
     check_same(name, got[0], got[1], (size_t)(keys * n) * 4);
