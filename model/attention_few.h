@@ -55,7 +55,7 @@ static void few_f32(const Job *job, const Few *f) {
     const KernelTable *k = job->k;
     long M = f->M, D = a->D, ld = a->G * D, keys = f->keys;
     k->turn(f->X, M, f->rows, D, M, D);
-    k->tiles.thin((int)M, f->S, keys, f->X, f->K, f->type, ld, keys, D, false);
+    k->tiles.thin((int)M, f->S, keys, f->X, f->K, f->type, ld, keys, D, false, true);
     for (long r = 0; r < M; r++) {
         float *s = f->S + r * keys;
         finish_row(job, s, &f->q[r], f->from, keys);

@@ -20,10 +20,14 @@
 #include "packed.h"
 
 
+#define LEARN (8 << 20) // bytes of a weight that tell how memory is read best
+#define TRIES 16        // products
+
 typedef struct {
     const Gemm *g;
     const TileKernel *t;
     const float *packed; // A
+    bool streams;
 } Job;
 
 float *thread_room(size_t floats) {
@@ -63,16 +67,40 @@ static void columns_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const Gemm *g = j->g;
     size_t item = dtype_size(g->B_type);
-    j->t->thin((int)g->M, g->C + begin, g->ldc, j->packed, (const char *)g->B + begin * (size_t)g->ldb * item, g->B_type, g->ldb, (long)(end - begin), g->K, g->accumulate);
+    j->t->thin((int)g->M, g->C + begin, g->ldc, j->packed, (const char *)g->B + begin * (size_t)g->ldb * item, g->B_type, g->ldb, (long)(end - begin), g->K, g->accumulate, j->streams);
     gemm_finish(g, g->C + begin, g->M, (long)(end - begin), (long)begin);
 }
+
+// Whether a weight is read faster in streams far apart than in neighbouring rows: each is tried by turns, the faster of their best times decides. One processor
+// gains a tenth by streams, another loses a third (test/bench/NOTES.md).
+typedef struct {
+    int tried;
+    double best[2]; // seconds for a byte: in neighbouring rows, in streams
+} Reading;
+
+static Reading *reading_of(const Gemm *g) {
+    static _Thread_local Reading readings[2][THIN_ROWS_MOST + 1];
+    return &readings[g->B_type == DTYPE_F32][g->M];
+}
+
+static void tell(Reading *r, bool streams, double seconds) {
+    if (r->best[streams] == 0 || seconds < r->best[streams]) r->best[streams] = seconds;
+    r->tried++;
+}
+
+static size_t weight_bytes(const Gemm *g) { return (size_t)(g->N * g->K) * dtype_size(g->B_type); }
 
 static void few_rows(const Gemm *g, const TileKernel *t) {
     long words = gemm_words(t, g->K), each = equal_rows(g->M, t->thin_block);
     float *packed = thread_room((size_t)(g->M * words + 16));
     for (long m = 0; m < g->M; m += each) t->pack_a(packed + m * words, g, m, (int)smaller(each, g->M - m), 0, g->K);
     if (gemm_rounds(g, t)) kernels()->round(packed, g->M * g->K);
-    parallel_for((size_t)g->N, few_columns(g), columns_job, &(Job){.g = g, .t = t, .packed = packed});
+    Job j = {.g = g, .t = t, .packed = packed};
+    Reading *r = reading_of(g);
+    j.streams = r->tried < TRIES ? r->tried % 2 == 0 : r->best[0] > r->best[1];
+    double start = seconds_now();
+    parallel_for((size_t)g->N, few_columns(g), columns_job, &j);
+    if (r->tried < TRIES && weight_bytes(g) >= LEARN) tell(r, j.streams, (seconds_now() - start) / (double)weight_bytes(g));
 }
 
 // ---- the way of products of bf16

@@ -9,7 +9,8 @@
 //   -  the same, the next block of B packed between the tiles      29.9, 29.3: A's packed copy went to L3 and back
 //   -  version 1 by single panels                                  30.6, 31.6: C's rows, each in a page of its own, once for each panel
 //   1  as said above                                               29.8, 28.5; the tiles alone would take 25.7
-//   2  the tile's version 1; scratch and arenas in huge pages       27.8, 27.2, in use (the version before, beside it: 28.6, 28.0)
+//   2  the tile's version 1; scratch and arenas in huge pages       27.8, 27.2 (the version before, beside it: 28.6, 28.0)
+//   3  no more of k at a time than leaves ROWS_LEAST rows in L2     20.3, 20.0 on a Zen 5, whose L2 is 1 MiB (20.8, 20.7), in use
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,12 +20,12 @@
 #include "packed.h"
 
 #define WORDS_MOST 512 // of k at a time
-#define ROWS_LEAST 400 // of a task for which B is packed, if there are so many
-#define GROUP 4    // panels: a tile of A, and C's rows, are come back to once for so many
-#define PACKING 30 // multiply-adds that packing a number costs
-#define READING 10 // that one costs that is packed already
-#define BEHIND 16  // floats that packing may write behind a tile of A
-#define RUNS 64    // of lines that a tile asks for
+#define ROWS_LEAST 400 // of A, for each time that B is packed, if there are so many
+#define GROUP 4        // panels: a tile of A, and C's rows, are come back to once for so many
+#define PACKING 30     // multiply-adds that packing a number costs
+#define READING 10     // that one costs that is packed already
+#define BEHIND 16      // floats that packing may write behind a tile of A
+#define RUNS 64        // of lines that a tile asks for
 
 typedef struct {
     const Gemm *g;
@@ -217,7 +218,7 @@ static void tasks_job(void *arg, size_t begin, size_t end) {
 
 static long words_in_l2(void) { return gemm_l2() * 5 / 6 / (long)sizeof(float); } // for A's block and two groups of B
 
-// Values of k at a time: A's tile takes six tenths of L1, where B streams by; a task has ROWS_LEAST rows and more.
+// Values of k at a time: A's tile takes six tenths of L1, where B streams by, and L2 holds ROWS_LEAST rows.
 static long k_block(const TileKernel *t) {
     long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE);
     if (l1 < 16 * 1024) l1 = 32 * 1024;

@@ -132,7 +132,7 @@ typedef struct {
     float *to;
 } Widening;
 
-// How gemm.c makes one kind of product. What is packed are 32-bit words, a number or a pair of bf16; only tile and what is around it where that is AMX (gemm_amx.c).
+// How gemm.c makes one kind of product. What is packed are 32-bit words, each a number or a pair of bf16. AMX (gemm_amx.c) goes a way of its own: it has a tile, for tests and benchmarks, and what is around it.
 typedef struct {
     int MR, NR, in_word; // rows and columns of the register tile; values of k in a word
     int k_step;          // a block of k is filled up to it by the packing
@@ -142,9 +142,10 @@ typedef struct {
     void (*pack_b)(float *out, const Gemm *g, long k0, long kn, long n0);         // out[word NR + n]: one panel from column n0, filled up with zeros
     void (*product)(int mr, long words, const float *A, long ka, const float *B, const TileSums *s); // (mr, NR) = A · B: A (k, r) at A[k ka + r], B (k, n) at B[k NR + n]
     void (*tile)(int mr, long words, const float *A, long ka, const float *B, long kb, float *C, long ldc, bool from_c); // likewise, in and out of C; kb is NR
-    // few rows: C (M, N) = X · Bᵀ, M <= THIN_ROWS_MOST, X in equal blocks of up to thin_block rows, each packed as (words, rows): B is read once, in order
+    // few rows: C (M, N) = X · Bᵀ, M <= THIN_ROWS_MOST, X in equal blocks of up to thin_block rows, each packed as (words, rows): B is read once, in streams of rows far
+    // apart or in neighbouring rows
     int thin_block, thin_most; // rows whose sums stay in registers; that are few here
-    void (*thin)(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c);
+    void (*thin)(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c, bool streams);
     // some rows (gemm_spread.c): sums (MR, vectors * lanes; rows ld apart) += W (MR, words <= SPREAD_K; rows SPREAD_LD apart) · X (words, vectors * lanes), vectors * lanes <= NR;
     // meanwhile `next` (or NULL), a weight of `type`
     void (*spread)(int vectors, long words, float *sums, long ld, const float *X, const float *W, const Widening *next, Dtype type);

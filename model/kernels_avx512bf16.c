@@ -1,10 +1,17 @@
 // kernels_avx512bf16.c: products of bf16 by AVX512_BF16: one instruction adds two products to each of sixteen sums.
 //
-// Against the widened products (kernels_avx512.c): twice as fast on AMD's Zen 4, half as fast on Intel's first cores with
-// the instruction; gemm.c measures which. Sums are f32, each pair is added in the instruction's own order.
-//   version                                             577 x 4096 x 1024, one thread of a Zen 4
-//   0  bf16 widened while packed, f32 multiply-adds     in use where the dot product is slow, and below AVX512_BF16
-//   1  a tile of 14 x 32 words, both sides packed       in use
+// The ways of a product are f32's (gemm.c), with pairs of bf16 in the place of numbers, and so is the tile, with this instruction in the
+// place of a fused multiply-add. Sums are f32, each pair is added in the instruction's own order, pairs by ascending k: a row has the same
+// bits alone and among any others. Against widened products (kernels_avx512.c): twice as fast on AMD's Zen 4 and 5, half as fast on
+// Intel's first cores with the instruction; gemm.c measures which.
+//   version                                              577 x 4096 x 1024, one thread of a Zen 4
+//   0  bf16 widened while packed, f32 multiply-adds      49 - 51 ms; in use where the dot product is slow, and below AVX512_BF16
+//   1  a tile of 14 x 32 words, both sides packed        25.4 - 26.3
+//   2  A packed once, blocks of 1376 of k                24.1
+//
+//   rows by a weight from memory                         8, 16, 32, 64, 128 by 4096 x 4096, two threads of a Zen 5
+//   2  up to 48 by dot products along k, then blocks     1.00, 1.25, 1.82, 3.07, 5.86 ms
+//   3  f32's ways, in use                                @ROWS@
 #if defined(__x86_64__)
 #include "kernels_dot.h"
 

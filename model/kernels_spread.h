@@ -1,16 +1,16 @@
 // kernels_spread.h: products of some rows by a weight that is not turned: rows of x are the lanes, and each number of the weight, taken as it lies along its
 // row, is spread over them. Every element is one chain of fused multiply-adds over ascending k.
 //
-// Who includes it says what a word of a row is, one number here, two in kernels_avx512bf16.c, by WORD, how many, and
-//   lay_vector(row, type, k)   LANES words of a weight's row from number k on
-//   lay_rest(to, row, type, n) the last n numbers of a row, filled up to a word
+// Who includes it says what a word of a row is, one number (kernels_body.h) or a pair of bf16 (kernels_avx512bf16.c), by WORD, how many, and by
+//   lay_vector(row, type, k)     LANES words of a weight's row from number k on
+//   lay_rest(to, row, type, n)   the last n numbers of a row, fewer than LANES words, filled up to a word
 //
 // A tile is TILE_ROWS rows of the weight by up to TILE_VECTORS vectors of rows of x. Between its multiply-adds, by loads and stores that
-// nothing else wants, the rows that come next are widened into a block that stays in L1 (as they lie, a power of two apart, they would meet in one set of it), and those after
+// nothing else wants, the rows that come next are laid into a block that stays in L1 (as they lie, a power of two apart, they would meet in one set of it), and those after
 // them are asked for, row by row: neighbours in memory come faster than a line of every row.
 //   version                                            32, 64, 128 rows by 4096 x 4096 of f32 from memory, ms, one thread of AVX-512
-//   0  the weight turned into panels (gemm_f32.c)      10.1, 17.3, 30.7 (32 rows: kernels_thin.h)
-//   1  widened between tiles' multiply-adds            7.9, 14.7, 27.9 – 30.2
+//   0  the weight turned into panels (gemm_blocks.c)   10.1, 17.3, 30.7 (32 rows: kernels_thin.h)
+//   1  laid between tiles' multiply-adds               7.9, 14.7, 27.9 – 30.2
 //   2  asked for row by row                            7.6, 14.3, 27.3 – 29.2
 //   3  x in stretches of k that stay in L2             7.0, 13.3 – 14.2, 26.7, in use; at the peak of multiply-adds 5.5, 11.0, 21.9
 

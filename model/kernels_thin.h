@@ -1,14 +1,14 @@
 // kernels_thin.h: products of few rows: a weight is read once and never packed. Every element of C is one chain of fused multiply-adds over
-// ascending k.
+// ascending k. Words are what they are in kernels_spread.h.
 //
 // LANES rows of the weight are turned, a square at a time, and every row of X takes a square's columns: those of the first block, whose
 // sums stay in registers, at once, and those of further blocks a stretch of k later, from the squares that were kept in L1.
 //
 // Where vectors are wide enough that memory is what is waited for, it is asked ahead: lines of one row, then of another, since neighbours
-// in memory come faster than a line of every row. The rows of a square are streams far apart, each read row after row; short rows
-// are neighbours, and the next square's are asked for.
+// in memory come faster than a line of every row. The rows of a square are streams far apart, each read row after row; or neighbours, as
+// short rows always are, and the next square's are asked for. Processors differ in which is faster (gemm.c).
 //   version                                       8, 16, 32 rows by 4096 x 4096 of bf16 from memory, ms, one thread of AVX-512
-//   0  blocks of 8; more than 8: gemm_f32.c       3.2, 6.4, 9.0
+//   0  blocks of 8; more than 8: gemm_blocks.c    3.2, 6.4, 9.0
 //   1  blocks of 8, each turns the weight anew    3.2, 5.9, 11.7: eight sums are no more than an addition's latency asks for
 //   2  blocks of 16, each turns anew              3.2, 4.7, 8.8
 //   3  turned once; memory asked for as before    3.5, 4.5, 7.9: sixteen lines at once, and what is loaded waits behind them
@@ -189,8 +189,8 @@ static void thin_columns(int M, int each, float *C, long ldc, long apart, const 
 
 // C (M, N) = X · Bᵀ for M <= THIN_ROWS_MOST, on top of the old C when `from_c`; X packed in equal blocks of up to THIN_BLOCK rows, each as (words, rows), B (N, K) with
 // rows of ldb elements.
-static void thin_table(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c) {
-    long item = type == DTYPE_F32 ? 4 : 2, bytes = K * item, groups = N / LANES, apart = STREAMS && bytes >= LONG_ROW && groups ? groups : 1;
+static void thin_table(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c, bool streams) {
+    long item = type == DTYPE_F32 ? 4 : 2, bytes = K * item, groups = N / LANES, apart = STREAMS && streams && bytes >= LONG_ROW && groups ? groups : 1;
     size_t row = (size_t)(ldb * item);
     int each = (int)equal_rows(M, THIN_BLOCK);
     Thin t = {.type = type, .row = row * (size_t)apart, .rows = LANES, .lines = bytes >= 512 ? 3 : bytes >= 256 ? 2 : bytes >= 128};

@@ -136,7 +136,7 @@ int run_bench(int argc, char **argv) {
                         {"out", OPT_TEXT, &out, "F.md, as test/bench/NAME.md; without it the table is only printed", NULL},
                         {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
                         {NULL, OPT_FLAG, NULL, "products, speed, training, forward, jpeg, resize", NULL},
-                        {"rows", OPT_TEXT, &b->ask.rows, "only rows whose name holds this", NULL},
+                        {"rows", OPT_TEXT, &b->ask.rows, "only rows whose name holds this, or one of several: A|B", NULL},
                         {NULL, OPT_FLAG, NULL, "forward", NULL},
                         {"model", OPT_TEXT, &b->model, "directory of the model (`retina random` makes one)", NULL},
                         {"tokens", OPT_INT, &b->tokens, "of a prompt", NULL},

@@ -78,9 +78,25 @@ static void streams_job(void *arg, size_t begin, size_t end) {
     (void)kept;
 }
 
+// … one after the other, what lies 128 KiB ahead is asked for: faster on some processors.
+static void ahead_job(void *arg, size_t begin, size_t end) {
+    enum { AHEAD = 32768, CHUNK = 256 };
+    const Reads *r = arg;
+    volatile float kept;
+    for (size_t i = begin; i < end; i++)
+        for (size_t c = 0; c < r->floats; c += CHUNK) {
+            const float *x = r->x + i * r->floats + c;
+            for (size_t line = 0; line < CHUNK; line += 16) __builtin_prefetch(x + AHEAD + line, 0, 2);
+            kept = row_sum(x, CHUNK);
+        }
+    (void)kept;
+}
+
+static ParallelFn *fastest_read = streams_job; // as ceilings_again found
+
 void plain_read(const void *bytes, size_t size) {
     enum { RANGES = 8 };
-    parallel_for(RANGES, 1, streams_job, &(Reads){.x = bytes, .floats = size / sizeof(float) / RANGES});
+    parallel_for(RANGES, 1, fastest_read, &(Reads){.x = bytes, .floats = size / sizeof(float) / RANGES});
 }
 
 static double read_rate(Arena *a, size_t floats, size_t ranges, size_t passes, ParallelFn *job) {
@@ -112,7 +128,9 @@ void ceilings_again(Arena *a, Ceilings *c) {
 
 void ceilings_reads(Arena *a, Ceilings *c) {
     c->l2 = fmax(c->l2, read_rate(a, 65536, (size_t)threads_count(), 400, reads_job)); // 256 KiB for each thread
-    c->memory = fmax(c->memory, read_rate(a, 32 << 20, 8, 1, streams_job));            // 1 GiB, more than any L3
+    double streams = read_rate(a, 32 << 20, 8, 1, streams_job), ahead = read_rate(a, 32 << 20, 8, 1, ahead_job); // 1 GiB, more than any L3
+    fastest_read = streams > ahead ? streams_job : ahead_job;
+    c->memory = fmax(c->memory, fmax(streams, ahead));
 }
 
 Ceilings ceilings_measure(Arena *a) {

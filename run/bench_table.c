@@ -46,7 +46,8 @@ void table_close(Table *t) {
 }
 
 bool table_wants(const Table *t, const char *name) {
-    bool wanted = !t->only || strstr(name, t->only);
+    bool wanted = !t->only;
+    for (const char *part = t->only; !wanted && part; part = strchr(part, '|') ? strchr(part, '|') + 1 : NULL) wanted = strstr(name, arena_print(t->arena, "%.*s", (int)strcspn(part, "|"), part));
     if (wanted && t->found) *t->found = true;
     return wanted;
 }

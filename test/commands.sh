@@ -47,7 +47,7 @@ says "more rounds than a bench makes" 2 "--rounds 100: 99 at most" $R bench prod
 says "rows that no bench has" 2 "bench products: --rows nothing: no row has that in its name" $R bench products --rows nothing --out "$D/none"
 says "a bench of a model that is not there" 1 "no $D/none/config.json; --clip DIR" $R bench training --clip "$D/none"
 says "peers from another folder" 1 "no test/bench/peer_speed.py here" env -C / "$PWD/retina" bench products --peers "$D"
-$R bench ceilings resize --rows "335 x 224, bicubic" --rounds 1 >"$D/out" 2>&1
+$R bench ceilings resize --rows "335 x 224, bicubic|no such row" --rounds 1 >"$D/out" 2>&1
 [ "$(grep -c '^###\|^Ceilings' "$D/out")" -eq 4 ] && [ "$(grep -c '| bicubic |' "$D/out")" -eq 1 ] && [ "$(grep -c '| bilinear |' "$D/out")" -eq 0 ] && ok "two benches, one row" || fail "two benches, one row: $(cat "$D/out")"
 says "unknown step" 2 "did you mean recon" $R connectors recn --out "$D/none"
 says "two values of one option: the last, and not in silence" 0 "--ids is given more than once; the last holds" $R generate --model $G/llama-2 --ids 9 --ids=1,2 --max-new-tokens 2 --json

@@ -33,7 +33,7 @@ one() { # all of a piece, into $work/PIECE; on another kind of machine nothing
     products-one-thread) bench products-one-thread 1 products ;;
     products-avx2) case $machine in avx512*) (export RETINA_ISA=avx2 && bench products-avx2 "$threads" products) ;; esac ;;
     speed) bench speed "$threads" speed ;;
-    bf16-one-thread) bench bf16-one-thread 1 speed --rows " x 4096" && bench bf16-one-thread 1 speed --rows " x 1024" ;;
+    bf16-one-thread) bench bf16-one-thread 1 speed --rows " x 4096| x 1024" ;;
     training) bench training "$threads" training ;;
     forward-vit-f32) model vit vit_l_336 f32 && bench forward-vit-f32 "$threads" forward --model build/bench/vit --rows f32 ;;
     forward-vit-packed) model vit vit_l_336 f32 && bench forward-vit-packed "$threads" forward --packed --model build/bench/vit --rows f32 ;;
