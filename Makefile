@@ -144,7 +144,7 @@ $(BUILD)/model/kernels_%.o: FLAGS += $(if $(findstring clang,$(COMPILER)),-fno-v
 # -O3 is for loops over numbers, pixels, bytes and letters. What opens, names, lays out and reports takes -Og: a third
 # of the compiler's time; there gcc guesses what is uninitialised, and errs (make sanitize, at -O1, still asks).
 LOOPS := $(foreach f,checksum inflate deflate json jpeg jpeg_% png png_write random thread blake2b,io/$(f).c) \
-         $(foreach f,attention attention_% choose_cpu few_% gemm gemm_% gradients_% kernels kernels_% ops_cpu preprocess preprocess_crops regex_class regex_match \
+         $(foreach f,attention attention_% choose_cpu gemm gemm_% gradients_% kernels kernels_% ops_cpu preprocess preprocess_crops regex_class regex_match \
                      resize resize_% rope tokenizer_added tokenizer_bpe tokenizer_merge tokenizer_normal tokenizer_pieces tokenizer_scan tokenizer_split tokenizer_words unicode,model/$(f).c) \
          $(foreach f,dense dense_% divide duplicates eigen fit jacobi knn knn_% overlap permute points pool resample spectrum statistics svd,analysis/$(f).c) \
          $(foreach f,init losses real recon recon_net world_draw,train/$(f).c) run/verbalize_measure.c run/bench_passes.c run/bench_registers.c
