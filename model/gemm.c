@@ -22,6 +22,7 @@
 
 #define LEARN (8 << 20) // bytes of a weight that tell how memory is read best
 #define TRIES 16        // products
+#define AGAIN 1024      // products from one time of trying to the next: memory is not always the same
 
 typedef struct {
     const Gemm *g;
@@ -71,7 +72,7 @@ static void columns_job(void *arg, size_t begin, size_t end) {
     gemm_finish(g, g->C + begin, g->M, (long)(end - begin), (long)begin);
 }
 
-// Whether a weight is read faster in streams far apart than in neighbouring rows: each is tried by turns, the faster of their best times decides. One processor
+// Whether a weight is read faster in streams far apart than in neighbouring rows: each is tried by turns, the faster of their best times decides for a while. One processor
 // gains a tenth by streams, another loses a third (test/bench/NOTES.md).
 typedef struct {
     int tried;
@@ -84,8 +85,8 @@ static Reading *reading_of(const Gemm *g) {
 }
 
 static void tell(Reading *r, bool streams, double seconds) {
-    if (r->best[streams] == 0 || seconds < r->best[streams]) r->best[streams] = seconds;
-    r->tried++;
+    if (r->tried < TRIES && (r->best[streams] == 0 || seconds < r->best[streams])) r->best[streams] = seconds;
+    if (++r->tried == AGAIN) *r = (Reading){0};
 }
 
 static size_t weight_bytes(const Gemm *g) { return (size_t)(g->N * g->K) * dtype_size(g->B_type); }
@@ -100,7 +101,7 @@ static void few_rows(const Gemm *g, const TileKernel *t) {
     j.streams = r->tried < TRIES ? r->tried % 2 == 0 : r->best[0] > r->best[1];
     double start = seconds_now();
     parallel_for((size_t)g->N, few_columns(g), columns_job, &j);
-    if (r->tried < TRIES && weight_bytes(g) >= LEARN) tell(r, j.streams, (seconds_now() - start) / (double)weight_bytes(g));
+    if (weight_bytes(g) >= LEARN) tell(r, j.streams, (seconds_now() - start) / (double)weight_bytes(g));
 }
 
 // ---- the way of products of bf16
