@@ -24,10 +24,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "gemm_parts.h"
 #include "io/memory.h"
 #include "io/random.h"
 #include "io/thread.h"
-#include "kernels.h"
 
 #define NR_MAX 32
 #define ROWS_MAX 32
@@ -41,8 +41,6 @@ typedef struct {
     bool later;                // scores are scaled in the exponent
 } Job;
 
-static long smaller(long a, long b) { return a < b ? a : b; }
-static long larger(long a, long b) { return a > b ? a : b; }
 static long pad(long n, long to) { return (n + to - 1) / to * to; }
 
 // Of so many channels or keys, packed.

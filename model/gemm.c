@@ -3,7 +3,7 @@
 // C is cut into tiles of MR x NR that stay in registers while k runs through a block; between blocks the partial sums
 // wait in C itself. So every element is one chain of fused multiply-adds (or of dot products of pairs) over ascending k, whatever the way.
 //   blocks      gemm_blocks.c
-//   few rows    up to THIN_ROWS_MOST, B a weight: B is read once, in sixteen streams, and turned in registers (decoding; kernels_thin.h)
+//   few rows    up to THIN_ROWS_MOST, B a weight: B is read once, sixteen rows at a time, and turned in registers (decoding; kernels_thin.h)
 //   some rows   up to SPREAD_ROWS_MOST, B a weight: B is read once as it lies, x is turned instead (gemm_spread.c)
 // Products of bf16 take the fastest way that there is: AMX tiles, dot products of pairs, or the f32 path on rounded values.
 // Version 0 is the plain loop in test/test_kernels.c; `retina bench` times the product, test/bench/NOTES.md has what was tried.

@@ -1,4 +1,4 @@
-// gemm_parts.h: what the files of products share (gemm.c, gemm_blocks.c, gemm_spread.c, gemm_amx.c).
+// gemm_parts.h: what the files of products share (gemm.c, gemm_blocks.c, gemm_spread.c, gemm_amx.c), and of what stands on them (attention.c).
 #ifndef RETINA_MODEL_GEMM_PARTS_H
 #define RETINA_MODEL_GEMM_PARTS_H
 

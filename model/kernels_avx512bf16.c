@@ -19,17 +19,8 @@
 #define TILE_VECTORS 2
 #define COLUMNS (TILE_VECTORS * LANES)
 
-static void pack_a(float *out, const Gemm *g, long m0, int mr, long k0, long kn) {
-    for (long k = 0; k < kn; k += 32, out += 16 * mr) {
-        V t[LANES];
-#pragma GCC unroll 16
-        for (int r = 0; r < LANES; r++) t[r] = r < mr ? words_of(g->A + (m0 + r) * g->lda, DTYPE_F32, k0 + k, kn - k) : all(0);
-        turn(t);
-        for (int j = 0; j < LANES; j++) store(out + j * mr, t[j]); // the lanes behind mr are the next word's
-    }
-}
-
-// out[word wide + r] of rows of `type`, `row` bytes apart, of which `rows` exist, k0 … k0 + kn; filled up with zeros.
+// out[word wide + r] of rows of `type`, `row` bytes apart, of which `rows` exist, k0 … k0 + kn; filled up with zeros. Whole vectors are written: behind `wide` lies what the
+// next word's rows write over.
 static void pack_words(float *out, long wide, const char *first, size_t row, Dtype type, long rows, long k0, long kn) {
     for (long v = 0; v < wide; v += LANES, first += LANES * row, rows -= LANES)
         for (long k = 0; k < kn; k += 32) {
@@ -49,6 +40,8 @@ static void pack_b(float *out, const Gemm *g, long k0, long kn, long n0) {
 static void pack_x(float *out, long wide, const Gemm *g, long m, long rows, long k0, long kn) {
     pack_words(out, wide, (const char *)(g->A + m * g->lda), (size_t)g->lda * sizeof(float), DTYPE_F32, rows, k0, kn);
 }
+
+static void pack_a(float *out, const Gemm *g, long m0, int mr, long k0, long kn) { pack_x(out, mr, g, m0, mr, k0, kn); }
 
 INLINE V fused(V a, V b, V sums) { return (V)_mm512_dpbf16_ps((__m512)sums, (__m512bh)a, (__m512bh)b); }
 
