@@ -2,6 +2,7 @@
 #ifndef RETINA_IO_THREAD_H
 #define RETINA_IO_THREAD_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 int threads_available(void); // cores that this process may use
@@ -14,6 +15,9 @@ int threads_count(void);
 // fn must not `die`, except under its own trap: check before, or collect and die after.
 typedef void ParallelFn(void *arg, size_t begin, size_t end);
 void parallel_for(size_t n, size_t grain, ParallelFn *fn, void *arg);
+
+// From inside fn: until *count, which other threads count up, is at least `wanted`.
+void thread_wait(atomic_long *count, long wanted);
 
 // The number of the thread that calls, 0 (the caller of parallel_for) … threads_count()-1: for
 // scratch memory per thread.

@@ -6,8 +6,10 @@
 //   blocks    32 rows of the weight by 256 of k are copied together (16 KiB, in L1, where the rows lay in one set), and meet
 //             all rows of x, which stream by from L2; partial sums wait in blocks of 4 KiB, never in C
 //   few rows  up to 128 of x that stay in L2: tiles are loaded from the weight itself, the sums of all of k stay in tiles (gemm_amx_few.h)
+//   small     a weight that stays in L2 is packed whole; each thread packs 32 rows of x, all of k, and multiplies them by all of it
 //   panels    that are kept (packed.h) are what copying would give: nothing is copied. Few rows read them in order, but only where the weight
 //             is no bf16: as it lies its rows are 32 streams, which come from memory faster than one
+// Many rows of x are split into ranges, one for each thread, which packs and multiplies its own before it helps another: what it packed lies in its L2.
 // Between two tile products there is time for what is none: a few lines of the next block are copied and those of the block after
 // it asked for; a tile of the sums that became whole before is turned back, activated and written; and the lines are asked for that
 // the next ones will be written to.
@@ -21,8 +23,10 @@
 //   2  the one after it is asked for                                      2.04
 //   3  sums are finished there too; eight lines of a row asked for        1.92                  1.39
 //   4  the weight's tiles first, then what is none; C's lines asked for
-//   5  half as long blocks; few rows: 64 against sixteen, and lines asked for after each tile   in use
+//   5  half as long blocks; few rows: 64 against sixteen, and lines asked for after each tile
+//   6  ranges of x, small weights; few rows of a weight that must be made: step by step         in use
 #if defined(__x86_64__)
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,8 +40,10 @@
 #include "gemm_amx_weight.h"
 
 #define WIDE_COLUMNS 256 // of a task where x does not stay in L2
-#define LEAST_ROWS 512   // of x, beside which copying the weight costs little
+#define LEAST_ROWS 512   // of x, beside which copying the weight costs little; of split numbers half
+#define RANGE_ROWS 256   // of x that a thread has for itself, at least
 #define MOST_ROWS 1024   // of x in a task: each of their C's is in a page of its own
+#define SMALL_WEIGHT_ROWS 512 // for each thread, by a weight that stays in L2
 #define DIRECT_ROWS 128  // up to so many rows of x the weight is used as it lies
 
 // ---- x
@@ -51,26 +57,21 @@ INLINE void turned(float *out, V *t) {
     for (int j = 0; j < LANES; j++) store(out + j * LANES, t[j]);
 }
 
-static void pack_x(void *arg, size_t begin, size_t end) { // a panel's BLOCK_STEPS steps
-    const Product *p = arg;
+static void pack_steps(const Product *p, long m0, long first, long last, float *out) { // of the panel that begins with row m0
     const Gemm *g = p->g;
-    for (size_t i = begin; i < end; i++) {
-        long across = pieces(p->steps, BLOCK_STEPS), m0 = (long)i / across * SIDE, first = (long)i % across * BLOCK_STEPS;
-        float *out = (float *)x_at(p, m0, first);
-        int halves = g->M - m0 <= 16 ? 1 : 2;
-        for (long s = first; s < smaller(first + BLOCK_STEPS, p->steps); s++, out += p->of_x * halves * TILE)
-            for (int half = 0; half < halves; half++) {
-                V near[LANES], rest[LANES];
+    int halves = g->M - m0 <= 16 ? 1 : 2;
+    for (long s = first; s < last; s++, out += p->of_x * halves * TILE)
+        for (int half = 0; half < halves; half++) {
+            V near[LANES], rest[LANES];
 #pragma GCC unroll 16
-                for (long r = 0, m = m0 + half * 16; r < LANES; r++, m++) {
-                    const char *line = (const char *)(g->A + m * g->lda + s * STEP);
-                    near[r] = rest[r] = all(0);
-                    if (m < g->M) near[r] = made(line, DTYPE_F32, g->K - s * STEP, p->of_x, &rest[r]);
-                }
-                turned(out + half * TILE, near);
-                if (p->of_x == 2) turned(out + (halves + half) * TILE, rest);
+            for (long r = 0, m = m0 + half * 16; r < LANES; r++, m++) {
+                const char *line = (const char *)(g->A + m * g->lda + s * STEP);
+                near[r] = rest[r] = all(0);
+                if (m < g->M) near[r] = made(line, DTYPE_F32, g->K - s * STEP, p->of_x, &rest[r]);
             }
-    }
+            turned(out + half * TILE, near);
+            if (p->of_x == 2) turned(out + (halves + half) * TILE, rest);
+        }
 }
 
 // ---- sums: four tiles, each (n, m)
@@ -184,26 +185,24 @@ PANEL(split_both, 2, 2)
 
 // ---- tasks
 
+static PanelFn *const panel_of[2][2][2] = {{{plain_half, plain}}, {{split_x_half, split_x}, {split_both_half, split_both}}}; // of_x, of_w, wide
+
 // A block of the weight against rows [m0, m1) of x; sums: 4 KiB for each 32 rows.
 static void meet(const Product *p, Weight w, Block b, long m0, long m1, float *sums, Beside *beside) {
-    static PanelFn *const panels[2][2][2] = {{{plain_half, plain}}, {{split_x_half, split_x}, {split_both_half, split_both}}};
     const Gemm *g = p->g;
     const bool last = b.first + b.steps == p->steps;
     for (long m = m0; m < m1; m += SIDE, sums += 4 * TILE) {
         if (last) beside->written = (Written){(char *)(g->C + m * g->ldc + b.n), (size_t)g->ldc * sizeof *g->C, smaller(SIDE, g->M - m)};
-        panels[p->of_x - 1][p->of_w - 1][g->M - m > 16](b.steps, w, x_at(p, m, b.first), sums, b.first > 0, beside);
+        panel_of[p->of_x - 1][p->of_w - 1][g->M - m > 16](b.steps, w, x_at(p, m, b.first), sums, b.first > 0, beside);
         if (last) beside->finish = (Finish){.g = g, .sums = sums, .m = m, .n = b.n, .across = 2, .left = 4};
     }
 }
 
-// Of a split weight that sixteen rows meet both blocks stay in L1 if they are half as long.
-static long block_steps(const Product *p) { return p->of_w == 2 && p->g->M <= 16 ? BLOCK_STEPS / 2 : BLOCK_STEPS; }
-
 // Block t of columns [n0, n1): all of k for 32 of them, then the next 32; or all columns for a block of k, then the next.
 static Block block_of(const Product *p, long n0, long n1, long t) {
-    long panels = pieces(n1 - n0, SIDE), blocks = pieces(p->steps, block_steps(p));
-    long panel = p->narrow ? t / blocks : t % panels, first = (p->narrow ? t % blocks : t / panels) * block_steps(p);
-    return (Block){n0 + panel * SIDE, first, smaller(block_steps(p), p->steps - first)};
+    long panels = pieces(n1 - n0, SIDE), blocks = pieces(p->steps, BLOCK_STEPS);
+    long panel = p->narrow ? t / blocks : t % panels, first = (p->narrow ? t % blocks : t / panels) * BLOCK_STEPS;
+    return (Block){n0 + panel * SIDE, first, smaller(BLOCK_STEPS, p->steps - first)};
 }
 
 // The lines of block b, from now on; later: the block after it, or one of no steps.
@@ -224,7 +223,7 @@ static Next next_of(const Product *p, Block b, Block later, float *out, int each
 }
 
 static void columns(const Product *p, long n0, long n1, long m0, long m1, float *room) {
-    long panels = pieces(m1 - m0, SIDE), count = pieces(n1 - n0, SIDE) * pieces(p->steps, block_steps(p));
+    long panels = pieces(m1 - m0, SIDE), count = pieces(n1 - n0, SIDE) * pieces(p->steps, BLOCK_STEPS);
     float *block[] = {room, room + block_words(p)}, *sums = room + 2 * block_words(p);
     const Block none = {0};
     Beside beside = {.next = next_of(p, block_of(p, n0, n1, 0), none, block[0], SIDE), .finish.left = 0};
@@ -241,36 +240,79 @@ static void columns(const Product *p, long n0, long n1, long m0, long m1, float 
 
 #include "gemm_amx_few.h"
 
-static void product_job(void *arg, size_t begin, size_t end) {
-    const Product *p = arg;
+static void task(const Product *p, long m0, long m1, long n0, long n1, float *room) {
+    if (p->direct) n0 = few_task(p, n0, n1, room);
+    if (n0 < n1) columns(p, n0, n1, m0, m1, room);
+}
+
+// A range's part of the work, together with the threads that are at it.
+static void range_of(const Product *p, long r, float *room) {
     const Gemm *g = p->g;
+    const long from = r * p->range, to = smaller(from + p->range, g->M);
+    const long deep = pieces(p->steps, BLOCK_STEPS), parts = pieces(to - from, SIDE) * deep, across = pieces(g->N, p->nc), tasks = pieces(to - from, p->mc) * across;
+    Taken *taken = p->taken + r;
+    for (long t; (t = atomic_fetch_add(&taken->parts, 1)) < parts; atomic_fetch_add(&taken->packed, 1)) {
+        long m = from + t / deep * SIDE, first = t % deep * BLOCK_STEPS;
+        pack_steps(p, m, first, smaller(first + BLOCK_STEPS, p->steps), (float *)x_at(p, m, first));
+    }
+    thread_wait(&taken->packed, parts);
+    for (long t; (t = atomic_fetch_add(&taken->tasks, 1)) < tasks;) {
+        long m = from + t / across * p->mc, n = t % across * p->nc;
+        task(p, m, smaller(m + p->mc, to), n, smaller(n + p->nc, g->N), room);
+    }
+}
+
+static void product_job(void *arg, size_t begin, size_t end) { // each its own range first, then those of others
+    const Product *p = arg;
     float *room = p->room + p->room_each * (size_t)thread_index();
     tiles_begin();
-    for (size_t t = begin; t < end; t++) {
-        long down = pieces(g->M, p->mc), m0 = (long)t % down * p->mc, m1 = smaller(m0 + p->mc, g->M);
-        long n0 = (long)t / down * p->nc, n1 = smaller(n0 + p->nc, g->N);
-        Beside beside = {.finish.left = 0};
-        for (; p->direct && n0 < n1 && (p->panels || as_it_lies(p, (Block){n0, 0, p->steps})); n0 += SIDE) few_columns(p, n0, room, &beside);
-        finish(&beside.finish);
-        if (n0 < n1) columns(p, n0, n1, m0, m1, room);
-    }
+    for (size_t i = begin; i < end; i++)
+        for (long r = 0; r < p->ranges; r++) range_of(p, ((long)i + r) % p->ranges, room);
     tiles_end();
 }
 
-// x's rows of a task in L2 beside the sums, if that leaves enough of them to pay for copying the weight; else blocks of k, where
-// a block of x and nc columns of sums are in L2. Few rows: x in three quarters of it.
+// ---- many rows by a small weight
+
+static void small_weight_job(void *arg, size_t begin, size_t end) { // panels of x
+    const Product *p = arg;
+    const Gemm *g = p->g;
+    float *x = p->room + p->room_each * (size_t)thread_index(), *sums = x + p->steps * p->of_x * 2 * TILE;
+    tiles_begin();
+    Beside beside = {.finish.left = 0};
+    for (size_t t = begin; t < end; t++) {
+        long m = (long)t * SIDE;
+        pack_steps(p, m, 0, p->steps, x);
+        for (long n = 0; n < g->N; n += SIDE) {
+            beside.written = (Written){(char *)(g->C + m * g->ldc + n), (size_t)g->ldc * sizeof *g->C, smaller(SIDE, g->M - m)};
+            panel_of[p->of_x - 1][p->of_w - 1][g->M - m > 16](p->steps, packed(p, panel_at(p, n, 0)), x, sums, false, &beside);
+            beside.finish = (Finish){.g = g, .sums = sums, .m = m, .n = n, .across = 2, .left = 4};
+        }
+    }
+    finish(&beside.finish);
+    tiles_end();
+}
+
+// x is split into ranges of rows, one for each thread if they are long enough; the threads of a range share N. x's rows of a task stay in L2 beside
+// the sums, if that leaves enough of them to pay for making the weight's blocks; else blocks of k, of which a task's x and sums fill half of L2.
+// Few rows: x in three quarters of it.
 static void plan(Product *p, long threads) {
     const Gemm *g = p->g;
-    long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE), each = SIDE * pieces(pieces(g->N, threads), SIDE);
-    if (l2 < 512 * 1024) l2 = 1024 * 1024;
-    long row = p->steps * STEP * 2, most = l2 * 5 / 8 / (p->of_x * row) / SIDE * SIDE; // bytes of a row of bf16s
-    p->narrow = most >= smaller(LEAST_ROWS, g->M);
-    p->nc = p->narrow ? SIDE * pieces(each, 4 * SIDE) : smaller(each, WIDE_COLUMNS);
-    if (!p->narrow) most = l2 * 5 / 8 / (block_steps(p) * STEP * 2 * p->of_x + 4 * p->nc) / SIDE * SIDE;
-    most = smaller(most < SIDE ? SIDE : most, MOST_ROWS);
-    p->direct = g->M <= SIDE || (g->M <= DIRECT_ROWS && g->M * p->of_x * row <= l2 * 3 / 4);
-    if (p->direct) most = DIRECT_ROWS;
-    p->mc = SIDE * pieces(pieces(g->M, pieces(g->M, most)), SIDE);
+    const long l2 = p->l2, row = p->of_x * p->steps * STEP * 2, block = p->of_x * BLOCK_STEPS * STEP * 2; // bytes of a row of x
+    p->direct = g->M <= SIDE || (g->M <= DIRECT_ROWS && g->M * row <= l2 * 3 / 4);
+    p->range = SIDE * pieces(pieces(g->M, SIDE), larger(1, smaller(threads, g->M / RANGE_ROWS)));
+    p->ranges = pieces(g->M, p->range);
+    const long own = SIDE * pieces(pieces(g->N, pieces(threads, p->ranges)), SIDE);
+    long most = l2 * 5 / 8 / row;
+    p->narrow = p->direct || most >= smaller(LEAST_ROWS / p->of_x, p->range);
+    if (p->narrow) {
+        p->nc = SIDE * pieces(own, (p->direct ? 4 : 8) * SIDE);
+    } else {
+        long fit = (l2 / 2 / smaller(p->range, MOST_ROWS) - block) / 4;
+        p->nc = SIDE * pieces(pieces(own, pieces(own, larger(fit, WIDE_COLUMNS))), SIDE);
+        most = l2 / 2 / (block + 4 * p->nc);
+    }
+    most = p->direct ? DIRECT_ROWS : larger(SIDE, smaller(most, MOST_ROWS) / SIDE * SIDE);
+    p->mc = SIDE * pieces(pieces(p->range, pieces(p->range, most)), SIDE);
 }
 
 #define SMALL 4000000  // multiply-adds that are not worth waking a thread
@@ -279,7 +321,18 @@ static void plan(Product *p, long threads) {
 // ---- panels that are kept
 
 static bool splits(const Gemm *g) { return g->compute == COMPUTE_BF16X3; }
-static Product product_of(const Gemm *g) { return (Product){.g = g, .of_x = splits(g) ? 2 : 1, .of_w = splits(g) && g->B_type != DTYPE_BF16 ? 2 : 1, .steps = pieces(g->K, STEP)}; }
+
+#ifndef L2_BYTES // of the machine that tests run on
+static long l2_bytes(void) {
+    long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return l2 < 512 * 1024 ? 1024 * 1024 : l2; // it may not be told
+}
+#define L2_BYTES l2_bytes()
+#endif
+
+static Product product_of(const Gemm *g) {
+    return (Product){.g = g, .of_x = splits(g) ? 2 : 1, .of_w = splits(g) && g->B_type != DTYPE_BF16 ? 2 : 1, .steps = pieces(g->K, STEP), .l2 = L2_BYTES};
+}
 static size_t panels_bytes(const Gemm *g) {
     Product p = product_of(g);
     return size_mul((size_t)(pieces(g->N, SIDE) * p.steps * p.of_w), 2 * TILE * sizeof(float), "packed weights");
@@ -293,7 +346,17 @@ static void panels_pack(void *all, const Gemm *g, long part) {
     while (next.left > 0) make_lines(&next);
 }
 
+static void panels_job(void *arg, size_t begin, size_t end) {
+    const Product *p = arg;
+    for (size_t i = begin; i < end; i++) panels_pack((float *)p->panels, p->g, (long)i);
+}
+
 static const Packing plain_panels = {panels_bytes, panels_parts, panels_pack}, split_panels = {panels_bytes, panels_parts, panels_pack};
+
+// All of the weight stays in half of L2 while x's panels pass by, one at a time, which each thread packs for itself: rows of C are written one after the other.
+static bool small_weight(const Product *p) {
+    return p->g->M >= SMALL_WEIGHT_ROWS * threads_count() && (long)panels_bytes(p->g) + p->steps * p->of_x * 2 * TILE * 4 <= p->l2 / 2;
+}
 
 static void product(const Gemm *g) {
     bool small = (double)g->M * (double)g->N * (double)g->K < SMALL;
@@ -301,13 +364,22 @@ static void product(const Gemm *g) {
     Product p = product_of(g);
     plan(&p, threads);
     if (!p.direct || !as_it_lies(&p, (Block){0, 0, p.steps})) p.panels = packed_weight(g, splits(g) ? &split_panels : &plain_panels);
+    if (small_weight(&p)) {
+        size_t weight = p.panels ? 0 : panels_bytes(g) / sizeof(float);
+        p.room_each = (size_t)((p.steps * p.of_x * 2 + 4) * TILE);
+        p.x = thread_room(weight + p.room_each * (size_t)threads_count());
+        p.room = p.x + weight;
+        if (!p.panels) p.panels = p.x, parallel_for((size_t)panels_parts(g), small ? (size_t)panels_parts(g) : 1, panels_job, &p);
+        parallel_for((size_t)pieces(g->M, SIDE), small ? (size_t)pieces(g->M, SIDE) : 1, small_weight_job, &p);
+        return;
+    }
     size_t packed = (size_t)(pieces(g->M, 16) * p.steps * p.of_x) * TILE, blocks = (size_t)(pieces(p.mc, SIDE) * (p.narrow ? 1 : p.nc / SIDE));
-    p.room_each = 2 * block_words(&p) + blocks * 4 * TILE;
-    p.x = thread_room(packed + p.room_each * (size_t)threads_count());
-    p.room = p.x + packed;
-    size_t parts = (size_t)(pieces(g->M, SIDE) * pieces(p.steps, BLOCK_STEPS)), tasks = (size_t)(pieces(g->M, p.mc) * pieces(g->N, p.nc));
-    parallel_for(parts, small ? parts : 1, pack_x, &p);
-    parallel_for(tasks, small ? tasks : 1, product_job, &p);
+    size_t taken = (size_t)p.ranges * sizeof *p.taken / sizeof(float);
+    p.room_each = (size_t)(2 * block_words(&p)) + blocks * 4 * TILE;
+    float *room = thread_room(taken + packed + p.room_each * (size_t)threads_count());
+    p.taken = (Taken *)room, p.x = room + taken, p.room = p.x + packed;
+    memset(p.taken, 0, (size_t)p.ranges * sizeof *p.taken);
+    parallel_for((size_t)threads, 1, product_job, &p);
 }
 
 void gemm_amx(const Gemm *g) { // GEMM_NT

@@ -2,14 +2,21 @@
 
 #define BLOCK_STEPS 8 // of a block of the weight
 
+typedef struct { // of a range of x's rows, by all threads
+    _Alignas(64) atomic_long parts, packed, tasks;
+} Taken;
+
 typedef struct {
     const Gemm *g;
     int of_x, of_w;   // bf16s of a number of x, of the weight: 1, or 2 where it is split
     long steps;       // of K
+    long l2;          // bytes
     const float *panels; // the whole weight's tiles, or NULL: 32 rows, in them the steps
+    long ranges, range; // of x's rows: each is packed and multiplied by a thread of its own as long as there is another
+    Taken *taken;       // of each range
     long mc, nc;      // rows of x and columns of C of a task
     bool direct;      // few rows
-    bool narrow;      // x stays in L2: all of k for 32 columns, then the next ones; else 256 of k for nc columns
+    bool narrow;      // x stays in L2: all of k for 32 columns, then the next ones; else a block of k for nc columns
     float *x;         // packed: panels of 32 rows, each in steps of one or two tiles, of split numbers first their nearest, then their rests
     float *room;      // each thread's two blocks of the weight, then its sums
     size_t room_each; // floats
@@ -66,21 +73,37 @@ INLINE V made(const char *line, Dtype type, long values, int of_w, V *rest) {
     return of_w == 2 ? split_words_of(line, type, 0, values, rest) : words_of(line, type, 0, values);
 }
 
-static void make_lines(Next *next) {
-    Next b = *next;
-    const long bytes = STEP * (b.type == DTYPE_F32 ? 4 : 2);
-    for (int i = 0; i < b.each && b.left > 0; i++, b.left--) {
-        const char *line = b.at + (size_t)b.r * b.row;
-        V near = all(0), rest = all(0);
-        if (b.type == DTYPE_F32 && b.r < b.rows && b.values >= STEP) near = made(line, DTYPE_F32, STEP, b.of_w, &rest); // nearly all of them
-        else if (b.r < b.rows) near = made(line, b.type, b.values, b.of_w, &rest);
-        if (b.after && b.r < b.rows) __builtin_prefetch(line + b.after, 0, 2), __builtin_prefetch(line + b.after + bytes - 64, 0, 2);
-        store(b.out, near);
-        if (b.of_w == 2) store(b.out + 2 * TILE, rest);
-        b.out += LANES;
-        if (++b.r == SIDE) b.r = 0, b.at += bytes, b.values -= STEP, b.out += (b.of_w - 1) * 2 * TILE;
+// The lines of some rows, all of whose values exist.
+INLINE void make_whole(const char *line, size_t row, long rows, int of_w, float *out, ptrdiff_t after) {
+    for (; rows > 0; rows--, line += row, out += LANES) {
+        V rest, near = made(line, DTYPE_F32, STEP, of_w, &rest);
+        store(out, near);
+        if (of_w == 2) store(out + 2 * TILE, rest);
+        __builtin_prefetch(line + after, 0, 2);
+        __builtin_prefetch(line + after + 64, 0, 2);
     }
-    *next = b;
+}
+
+static void make_other(Next *b, long count) {
+    for (long i = 0; i < count; i++, b->out += LANES) {
+        const char *line = b->at + (size_t)(b->r + i) * b->row;
+        V near = all(0), rest = all(0);
+        if (b->r + i < b->rows && b->values > 0) near = made(line, b->type, b->values, b->of_w, &rest), __builtin_prefetch(line + b->after, 0, 2);
+        store(b->out, near);
+        if (b->of_w == 2) store(b->out + 2 * TILE, rest);
+    }
+}
+
+INLINE void make_lines(Next *b) {
+    for (long left = smaller(b->each, b->left), count; left > 0; left -= count) {
+        count = smaller(left, SIDE - b->r);
+        const char *line = b->at + (size_t)b->r * b->row;
+        if (b->type != DTYPE_F32 || b->r + count > b->rows || b->values < STEP) make_other(b, count);
+        else if (b->of_w == 2) make_whole(line, b->row, count, 2, b->out, b->after), b->out += count * LANES;
+        else make_whole(line, b->row, count, 1, b->out, b->after), b->out += count * LANES;
+        b->left -= count, b->r += (int)count;
+        if (b->r == SIDE) b->r = 0, b->at += STEP * (long)(b->type == DTYPE_F32 ? 4 : 2), b->values -= STEP, b->out += (b->of_w - 1) * 2 * TILE;
+    }
 }
 
 INLINE void ask_for_lines(Next *b) {

@@ -86,6 +86,7 @@ static void amx_dpbf16ps(int c, int a, int b) {
 
 static void amx_release(void) { amx.configured = false; }
 
+#define L2_BYTES (128 * 1024) // so small that products of tests are split as large ones are
 #define tiles_configure amx_loadconfig
 #define tiles_release amx_release
 #define tile_load amx_load

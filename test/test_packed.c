@@ -60,7 +60,7 @@ static double far(const Gemm *g, const void *B, const float *C) { // from double
 }
 
 static void test_products(Arena *a) {
-    static const long shapes[][3] = {{1, 40, 70}, {9, 70, 33}, {17, 33, 100}, {33, 64, 588}, {40, 200, 1300}, {70, 96, 65}, {85, 70, 250}, {9, 70, 1100}, {130, 70, 1100}, {70, 129, 4100}};
+    static const long shapes[][3] = {{1, 40, 70}, {9, 70, 33}, {17, 33, 100}, {33, 64, 588}, {40, 200, 1300}, {70, 96, 65}, {85, 70, 250}, {9, 70, 1100}, {130, 70, 1100}, {70, 129, 4100}, {600, 70, 400}};
     static const Dtype types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int t = 0; t < 3; t++)
