@@ -82,6 +82,39 @@ static void test_products(Arena *a, const char *path) {
         }
 }
 
+// Rows of A, B and C that end before the next ones begin: what lies between them is NaN, and is neither read nor written.
+static void test_margins(Arena *a) {
+    static const long shapes[][3] = {{3, 33, 40}, {17, 35, 70}, {50, 33, 588}, {600, 40, 50}, {600, 70, 410}};
+    enum { MARGIN = 37 };
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int type = 0; type < 3; type++) {
+            Mark mark = arena_mark(a);
+            const long M = shapes[s][0], N = shapes[s][1], K = shapes[s][2], ldk = K + MARGIN, ldc = N + MARGIN;
+            float *A = random_floats(a, (size_t)(M * ldk), "A"), *B = random_floats(a, (size_t)(N * ldk), "B"), *C = take(a, float, (size_t)(M * ldc));
+            uint16_t *half = take(a, uint16_t, (size_t)(N * ldk));
+            for (long i = 0; i < M * ldc; i++) C[i] = NAN;
+            for (long m = 0; m < M; m++)
+                for (long k = K; k < ldk; k++) A[m * ldk + k] = NAN;
+            for (long n = 0; n < N; n++)
+                for (long k = K; k < ldk; k++) B[n * ldk + k] = NAN;
+            Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = A, .lda = ldk, .B = B, .B_type = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[type], .ldb = ldk, .C = C, .ldc = ldc, .compute = COMPUTE_BF16};
+            if (type == 1) convert_f32_bf16(half, B, (size_t)(N * ldk)), convert_bf16_f32(B, half, (size_t)(N * ldk)), g.B = half;
+            if (type == 2) convert_f32_f16(half, B, (size_t)(N * ldk)), convert_f16_f32(B, half, (size_t)(N * ldk)), g.B = half;
+            float *want = wanted(a, &g, B), *got = take(a, float, (size_t)(M * N));
+            gemm(&g);
+            bool kept = true;
+            for (long m = 0; m < M; m++) {
+                memcpy(got + m * N, C + m * ldc, (size_t)N * sizeof *got);
+                for (long n = N; n < ldc; n++) kept = kept && isnan(C[m * ldc + n]);
+            }
+            char name[96];
+            snprintf(name, sizeof name, "between rows NaN, %s weight, %ld x %ld x %ld", dtype_name(g.B_type), M, N, K);
+            check_near(name, got, want, (size_t)(M * N), allow(K));
+            check(kept, "%s: nothing is written between C's rows", name);
+            arena_release(a, mark);
+        }
+}
+
 // A row by a weight of bf16: the same bits alone and among others, however many; in AMX tiles as long as all are few.
 static void test_rows(Arena *a) {
     static const long counts[] = {40, 3, 12, 13, 17, 160, 161, 400};
@@ -222,6 +255,7 @@ int main(void) {
     Arena *a = arena_new("test");
     threads_set(1);
     test_products(a, gemm_bf16_path());
+    test_margins(a);
     test_rows(a);
     test_reading(a);
 #if defined(__x86_64__)
