@@ -64,8 +64,8 @@ typedef struct {
     bool alone;          // it is run where it is named; the others without a name, too
 } Kind;
 
-static const Kind kinds[] = {{"products", products, " peers rounds rows ", 11, false},
-                             {"speed", speed, " peers rounds rows ", 11, false},
+static const Kind kinds[] = {{"products", products, " peers rounds rows packed ", 11, false},
+                             {"speed", speed, " peers rounds rows packed ", 11, false},
                              {"training", training, " peers rounds rows clip ", 11, false},
                              {"verbalize", captions, " peers rounds layers pictures length peer-layers config ", 3, false},
                              {"jpeg", jpeg, " peers rounds rows images ", 11, false},
@@ -137,10 +137,11 @@ int run_bench(int argc, char **argv) {
                         {"threads", OPT_INT, &threads, "0: every core of this process", NULL},
                         {NULL, OPT_FLAG, NULL, "products, speed, training, forward, jpeg, resize", NULL},
                         {"rows", OPT_TEXT, &b->ask.rows, "only rows whose name holds this, or one of several: A|B", NULL},
+                        {NULL, OPT_FLAG, NULL, "products, speed, forward", NULL},
+                        {"packed", OPT_FLAG, &b->ask.packed, "our weights, too, are packed before anything is timed", NULL},
                         {NULL, OPT_FLAG, NULL, "forward", NULL},
                         {"model", OPT_TEXT, &b->model, "directory of the model (`retina random` makes one)", NULL},
                         {"tokens", OPT_INT, &b->tokens, "of a prompt", NULL},
-                        {"packed", OPT_FLAG, &b->ask.packed, "weights stay packed for products", NULL},
                         {NULL, OPT_FLAG, NULL, "training", NULL},
                         {"clip", OPT_TEXT, &b->clip, "directory of the zoo's CLIP", NULL},
                         {NULL, OPT_FLAG, NULL, "verbalize", NULL},

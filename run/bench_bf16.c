@@ -1,5 +1,5 @@
 // bench_bf16.c: products with weights of bf16. The results are compared with double precision (samples of them) before they are timed; the
-// peer's are rounded to bf16, ours are f32; the products are the same. The peer may take its weight packed ahead (ours never is), or compute with the same
+// peer's are rounded to bf16, ours are f32; the products are the same. The peer may take its weight packed ahead (ours is with --packed), or compute with the same
 // numbers in f32, which is faster where a machine has no instructions of bf16: its fastest way counts. Weights of decoding come from memory: a GiB of copies takes turns.
 #include <math.h>
 #include <stdio.h>
@@ -39,13 +39,16 @@ static Measured one(Arena *a, const Table *t, long M, long N, long K, int copies
     Product p = {.copies = copies, .weights = w};
     p.g = (Gemm){.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = random_floats(a, (size_t)(M * K), "input"), .lda = K, .B_type = DTYPE_BF16, .ldb = K,
                  .C = poisoned(a, (size_t)(M * N)), .ldc = N, .compute = COMPUTE_BF16};
-    product_work(&p);
+    Arena *kept = arena_new("packed weights");
+    table_keeps(t, kept, w, weight * (size_t)copies * sizeof *w);
+    for (int c = 0; c < (t->packed ? copies : 1); c++) product_work(&p);
     double bytes = 2.0 * (double)weight;
     const char *ask = arena_print(a, "linear %ld %ld %ld %d %d", M, N, K, copies, threads_count());
     Measured m = table_row(t, &(Row){.name = name, .ask = ask, .work = product_work, .arg = &p, .operations = 2.0 * (double)(M * N) * (double)K,
                                      .bytes = copies > 1 ? bytes : 0, .peak = PEAK_BF16, .plain = copies > 1 ? weight_read : NULL, .plain_bytes = bytes, .most = M < 16 ? 0 : MEAN_MOST, .least_of_floor = M == 1 ? READ_LEAST : 0,
                                      .check = {product_error, &p.g, p.g.C, (size_t)(M * N), 2e-6, 4e-3},
                                      .given = {{"x", p.g.A, (size_t)(M * K) * sizeof *p.g.A}, {"weight", w, weight * sizeof *w}}});
+    arena_free(kept);
     arena_release(a, mark);
     return m;
 }

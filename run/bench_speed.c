@@ -6,9 +6,9 @@
 
 void bench_speed(const BenchAsk *ask) {
     Table t = table_open(ask, "test/bench/peer_speed.py", NULL);
-    bench_say(t.w, "`retina bench speed%s`, %s, bf16 by %s, %s, %d alternating rounds: median (smallest – largest).\n"
+    bench_say(t.w, "`retina bench speed%s%s`, %s, bf16 by %s, %s, %d alternating rounds: median (smallest – largest).\n"
                   "Floor: the larger of operations over the ceiling (below) and of bytes over what a plain read (or a triad) moves in the same rounds; 1.00 is as fast as that. " TABLE_SAID "%s",
-              ask->venv ? " --peers VENV" : "", cpu_describe(), gemm_bf16_path(), threads_said(t.arena), t.rounds, peer_head(t.arena, t.peer));
+              ask->packed ? " --packed" : "", ask->venv ? " --peers VENV" : "", cpu_describe(), gemm_bf16_path(), threads_said(t.arena), t.rounds, peer_head(t.arena, t.peer));
     bench_bf16(t.arena, &t);
     bench_few(t.arena, &t);
     bench_attentions(t.arena, &t);

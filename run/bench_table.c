@@ -7,6 +7,7 @@
 
 #include "io/random.h"
 #include "io/thread.h"
+#include "model/packed.h"
 
 const char *threads_said(Arena *a) { return threads_count() == 1 ? "CPU time of 1 thread" : arena_print(a, "%d threads", threads_count()); }
 
@@ -18,7 +19,7 @@ float *random_floats(Arena *a, size_t n, const char *what) {
 }
 
 Table table_open(const BenchAsk *ask, const char *script, const char *argument) {
-    Table t = {.arena = ask->arena, .w = ask->out, .rounds = ask->rounds, .threads = threads_count(), .only = ask->rows, .found = ask->found, .top = take(ask->arena, Ceilings, 1), .gates = take_zero(ask->arena, Gates, 1)};
+    Table t = {.arena = ask->arena, .w = ask->out, .rounds = ask->rounds, .threads = threads_count(), .only = ask->rows, .found = ask->found, .packed = ask->packed, .top = take(ask->arena, Ceilings, 1), .gates = take_zero(ask->arena, Gates, 1)};
     bench_say(t.w, "RETINA_BENCH_SEED=%llu draws these numbers again, and the places that are compared.\n", (unsigned long long)bench_seed());
     *t.top = ceilings_measure(ask->arena);
     rounds_usual(t.rounds);
@@ -33,6 +34,12 @@ void table_with_blas(Table *t, const BenchAsk *ask) {
     t->blas = take(ask->arena, Peer, 1), *t->blas = peer_start(ask->venv, "test/bench/peer_blas.py", bench_folder(), NULL);
     peer_line(t->blas, who, sizeof who, "who %d\n", threads_count());
     t->blas_name = arena_print(ask->arena, "%s", who);
+}
+
+void table_keeps(const Table *t, Arena *a, const void *weight, size_t size) {
+    packed_use(t->packed);
+    packed_keep(a, weight, size);
+    packed_use(false);
 }
 
 void table_close(Table *t) {

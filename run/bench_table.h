@@ -27,7 +27,7 @@ typedef struct {
     const char *venv; // of the peers; NULL: ours alone
     const char *rows; // only rows whose name holds it; NULL: all
     int rounds;
-    bool packed; // forward: weights stay packed
+    bool packed; // products, speed, forward: our weights stay packed
     bool *found; // a row of that name
     Writer *out; // NULL: only printed
 } BenchAsk;
@@ -41,6 +41,7 @@ typedef struct {
     Ceilings *top;
     const char *only; // rows whose name holds it; NULL: all
     bool *found;      // one of them
+    bool packed;      // weights of products, before they are timed
     Gates *gates;
 } Table;
 Table table_open(const BenchAsk *ask, const char *script, const char *argument); // script: of the peer; argument: its own, or NULL
@@ -83,6 +84,8 @@ void plain_read(const void *bytes, size_t size); // by all threads, from memory;
 // For the head of a page.
 #define TABLE_SAID "All work on the same numbers, which are in the caches unless the row says \"from memory\"; error: of each one's result against double, ours first, before it is timed."
 
+// Products by this weight keep its panels, if the table is of packed weights, until the arena is freed.
+void table_keeps(const Table *t, Arena *a, const void *weight, size_t size);
 bool table_wants(const Table *t, const char *name);
 void table_head(const Table *t, const char *what);
 Measured table_row(const Table *t, const Row *r);

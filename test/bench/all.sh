@@ -32,6 +32,8 @@ one() { # all of a piece, into $work/PIECE; on another kind of machine nothing
     products) bench products "$threads" products ;;
     products-one-thread) bench products-one-thread 1 products ;;
     products-avx2) case $machine in avx512*) (export RETINA_ISA=avx2 && bench products-avx2 "$threads" products) ;; esac ;;
+    products-packed) bench products-packed "$threads" products --packed ;; # both sides' weights
+    bf16-packed) bench bf16-packed "$threads" speed --packed --rows "577 x |2308 x |weight from memory" ;;
     speed) bench speed "$threads" speed ;;
     bf16-one-thread) bench bf16-one-thread 1 speed --rows " x 4096| x 1024" ;;
     training) bench training "$threads" training ;;
@@ -51,7 +53,7 @@ one() { # all of a piece, into $work/PIECE; on another kind of machine nothing
     esac
 }
 
-pieces="products products-one-thread products-avx2 speed bf16-one-thread forward-vit-f32 forward-vit-packed forward-vit-bf16 forward-siglip forward-llama forward-llama-100 forward-llama-prompt forward-7b training jpeg resize verbalize tokenizer"
+pieces="products products-packed products-one-thread products-avx2 speed bf16-packed bf16-one-thread forward-vit-f32 forward-vit-packed forward-vit-bf16 forward-siglip forward-llama forward-llama-100 forward-llama-prompt forward-7b training jpeg resize verbalize tokenizer"
 for piece in "$@"; do
     case " $pieces " in *" $piece "*) ;; *) echo "all.sh: unknown piece $piece: $pieces" >&2; exit 2 ;; esac
 done
