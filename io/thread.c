@@ -1,6 +1,6 @@
 // thread.c: see thread.h. Workers sleep on a condition variable between jobs; within a job, ranges
 // are handed out by an atomic counter.
-#define _GNU_SOURCE // sched_getaffinity
+#define _GNU_SOURCE // sched_getcpu and affinities
 #include "thread.h"
 
 #include <errno.h>
@@ -28,7 +28,9 @@ static struct {
     void *arg;
     size_t n, grain;
     atomic_size_t next;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
+    int caller, placed, among; // the processor that began the last job; the workers that were told, and of how many threads
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER, .caller = -1};
+static pthread_t workers[THREADS_MAX];
 
 static _Thread_local int own_index = 0;
 static _Thread_local bool inside = false;
@@ -102,6 +104,27 @@ static void *worker(void *arg) {
     return NULL;
 }
 
+// A worker that the system put on the caller's processor would wait there until the caller's work is done, job after job: it may use all
+// others. Where there are no more processors than threads each has its own.
+static void keep_apart(int threads) {
+    int cpu = sched_getcpu(), next = 0;
+    cpu_set_t all;
+    if (cpu == pool.caller && pool.placed == pool.started && pool.among == threads) return;
+    pool.caller = cpu, pool.placed = pool.started, pool.among = threads;
+    if (cpu < 0 || sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) < threads) return;
+    bool each = CPU_COUNT(&all) == threads;
+    CPU_CLR(cpu, &all);
+    for (int i = 0; i < pool.started; i++, next++) {
+        cpu_set_t own = all;
+        if (each && i < threads - 1) {
+            while (!CPU_ISSET(next, &all)) next++;
+            CPU_ZERO(&own);
+            CPU_SET(next, &own);
+        }
+        pthread_setaffinity_np(workers[i], sizeof own, &own);
+    }
+}
+
 void parallel_for(size_t n, size_t grain, ParallelFn *fn, void *arg) {
     if (n == 0) return;
     if (grain == 0) grain = 1;
@@ -112,11 +135,10 @@ void parallel_for(size_t n, size_t grain, ParallelFn *fn, void *arg) {
     }
     pthread_mutex_lock(&pool.lock);
     while (pool.started < threads - 1) {
-        pthread_t thread;
         pthread_attr_t attr;
         pthread_attr_init(&attr);
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-        int failed = fail_now(FAIL_THREAD) ? EAGAIN : pthread_create(&thread, &attr, worker, (void *)(intptr_t)(pool.started + 1));
+        int failed = fail_now(FAIL_THREAD) ? EAGAIN : pthread_create(&workers[pool.started], &attr, worker, (void *)(intptr_t)(pool.started + 1));
         pthread_attr_destroy(&attr);
         if (failed) { // go on with fewer: the results are the same
             pool.wanted = threads = pool.started + 1;
@@ -124,6 +146,7 @@ void parallel_for(size_t n, size_t grain, ParallelFn *fn, void *arg) {
         }
         pool.started++;
     }
+    keep_apart(threads);
     pool.fn = fn;
     pool.arg = arg;
     pool.n = n;
