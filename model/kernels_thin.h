@@ -4,9 +4,9 @@
 // LANES rows of the weight are turned, a square at a time, and every row of X takes a square's columns: those of the first block, whose
 // sums stay in registers, at once, and those of further blocks a stretch of k later, from the squares that were kept in L1.
 //
-// Where vectors are wide enough that memory is what is waited for, it is asked ahead: lines of one row, then of another, since neighbours
-// in memory come faster than a line of every row. The rows of a square are streams far apart, each read row after row; or neighbours, as
-// short rows always are, and the next square's are asked for. Processors differ in which is faster (gemm.c).
+// Where vectors are wide enough that memory is what is waited for, it is asked ahead. The rows of a square are streams far apart, each read row
+// after row: lines of one row are asked for, then of another, since neighbours in memory come faster than a line of every row. Or they are
+// neighbours, as short rows always are: all that lies behind them is asked for in its order. Processors differ in which is faster (gemm.c).
 //   version                                       8, 16, 32 rows by 4096 x 4096 of bf16 from memory, ms, one thread of AVX-512
 //   0  blocks of 8; more than 8: gemm_blocks.c    3.2, 6.4, 9.0
 //   1  blocks of 8, each turns the weight anew    3.2, 5.9, 11.7: eight sums are no more than an addition's latency asks for
@@ -24,7 +24,7 @@ typedef struct {
     size_t row;   // bytes from one to the next
     int rows;     // of LANES
     size_t ahead; // bytes to what is asked for, or 0
-    int lines;    // that are asked for of a row at a time, as a power of two
+    bool in_order; // it is sixteen lines one behind the other; else eight of two rows, then of two others
 } Thin;
 
 // ---- a square
@@ -34,20 +34,27 @@ INLINE bool in_pairs(Dtype type) { return WORD == 1 && type == DTYPE_BF16; }
 
 INLINE long square_values(Dtype type) { return in_pairs(type) ? 2 * LANES : WORD * LANES; } // of k
 
-// What step `step` of LANES lines asks for: as many lines of some of the rows.
-INLINE const char *asked(const Thin *t, long step) {
-    long turn = step & ((1L << t->lines) - 1);
-    return t->B + (size_t)(turn * (LANES >> t->lines)) * t->row + (size_t)(step - turn) * 64 + t->ahead;
+typedef enum { TURNED, IN_ORDER, PIECES } How; // squares that are there; squares to be turned, and what is asked for
+
+// The first of the lines that square `step` asks for.
+INLINE const char *asked(const Thin *t, How how, long step) {
+    const long turn = step % 8;
+    return t->B + t->ahead + (how == IN_ORDER ? (size_t)step * LANES * 64 : (size_t)(turn * (LANES / 8)) * t->row + (size_t)(step - turn) * 64);
 }
 
-INLINE void ask(const Thin *t, const char *first, int j) { __builtin_prefetch(first + (size_t)(j >> t->lines) * t->row + (size_t)(j & ((1 << t->lines) - 1)) * 64, 0, 2); }
+// Its line j. What comes in order is kept by L2 in any case, and comes faster by way of L1.
+INLINE void ask(const char *first, How how, size_t row, int j) {
+    if (how == IN_ORDER) __builtin_prefetch(first + j * 64, 0, 3);
+    else __builtin_prefetch(first + (size_t)(j / 8) * row + (size_t)(j % 8) * 64, 0, 2);
+}
+
+INLINE V line_of(const char *row, Dtype type, long k) { return in_pairs(type) ? load((const float *)row + k / 2) : lay_vector(row, type, k); }
 
 INLINE void square_of(V *out, const Thin *t, Dtype type, long k, int rows) {
     V x[LANES];
-    for (int r = 0; r < LANES; r++) {
-        const char *from = t->B + (size_t)r * t->row;
-        x[r] = r >= rows ? all(0) : in_pairs(type) ? load((const float *)from + k / 2) : lay_vector(from, type, k);
-    }
+    const char *B = t->B;
+    for (int r = 0; r < LANES; r += 4, B += 4 * t->row) // four at a time: few registers hold all addresses
+        for (int i = 0; i < 4; i++) x[r + i] = r + i < rows ? line_of(B + (size_t)i * t->row, type, k) : all(0);
     turn(x);
     for (int j = 0; j < LANES; j++) out[j] = x[j];
 }
@@ -58,9 +65,9 @@ static __attribute__((noinline)) void squares_part(V *out, const Thin *t, long k
 }
 
 // acc (M) += X (values, M) · the square's columns. Memory is asked a line at a time: all at once, the loads would wait behind them.
-INLINE void square_used(V *acc, int M, const float *X, const V *square, bool pairs, const Thin *t, const char *wanted) {
+INLINE void square_used(V *acc, int M, const float *X, const V *square, bool pairs, How how, const char *wanted, size_t row) {
     for (int j = 0; j < LANES; j++, X += pairs ? 2 * M : M) {
-        if (wanted) ask(t, wanted, j);
+        if (wanted) ask(wanted, how, row, j);
         for (int m = 0; m < M; m++) {
             acc[m] = fused(all(X[m]), pairs ? pair_first(square[j]) : square[j], acc[m]);
             if (pairs) acc[m] = fused(all(X[M + m]), pair_second(square[j]), acc[m]);
@@ -78,14 +85,14 @@ typedef struct {
 } Stretch;
 
 // sums (M) += X (K, M) · the stretch. Where squares are kept, blocks are more than half of THIN_BLOCK.
-INLINE void block_sums(int M, V *sums, const float *X, const Thin *t, const Stretch *s, bool turned, Dtype type) {
+INLINE void block_sums(int M, V *sums, const float *X, const Thin *t, const Stretch *s, How how, Dtype type) {
     V acc[THIN_BLOCK], *kept = s->kept;
     const bool pairs = in_pairs(type), keeps = M > THIN_BLOCK / 2 && s->keeps;
     const Thin w = *t; // not to be read anew behind every store
     for (int m = 0; m < M; m++) acc[m] = sums[m];
     for (long k = s->k, end = s->end, values = square_values(type); k < end; k += values) {
-        if (turned) {
-            square_used(acc, M, X + k / WORD * M, kept, pairs, NULL, NULL);
+        if (how == TURNED) {
+            square_used(acc, M, X + k / WORD * M, kept, pairs, how, NULL, 0);
             kept += LANES;
             continue;
         }
@@ -95,15 +102,16 @@ INLINE void block_sums(int M, V *sums, const float *X, const Thin *t, const Stre
             for (int j = 0; j < LANES; j++) kept[j] = square[j];
             kept += LANES;
         }
-        square_used(acc, M, X + k / WORD * M, square, pairs, &w, w.ahead ? asked(&w, k / values) : NULL);
+        square_used(acc, M, X + k / WORD * M, square, pairs, how, w.ahead ? asked(&w, how, k / values) : NULL, w.row);
     }
     for (int m = 0; m < M; m++) sums[m] = acc[m];
 }
 
 #define THIN_CASE(m, type)                                                                         \
     case m:                                                                                        \
-        if (s->turned) block_sums(m, sums, X, t, s, true, type);                                   \
-        else block_sums(m, sums, X, t, s, false, type);                                            \
+        if (s->turned) block_sums(m, sums, X, t, s, TURNED, type);                                 \
+        else if (STREAMS && t->in_order) block_sums(m, sums, X, t, s, IN_ORDER, type);             \
+        else block_sums(m, sums, X, t, s, PIECES, type);                                           \
         break;
 #if TILE_ROWS > 4 // elsewhere fmaf is called: one loop serves all
 #define THIN_8(type) THIN_CASE(1, type) THIN_CASE(2, type) THIN_CASE(3, type) THIN_CASE(4, type) THIN_CASE(5, type) THIN_CASE(6, type) THIN_CASE(7, type) THIN_CASE(8, type)
@@ -126,7 +134,7 @@ INLINE void block_sums(int M, V *sums, const float *X, const Thin *t, const Stre
             THIN_8(type)                                                                           \
             THIN_12(type)                                                                          \
             THIN_16(type)                                                                          \
-        default: block_sums(M, sums, X, t, s, s->turned, type);                                    \
+        default: block_sums(M, sums, X, t, s, s->turned ? TURNED : PIECES, type);                                    \
         }                                                                                          \
     }
 THIN_TYPE(block_f32, DTYPE_F32)
@@ -193,8 +201,8 @@ static void thin_table(int M, float *C, long ldc, const float *X, const void *B,
     long item = type == DTYPE_F32 ? 4 : 2, bytes = K * item, groups = N / LANES, apart = STREAMS && streams && bytes >= LONG_ROW && groups ? groups : 1;
     size_t row = (size_t)(ldb * item);
     int each = (int)equal_rows(M, THIN_BLOCK);
-    Thin t = {.type = type, .row = row * (size_t)apart, .rows = LANES, .lines = bytes >= 512 ? 3 : bytes >= 256 ? 2 : bytes >= 128};
-    if (STREAMS && (WORD > 1 || type != DTYPE_F16)) t.ahead = apart > 1 ? AHEAD : LANES * row; // widened, a square of halves is half a line
+    Thin t = {.type = type, .row = row * (size_t)apart, .rows = LANES, .in_order = apart == 1 && row == (size_t)bytes};
+    if (STREAMS && (WORD > 1 || type != DTYPE_F16) && (t.in_order || bytes >= 512)) t.ahead = apart > 1 ? AHEAD : LANES * row; // widened, a square of halves is half a line
     for (long i = 0; i < groups; i++) { // columns n, n + apart, … at once, or neighbours
         long n = apart > 1 ? i : i * LANES;
         t.B = (const char *)B + (size_t)n * row;
