@@ -72,11 +72,12 @@ static void columns_job(void *arg, size_t begin, size_t end) {
     gemm_finish(g, g->C + begin, g->M, (long)(end - begin), (long)begin);
 }
 
-// Whether a weight is read faster in streams far apart than in neighbouring rows: each is tried by turns, the faster of their best times decides for a while. One processor
-// gains a tenth by streams, another loses a third (test/bench/NOTES.md).
+// Whether a weight is read faster in streams far apart than in neighbouring rows: each is tried by turns, the one with the lower median decides for a
+// while. One processor gains a tenth by streams, another loses a third (test/bench/NOTES.md).
 typedef struct {
     int tried;
-    double best[2]; // seconds for a byte: in neighbouring rows, in streams
+    bool streams;
+    double seconds[2][TRIES / 2]; // for a byte: in neighbouring rows, in streams; in order
 } Reading;
 
 static Reading *reading_of(const Gemm *g) {
@@ -85,8 +86,15 @@ static Reading *reading_of(const Gemm *g) {
 }
 
 static void tell(Reading *r, bool streams, double seconds) {
-    if (r->tried < TRIES && (r->best[streams] == 0 || seconds < r->best[streams])) r->best[streams] = seconds;
-    if (++r->tried == AGAIN) *r = (Reading){0};
+    if (r->tried < TRIES) {
+        double *t = r->seconds[streams];
+        int n = r->tried / 2;
+        for (; n > 0 && t[n - 1] > seconds; n--) t[n] = t[n - 1];
+        t[n] = seconds;
+    }
+    r->tried++;
+    if (r->tried == TRIES) r->streams = r->seconds[1][TRIES / 4] < r->seconds[0][TRIES / 4];
+    if (r->tried == AGAIN) *r = (Reading){0};
 }
 
 static size_t weight_bytes(const Gemm *g) { return (size_t)(g->N * g->K) * dtype_size(g->B_type); }
@@ -98,7 +106,7 @@ static void few_rows(const Gemm *g, const TileKernel *t) {
     if (gemm_rounds(g, t)) kernels()->round(packed, g->M * g->K);
     Job j = {.g = g, .t = t, .packed = packed};
     Reading *r = reading_of(g);
-    j.streams = r->tried < TRIES ? r->tried % 2 == 0 : r->best[0] > r->best[1];
+    j.streams = r->tried < TRIES ? r->tried % 2 == 0 : r->streams;
     double start = seconds_now();
     parallel_for((size_t)g->N, few_columns(g), columns_job, &j);
     if (weight_bytes(g) >= LEARN) tell(r, j.streams, (seconds_now() - start) / (double)weight_bytes(g));
