@@ -195,6 +195,34 @@ static void thin_columns(int M, int each, float *C, long ldc, long apart, const 
     put_lanes(sums, M, C, ldc, apart, t->rows);
 }
 
+// One row by LANES neighbours, by far the most of what decoding does: a loop of its own, all of which fits the registers.
+INLINE V row_sums(V acc, const float *X, const char *B, size_t row, long whole, Dtype type) {
+    const bool pairs = in_pairs(type);
+    const char *wanted = B + LANES * row;
+    for (long k = 0, values = square_values(type); k < whole; k += values, X += values / WORD, wanted += LANES * 64) {
+        V x[LANES];
+        const char *from = B;
+        for (int r = 0; r < LANES; r += 4, from += 4 * row)
+            for (int i = 0; i < 4; i++) x[r + i] = line_of(from + (size_t)i * row, type, k);
+        turn(x);
+        for (int j = 0; j < LANES; j++) {
+            ask(wanted, IN_ORDER, row, j);
+            acc = fused(all(X[pairs ? 2 * j : j]), pairs ? pair_first(x[j]) : x[j], acc);
+            if (pairs) acc = fused(all(X[2 * j + 1]), pair_second(x[j]), acc);
+        }
+    }
+    return acc;
+}
+
+static void row_columns(float *C, const float *X, const Thin *t, long K, bool from_c) {
+    const long values = square_values(t->type), whole = K / values * values;
+    V sum = from_c ? load(C) : all(0);
+    if (t->type == DTYPE_F32) sum = row_sums(sum, X, t->B, t->row, whole, DTYPE_F32);
+    else sum = row_sums(sum, X, t->B, t->row, whole, DTYPE_BF16);
+    if (whole < K) block_rest(1, &sum, X, t, whole, K);
+    store(C, sum);
+}
+
 // C (M, N) = X · Bᵀ for M <= THIN_ROWS_MOST, on top of the old C when `from_c`; X packed in equal blocks of up to THIN_BLOCK rows, each as (words, rows), B (N, K) with
 // rows of ldb elements.
 static void thin_table(int M, float *C, long ldc, const float *X, const void *B, Dtype type, long ldb, long N, long K, bool from_c, bool streams) {
@@ -206,7 +234,8 @@ static void thin_table(int M, float *C, long ldc, const float *X, const void *B,
     for (long i = 0; i < groups; i++) { // columns n, n + apart, … at once, or neighbours
         long n = apart > 1 ? i : i * LANES;
         t.B = (const char *)B + (size_t)n * row;
-        thin_columns(M, each, C + n, ldc, apart, X, &t, K, from_c);
+        if (STREAMS && M == 1 && t.in_order && t.ahead && type != DTYPE_F16) row_columns(C + n, X, &t, K, from_c);
+        else thin_columns(M, each, C + n, ldc, apart, X, &t, K, from_c);
     }
     if (groups * LANES == N) return;
     t = (Thin){.B = (const char *)B + (size_t)(groups * LANES) * row, .type = type, .row = row, .rows = (int)(N - groups * LANES)};
