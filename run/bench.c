@@ -56,6 +56,8 @@ static void ceilings(Bench *b) {
     ceilings_say(&c, b->ask.out);
 }
 
+static void tile(Bench *b) { bench_say(b->ask.out, "bf16 %.0f GFLOP/s", ceilings_tile(b->ask.arena) * 1e-9); }
+
 typedef struct {
     const char *name;
     void (*run)(Bench *b);
@@ -73,6 +75,7 @@ static const Kind kinds[] = {{"products", products, " peers rounds rows packed "
                              {"forward", forward, " peers rounds rows model tokens packed ", 11, true},
                              {"tokenizer", tokenizer, " ", 0, true},
                              {"ceilings", ceilings, " ", 0, true},
+                             {"tile", tile, " ", 0, true},
                              {"machine", machine, " ", 0, true}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -152,9 +155,9 @@ int run_bench(int argc, char **argv) {
                         {"config", OPT_TEXT, &b->captions.config, "an open_clip_config.json; default: coca_ViT-L-14", NULL},
                         {NULL, OPT_FLAG, NULL, "jpeg", NULL},
                         {"images", OPT_LIST, &b->images, "a JPEG; without it, drawn ones", NULL}};
-    options_parse("retina bench [products|speed|training|verbalize|jpeg|resize|forward|tokenizer DIR…|ceilings|machine …] [--peers VENV] [--out test/bench/NAME.md]",
+    options_parse("retina bench [products|speed|training|verbalize|jpeg|resize|forward|tokenizer DIR…|ceilings|tile|machine …] [--peers VENV] [--out test/bench/NAME.md]",
                   "products: the float32 products against the machine, PyTorch and OpenBLAS in one run. speed: bf16, decoding, attention, passes over memory, analysis. training: one step. verbalize: captions of all layers against open_clip's own procedure. "
-                  "jpeg, resize: pictures decoded against libjpeg-turbo, resized against Pillow, on one core. Without a word: all of these. forward: a whole model. tokenizer: texts to ids, and texts that could make it slow. ceilings: what this machine can do at most. "
+                  "jpeg, resize: pictures decoded against libjpeg-turbo, resized against Pillow, on one core. Without a word: all of these. forward: a whole model. tokenizer: texts to ids, and texts that could make it slow. ceilings: what this machine can do at most. tile: products of bf16 out of the first cache alone. "
                   "machine: the name that test/bench/ has for machines like this one. Numbers are drawn anew each time; RETINA_BENCH_SEED=N in the environment draws those of seed N again.",
                   options, sizeof options / sizeof *options, argc, argv, &b->given);
     const Kind *asked[KINDS];

@@ -117,6 +117,8 @@ static double read_rate(Arena *a, size_t floats, size_t ranges, size_t passes, P
 
 static double kernel_rate(Arena *a, const TileKernel *k) { return tile_rate(a, (Tiles){.mr = k->MR, .nr = k->NR, .tile = k->tile, .begin = k->begin, .end = k->end}, k->in_word); }
 
+double ceilings_tile(Arena *a) { return kernel_rate(a, gemm_bf16_tiles() ? gemm_bf16_tiles() : &kernels()->tiles); }
+
 void ceilings_again(Arena *a, Ceilings *c) {
     const TileKernel *wide = &kernels()->tiles, *narrow = gemm_bf16_tiles();
     c->tile = fmax(c->tile, kernel_rate(a, wide));

@@ -14,6 +14,7 @@ typedef struct {
     double l2, memory; // bytes a second, read
 } Ceilings;
 double registers_f32(void), registers_dot(void); // out of registers alone; 0: not known here
+double ceilings_tile(Arena *a); // of bf16's products out of L1 alone: a fifth of a second
 Ceilings ceilings_measure(Arena *a);
 void ceilings_again(Arena *a, Ceilings *c); // of operations: the most of the run counts, for a probe may meet another program
 void ceilings_reads(Arena *a, Ceilings *c); // of reads, likewise

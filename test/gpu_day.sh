@@ -172,27 +172,32 @@ cpu() {
     done
 }
 
-# On the two quietest processors, beside PyTorch, as `make bench` on a machine of two cores: products in split bf16, where the processor has AMX, by two
-# threads and one, the kernels by two, products of bf16 by one, forwards. RETINA_SPEED: of the kernels only rows that hold this.
+# Beside PyTorch, as `make bench` on a machine of two cores, each piece on the two processors that are the quietest just then: where the processor has AMX
+# products in split bf16, then bf16's, unpacked and packed, few rows, a batch of SVDs, a forward; then the same by one thread. RETINA_SPEED: only rows of
+# the kernels that hold this.
 speed() {
     peers
     models
     ends=$(($(date +%s) + $1))
     : >"$OUT/speed.md"
-    QUIET=$(RETINA=build/gpu/retina sh test/bench/quiet.sh)
-    export QUIET
     quiet() { # KIND…
         rest=$((ends - $(date +%s)))
         [ "$rest" -gt 10 ] || return
         TMPDIR=$work RETINA=build/gpu/retina timeout "$rest" sh test/bench/quiet.sh build/gpu/retina bench "$@" --peers "$work" >>"$OUT/speed.md" 2>>"$OUT/speed.err" || say "speed: $*: $(tail -n 2 "$OUT/speed.err" | cut -c1-300)"
     }
-    quiet products --threads 2 --rounds 5 --rows split
-    quiet products --threads 1 --rounds 5 --rows split
-    quiet speed --threads 2 ${RETINA_SPEED:+--rows "$RETINA_SPEED"}
-    quiet speed --threads 1 --rows "577 x "
-    for m in "vit bf16" "llama 100 before, bf16"; do
-        quiet forward --model "$work/models/${m%% *}" --rows "${m#* }" --tokens 100 --rounds 3 --threads 2
-    done
+    if [ -n "$RETINA_SPEED" ]; then
+        quiet speed --threads 2 --rows "$RETINA_SPEED"
+    else
+        quiet products --threads 2 --rounds 5 --rows split
+        quiet speed --threads 2 --rounds 7 --rows "577 x |2308 x |weight from memory"
+        quiet speed --threads 2 --rounds 7 --packed --rows "577 x |2308 x |weight from memory"
+        quiet speed --threads 2 --rows "rows of a weight|singular values of a batch"
+        quiet forward --model "$work/models/vit" --rows bf16 --rounds 3 --threads 2
+        quiet products --threads 1 --rounds 5 --rows split
+        quiet speed --threads 1 --rounds 7 --rows "577 x |2308 x "
+        quiet forward --model "$work/models/llama" --rows "100 before, bf16" --tokens 100 --rounds 3 --threads 2
+        quiet speed --threads 2 --rows "attention|norm|AdamW|SVD|nearest"
+    fi
     grep '^|\|^processors' "$OUT/speed.md" | sed 's/ | /|/g; s/^| //; s/ |$//' | cut -c1-150 | tee -a "$summary"
 }
 

@@ -6,7 +6,7 @@
 R=${RETINA:-./retina}
 
 peak() { # PROCESSORS THREADS: products of bf16 out of L1, GFLOP/s
-    taskset -c "$1" "$R" bench ceilings --threads "$2" 2>/dev/null | sed -n 's/^Ceilings.* bf16 \([0-9]*\) GFLOP.*/\1/p'
+    taskset -c "$1" "$R" bench tile --threads "$2" 2>/dev/null | sed -n 's/^bf16 \([0-9]*\) GFLOP.*/\1/p'
 }
 
 core() { cat "/sys/devices/system/cpu/cpu$1/topology/thread_siblings_list" 2>/dev/null || echo "$1"; }
