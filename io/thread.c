@@ -76,11 +76,9 @@ static void pause_briefly(void) {
 #endif
 }
 
-void thread_wait(atomic_long *count, long wanted) {
-    for (int i = 0; atomic_load(count) < wanted; i++) {
-        if (i < SPINS) pause_briefly();
-        else sched_yield(); // there may be more threads than cores
-    }
+void thread_pause(int *times) {
+    if (*times < SPINS) ++*times, pause_briefly();
+    else sched_yield(); // there may be more threads than cores
 }
 
 static void *worker(void *arg) {

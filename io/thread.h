@@ -2,7 +2,6 @@
 #ifndef RETINA_IO_THREAD_H
 #define RETINA_IO_THREAD_H
 
-#include <stdatomic.h>
 #include <stddef.h>
 
 int threads_available(void); // cores that this process may use
@@ -16,8 +15,9 @@ int threads_count(void);
 typedef void ParallelFn(void *arg, size_t begin, size_t end);
 void parallel_for(size_t n, size_t grain, ParallelFn *fn, void *arg);
 
-// From inside fn: until *count, which other threads count up, is at least `wanted`.
-void thread_wait(atomic_long *count, long wanted);
+// For a loop inside fn that waits for what other threads do: the first times a moment, then the processor is left to others.
+// *times: 0 before the loop.
+void thread_pause(int *times);
 
 // The number of the thread that calls, 0 (the caller of parallel_for) … threads_count()-1: for
 // scratch memory per thread.

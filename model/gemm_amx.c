@@ -255,7 +255,7 @@ static void range_of(const Product *p, long r, float *room) {
         long m = from + t / deep * SIDE, first = t % deep * BLOCK_STEPS;
         pack_steps(p, m, first, smaller(first + BLOCK_STEPS, p->steps), (float *)x_at(p, m, first));
     }
-    thread_wait(&taken->packed, parts);
+    for (int i = 0; atomic_load(&taken->packed) < parts;) thread_pause(&i);
     for (long t; (t = atomic_fetch_add(&taken->tasks, 1)) < tasks;) {
         long m = from + t / across * p->mc, n = t % across * p->nc;
         task(p, m, smaller(m + p->mc, to), n, smaller(n + p->nc, g->N), room);
