@@ -112,12 +112,12 @@ static void keep_apart(int threads) {
     if (cpu < 0 || sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) < threads) return;
     bool each = CPU_COUNT(&all) == threads;
     CPU_CLR(cpu, &all);
-    for (int i = 0; i < pool.started; i++, next++) {
+    for (int i = 0; i < pool.started; i++) {
         cpu_set_t own = all;
         if (each && i < threads - 1) {
             while (!CPU_ISSET(next, &all)) next++;
             CPU_ZERO(&own);
-            CPU_SET(next, &own);
+            CPU_SET(next++, &own);
         }
         pthread_setaffinity_np(workers[i], sizeof own, &own);
     }

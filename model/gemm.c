@@ -19,7 +19,6 @@
 #include "io/thread.h"
 #include "packed.h"
 
-
 #define LEARN (8 << 20) // bytes of a weight that tell how memory is read best
 #define TRIES 16        // products
 #define AGAIN 1024      // products from one time of trying to the next: memory is not always the same
@@ -97,8 +96,6 @@ static void tell(Reading *r, bool streams, double seconds) {
     if (r->tried == AGAIN) *r = (Reading){0};
 }
 
-static size_t weight_bytes(const Gemm *g) { return (size_t)(g->N * g->K) * dtype_size(g->B_type); }
-
 static void few_rows(const Gemm *g, const TileKernel *t) {
     long words = gemm_words(t, g->K), each = equal_rows(g->M, t->thin_block);
     float *packed = thread_room((size_t)(g->M * words + 16));
@@ -107,9 +104,10 @@ static void few_rows(const Gemm *g, const TileKernel *t) {
     Job j = {.g = g, .t = t, .packed = packed};
     Reading *r = reading_of(g);
     j.streams = r->tried < TRIES ? r->tried % 2 == 0 : r->streams;
-    double start = seconds_now();
+    const size_t bytes = (size_t)(g->N * g->K) * dtype_size(g->B_type);
+    double start = bytes >= LEARN ? seconds_now() : 0;
     parallel_for((size_t)g->N, few_columns(g), columns_job, &j);
-    if (weight_bytes(g) >= LEARN) tell(r, j.streams, (seconds_now() - start) / (double)weight_bytes(g));
+    if (bytes >= LEARN) tell(r, j.streams, (seconds_now() - start) / (double)bytes);
 }
 
 // ---- the way of products of bf16

@@ -28,7 +28,6 @@
 #if defined(__x86_64__)
 #include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "gemm_parts.h"
 #include "io/memory.h"
@@ -187,15 +186,13 @@ PANEL(split_both, 2, 2)
 
 static PanelFn *const panel_of[2][2][2] = {{{plain_half, plain}}, {{split_x_half, split_x}, {split_both_half, split_both}}}; // of_x, of_w, wide
 
-// A block of the weight against rows [m0, m1) of x; sums: 4 KiB for each 32 rows.
-static void meet(const Product *p, Weight w, Block b, long m0, long m1, float *sums, Beside *beside) {
+// A block of the weight against a panel of x that begins with row m.
+static void meet(const Product *p, Weight w, Block b, long m, const float *x, float *sums, Beside *beside) {
     const Gemm *g = p->g;
     const bool last = b.first + b.steps == p->steps;
-    for (long m = m0; m < m1; m += SIDE, sums += 4 * TILE) {
-        if (last) beside->written = (Written){(char *)(g->C + m * g->ldc + b.n), (size_t)g->ldc * sizeof *g->C, smaller(SIDE, g->M - m)};
-        panel_of[p->of_x - 1][p->of_w - 1][g->M - m > 16](b.steps, w, x_at(p, m, b.first), sums, b.first > 0, beside);
-        if (last) beside->finish = (Finish){.g = g, .sums = sums, .m = m, .n = b.n, .across = 2, .left = 4};
-    }
+    if (last) beside->written = (Written){(char *)(g->C + m * g->ldc + b.n), (size_t)g->ldc * sizeof *g->C, smaller(SIDE, g->M - m)};
+    panel_of[p->of_x - 1][p->of_w - 1][g->M - m > 16](b.steps, w, x, sums, b.first > 0, beside);
+    if (last) beside->finish = (Finish){.g = g, .sums = sums, .m = m, .n = b.n, .across = 2, .left = 4};
 }
 
 // Block t of columns [n0, n1): all of k for 32 of them, then the next 32; or all columns for a block of k, then the next.
@@ -231,7 +228,9 @@ static void columns(const Product *p, long n0, long n1, long m0, long m1, float 
         Block b = block_of(p, n0, n1, t), after = t + 1 < count ? block_of(p, n0, n1, t + 1) : none, later = t + 2 < count ? block_of(p, n0, n1, t + 2) : none;
         while (beside.next.left > 0) go_on(&beside.next); // what there was no time for
         beside.next = next_of(p, after, later, block[(t + 1) % 2], (int)pieces(SIDE, panels));
-        meet(p, packed(p, p->panels ? panel_at(p, b.n, b.first) : block[t % 2]), b, m0, m1, sums + (p->narrow ? 0 : (b.n - n0) / SIDE * panels * 4 * TILE), &beside);
+        Weight w = packed(p, p->panels ? panel_at(p, b.n, b.first) : block[t % 2]);
+        float *sum = sums + (p->narrow ? 0 : (b.n - n0) / SIDE * panels * 4 * TILE); // 4 KiB for each 32 rows
+        for (long m = m0; m < m1; m += SIDE, sum += 4 * TILE) meet(p, w, b, m, x_at(p, m, b.first), sum, &beside);
     }
     finish(&beside.finish);
 }
@@ -275,29 +274,28 @@ static void product_job(void *arg, size_t begin, size_t end) { // each its own r
 
 static void small_weight_job(void *arg, size_t begin, size_t end) { // panels of x
     const Product *p = arg;
-    const Gemm *g = p->g;
     float *x = p->room + p->room_each * (size_t)thread_index(), *sums = x + p->steps * p->of_x * 2 * TILE;
     tiles_begin();
     Beside beside = {.finish.left = 0};
     for (size_t t = begin; t < end; t++) {
         long m = (long)t * SIDE;
         pack_steps(p, m, 0, p->steps, x);
-        for (long n = 0; n < g->N; n += SIDE) {
-            beside.written = (Written){(char *)(g->C + m * g->ldc + n), (size_t)g->ldc * sizeof *g->C, smaller(SIDE, g->M - m)};
-            panel_of[p->of_x - 1][p->of_w - 1][g->M - m > 16](p->steps, packed(p, panel_at(p, n, 0)), x, sums, false, &beside);
-            beside.finish = (Finish){.g = g, .sums = sums, .m = m, .n = n, .across = 2, .left = 4};
-        }
+        for (long n = 0; n < p->g->N; n += SIDE) meet(p, packed(p, panel_at(p, n, 0)), (Block){n, 0, p->steps}, m, x, sums, &beside);
     }
     finish(&beside.finish);
     tiles_end();
 }
+
+#ifndef L2_BYTES // tests set it
+#define L2_BYTES larger(gemm_l2(), 1024 * 1024)
+#endif
 
 // x is split into ranges of rows, one for each thread if they are long enough; the threads of a range share N. x's rows of a task stay in L2 beside
 // the sums, if that leaves enough of them to pay for making the weight's blocks; else blocks of k, of which a task's x and sums fill half of L2.
 // Few rows: x in three quarters of it.
 static void plan(Product *p, long threads) {
     const Gemm *g = p->g;
-    const long l2 = p->l2, row = p->of_x * p->steps * STEP * 2, block = p->of_x * BLOCK_STEPS * STEP * 2; // bytes of a row of x
+    const long l2 = p->l2 = L2_BYTES, row = p->of_x * p->steps * STEP * 2, block = p->of_x * BLOCK_STEPS * STEP * 2; // bytes of a row of x
     p->direct = g->M <= SIDE || (g->M <= DIRECT_ROWS && g->M * row <= l2 * 3 / 4);
     p->range = SIDE * pieces(pieces(g->M, SIDE), larger(1, smaller(threads, g->M / RANGE_ROWS)));
     p->ranges = pieces(g->M, p->range);
@@ -321,18 +319,7 @@ static void plan(Product *p, long threads) {
 // ---- panels that are kept
 
 static bool splits(const Gemm *g) { return g->compute == COMPUTE_BF16X3; }
-
-#ifndef L2_BYTES // of the machine that tests run on
-static long l2_bytes(void) {
-    long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    return l2 < 512 * 1024 ? 1024 * 1024 : l2; // it may not be told
-}
-#define L2_BYTES l2_bytes()
-#endif
-
-static Product product_of(const Gemm *g) {
-    return (Product){.g = g, .of_x = splits(g) ? 2 : 1, .of_w = splits(g) && g->B_type != DTYPE_BF16 ? 2 : 1, .steps = pieces(g->K, STEP), .l2 = L2_BYTES};
-}
+static Product product_of(const Gemm *g) { return (Product){.g = g, .of_x = splits(g) ? 2 : 1, .of_w = splits(g) && g->B_type != DTYPE_BF16 ? 2 : 1, .steps = pieces(g->K, STEP)}; }
 static size_t panels_bytes(const Gemm *g) {
     Product p = product_of(g);
     return size_mul((size_t)(pieces(g->N, SIDE) * p.steps * p.of_w), 2 * TILE * sizeof(float), "packed weights");

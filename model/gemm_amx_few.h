@@ -38,9 +38,9 @@ typedef struct {
     const char *first; // of the weight
     size_t row, value; // bytes
     long n, step;      // the made one's first row and place
-    int side, r;     // rows of a step; the one in turn
-    float *tiles[2]; // the near ones of up to 32 rows, behind them the rests
-    int turn;        // of the tiles that are made
+    int side, r;       // rows of a step; the one in turn
+    float *tiles[2];   // the near ones of up to 32 rows, behind them the rests
+    int turn;          // of the tiles that are made
 } Making;
 
 static void begin_at(Making *m, long n, long step) {

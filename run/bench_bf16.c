@@ -40,7 +40,7 @@ static Measured one(Arena *a, const Table *t, long M, long N, long K, int copies
     p.g = (Gemm){.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = random_floats(a, (size_t)(M * K), "input"), .lda = K, .B_type = DTYPE_BF16, .ldb = K,
                  .C = poisoned(a, (size_t)(M * N)), .ldc = N, .compute = COMPUTE_BF16};
     Arena *kept = arena_new("packed weights");
-    table_keeps(t, kept, w, weight * (size_t)copies * sizeof *w);
+    weight_kept(t->packed, kept, w, weight * (size_t)copies * sizeof *w);
     for (int c = 0; c < (t->packed ? copies : 1); c++) product_work(&p);
     double bytes = 2.0 * (double)weight;
     const char *ask = arena_print(a, "linear %ld %ld %ld %d %d", M, N, K, copies, threads_count());

@@ -135,9 +135,7 @@ void bench_few(Arena *a, const Table *t) {
         weights_fill(a, weights, type);
         size_t huge = pages_huge(weights);
         Arena *owner = arena_new("packed weights");
-        packed_use(how == PACKED);
-        packed_keep(owner, weights, BYTES);
-        packed_use(false);
+        weight_kept(how == PACKED, owner, weights, BYTES);
         if (how == HUGE_PAGES && huge < BYTES / 2) {
             bench_say(t->w, "| pages of 2 MiB: the system gives none | | | | | | | | | |");
         } else {

@@ -95,7 +95,7 @@ static Measured one(Arena *a, const Table *t, const long *s, bool split, const c
     Gemm g = {.kind = GEMM_NT, .M = s[0], .N = s[1], .K = s[2], .A = random_floats(a, M * K, "A"), .lda = s[2], .B = random_floats(a, N * K, "B"), .B_type = DTYPE_F32,
               .ldb = s[2], .C = poisoned(a, M * N), .ldc = s[1], .bias = random_floats(a, N, "bias"), .compute = split ? COMPUTE_BF16X3 : COMPUTE_F32};
     Arena *kept = arena_new("packed weights");
-    table_keeps(t, kept, g.B, N * K * sizeof(float));
+    weight_kept(t->packed, kept, g.B, N * K * sizeof(float));
     gemm(&g);
     bool counts = M >= 16, by_avx2 = !split && cpu_level() == CPU_AVX2;
     const char *ask = arena_print(a, "affine %ld %ld %ld %d", s[0], s[1], s[2], threads_count());

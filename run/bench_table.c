@@ -36,8 +36,8 @@ void table_with_blas(Table *t, const BenchAsk *ask) {
     t->blas_name = arena_print(ask->arena, "%s", who);
 }
 
-void table_keeps(const Table *t, Arena *a, const void *weight, size_t size) {
-    packed_use(t->packed);
+void weight_kept(bool packed, Arena *a, const void *weight, size_t size) {
+    packed_use(packed);
     packed_keep(a, weight, size);
     packed_use(false);
 }

@@ -85,8 +85,8 @@ void plain_read(const void *bytes, size_t size); // by all threads, from memory;
 // For the head of a page.
 #define TABLE_SAID "All work on the same numbers, which are in the caches unless the row says \"from memory\"; error: of each one's result against double, ours first, before it is timed."
 
-// Products by this weight keep its panels, if the table is of packed weights, until the arena is freed.
-void table_keeps(const Table *t, Arena *a, const void *weight, size_t size);
+// Products by this weight keep its panels, if it is to be packed, until the arena is freed.
+void weight_kept(bool packed, Arena *a, const void *weight, size_t size);
 bool table_wants(const Table *t, const char *name);
 void table_head(const Table *t, const char *what);
 Measured table_row(const Table *t, const Row *r);

@@ -51,6 +51,15 @@ static float *wanted(Arena *a, const Gemm *g, const float *B) { // B as floats
     return want;
 }
 
+// B as a weight of that type; B itself becomes what that holds.
+static const void *weight_of(Arena *a, Dtype type, float *B, size_t n) {
+    if (type == DTYPE_F32) return B;
+    uint16_t *half = take(a, uint16_t, n);
+    if (type == DTYPE_BF16) convert_f32_bf16(half, B, n), convert_bf16_f32(B, half, n);
+    else convert_f32_f16(half, B, n), convert_f16_f32(B, half, n);
+    return half;
+}
+
 static double allow(long K) { return 0x1p-24 * sqrt((double)K) * 4 + 0x1p-24 * 4; }
 
 static void test_products(Arena *a, const char *path) {
@@ -60,12 +69,10 @@ static void test_products(Arena *a, const char *path) {
             Mark mark = arena_mark(a);
             long M = shapes[s][0], N = shapes[s][1], K = shapes[s][2];
             float *B = random_floats(a, (size_t)(N * K), "B");
-            uint16_t *half = take(a, uint16_t, (size_t)(N * K));
             Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .lda = K, .ldb = K, .ldc = N, .A = random_floats(a, (size_t)(M * K), "A"), .B = B,
                       .B_type = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[type], .C = random_floats(a, (size_t)(M * N), "C"), .compute = COMPUTE_BF16,
                       .bias = type != 1 ? random_floats(a, (size_t)N, "bias") : NULL, .accumulate = type == 1 && s % 2 == 0, .act = type == 0 ? ACT_QUICK_GELU : ACT_NONE};
-            if (type == 1) convert_f32_bf16(half, B, (size_t)(N * K)), convert_bf16_f32(B, half, (size_t)(N * K)), g.B = half;
-            if (type == 2) convert_f32_f16(half, B, (size_t)(N * K)), convert_f16_f32(B, half, (size_t)(N * K)), g.B = half;
+            g.B = weight_of(a, g.B_type, B, (size_t)(N * K));
             float *want = wanted(a, &g, B), *other = take(a, float, (size_t)(M * N));
             memcpy(other, g.C, (size_t)(M * N) * sizeof *other);
             gemm(&g);
@@ -91,15 +98,13 @@ static void test_margins(Arena *a) {
             Mark mark = arena_mark(a);
             const long M = shapes[s][0], N = shapes[s][1], K = shapes[s][2], ldk = K + MARGIN, ldc = N + MARGIN;
             float *A = random_floats(a, (size_t)(M * ldk), "A"), *B = random_floats(a, (size_t)(N * ldk), "B"), *C = take(a, float, (size_t)(M * ldc));
-            uint16_t *half = take(a, uint16_t, (size_t)(N * ldk));
             for (long i = 0; i < M * ldc; i++) C[i] = NAN;
             for (long m = 0; m < M; m++)
                 for (long k = K; k < ldk; k++) A[m * ldk + k] = NAN;
             for (long n = 0; n < N; n++)
                 for (long k = K; k < ldk; k++) B[n * ldk + k] = NAN;
             Gemm g = {.kind = GEMM_NT, .M = M, .N = N, .K = K, .A = A, .lda = ldk, .B = B, .B_type = (Dtype[]){DTYPE_F32, DTYPE_BF16, DTYPE_F16}[type], .ldb = ldk, .C = C, .ldc = ldc, .compute = COMPUTE_BF16};
-            if (type == 1) convert_f32_bf16(half, B, (size_t)(N * ldk)), convert_bf16_f32(B, half, (size_t)(N * ldk)), g.B = half;
-            if (type == 2) convert_f32_f16(half, B, (size_t)(N * ldk)), convert_f16_f32(B, half, (size_t)(N * ldk)), g.B = half;
+            g.B = weight_of(a, g.B_type, B, (size_t)(N * ldk));
             float *want = wanted(a, &g, B), *got = take(a, float, (size_t)(M * N));
             gemm(&g);
             bool kept = true;

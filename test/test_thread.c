@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "check.h"
+#include "io/progress.h"
 #include "io/thread.h"
 
 enum { MOST = 5000 };
@@ -76,12 +76,6 @@ typedef struct {
     int caller;
 } Places;
 
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void look(void *arg, size_t begin, size_t end) {
     Places *p = arg;
     (void)begin, (void)end;
@@ -90,7 +84,7 @@ static void look(void *arg, size_t begin, size_t end) {
         atomic_fetch_add(&p->workers, 1);
         if (sched_getaffinity(0, sizeof mine, &mine) == 0 && !CPU_ISSET(p->caller, &mine)) atomic_fetch_add(&p->beside, 1);
     }
-    for (double until = seconds() + 5e-4; seconds() < until;) continue;
+    for (double until = seconds_now() + 5e-4; seconds_now() < until;) continue;
 }
 
 static void test_places(void) {
