@@ -20,13 +20,14 @@
 #include "packed.h"
 
 #define LEARN (8 << 20) // bytes of a weight that tell how memory is read best
-#define TRIES 16        // products
+#define TRIES 16        // parts of products
 #define AGAIN 1024      // products from one time of trying to the next: memory is not always the same
 
 typedef struct {
     const Gemm *g;
     const TileKernel *t;
     const float *packed; // A
+    size_t first;        // of the columns
     bool streams;
 } Job;
 
@@ -66,15 +67,16 @@ static size_t few_columns(const Gemm *g) {
 static void columns_job(void *arg, size_t begin, size_t end) {
     const Job *j = arg;
     const Gemm *g = j->g;
-    size_t item = dtype_size(g->B_type);
-    j->t->thin((int)g->M, g->C + begin, g->ldc, j->packed, (const char *)g->B + begin * (size_t)g->ldb * item, g->B_type, g->ldb, (long)(end - begin), g->K, g->accumulate, j->streams);
-    gemm_finish(g, g->C + begin, g->M, (long)(end - begin), (long)begin);
+    size_t item = dtype_size(g->B_type), n = j->first + begin;
+    j->t->thin((int)g->M, g->C + n, g->ldc, j->packed, (const char *)g->B + n * (size_t)g->ldb * item, g->B_type, g->ldb, (long)(end - begin), g->K, g->accumulate, j->streams);
+    gemm_finish(g, g->C + n, g->M, (long)(end - begin), (long)n);
 }
 
-// Whether a weight is read faster in streams far apart than in neighbouring rows: each is tried by turns, the one with the lower median decides for a
-// while. One processor gains a tenth by streams, another loses a third (test/bench/NOTES.md).
+// Whether a weight is read faster in streams far apart than in neighbouring rows: each is tried by turns, a task of every thread at a time, and the one with
+// the lower median decides for a while. One processor gains a tenth by streams, another loses a third (test/bench/NOTES.md).
 typedef struct {
-    int tried;
+    int tried;                    // parts
+    int products;                 // since it was decided
     bool streams;
     double seconds[2][TRIES / 2]; // for a byte: in neighbouring rows, in streams; in order
 } Reading;
@@ -85,15 +87,23 @@ static Reading *reading_of(const Gemm *g) {
 }
 
 static void tell(Reading *r, bool streams, double seconds) {
-    if (r->tried < TRIES) {
-        double *t = r->seconds[streams];
-        int n = r->tried / 2;
-        for (; n > 0 && t[n - 1] > seconds; n--) t[n] = t[n - 1];
-        t[n] = seconds;
-    }
-    r->tried++;
+    double *t = r->seconds[streams];
+    int n = r->tried++ / 2;
+    for (; n > 0 && t[n - 1] > seconds; n--) t[n] = t[n - 1];
+    t[n] = seconds;
     if (r->tried == TRIES) r->streams = r->seconds[1][TRIES / 4] < r->seconds[0][TRIES / 4];
-    if (r->tried == AGAIN) *r = (Reading){0};
+}
+
+// The columns from j->first on that are tried one way and another; those behind are left.
+static void read_by_turns(Job *j, Reading *r, size_t columns) {
+    const size_t N = (size_t)j->g->N, part = columns * (size_t)threads_count(), row = (size_t)j->g->K * dtype_size(j->g->B_type);
+    for (; r->tried < TRIES && j->first < N; j->first += part) {
+        size_t n = N - j->first < part ? N - j->first : part;
+        j->streams = r->tried % 2 == 0;
+        double start = seconds_now();
+        parallel_for(n, columns, columns_job, j);
+        if (n == part || j->first == 0) tell(r, j->streams, (seconds_now() - start) / (double)(n * row));
+    }
 }
 
 static void few_rows(const Gemm *g, const TileKernel *t) {
@@ -103,11 +113,13 @@ static void few_rows(const Gemm *g, const TileKernel *t) {
     if (gemm_rounds(g, t)) kernels()->round(packed, g->M * g->K);
     Job j = {.g = g, .t = t, .packed = packed};
     Reading *r = reading_of(g);
-    j.streams = r->tried < TRIES ? r->tried % 2 == 0 : r->streams;
-    const size_t bytes = (size_t)(g->N * g->K) * dtype_size(g->B_type);
-    double start = bytes >= LEARN ? seconds_now() : 0;
-    parallel_for((size_t)g->N, few_columns(g), columns_job, &j);
-    if (bytes >= LEARN) tell(r, j.streams, (seconds_now() - start) / (double)bytes);
+    const size_t N = (size_t)g->N, columns = few_columns(g);
+    if (N * (size_t)g->K * dtype_size(g->B_type) >= LEARN) {
+        if (r->products++ == AGAIN) *r = (Reading){0};
+        read_by_turns(&j, r, columns);
+    }
+    j.streams = r->tried == TRIES && r->streams;
+    parallel_for(j.first < N ? N - j.first : 0, columns, columns_job, &j);
 }
 
 // ---- the way of products of bf16

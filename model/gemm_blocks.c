@@ -1,16 +1,18 @@
 // gemm_blocks.c: products over packed tiles of both sides, by f32 multiply-adds or by dot products of pairs of bf16 (kernels_avx512bf16.c).
 //
 // A task owns a rectangle of C. It goes through k in blocks, through a block by groups of panels of NR columns, down a group by equal tiles of up to
-// MR rows, along its panels. A's block is packed, tile by tile, while the first group comes down, and stays in its core's L2; the next
-// group is packed, a piece after each tile, while one is used. Each line that is packed was asked for during the tile before. Panels that
-// are kept (packed.h) are only asked for.
+// MR rows, along its panels. A's block is packed, tile by tile, while the first group comes down; the next group is packed, a piece after each
+// tile, while one is used. Each line that is packed was asked for during the tile before. Panels that are kept (packed.h) are only asked for.
+// Two groups lie in a core's L2. So does A's block where it then has rows enough; elsewhere it lies in L3, and each tile asks for the next one.
 //   version                                                       577 x 1024 x 4096 and 577 x 4096 x 1024, ms, one thread
 //   0  A packed before, for all tasks; B by blocks for each task   33.3, 31.1
 //   -  the same, the next block of B packed between the tiles      29.9, 29.3: A's packed copy went to L3 and back
 //   -  version 1 by single panels                                  30.6, 31.6: C's rows, each in a page of its own, once for each panel
 //   1  as said above                                               29.8, 28.5; the tiles alone would take 25.7
 //   2  the tile's version 1; scratch and arenas in huge pages       27.8, 27.2 (the version before, beside it: 28.6, 28.0)
-//   3  no more of k at a time than leaves ROWS_LEAST rows in L2     20.3, 20.0 on a Zen 5, whose L2 is 1 MiB (20.8, 20.7), in use
+//   3  no more of k at a time than leaves ROWS_LEAST rows in L2     20.3, 20.0 on a Zen 5, whose L2 is 1 MiB (20.8, 20.7)
+//   4  there as much of k as L1 likes, A's block in L3              19.5, 19.4, beside the version before 19.9, 19.4; 2308 x 1024 x 1024 by two threads
+//                                                                  9.9 and 10.2, in bf16 5.0 and 5.1, of panels that are kept 4.9 and 5.2; in use
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,7 +23,8 @@
 
 #define WORDS_MOST 512 // of k at a time
 #define ROWS_LEAST 400 // of A, for each time that B is packed, if there are so many
-#define GROUP 4        // panels: a tile of A, and C's rows, are come back to once for so many
+#define ROWS_FAR 1200  // where its block lies in L3
+#define GROUP 128      // columns of panels: a tile of A, and C's rows, are come back to once for so many
 #define PACKING 30     // multiply-adds that packing a number costs
 #define READING 10     // that one costs that is packed already
 #define BEHIND 16      // floats that packing may write behind a tile of A
@@ -34,6 +37,7 @@ typedef struct {
     const float *panels;   // of all of B, or NULL
     long mc, nc, kc, down; // a task's rows and columns; k at a time; tasks one above the other
     long mr;               // rows of its tiles of A: MR, or fewer if so they are as many and equal
+    bool far;              // A's block is not in L2
     long piece;            // values of k of a panel that are packed at a time: their rows of B are a line each
     size_t item;           // bytes of a number of B
     long tasks;
@@ -45,8 +49,10 @@ typedef struct {
     long m0, m1, n0, end, n, n1, k0, kn, words;
 } Group;
 
+static long group_columns(const TileKernel *t) { return GROUP / t->NR * t->NR; }
+
 static void group_at(const Job *j, Group *p, long n, long k0) {
-    p->n = n, p->n1 = smaller(n + GROUP * j->t->NR, p->end);
+    p->n = n, p->n1 = smaller(n + group_columns(j->t), p->end);
     p->k0 = k0, p->kn = smaller(j->kc, j->g->K - k0), p->words = gemm_words(j->t, p->kn);
 }
 
@@ -122,6 +128,13 @@ static int lines_of_a(const Job *j, const Group *p, long m, long part, long part
     return count;
 }
 
+// Of the packed tile of those rows.
+static int lines_of_tile(const Job *j, const float *tile, const Group *p, long m, long part, long parts, Wanted *run) {
+    long lines = pieces(smaller(j->mr, p->m1 - m) * p->words, 16), first = lines * part / parts;
+    *run = (Wanted){(const char *)(tile + first * 16), 64, (int)(lines * (part + 1) / parts - first)};
+    return 1;
+}
+
 static int lines_of_b(const Job *j, const Group *p, Piece from, long end, Wanted *runs, int room) {
     const Gemm *g = j->g;
     if (j->panels) { // a piece is a stretch of them: the last of a panel may be shorter, which is soon made up for
@@ -193,6 +206,7 @@ static void down_group(const Job *j, const Group *p, const float *Bp, float *A, 
             for (long c = 0; s.next && c < NR; c += 16) runs[count++] = (Wanted){(const char *)(s.next + c), (size_t)g->ldc * sizeof(float), mr};
             count += next ? lines_of_b(j, next, done, share, runs + count, RUNS - 16 - count) : 0;
             if (q && q->n == q->n0) count += lines_of_a(j, q, m_next, (n - p->n) / NR, panels, runs + count);
+            else if (q && j->far) count += lines_of_tile(j, tile_of_a(j, A, q, m_next), q, m_next, (n - p->n) / NR, panels, runs + count);
             for (int r = 0; r < count; r++) s.lines += runs[r].count;
             product(j, p, mr, n, Ap, Bp + (n - p->n) * p->words, C, &s);
             if (next && Bnext) pack_b(j, Bnext, next, &done, share);
@@ -205,7 +219,7 @@ static void tasks_job(void *arg, size_t begin, size_t end) {
     Job *j = arg;
     Group p, next;
     if (!take_task(j, &p)) return;
-    size_t group = j->panels ? 0 : (size_t)(j->kc / j->t->in_word * j->t->NR * GROUP);
+    size_t group = j->panels ? 0 : (size_t)(j->kc / j->t->in_word * group_columns(j->t));
     float *B[2], *A = thread_room(2 * group + (size_t)(pieces(j->mc, j->t->MR) * (j->t->MR * j->kc / j->t->in_word + BEHIND))) + 2 * group;
     B[0] = A - 2 * group, B[1] = A - group;
     if (!j->panels) pack_b(j, B[0], &p, &(Piece){0}, pieces_of(j, &p));
@@ -218,17 +232,19 @@ static void tasks_job(void *arg, size_t begin, size_t end) {
 
 static long words_in_l2(void) { return gemm_l2() * 5 / 6 / (long)sizeof(float); } // for A's block and two groups of B
 
-// Values of k at a time: A's tile takes six tenths of L1, where B streams by, and L2 holds ROWS_LEAST rows.
+// Values of k at a time: A's tile takes six tenths of L1, where B streams by.
 static long k_block(const TileKernel *t) {
     long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE);
     if (l1 < 16 * 1024) l1 = 32 * 1024;
-    long words = smaller(l1 * 3 / 5 / (long)sizeof(float) / t->MR, words_in_l2() / (ROWS_LEAST + 2 * GROUP * t->NR));
-    return smaller(words, WORDS_MOST) * t->in_word;
+    return smaller(l1 * 3 / 5 / (long)sizeof(float) / t->MR, WORDS_MOST) * t->in_word;
 }
 
-static long rows_most(const Job *j) {
-    long rows = words_in_l2() * j->t->in_word / j->kc - 2 * GROUP * j->t->NR;
-    return rows > j->t->MR ? rows / j->t->MR * j->t->MR : j->t->MR;
+static long rows_near(const Job *j) { return words_in_l2() * j->t->in_word / j->kc - 2 * group_columns(j->t); }
+
+// Rows of a thread's half share of L3.
+static long rows_far(const Job *j, int threads) {
+    long l3 = sysconf(_SC_LEVEL3_CACHE_SIZE), rows = l3 > 0 ? l3 / 2 / threads * j->t->in_word / j->kc / (long)sizeof(float) : ROWS_FAR;
+    return rows < ROWS_LEAST ? ROWS_LEAST : smaller(rows, ROWS_FAR);
 }
 
 static long k_at_a_time(const Gemm *g, const TileKernel *t) { return pieces(pieces(g->K, pieces(g->K, k_block(t))), piece_of(g, t)) * piece_of(g, t); }
@@ -238,7 +254,10 @@ static long k_at_a_time(const Gemm *g, const TileKernel *t) { return pieces(piec
 static void plan(Job *j, int threads) {
     const Gemm *g = j->g;
     static const long widths[] = {64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048};
-    long most = rows_most(j), least = pieces(g->M, most);
+    long rows = rows_near(j);
+    j->far = rows < smaller(ROWS_LEAST, g->M);
+    if (j->far) rows = rows_far(j, threads);
+    const long most = larger(rows / j->t->MR, 1) * j->t->MR, least = pieces(g->M, most);
     double best = 0;
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
         for (long split = least; split <= least + 8 * threads; split += 1 + split / 8) {
