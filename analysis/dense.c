@@ -1,13 +1,14 @@
 // dense.c: see dense.h. Blocks of the result are dealt to threads; each packs its own operands.
 //
-// Packing costs one pass over both operands per block, 2 / DENSE_BLOCK of the products: a few per cent,
+// Packing costs one pass over both operands per block, 2 / its side of the products: a few per cent,
 // and no thread ever waits for another.
 //   version                                                         thin SVD of 729 x 1152, whose half is this product, ms, one thread
 //   0  multiplied, then added                                       196 (Zen 4)
 //   1  fused in the tile, which writes the result itself            105 (with divide.c)
 //   2  squares turned in registers while packed, sums of four
 //      rows at once, the next rows of a symmetric matrix asked for  85.5 to 79 (Intel, AVX-512)
-//   3  eight steps of the tile without a branch                     79 to 77, in use
+//   3  eight steps of the tile without a branch                     79 to 77
+//   4  blocks twice as wide where there are enough of them          48.5 to 47.6, of 576 x 4096 59.5 to 57.1 (Zen 5), in use
 //   -  b packed once for all rows, a's rows read as they lie        1 to 4 % less, nothing for 576 x 4096: not in use
 #include "dense.h"
 
@@ -23,8 +24,10 @@
 #include "model/cpu.h"
 
 enum {
-    BLOCK = 192, // rows and columns of a block of the result: divisible by every tile
-    DEPTH = 128  // k in one packed panel: two panels of 192 x 128 doubles fill 384 KiB of the L2 cache
+    BLOCK = 192,        // rows and columns of a block of the result: divisible by every tile
+    LARGE = 2 * BLOCK,  // where every thread then still has TASKS of them
+    TASKS = 4,
+    DEPTH = 128         // k in one packed panel: two of LARGE x DEPTH doubles fill 768 KiB of the L2 cache
 };
 
 #define NAME(x) dense_plain_##x
@@ -55,7 +58,7 @@ typedef struct {
     ptrdiff_t ldc;
     DenseMode mode;
     Dense a, b;
-    int M, N, K, across; // across: blocks of the result side by side
+    int M, N, K, side, across; // side: of a block; across: blocks of the result side by side
     bool lower;
 } Job;
 
@@ -79,14 +82,14 @@ static void tile(const Job *job, const DenseKernels *kernel, const double *a, co
 }
 
 static void blocks(void *arg, size_t begin, size_t end) {
-    static _Thread_local double packed_a[BLOCK * DEPTH] __attribute__((aligned(64)));
-    static _Thread_local double packed_b[BLOCK * DEPTH] __attribute__((aligned(64)));
+    static _Thread_local double packed_a[LARGE * DEPTH] __attribute__((aligned(64)));
+    static _Thread_local double packed_b[LARGE * DEPTH] __attribute__((aligned(64)));
     const Job *job = arg;
     const DenseKernels *kernel = kernels();
-    int mr = kernel->mr, nr = kernel->nr;
+    int mr = kernel->mr, nr = kernel->nr, side = job->side;
     for (size_t index = begin; index < end; index++) {
-        int i0 = (int)(index / (size_t)job->across) * BLOCK, j0 = (int)(index % (size_t)job->across) * BLOCK;
-        int m = job->M - i0 < BLOCK ? job->M - i0 : BLOCK, n = job->N - j0 < BLOCK ? job->N - j0 : BLOCK;
+        int i0 = (int)(index / (size_t)job->across) * side, j0 = (int)(index % (size_t)job->across) * side;
+        int m = job->M - i0 < side ? job->M - i0 : side, n = job->N - j0 < side ? job->N - j0 : side;
         if (job->lower && j0 > i0 + m - 1) continue;
         for (int k0 = 0; k0 < job->K; k0 += DEPTH) {
             int depth = job->K - k0 < DEPTH ? job->K - k0 : DEPTH;
@@ -101,6 +104,8 @@ static void blocks(void *arg, size_t begin, size_t end) {
     }
 }
 
+static size_t blocks_of(int M, int N, int side) { return (size_t)((M + side - 1) / side) * (size_t)((N + side - 1) / side); }
+
 void dense_product(double *c, ptrdiff_t ldc, DenseMode mode, Dense a, Dense b, int M, int N, int K, bool lower) {
     need((a.row == 1 || a.col == 1) && (b.row == 1 || b.col == 1), "a product in double: neither rows nor columns of an operand are side by side");
     if (M <= 0 || N <= 0) return;
@@ -109,8 +114,9 @@ void dense_product(double *c, ptrdiff_t ldc, DenseMode mode, Dense a, Dense b, i
             for (int j = 0; j < (lower && i < N ? i + 1 : N); j++) c[i * ldc + j] = 0;
         return;
     }
-    Job job = {c, ldc, mode, a, b, M, N, K, (N + BLOCK - 1) / BLOCK, lower};
-    size_t count = (size_t)((M + BLOCK - 1) / BLOCK) * (size_t)job.across;
+    const int side = blocks_of(M, N, LARGE) >= (size_t)(TASKS * threads_count()) ? LARGE : BLOCK;
+    const size_t count = blocks_of(M, N, side);
+    Job job = {c, ldc, mode, a, b, M, N, K, side, (N + side - 1) / side, lower};
     // waking the pool costs some ten microseconds: about 1e5 products
     if ((double)M * N * K < 1e6) blocks(&job, 0, count);
     else parallel_for(count, 1, blocks, &job);
