@@ -114,7 +114,7 @@ void dense_product(double *c, ptrdiff_t ldc, DenseMode mode, Dense a, Dense b, i
             for (int j = 0; j < (lower && i < N ? i + 1 : N); j++) c[i * ldc + j] = 0;
         return;
     }
-    const int side = blocks_of(M, N, LARGE) >= (size_t)(TASKS * threads_count()) ? LARGE : BLOCK;
+    const int side = blocks_of(M, N, LARGE) >= (size_t)(TASKS * threads_here()) ? LARGE : BLOCK;
     const size_t count = blocks_of(M, N, side);
     Job job = {c, ldc, mode, a, b, M, N, K, side, (N + side - 1) / side, lower};
     // waking the pool costs some ten microseconds: about 1e5 products

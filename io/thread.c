@@ -55,6 +55,8 @@ int threads_count(void) {
     return pool.wanted;
 }
 
+int threads_here(void) { return inside ? 1 : threads_count(); }
+
 int thread_index(void) { return own_index; }
 
 static void run_ranges(void) {

@@ -7,6 +7,7 @@
 int threads_available(void); // cores that this process may use
 void threads_set(int n);     // --threads; 1 keeps everything on the caller
 int threads_count(void);
+int threads_here(void);      // that a loop begun here would have: inside another one, 1
 
 // Calls fn(arg, begin, end) over [0, n) in ranges of `grain` indices (the last may be shorter), from
 // several threads at once; returns when all are done. Which thread runs which range is not fixed, so

@@ -2,7 +2,8 @@
 //
 // A task owns a rectangle of C. It goes through k in blocks, through a block by groups of panels of NR columns, down a group by equal tiles of up to
 // MR rows, along its panels. A's block is packed, tile by tile, while the first group comes down; the next group is packed, a piece after each
-// tile, while one is used. Each line that is packed was asked for during the tile before. Panels that are kept (packed.h) are only asked for.
+// tile, while one is used. Each line that is packed was asked for during the tile before. Panels that are kept (packed.h) are only asked for,
+// or not even that.
 // Two groups lie in a core's L2. So does A's block where it then has rows enough; elsewhere it lies in L3, and each tile asks for the next one.
 //   version                                                       577 x 1024 x 4096 and 577 x 4096 x 1024, ms, one thread
 //   0  A packed before, for all tasks; B by blocks for each task   33.3, 31.1
@@ -38,6 +39,7 @@ typedef struct {
     long mc, nc, kc, down; // a task's rows and columns; k at a time; tasks one above the other
     long mr;               // rows of its tiles of A: MR, or fewer if so they are as many and equal
     bool far;              // A's block is not in L2
+    bool asks;             // for B
     long piece;            // values of k of a panel that are packed at a time: their rows of B are a line each
     size_t item;           // bytes of a number of B
     long tasks;
@@ -204,7 +206,7 @@ static void down_group(const Job *j, const Group *p, const float *Bp, float *A, 
             if (n + NR < p->n1) s.next = C + NR;
             else if (q) s.next = g->C + m_next * g->ldc + q->n;
             for (long c = 0; s.next && c < NR; c += 16) runs[count++] = (Wanted){(const char *)(s.next + c), (size_t)g->ldc * sizeof(float), mr};
-            count += next ? lines_of_b(j, next, done, share, runs + count, RUNS - 16 - count) : 0;
+            count += next && j->asks ? lines_of_b(j, next, done, share, runs + count, RUNS - 16 - count) : 0;
             if (q && q->n == q->n0) count += lines_of_a(j, q, m_next, (n - p->n) / NR, panels, runs + count);
             else if (q && j->far) count += lines_of_tile(j, tile_of_a(j, A, q, m_next), q, m_next, (n - p->n) / NR, panels, runs + count);
             for (int r = 0; r < count; r++) s.lines += runs[r].count;
@@ -268,6 +270,7 @@ static void plan(Job *j, int threads) {
             best = cost, j->mc = mc, j->nc = nc, j->down = down, j->tasks = across * down;
         }
     j->mr = equal_rows(smaller(j->mc, g->M), j->t->MR);
+    j->asks = !j->panels || smaller(j->nc, g->N) * gemm_words(j->t, g->K) > words_in_l2() / 2; // else L2 has a task's panels from the one before
 }
 
 // ---- panels that are kept
@@ -297,7 +300,7 @@ void gemm_blocks(const Gemm *g, const TileKernel *t) {
     bool round = gemm_rounds(g, t);
     const Packing *how = t->in_word > 1 ? &pairs_panels : round && g->B_type != DTYPE_BF16 ? &rounded_panels : &exact_panels;
     Job j = {.g = g, .t = t, .round = round, .panels = packed_weight(g, how), .kc = k_at_a_time(g, t), .piece = piece_of(g, t), .item = dtype_size(g->B_type)};
-    int threads = (double)g->M * (double)g->N * (double)g->K < GEMM_SMALL ? 1 : threads_count();
+    int threads = (double)g->M * (double)g->N * (double)g->K < GEMM_SMALL ? 1 : threads_here();
     plan(&j, threads);
     parallel_for((size_t)smaller(threads, j.tasks), 1, tasks_job, &j);
 }
