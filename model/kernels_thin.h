@@ -13,10 +13,13 @@
 //   2  blocks of 16, each turns anew              3.2, 4.7, 8.8
 //   3  turned once; memory asked for as before    3.5, 4.5, 7.9: sixteen lines at once, and what is loaded waits behind them
 //   4  as said above                              3.2, 4.7, 8.1, in use
+// What lies behind neighbouring rows asked for by AVX2, too (Zen 5): 1, 4, 8 rows of f32, two threads, 1.50, 1.81, 2.14 to 1.03, 1.07, 1.42; bf16 1.16, 1.33, 1.69 to 0.94, 0.98, 1.42.
 #define STREAMS (LANES == 16)
+#define ORDERED (LANES >= 8) // what lies behind neighbouring rows is asked for
+#define SQUARE_BYTES (LANES * LANES * (int)sizeof(float)) // of the weight
 #define AHEAD 1024    // bytes of a stream
 #define LONG_ROW 4096 // bytes
-#define KEPT (16384 / (LANES * LANES * (int)sizeof(float))) // squares
+#define KEPT (16384 / SQUARE_BYTES) // squares
 
 typedef struct {
     const char *B; // the first of the rows
@@ -39,7 +42,7 @@ typedef enum { TURNED, IN_ORDER, PIECES } How; // squares that are there; square
 // The first of the lines that square `step` asks for.
 INLINE const char *asked(const Thin *t, How how, long step) {
     const long turn = step % 8;
-    return t->B + t->ahead + (how == IN_ORDER ? (size_t)step * LANES * 64 : (size_t)(turn * (LANES / 8)) * t->row + (size_t)(step - turn) * 64);
+    return t->B + t->ahead + (how == IN_ORDER ? (size_t)step * SQUARE_BYTES : (size_t)(turn * (LANES / 8)) * t->row + (size_t)(step - turn) * 64);
 }
 
 // Its line j. What comes in order is kept by L2 in any case, and comes faster by way of L1.
@@ -67,7 +70,7 @@ static __attribute__((noinline)) void squares_part(V *out, const Thin *t, long k
 // acc (M) += X (values, M) · the square's columns. Memory is asked a line at a time: all at once, the loads would wait behind them.
 INLINE void square_used(V *acc, int M, const float *X, const V *square, bool pairs, How how, const char *wanted, size_t row) {
     for (int j = 0; j < LANES; j++, X += pairs ? 2 * M : M) {
-        if (wanted) ask(wanted, how, row, j);
+        if (wanted && j < SQUARE_BYTES / 64) ask(wanted, how, row, j);
         for (int m = 0; m < M; m++) {
             acc[m] = fused(all(X[m]), pairs ? pair_first(square[j]) : square[j], acc[m]);
             if (pairs) acc[m] = fused(all(X[M + m]), pair_second(square[j]), acc[m]);
@@ -110,7 +113,7 @@ INLINE void block_sums(int M, V *sums, const float *X, const Thin *t, const Stre
 #define THIN_CASE(m, type)                                                                         \
     case m:                                                                                        \
         if (s->turned) block_sums(m, sums, X, t, s, TURNED, type);                                 \
-        else if (STREAMS && t->in_order) block_sums(m, sums, X, t, s, IN_ORDER, type);             \
+        else if (ORDERED && t->in_order) block_sums(m, sums, X, t, s, IN_ORDER, type);             \
         else block_sums(m, sums, X, t, s, PIECES, type);                                           \
         break;
 #if TILE_ROWS > 4 // elsewhere fmaf is called: one loop serves all
@@ -199,14 +202,14 @@ static void thin_columns(int M, int each, float *C, long ldc, long apart, const 
 INLINE V row_sums(V acc, const float *X, const char *B, size_t row, long whole, Dtype type) {
     const bool pairs = in_pairs(type);
     const char *wanted = B + LANES * row;
-    for (long k = 0, values = square_values(type); k < whole; k += values, X += values / WORD, wanted += LANES * 64) {
+    for (long k = 0, values = square_values(type); k < whole; k += values, X += values / WORD, wanted += SQUARE_BYTES) {
         V x[LANES];
         const char *from = B;
         for (int r = 0; r < LANES; r += 4, from += 4 * row)
             for (int i = 0; i < 4; i++) x[r + i] = line_of(from + (size_t)i * row, type, k);
         turn(x);
         for (int j = 0; j < LANES; j++) {
-            ask(wanted, IN_ORDER, row, j);
+            if (j < SQUARE_BYTES / 64) ask(wanted, IN_ORDER, row, j);
             acc = fused(all(X[pairs ? 2 * j : j]), pairs ? pair_first(x[j]) : x[j], acc);
             if (pairs) acc = fused(all(X[2 * j + 1]), pair_second(x[j]), acc);
         }
@@ -230,11 +233,12 @@ static void thin_table(int M, float *C, long ldc, const float *X, const void *B,
     size_t row = (size_t)(ldb * item);
     int each = (int)equal_rows(M, THIN_BLOCK);
     Thin t = {.type = type, .row = row * (size_t)apart, .rows = LANES, .in_order = apart == 1 && row == (size_t)bytes};
-    if (STREAMS && (WORD > 1 || type != DTYPE_F16) && (t.in_order || bytes >= 512)) t.ahead = apart > 1 ? AHEAD : LANES * row; // widened, a square of halves is half a line
+    bool lines = WORD > 1 || type != DTYPE_F16; // widened, a square of halves is half as much memory
+    if (lines && (t.in_order ? ORDERED : STREAMS && bytes >= 512)) t.ahead = apart > 1 ? AHEAD : LANES * row;
     for (long i = 0; i < groups; i++) { // columns n, n + apart, … at once, or neighbours
         long n = apart > 1 ? i : i * LANES;
         t.B = (const char *)B + (size_t)n * row;
-        if (STREAMS && M == 1 && t.in_order && t.ahead && type != DTYPE_F16) row_columns(C + n, X, &t, K, from_c);
+        if (ORDERED && M == 1 && t.in_order && t.ahead && type != DTYPE_F16) row_columns(C + n, X, &t, K, from_c);
         else thin_columns(M, each, C + n, ldc, apart, X, &t, K, from_c);
     }
     if (groups * LANES == N) return;
