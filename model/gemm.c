@@ -47,9 +47,16 @@ float *thread_room(size_t floats) {
     return kept;
 }
 
-long gemm_l2(void) {
-    long l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    return l2 < 256 * 1024 ? 512 * 1024 : l2;
+long gemm_cache(int level) {
+    static const struct {
+        int name;
+        long least, usual;
+    } caches[] = {{_SC_LEVEL1_DCACHE_SIZE, 16 << 10, 32 << 10}, {_SC_LEVEL2_CACHE_SIZE, 256 << 10, 512 << 10}, {_SC_LEVEL3_CACHE_SIZE, 1 << 20, 8 << 20}};
+    static _Thread_local long known[3]; // some C libraries ask the processor each time, and a virtual machine's takes its time
+    long *bytes = &known[level - 1];
+    if (*bytes == 0) *bytes = sysconf(caches[level - 1].name);
+    if (*bytes < caches[level - 1].least) *bytes = caches[level - 1].usual;
+    return *bytes;
 }
 
 void gemm_finish(const Gemm *g, float *C, long rows, long columns, long n0) {

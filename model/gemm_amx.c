@@ -287,7 +287,7 @@ static void small_weight_job(void *arg, size_t begin, size_t end) { // panels of
 }
 
 #ifndef L2_BYTES // tests set it
-#define L2_BYTES larger(gemm_l2(), 1024 * 1024)
+#define L2_BYTES larger(gemm_cache(2), 1024 * 1024)
 #endif
 
 // x is split into ranges of rows, one for each thread if they are long enough; the threads of a range share N. x's rows of a task stay in L2 beside

@@ -13,10 +13,10 @@
 //   2  the tile's version 1; scratch and arenas in huge pages       27.8, 27.2 (the version before, beside it: 28.6, 28.0)
 //   3  no more of k at a time than leaves ROWS_LEAST rows in L2     20.3, 20.0 on a Zen 5, whose L2 is 1 MiB (20.8, 20.7)
 //   4  there as much of k as L1 likes, A's block in L3              19.5, 19.4, beside the version before 19.9, 19.4; 2308 x 1024 x 1024 by two threads
-//                                                                  9.9 and 10.2, in bf16 5.0 and 5.1, of panels that are kept 4.9 and 5.2; in use
+//                                                                  9.9 and 10.2, in bf16 5.0 and 5.1, of panels that are kept 4.9 and 5.2
+//   5  tasks of equal columns                                      600 x 11008 x 4096 by two threads 109 and 113, in bf16 52 and 57, in use
 #include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "gemm_parts.h"
 #include "io/thread.h"
@@ -232,24 +232,25 @@ static void tasks_job(void *arg, size_t begin, size_t end) {
     }
 }
 
-static long words_in_l2(void) { return gemm_l2() * 5 / 6 / (long)sizeof(float); } // for A's block and two groups of B
+static long words_in_l2(void) { return gemm_cache(2) * 5 / 6 / (long)sizeof(float); } // for A's block and two groups of B
 
 // Values of k at a time: A's tile takes six tenths of L1, where B streams by.
 static long k_block(const TileKernel *t) {
-    long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE);
-    if (l1 < 16 * 1024) l1 = 32 * 1024;
-    return smaller(l1 * 3 / 5 / (long)sizeof(float) / t->MR, WORDS_MOST) * t->in_word;
+    return smaller(gemm_cache(1) * 3 / 5 / (long)sizeof(float) / t->MR, WORDS_MOST) * t->in_word;
 }
 
 static long rows_near(const Job *j) { return words_in_l2() * j->t->in_word / j->kc - 2 * group_columns(j->t); }
 
 // Rows of a thread's half share of L3.
 static long rows_far(const Job *j, int threads) {
-    long l3 = sysconf(_SC_LEVEL3_CACHE_SIZE), rows = l3 > 0 ? l3 / 2 / threads * j->t->in_word / j->kc / (long)sizeof(float) : ROWS_FAR;
+    long rows = gemm_cache(3) / 2 / threads * j->t->in_word / j->kc / (long)sizeof(float);
     return rows < ROWS_LEAST ? ROWS_LEAST : smaller(rows, ROWS_FAR);
 }
 
 static long k_at_a_time(const Gemm *g, const TileKernel *t) { return pieces(pieces(g->K, pieces(g->K, k_block(t))), piece_of(g, t)) * piece_of(g, t); }
+
+// Of n so many parts, each a multiple of `step` but the last.
+static long equal_parts(long n, long parts, long step) { return pieces(pieces(n, parts), step) * step; }
 
 // Rows and columns of a task: the cheapest by the count of multiply-adds that packing costs (of panels that are kept, reading), of
 // what is left for the busiest thread, and of a tenth of a task by which threads never end together.
@@ -263,7 +264,7 @@ static void plan(Job *j, int threads) {
     double best = 0;
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
         for (long split = least; split <= least + 8 * threads; split += 1 + split / 8) {
-            long nc = pieces(smaller(widths[w], g->N), j->t->NR) * j->t->NR, mc = pieces(pieces(g->M, split), j->t->MR) * j->t->MR;
+            long nc = equal_parts(g->N, pieces(g->N, widths[w]), j->t->NR), mc = equal_parts(g->M, split, j->t->MR);
             long across = pieces(g->N, nc), down = pieces(g->M, mc);
             double cost = ((double)pieces(across * down, threads) + 0.1) * ((double)mc * (double)nc + PACKING * (double)mc + (j->panels ? READING : PACKING) * (double)nc);
             if (best > 0 && cost >= best) continue;

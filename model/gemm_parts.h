@@ -10,7 +10,7 @@ static inline long smaller(long a, long b) { return a < b ? a : b; }
 static inline long larger(long a, long b) { return a > b ? a : b; }
 static inline long pieces(long n, long size) { return (n + size - 1) / size; }
 
-long gemm_l2(void); // bytes of a core's L2; half a MiB where the system does not say
+long gemm_cache(int level); // bytes of L1 (of data), L2 or L3; something usual where the system does not say
 void gemm_finish(const Gemm *g, float *C, long rows, long columns, long n0); // what follows the sums of rows of C from column n0 on
 void gemm_blocks(const Gemm *g, const TileKernel *t);
 void gemm_spread(const Gemm *g, const TileKernel *t); // GEMM_NT of some rows; where gemm_rounds, B is of bf16

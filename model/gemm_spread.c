@@ -110,7 +110,7 @@ static void columns_job(void *arg, size_t begin, size_t end) {
 
 // Of x a quarter of L2.
 static long stretch_of(const Job *j) {
-    long words = gemm_l2() / 4 / (long)sizeof(float) / (j->vectors * j->lanes) / SPREAD_K * SPREAD_K;
+    long words = gemm_cache(2) / 4 / (long)sizeof(float) / (j->vectors * j->lanes) / SPREAD_K * SPREAD_K;
     return words > SPREAD_K ? words : SPREAD_K;
 }
 

@@ -36,7 +36,7 @@ static bool all_once(Met *m) {
 static void nest(void *arg, size_t begin, size_t end) {
     int index = thread_index();
     parallel_for(end - begin, 1, meet, arg);
-    if (thread_index() != index) atomic_store(&((Met *)arg)->wrong, true);
+    if (thread_index() != index || threads_here() != 1) atomic_store(&((Met *)arg)->wrong, true);
 }
 
 static void test_ranges(void) {
@@ -56,7 +56,8 @@ static void test_ranges(void) {
         memset(&m, 0, sizeof m);
         m.n = 1, m.grain = 1;
         parallel_for(6, 1, nest, &m);
-        check(!atomic_load(&m.wrong) && atomic_load(&m.times[0]) == 6, "%d threads: a loop in a loop runs where it is called", threads);
+        check(!atomic_load(&m.wrong) && atomic_load(&m.times[0]) == 6, "%d threads: a loop in a loop runs where it is called, and knows that", threads);
+        check(threads_here() == threads, "%d threads: outside of loops there are so many", threads);
     }
 }
 
