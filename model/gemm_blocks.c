@@ -130,20 +130,17 @@ static int lines_of_a(const Job *j, const Group *p, long m, long part, long part
     return count;
 }
 
-// Of the packed tile of those rows.
-static int lines_of_tile(const Job *j, const float *tile, const Group *p, long m, long part, long parts, Wanted *run) {
-    long lines = pieces(smaller(j->mr, p->m1 - m) * p->words, 16), first = lines * part / parts;
-    *run = (Wanted){(const char *)(tile + first * 16), 64, (int)(lines * (part + 1) / parts - first)};
+// Of so many packed words: parts [part, end) of `parts`.
+static int lines_of_words(const float *packed, long words, long part, long end, long parts, Wanted *run) {
+    long lines = pieces(words, 16), first = lines * part / parts;
+    *run = (Wanted){(const char *)(packed + first * 16), 64, (int)(lines * end / parts - first)};
     return 1;
 }
 
 static int lines_of_b(const Job *j, const Group *p, Piece from, long end, Wanted *runs, int room) {
     const Gemm *g = j->g;
-    if (j->panels) { // a piece is a stretch of them: the last of a panel may be shorter, which is soon made up for
-        long lines = pieces(p->n1 - p->n, j->t->NR) * j->t->NR * p->words / 16, all = pieces_of(j, p), first = lines * from.count / all;
-        *runs = (Wanted){(const char *)(group_kept(j, p) + first * 16), 64, (int)(lines * end / all - first)};
-        return 1;
-    }
+    // of panels that are kept a piece is a stretch: the last of a panel may be shorter, which is soon made up for
+    if (j->panels) return lines_of_words(group_kept(j, p), pieces(p->n1 - p->n, j->t->NR) * j->t->NR * p->words, from.count, end, pieces_of(j, p), runs);
     const size_t row = (size_t)g->ldb * j->item;
     int count = 0;
     for (; from.count < end && count + 2 <= room; piece_after(j, p, &from)) {
@@ -207,8 +204,9 @@ static void down_group(const Job *j, const Group *p, const float *Bp, float *A, 
             else if (q) s.next = g->C + m_next * g->ldc + q->n;
             for (long c = 0; s.next && c < NR; c += 16) runs[count++] = (Wanted){(const char *)(s.next + c), (size_t)g->ldc * sizeof(float), mr};
             count += next && j->asks ? lines_of_b(j, next, done, share, runs + count, RUNS - 16 - count) : 0;
-            if (q && q->n == q->n0) count += lines_of_a(j, q, m_next, (n - p->n) / NR, panels, runs + count);
-            else if (q && j->far) count += lines_of_tile(j, tile_of_a(j, A, q, m_next), q, m_next, (n - p->n) / NR, panels, runs + count);
+            long part = (n - p->n) / NR;
+            if (q && q->n == q->n0) count += lines_of_a(j, q, m_next, part, panels, runs + count);
+            else if (q && j->far) count += lines_of_words(tile_of_a(j, A, q, m_next), smaller(most, q->m1 - m_next) * q->words, part, part + 1, panels, runs + count);
             for (int r = 0; r < count; r++) s.lines += runs[r].count;
             product(j, p, mr, n, Ap, Bp + (n - p->n) * p->words, C, &s);
             if (next && Bnext) pack_b(j, Bnext, next, &done, share);
